@@ -1,0 +1,7 @@
+//! Stormglass: a deterministic discrete-event cluster simulator.
+//!
+//! A virtual clock drives simulated nodes, pods, failures and traffic through the real logic of
+//! Kubernetes. The modules below are the rooms of ARCHITECTURE.md, in reading order; data flows
+//! down the list, and `tests/tidy.rs` holds that direction.
+
+pub mod units;

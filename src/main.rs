@@ -1,0 +1,3 @@
+//! The `stormglass` program. It only hands the arguments to the `cli` room.
+
+fn main() {}
