@@ -5,3 +5,5 @@
 //! down the list, and `tests/tidy.rs` holds that direction.
 
 pub mod units;
+
+pub mod api;

@@ -1,0 +1,133 @@
+//! HorizontalPodAutoscalers (`autoscaling/v2`).
+//!
+//! Source of the defaults: kubernetes `pkg/apis/autoscaling/v2/defaults.go`, v1.37.
+
+use super::{DeploymentId, Text};
+use crate::units::{SimDuration, SimTime};
+
+/// A HorizontalPodAutoscaler.
+#[derive(Clone, Debug)]
+pub struct Hpa {
+    /// `metadata.name`.
+    pub name: Text,
+    /// `metadata.namespace`.
+    pub namespace: Text,
+    /// `spec.scaleTargetRef`, resolved.
+    pub target: DeploymentId,
+    /// `spec.minReplicas`, default 1.
+    pub min_replicas: u32,
+    /// `spec.maxReplicas`.
+    pub max_replicas: u32,
+    /// `spec.metrics`; the largest proposal wins.
+    pub metrics: Vec<MetricSpec>,
+    /// `spec.behavior.scaleUp`, defaults filled in.
+    pub scale_up: ScalingRules,
+    /// `spec.behavior.scaleDown`, defaults filled in.
+    pub scale_down: ScalingRules,
+    /// When it was created.
+    pub created: SimTime,
+    /// `status.currentReplicas`.
+    pub current_replicas: u32,
+    /// `status.desiredReplicas`.
+    pub desired_replicas: u32,
+}
+
+/// Where a metric is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MetricSource {
+    /// `type: Resource`, `cpu`: milli-CPU over all containers.
+    Cpu,
+    /// `type: Resource`, `memory`: bytes over all containers.
+    Memory,
+    /// `type: Pods`, the metric named `requests_per_second`: requests a second in thousandths.
+    RequestsPerSecond,
+}
+
+/// What a metric is compared with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MetricTarget {
+    /// `averageUtilization`: per cent of the pods' requests.
+    Utilization(u32),
+    /// `averageValue` per pod, in thousandths of the metric's unit (milli-CPU, milli-bytes).
+    AverageValue(i64),
+}
+
+/// One entry of `spec.metrics`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MetricSpec {
+    /// Where it is read.
+    pub source: MetricSource,
+    /// What it is compared with.
+    pub target: MetricTarget,
+}
+
+/// `HPAScalingRules` of one direction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ScalingRules {
+    /// `stabilizationWindowSeconds`: 0 up, 300 s down by default.
+    pub stabilization_window: SimDuration,
+    /// `selectPolicy`.
+    pub select: SelectPolicy,
+    /// `policies`.
+    pub policies: Vec<ScalingPolicy>,
+    /// `tolerance`, in thousandths; `None`: the controller's flag decides (0.1).
+    pub tolerance_milli: Option<u32>,
+}
+
+/// `selectPolicy`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SelectPolicy {
+    /// The policy that allows the largest change.
+    Max,
+    /// The policy that allows the smallest change.
+    Min,
+    /// No scaling in this direction.
+    Disabled,
+}
+
+/// One entry of `policies`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ScalingPolicy {
+    /// What is limited.
+    pub kind: PolicyKind,
+    /// The limit per period: pods or per cent.
+    pub value: u32,
+    /// `periodSeconds`.
+    pub period: SimDuration,
+}
+
+/// `HPAScalingPolicyType`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PolicyKind {
+    /// A number of pods.
+    Pods,
+    /// A percentage of the replicas at the period's start.
+    Percent,
+}
+
+impl ScalingRules {
+    /// Scale-up default: no window, the larger of +100 % and +4 pods in 15 s.
+    pub fn default_up() -> ScalingRules {
+        let period = SimDuration::from_secs(15);
+        ScalingRules {
+            stabilization_window: SimDuration::ZERO,
+            select: SelectPolicy::Max,
+            policies: vec![
+                ScalingPolicy { kind: PolicyKind::Pods, value: 4, period },
+                ScalingPolicy { kind: PolicyKind::Percent, value: 100, period },
+            ],
+            tolerance_milli: None,
+        }
+    }
+
+    /// Scale-down default: a window of 300 s, then down to the recommendation at once.
+    pub fn default_down() -> ScalingRules {
+        let period = SimDuration::from_secs(15);
+        ScalingRules {
+            stabilization_window: SimDuration::from_secs(300),
+            select: SelectPolicy::Max,
+            policies: vec![ScalingPolicy { kind: PolicyKind::Percent, value: 100, period }],
+            tolerance_milli: None,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Labels and label selectors (`metav1.LabelSelector`).
+//!
+//! Source: apimachinery `pkg/labels/selector.go`, `pkg/apis/meta/v1/helpers.go`, v1.37.
+
+use super::Text;
+use std::sync::Arc;
+
+/// The labels of one object: sorted by key, keys unique, shared between equal objects.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Labels(Arc<[(Text, Text)]>);
+
+impl Labels {
+    /// Sorts `pairs` by key; of equal keys the last one given wins, as in a map.
+    pub fn new(mut pairs: Vec<(Text, Text)>) -> Labels {
+        pairs.reverse();
+        pairs.sort_by(|a, b| a.0.cmp(&b.0));
+        pairs.dedup_by(|later, kept| later.0 == kept.0);
+        Labels(pairs.into())
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, key: &str) -> Option<&Text> {
+        let at = self.0.binary_search_by(|(k, _)| (**k).cmp(key)).ok()?;
+        Some(&self.0[at].1)
+    }
+
+    /// All pairs in key order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Text, &Text)> {
+        self.0.iter().map(|(k, v)| (k, v))
+    }
+
+    /// Whether there is no label at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// These labels and `key=value` in place of what `key` was.
+    pub fn with(&self, key: &str, value: &str) -> Labels {
+        let mut pairs: Vec<_> = self.0.to_vec();
+        pairs.push((key.into(), value.into()));
+        Labels::new(pairs)
+    }
+}
+
+impl<const N: usize> From<[(&str, &str); N]> for Labels {
+    fn from(pairs: [(&str, &str); N]) -> Labels {
+        Labels::new(pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect())
+    }
+}
+
+/// One `matchExpressions` entry of a label selector.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Requirement {
+    /// The label key it speaks of.
+    pub key: Text,
+    /// How the label's value is compared.
+    pub operator: Operator,
+    /// The values of `In` and `NotIn`, sorted; the bound of `Gt` and `Lt`; else empty.
+    pub values: Vec<Text>,
+}
+
+/// Operators of selectors. `Gt` and `Lt` exist in node affinity only.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Operator {
+    /// The label is there with one of the values.
+    In,
+    /// The label is missing or has none of the values.
+    NotIn,
+    /// The label is there.
+    Exists,
+    /// The label is missing.
+    DoesNotExist,
+    /// The label is an integer greater than the value.
+    Gt,
+    /// The label is an integer less than the value.
+    Lt,
+}
+
+impl Requirement {
+    /// Whether a label of this value (`None`: no such label) meets the requirement.
+    pub fn matches_value(&self, value: Option<&str>) -> bool {
+        let listed = |v: &str| self.values.iter().any(|x| **x == *v);
+        match self.operator {
+            Operator::In => value.is_some_and(listed),
+            Operator::NotIn => !value.is_some_and(listed),
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+            Operator::Gt | Operator::Lt => self.compares(value),
+        }
+    }
+
+    fn compares(&self, value: Option<&str>) -> bool {
+        let bound = self.values.first().and_then(|v| v.parse::<i64>().ok());
+        let (Some(value), Some(bound)) = (value.and_then(|v| v.parse::<i64>().ok()), bound) else {
+            return false;
+        };
+        if self.operator == Operator::Gt { value > bound } else { value < bound }
+    }
+}
+
+/// A label selector: all requirements must hold. `matchLabels` entries become `In` with one value.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Selector {
+    /// A missing selector (`null`): matches nothing.
+    Nothing,
+    /// Matches what meets every requirement; an empty list matches everything.
+    All(Vec<Requirement>),
+}
+
+impl Selector {
+    /// Whether `labels` meet the selector.
+    pub fn matches(&self, labels: &Labels) -> bool {
+        match self {
+            Selector::Nothing => false,
+            Selector::All(requirements) => {
+                requirements.iter().all(|r| r.matches_value(labels.get(&r.key).map(|v| &**v)))
+            }
+        }
+    }
+
+    /// The selector that `matchLabels` of these pairs makes.
+    pub fn from_labels(labels: &Labels) -> Selector {
+        let one = |(key, value): (&Text, &Text)| Requirement {
+            key: key.clone(),
+            operator: Operator::In,
+            values: vec![value.clone()],
+        };
+        Selector::All(labels.iter().map(one).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn requirement(key: &str, operator: Operator, values: &[&str]) -> Requirement {
+        Requirement {
+            key: key.into(),
+            operator,
+            values: values.iter().map(|v| (*v).into()).collect(),
+        }
+    }
+
+    #[test]
+    fn selectors_match_as_upstream() {
+        use Operator::*;
+        let labels = Labels::from([("app", "web"), ("tier", "front"), ("gen", "7")]);
+        let rows = [
+            ("a value in the list matches", requirement("app", In, &["api", "web"]), true),
+            ("a missing label is in no list", requirement("zone", In, &["a"]), false),
+            ("a missing label is not in any list", requirement("zone", NotIn, &["a"]), true),
+            ("a listed value fails NotIn", requirement("app", NotIn, &["web"]), false),
+            ("an existing label exists", requirement("tier", Exists, &[]), true),
+            ("an existing label does not not-exist", requirement("tier", DoesNotExist, &[]), false),
+            ("seven is greater than six", requirement("gen", Gt, &["6"]), true),
+            ("a word is less than nothing", requirement("app", Lt, &["6"]), false),
+        ];
+        for (sentence, row, expected) in rows {
+            assert_eq!(Selector::All(vec![row]).matches(&labels), expected, "{sentence}");
+        }
+        assert!(Selector::All(vec![]).matches(&labels), "an empty selector matches everything");
+        assert!(!Selector::Nothing.matches(&labels), "a missing selector matches nothing");
+    }
+
+    #[test]
+    fn of_equal_keys_the_last_wins() {
+        let labels = Labels::from([("a", "1"), ("b", "2"), ("a", "3")]);
+        assert_eq!(labels.get("a").map(|v| &**v), Some("3"));
+        assert_eq!(labels.with("b", "9").get("b").map(|v| &**v), Some("9"));
+    }
+}

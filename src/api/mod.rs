@@ -1,0 +1,66 @@
+//! Kubernetes objects in compact form: what the store keeps and the controllers read.
+//!
+//! Upstream's names and meanings, Kubernetes 1.37. These types know neither the clock's progress,
+//! nor files, nor who changes them: they are plain data. Texts that many objects share are
+//! `Arc<str>`, and what pods of one template share sits behind one `Arc<PodSpec>`, so that a live
+//! pod costs a few hundred bytes.
+
+pub mod autoscaling;
+pub mod labels;
+pub mod node;
+pub mod node_affinity;
+pub mod pod;
+pub mod policy;
+pub mod quantity;
+pub mod resources;
+pub mod service;
+pub mod taint;
+pub mod workload;
+
+use std::sync::Arc;
+
+/// A shared text: object names, label keys, reasons.
+pub type Text = Arc<str>;
+
+/// Namespace and name of an object; its kind is known from where it stands.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ObjectName {
+    /// `metadata.namespace`; empty for cluster-scoped objects.
+    pub namespace: Text,
+    /// `metadata.name`.
+    pub name: Text,
+}
+
+impl ObjectName {
+    /// The object `name` in `namespace`.
+    pub fn new(namespace: &str, name: &str) -> ObjectName {
+        ObjectName { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl std::fmt::Display for ObjectName {
+    /// `namespace/name`, as in upstream's messages; only the name for cluster-scoped objects.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.namespace.is_empty() {
+            return f.write_str(&self.name);
+        }
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+slotmap::new_key_type! {
+    /// A pod in the store. Never reused: a deleted pod's id finds nothing.
+    pub struct PodId;
+    /// A node in the store.
+    pub struct NodeId;
+    /// A Deployment in the store.
+    pub struct DeploymentId;
+    /// A ReplicaSet in the store.
+    pub struct ReplicaSetId;
+    /// A Service (with its endpoints) in the store.
+    pub struct ServiceId;
+    /// A HorizontalPodAutoscaler in the store.
+    pub struct HpaId;
+    /// A PodDisruptionBudget in the store.
+    pub struct PdbId;
+}

@@ -1,0 +1,68 @@
+//! Nodes as the API server shows them. The machine behind a node is the world's business.
+
+use super::Text;
+use super::labels::Labels;
+use super::resources::Resources;
+use super::taint::{Taint, TaintEffect};
+use crate::units::SimTime;
+
+/// Label of a node's zone.
+pub const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+/// Label of a node's region.
+pub const REGION_LABEL: &str = "topology.kubernetes.io/region";
+/// Label of a node's name.
+pub const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
+/// Label of a node's machine type.
+pub const INSTANCE_TYPE_LABEL: &str = "node.kubernetes.io/instance-type";
+
+/// Status of condition `Ready`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NodeReady {
+    /// The kubelet is healthy.
+    True,
+    /// The kubelet says it is not ready (as every node before its first full status).
+    False,
+    /// The node lifecycle controller has not heard of the kubelet for too long.
+    Unknown,
+}
+
+/// A node object.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// `metadata.name`.
+    pub name: Text,
+    /// Ordinal of registration in this run, from 1.
+    pub uid: u64,
+    /// Labels, zone and instance type among them.
+    pub labels: Labels,
+    /// `spec.taints`.
+    pub taints: Vec<Taint>,
+    /// `spec.unschedulable`: cordoned.
+    pub unschedulable: bool,
+    /// `status.capacity`.
+    pub capacity: Resources,
+    /// `status.allocatable`: what pods may request.
+    pub allocatable: Resources,
+    /// `status.allocatable.pods`: how many pods fit.
+    pub max_pods: u32,
+    /// Condition `Ready`.
+    pub ready: NodeReady,
+    /// When condition `Ready` last changed.
+    pub ready_changed: SimTime,
+    /// `metadata.creationTimestamp`.
+    pub created: SimTime,
+    /// Index of its node group in the scenario; what a cloud provider's label would tell.
+    pub group: usize,
+}
+
+impl Node {
+    /// The zone label; empty when there is none.
+    pub fn zone(&self) -> &str {
+        self.labels.get(ZONE_LABEL).map_or("", |z| z)
+    }
+
+    /// Whether there is a taint of this key and effect.
+    pub fn has_taint(&self, key: &str, effect: TaintEffect) -> bool {
+        self.taints.iter().any(|t| &*t.key == key && t.effect == effect)
+    }
+}

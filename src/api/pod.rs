@@ -1,0 +1,257 @@
+//! Pods: the shared specification and the small part that each live pod has of its own.
+
+use super::labels::Labels;
+use super::node_affinity::NodeAffinity;
+use super::resources::Resources;
+use super::taint::Toleration;
+use super::{NodeId, ReplicaSetId, Text};
+use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
+use std::sync::Arc;
+
+/// What a pod template says; shared by all pods made from it.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct PodSpec {
+    /// Ordinary containers, at least one.
+    pub containers: Vec<Container>,
+    /// Init containers in order, sidecars (`restartPolicy: Always`) among them.
+    pub init_containers: Vec<Container>,
+    /// `overhead` of the runtime class.
+    pub overhead: Resources,
+    /// `nodeSelector`, sorted by key.
+    pub node_selector: Labels,
+    /// `affinity.nodeAffinity`.
+    pub node_affinity: Option<Box<NodeAffinity>>,
+    /// Tolerations, the admission plugins' defaults included.
+    pub tolerations: Vec<Toleration>,
+    /// `priority`, resolved from the class at admission.
+    pub priority: i32,
+    /// `priorityClassName`; empty when none.
+    pub priority_class: Text,
+    /// `preemptionPolicy: Never`.
+    pub never_preempts: bool,
+    /// `schedulerName`; `default-scheduler` when not given.
+    pub scheduler_name: Text,
+    /// `nodeName` given in the template: such pods are never scheduled.
+    pub node_name: Option<Text>,
+    /// `terminationGracePeriodSeconds`, default 30 s.
+    pub termination_grace: SimDuration,
+    /// `restartPolicy`.
+    pub restart_policy: RestartPolicy,
+    /// Names of `schedulingGates`.
+    pub scheduling_gates: Vec<Text>,
+}
+
+/// A container of a pod specification.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Container {
+    /// Its name.
+    pub name: Text,
+    /// Image reference as written.
+    pub image: Text,
+    /// `resources.requests`, limits filled in where only a limit was given (API defaulting).
+    pub requests: Resources,
+    /// `resources.limits.cpu`.
+    pub cpu_limit: Option<MilliCpu>,
+    /// `resources.limits.memory`.
+    pub memory_limit: Option<Bytes>,
+    /// Host ports.
+    pub host_ports: Vec<HostPort>,
+    /// Readiness probe; without one a container is ready once it runs.
+    pub readiness_probe: Option<Probe>,
+    /// Liveness probe.
+    pub liveness_probe: Option<Probe>,
+    /// Startup probe.
+    pub startup_probe: Option<Probe>,
+    /// An init container with `restartPolicy: Always`.
+    pub sidecar: bool,
+    /// `lifecycle.preStop.sleep.seconds` or the length of an exec `sleep N`.
+    pub pre_stop: SimDuration,
+    /// `imagePullPolicy: Always` (also the default for the tag `latest`).
+    pub always_pull: bool,
+}
+
+/// A host port that a container takes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct HostPort {
+    /// `hostIP`; empty means all addresses.
+    pub ip: Text,
+    /// `TCP`, `UDP` or `SCTP`.
+    pub protocol: Text,
+    /// The port.
+    pub port: u16,
+}
+
+/// Timing of a probe with upstream's defaults filled in; how it asks does not matter here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Probe {
+    /// `initialDelaySeconds`, default 0.
+    pub initial_delay: SimDuration,
+    /// `periodSeconds`, default 10.
+    pub period: SimDuration,
+    /// `timeoutSeconds`, default 1.
+    pub timeout: SimDuration,
+    /// `successThreshold`, default 1.
+    pub success_threshold: u32,
+    /// `failureThreshold`, default 3.
+    pub failure_threshold: u32,
+}
+
+/// `spec.restartPolicy`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum RestartPolicy {
+    /// Containers are always restarted.
+    #[default]
+    Always,
+    /// Only failed containers are restarted.
+    OnFailure,
+    /// Containers are never restarted.
+    Never,
+}
+
+impl PodSpec {
+    /// The pod's effective request: what the scheduler reserves.
+    ///
+    /// The sum of containers and sidecars, or an init container's own need beside the sidecars
+    /// started before it where that is larger; plus overhead. Source: component-helpers
+    /// `resource/helpers.go` `AggregateContainerRequests`, v1.37.
+    pub fn requests(&self) -> Resources {
+        let mut total = Resources::default();
+        for container in &self.containers {
+            total.add(&container.requests);
+        }
+        let mut sidecars = Resources::default();
+        let mut init_peak = Resources::default();
+        for container in &self.init_containers {
+            let mut during = container.requests.clone();
+            if container.sidecar {
+                total.add(&container.requests);
+                sidecars.add(&container.requests);
+                during = sidecars.clone();
+            } else {
+                during.add(&sidecars);
+            }
+            init_peak.raise_to(&during);
+        }
+        total.raise_to(&init_peak);
+        total.add(&self.overhead);
+        total
+    }
+}
+
+/// `status.phase`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum PodPhase {
+    /// Accepted, but not all containers run.
+    Pending,
+    /// Bound, and at least one container runs or restarts.
+    Running,
+    /// All containers ended well.
+    Succeeded,
+    /// All containers ended, at least one badly.
+    Failed,
+}
+
+impl PodPhase {
+    /// Succeeded or Failed.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, PodPhase::Succeeded | PodPhase::Failed)
+    }
+
+    /// As in `status.phase`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PodPhase::Pending => "Pending",
+            PodPhase::Running => "Running",
+            PodPhase::Succeeded => "Succeeded",
+            PodPhase::Failed => "Failed",
+        }
+    }
+}
+
+/// A live pod: identity, binding and status. What its template says is in `spec`.
+#[derive(Clone, Debug)]
+pub struct Pod {
+    /// `metadata.name`.
+    pub name: Text,
+    /// `metadata.namespace`.
+    pub namespace: Text,
+    /// Ordinal of creation in this run, from 1: the seed of everything random about the pod.
+    pub uid: u64,
+    /// Labels; shared with the template unless changed.
+    pub labels: Labels,
+    /// The template's part.
+    pub spec: Arc<PodSpec>,
+    /// The controlling ReplicaSet.
+    pub owner: Option<ReplicaSetId>,
+    /// `metadata.creationTimestamp` (exact; the API cuts it to the second).
+    pub created: SimTime,
+    /// When a deletion was asked for (the API server sets `deletionTimestamp` to this plus grace).
+    pub deletion: Option<SimTime>,
+    /// `spec.nodeName` as set by binding.
+    pub node: Option<NodeId>,
+    /// `status.nominatedNodeName`.
+    pub nominated: Option<NodeId>,
+    /// `status.phase`.
+    pub phase: PodPhase,
+    /// Condition `Ready` is True.
+    pub ready: bool,
+    /// When condition `Ready` last changed.
+    pub ready_changed: SimTime,
+    /// When the pod was bound; [`SimTime::NEVER`] before.
+    pub scheduled: SimTime,
+    /// `status.startTime`: the kubelet has seen the pod; [`SimTime::NEVER`] before.
+    pub started: SimTime,
+    /// Condition `PodScheduled` is False with reason `Unschedulable`.
+    pub unschedulable: bool,
+    /// Restarts of its containers, summed.
+    pub restarts: u32,
+    /// Whether a container waits in CrashLoopBackOff (`state.waiting.reason`).
+    pub crash_loop: bool,
+}
+
+impl Pod {
+    /// Whether the pod counts for its owner: neither ended nor being deleted
+    /// (`controller.IsPodActive`).
+    pub fn is_active(&self) -> bool {
+        !self.phase.is_terminal() && self.deletion.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(cpu: i64, sidecar: bool) -> Container {
+        let requests = Resources::of(MilliCpu(cpu), Bytes(cpu));
+        Container { requests, sidecar, ..Container::default() }
+    }
+
+    #[test]
+    fn effective_requests_follow_upstream_arithmetic() {
+        let rows: [(&str, Vec<Container>, Vec<Container>, i64); 4] = [
+            ("containers add up", vec![container(100, false), container(50, false)], vec![], 150),
+            (
+                "a larger init container wins",
+                vec![container(100, false)],
+                vec![container(300, false)],
+                300,
+            ),
+            (
+                "a sidecar adds to the containers",
+                vec![container(100, false)],
+                vec![container(30, true)],
+                130,
+            ),
+            (
+                "an init container runs beside the sidecars before it, not those after",
+                vec![container(10, false)],
+                vec![container(20, true), container(100, false), container(40, true)],
+                120,
+            ),
+        ];
+        for (sentence, containers, init_containers, cpu) in rows {
+            let spec = PodSpec { containers, init_containers, ..PodSpec::default() };
+            assert_eq!(spec.requests().cpu, MilliCpu(cpu), "{sentence}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Deployments and ReplicaSets (`apps/v1`).
+
+use super::labels::{Labels, Selector};
+use super::pod::PodSpec;
+use super::{DeploymentId, Text};
+use crate::units::{SimDuration, SimTime};
+use std::sync::Arc;
+
+/// `spec.template`: labels and specification of the pods to make.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PodTemplate {
+    /// The pods' labels.
+    pub labels: Labels,
+    /// The pods' specification.
+    pub spec: Arc<PodSpec>,
+    /// Stands for upstream's `pod-template-hash`: equal templates have equal hashes.
+    pub hash: Text,
+}
+
+/// An absolute number or a percentage (`intstr.IntOrString`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IntOrPercent {
+    /// That many.
+    Int(u32),
+    /// That many per hundred.
+    Percent(u32),
+}
+
+impl IntOrPercent {
+    /// The number it means of `total`, a fraction rounded up or down
+    /// (`intstr.GetScaledValueFromIntOrPercent`).
+    pub fn of(self, total: u32, round_up: bool) -> u32 {
+        match self {
+            IntOrPercent::Int(n) => n,
+            IntOrPercent::Percent(p) => {
+                let product = u64::from(p) * u64::from(total);
+                let n = if round_up { product.div_ceil(100) } else { product / 100 };
+                u32::try_from(n).unwrap_or(u32::MAX)
+            }
+        }
+    }
+}
+
+/// `spec.strategy` of a Deployment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Strategy {
+    /// Old pods go as new ones come.
+    RollingUpdate {
+        /// How many pods above the wanted number there may be, default 25 %.
+        max_surge: IntOrPercent,
+        /// How many pods below the wanted number may be unavailable, default 25 %.
+        max_unavailable: IntOrPercent,
+    },
+    /// All old pods go first.
+    Recreate,
+}
+
+/// A Deployment with the part of its status that anything reads.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// `metadata.name`.
+    pub name: Text,
+    /// `metadata.namespace`.
+    pub namespace: Text,
+    /// `metadata.labels`.
+    pub labels: Labels,
+    /// `spec.replicas`.
+    pub replicas: u32,
+    /// `spec.selector`.
+    pub selector: Selector,
+    /// `spec.template`.
+    pub template: PodTemplate,
+    /// `spec.strategy`.
+    pub strategy: Strategy,
+    /// `spec.minReadySeconds`.
+    pub min_ready: SimDuration,
+    /// `spec.paused`.
+    pub paused: bool,
+    /// `spec.revisionHistoryLimit`, default 10.
+    pub revision_history_limit: u32,
+    /// `spec.progressDeadlineSeconds`, default 600.
+    pub progress_deadline: SimDuration,
+    /// `metadata.generation`, raised with each change of the spec.
+    pub generation: u64,
+    /// When it was created.
+    pub created: SimTime,
+    /// `status`.
+    pub status: WorkloadStatus,
+}
+
+/// Counts in the status of a Deployment or ReplicaSet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct WorkloadStatus {
+    /// `observedGeneration`.
+    pub observed_generation: u64,
+    /// `replicas`: active pods.
+    pub replicas: u32,
+    /// `updatedReplicas` (Deployment only).
+    pub updated: u32,
+    /// `readyReplicas`.
+    pub ready: u32,
+    /// `availableReplicas`.
+    pub available: u32,
+    /// `terminatingReplicas`.
+    pub terminating: u32,
+}
+
+/// A ReplicaSet.
+#[derive(Clone, Debug)]
+pub struct ReplicaSet {
+    /// `metadata.name`.
+    pub name: Text,
+    /// `metadata.namespace`.
+    pub namespace: Text,
+    /// The Deployment that controls it.
+    pub owner: Option<DeploymentId>,
+    /// Annotation `deployment.kubernetes.io/revision`.
+    pub revision: u64,
+    /// `spec.replicas`.
+    pub replicas: u32,
+    /// `spec.selector`.
+    pub selector: Selector,
+    /// `spec.template`.
+    pub template: PodTemplate,
+    /// `spec.minReadySeconds`.
+    pub min_ready: SimDuration,
+    /// `metadata.generation`.
+    pub generation: u64,
+    /// When it was created.
+    pub created: SimTime,
+    /// `status`.
+    pub status: WorkloadStatus,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentages_round_as_asked() {
+        let rows = [
+            ("a quarter of ten rounds up to three", IntOrPercent::Percent(25), 10, true, 3),
+            ("a quarter of ten rounds down to two", IntOrPercent::Percent(25), 10, false, 2),
+            ("a number is itself", IntOrPercent::Int(4), 10, true, 4),
+            ("a percentage may exceed the whole", IntOrPercent::Percent(150), 3, true, 5),
+        ];
+        for (sentence, value, total, up, expected) in rows {
+            assert_eq!(value.of(total, up), expected, "{sentence}");
+        }
+    }
+}
