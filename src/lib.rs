@@ -7,3 +7,7 @@
 pub mod units;
 
 pub mod api;
+
+pub mod control;
+
+pub mod record;

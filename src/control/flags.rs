@@ -1,0 +1,195 @@
+//! What the control plane's components can be told, under upstream's flag names and defaults.
+//!
+//! Field names are the flags with `_` for `-`; a scenario writes them as upstream does. Sources:
+//! `kube-controller-manager`, `kube-scheduler` and `cluster-autoscaler` reference pages, v1.37
+//! (autoscaler: August 2026), collected in the project's research notes.
+
+use crate::units::SimDuration;
+
+const fn secs(n: u64) -> SimDuration {
+    SimDuration::from_secs(n)
+}
+
+/// `kube-controller-manager`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ControllerManagerFlags {
+    /// `--kube-api-qps`: requests a second of each controller's client.
+    pub kube_api_qps: f64,
+    /// `--kube-api-burst`.
+    pub kube_api_burst: u32,
+    /// `--concurrent-deployment-syncs`.
+    pub concurrent_deployment_syncs: u32,
+    /// `--concurrent-replicaset-syncs`.
+    pub concurrent_replicaset_syncs: u32,
+    /// `--concurrent-service-endpoint-syncs`.
+    pub concurrent_service_endpoint_syncs: u32,
+    /// `--horizontal-pod-autoscaler-sync-period`.
+    pub horizontal_pod_autoscaler_sync_period: SimDuration,
+    /// `--horizontal-pod-autoscaler-downscale-stabilization`: the window where an object gives none.
+    pub horizontal_pod_autoscaler_downscale_stabilization: SimDuration,
+    /// `--horizontal-pod-autoscaler-tolerance`.
+    pub horizontal_pod_autoscaler_tolerance: f64,
+    /// `--horizontal-pod-autoscaler-cpu-initialization-period`.
+    pub horizontal_pod_autoscaler_cpu_initialization_period: SimDuration,
+    /// `--horizontal-pod-autoscaler-initial-readiness-delay`.
+    pub horizontal_pod_autoscaler_initial_readiness_delay: SimDuration,
+    /// `--node-monitor-period`.
+    pub node_monitor_period: SimDuration,
+    /// `--node-monitor-grace-period` (50 s since 1.32).
+    pub node_monitor_grace_period: SimDuration,
+    /// `--node-startup-grace-period`.
+    pub node_startup_grace_period: SimDuration,
+    /// `--node-eviction-rate`: nodes a second in a healthy zone.
+    pub node_eviction_rate: f64,
+    /// `--secondary-node-eviction-rate`: nodes a second in an unhealthy large zone.
+    pub secondary_node_eviction_rate: f64,
+    /// `--unhealthy-zone-threshold`.
+    pub unhealthy_zone_threshold: f64,
+    /// `--large-cluster-size-threshold`.
+    pub large_cluster_size_threshold: u32,
+    /// `--terminated-pod-gc-threshold`.
+    pub terminated_pod_gc_threshold: u32,
+}
+
+impl Default for ControllerManagerFlags {
+    fn default() -> Self {
+        ControllerManagerFlags {
+            kube_api_qps: 20.0,
+            kube_api_burst: 30,
+            concurrent_deployment_syncs: 5,
+            concurrent_replicaset_syncs: 5,
+            concurrent_service_endpoint_syncs: 5,
+            horizontal_pod_autoscaler_sync_period: secs(15),
+            horizontal_pod_autoscaler_downscale_stabilization: secs(300),
+            horizontal_pod_autoscaler_tolerance: 0.1,
+            horizontal_pod_autoscaler_cpu_initialization_period: secs(300),
+            horizontal_pod_autoscaler_initial_readiness_delay: secs(30),
+            node_monitor_period: secs(5),
+            node_monitor_grace_period: secs(50),
+            node_startup_grace_period: secs(60),
+            node_eviction_rate: 0.1,
+            secondary_node_eviction_rate: 0.01,
+            unhealthy_zone_threshold: 0.55,
+            large_cluster_size_threshold: 50,
+            terminated_pod_gc_threshold: 12_500,
+        }
+    }
+}
+
+/// `kube-scheduler`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SchedulerFlags {
+    /// `clientConnection.qps`.
+    pub kube_api_qps: f64,
+    /// `clientConnection.burst`.
+    pub kube_api_burst: u32,
+    /// `percentageOfNodesToScore`; 0: adaptive.
+    pub percentage_of_nodes_to_score: u32,
+    /// `podInitialBackoffSeconds`.
+    pub pod_initial_backoff: SimDuration,
+    /// `podMaxBackoffSeconds`.
+    pub pod_max_backoff: SimDuration,
+}
+
+impl Default for SchedulerFlags {
+    fn default() -> Self {
+        SchedulerFlags {
+            kube_api_qps: 50.0,
+            kube_api_burst: 100,
+            percentage_of_nodes_to_score: 0,
+            pod_initial_backoff: secs(1),
+            pod_max_backoff: secs(10),
+        }
+    }
+}
+
+/// `cluster-autoscaler --expander`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expander {
+    /// Any group that helps, by a named random stream.
+    Random,
+    /// The group that wastes the smallest share of CPU and memory.
+    LeastWaste,
+    /// The group that takes the most pods.
+    MostPods,
+    /// The group that costs least for what it takes.
+    Price,
+}
+
+/// `cluster-autoscaler`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClusterAutoscalerFlags {
+    /// `--scan-interval`.
+    pub scan_interval: SimDuration,
+    /// `--expander`.
+    pub expander: Expander,
+    /// `--max-nodes-total`; 0: no limit.
+    pub max_nodes_total: u32,
+    /// `--max-node-provision-time`.
+    pub max_node_provision_time: SimDuration,
+    /// `--scale-down-enabled`.
+    pub scale_down_enabled: bool,
+    /// `--scale-down-unneeded-time`.
+    pub scale_down_unneeded_time: SimDuration,
+    /// `--scale-down-unready-time`.
+    pub scale_down_unready_time: SimDuration,
+    /// `--scale-down-delay-after-add`.
+    pub scale_down_delay_after_add: SimDuration,
+    /// `--scale-down-delay-after-delete`; zero: one scan interval.
+    pub scale_down_delay_after_delete: SimDuration,
+    /// `--scale-down-delay-after-failure`.
+    pub scale_down_delay_after_failure: SimDuration,
+    /// `--scale-down-utilization-threshold`.
+    pub scale_down_utilization_threshold: f64,
+    /// `--max-scale-down-parallelism`.
+    pub max_scale_down_parallelism: u32,
+    /// `--max-drain-parallelism`.
+    pub max_drain_parallelism: u32,
+    /// `--max-graceful-termination-sec`.
+    pub max_graceful_termination_sec: SimDuration,
+    /// `--max-total-unready-percentage`.
+    pub max_total_unready_percentage: f64,
+    /// `--ok-total-unready-count`.
+    pub ok_total_unready_count: u32,
+    /// `--max-nodes-per-scaleup`.
+    pub max_nodes_per_scaleup: u32,
+    /// `--balance-similar-node-groups`.
+    pub balance_similar_node_groups: bool,
+    /// `--initial-node-group-backoff-duration`.
+    pub initial_node_group_backoff_duration: SimDuration,
+    /// `--max-node-group-backoff-duration`.
+    pub max_node_group_backoff_duration: SimDuration,
+    /// `--node-group-backoff-reset-timeout`.
+    pub node_group_backoff_reset_timeout: SimDuration,
+    /// `--new-pod-scale-up-delay`.
+    pub new_pod_scale_up_delay: SimDuration,
+}
+
+impl Default for ClusterAutoscalerFlags {
+    fn default() -> Self {
+        ClusterAutoscalerFlags {
+            scan_interval: secs(10),
+            expander: Expander::LeastWaste,
+            max_nodes_total: 0,
+            max_node_provision_time: secs(900),
+            scale_down_enabled: true,
+            scale_down_unneeded_time: secs(600),
+            scale_down_unready_time: secs(1200),
+            scale_down_delay_after_add: secs(600),
+            scale_down_delay_after_delete: secs(0),
+            scale_down_delay_after_failure: secs(180),
+            scale_down_utilization_threshold: 0.5,
+            max_scale_down_parallelism: 10,
+            max_drain_parallelism: 1,
+            max_graceful_termination_sec: secs(600),
+            max_total_unready_percentage: 45.0,
+            ok_total_unready_count: 3,
+            max_nodes_per_scaleup: 1000,
+            balance_similar_node_groups: false,
+            initial_node_group_backoff_duration: secs(300),
+            max_node_group_backoff_duration: secs(1800),
+            node_group_backoff_reset_timeout: secs(10_800),
+            new_pod_scale_up_delay: secs(0),
+        }
+    }
+}

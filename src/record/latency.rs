@@ -1,0 +1,113 @@
+//! A weighted histogram of latencies with logarithmic bins: merging is addition, so order is nothing.
+//!
+//! It knows nothing of where latencies come from.
+
+use super::rows::Quantiles;
+
+/// Bins per doubling: a bin's middle is within 2.2 % of every value in it.
+const BINS_PER_OCTAVE: usize = 16;
+/// The smallest latency told apart, seconds.
+const SMALLEST: f64 = 1e-5;
+/// Octaves above the smallest: up to about 2,900 hours.
+const OCTAVES: usize = 40;
+
+/// How many requests (a weight, not necessarily whole) took how long.
+#[derive(Clone, Debug)]
+pub struct LatencyHistogram {
+    weights: Vec<f64>,
+    total: f64,
+    sum: f64,
+}
+
+impl Default for LatencyHistogram {
+    fn default() -> Self {
+        LatencyHistogram { weights: vec![0.0; BINS_PER_OCTAVE * OCTAVES], total: 0.0, sum: 0.0 }
+    }
+}
+
+impl LatencyHistogram {
+    /// Adds `weight` requests of `seconds` each.
+    pub fn add(&mut self, seconds: f64, weight: f64) {
+        let octave = libm::log2((seconds / SMALLEST).max(1.0));
+        let bin = (octave * BINS_PER_OCTAVE as f64) as usize;
+        self.weights[bin.min(BINS_PER_OCTAVE * OCTAVES - 1)] += weight;
+        self.total += weight;
+        self.sum += seconds * weight;
+    }
+
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &LatencyHistogram) {
+        for (mine, theirs) in self.weights.iter_mut().zip(&other.weights) {
+            *mine += theirs;
+        }
+        self.total += other.total;
+        self.sum += other.sum;
+    }
+
+    /// Forgets everything, keeping the memory.
+    pub fn clear(&mut self) {
+        self.weights.fill(0.0);
+        self.total = 0.0;
+        self.sum = 0.0;
+    }
+
+    /// Total weight.
+    pub fn total(&self) -> f64 {
+        self.total
+    }
+
+    /// Mean in seconds; `None` when empty.
+    pub fn mean(&self) -> Option<f64> {
+        (self.total > 0.0).then(|| self.sum / self.total)
+    }
+
+    /// The smallest bin middle that at least share `p` of the weight lies at or below.
+    pub fn quantile(&self, p: f64) -> Option<f64> {
+        if self.total <= 0.0 {
+            return None;
+        }
+        let wanted = p * self.total;
+        let mut seen = 0.0;
+        let mut last = 0;
+        for (bin, weight) in self.weights.iter().enumerate().filter(|(_, w)| **w > 0.0) {
+            seen += weight;
+            last = bin;
+            if seen >= wanted {
+                break;
+            }
+        }
+        Some(SMALLEST * libm::exp2((last as f64 + 0.5) / BINS_PER_OCTAVE as f64))
+    }
+
+    /// The three quantiles of the tables.
+    pub fn quantiles(&self) -> Option<Quantiles> {
+        Some(Quantiles {
+            p50: self.quantile(0.50)?,
+            p95: self.quantile(0.95)?,
+            p99: self.quantile(0.99)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_within_a_bin_of_the_truth() {
+        let mut histogram = LatencyHistogram::default();
+        for i in 1..=1000 {
+            histogram.add(f64::from(i) / 1000.0, 2.0);
+        }
+        for (p, truth) in [(0.5, 0.5), (0.95, 0.95), (0.99, 0.99)] {
+            let ours = histogram.quantile(p).unwrap();
+            assert!((ours / truth - 1.0).abs() < 0.045, "p{p}: {ours}");
+        }
+        assert!((histogram.mean().unwrap() - 0.5005).abs() < 1e-9);
+    }
+
+    #[test]
+    fn nothing_has_no_quantile() {
+        assert_eq!(LatencyHistogram::default().quantiles(), None);
+    }
+}

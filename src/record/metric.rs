@@ -1,0 +1,96 @@
+//! The measures that `expect:` may name, each with its unit and meaning.
+//!
+//! One table serves validation ("did you mean"), documentation and evaluation.
+
+/// Unit of a measure: decides how its bounds are written in a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A share: `1%` or `0.01`.
+    Ratio,
+    /// A duration: `90s`, `2h`; compared in seconds.
+    Duration,
+    /// An amount: pods, nodes, requests, money.
+    Number,
+    /// A rate: requests a second.
+    Rate,
+}
+
+/// What a measure can be narrowed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// It may name one Deployment (`of:`).
+    pub of: bool,
+    /// It may name a window (`from:`, `until:`).
+    pub window: bool,
+}
+
+/// A measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name in `expect:`.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: Unit,
+    /// What it can be narrowed to.
+    pub scope: Scope,
+    /// One line for people.
+    pub meaning: &'static str,
+}
+
+const BOTH: Scope = Scope { of: true, window: true };
+const WINDOW: Scope = Scope { of: false, window: true };
+const WHOLE: Scope = Scope { of: false, window: false };
+
+const fn metric(name: &'static str, unit: Unit, scope: Scope, meaning: &'static str) -> Metric {
+    Metric { name, unit, scope, meaning }
+}
+
+/// All measures, in the order of the documentation.
+pub const METRICS: &[Metric] = &[
+    metric("failed_ratio", Unit::Ratio, BOTH, "failed requests of all that arrived"),
+    metric("requests_offered", Unit::Number, BOTH, "requests that arrived"),
+    metric("requests_served", Unit::Number, BOTH, "requests answered in time"),
+    metric("requests_failed", Unit::Number, BOTH, "requests that failed"),
+    metric("offered_rps_peak", Unit::Rate, BOTH, "highest arrival rate of an interval"),
+    metric("served_rps_peak", Unit::Rate, BOTH, "highest rate served of an interval"),
+    metric(
+        "latency_p50",
+        Unit::Duration,
+        BOTH,
+        "median latency (of a window: the worst interval's)",
+    ),
+    metric("latency_p95", Unit::Duration, BOTH, "95th percentile of latency (likewise)"),
+    metric("latency_p99", Unit::Duration, BOTH, "99th percentile of latency (likewise)"),
+    metric("objective_missed", Unit::Duration, WINDOW, "time in which the objective was missed"),
+    metric("first_miss", Unit::Duration, WHOLE, "when the objective was first missed"),
+    metric("time_to_recover", Unit::Duration, WHOLE, "from the first miss until it held for good"),
+    metric("pending_pod_seconds", Unit::Number, WHOLE, "pod-seconds without a node"),
+    metric(
+        "pods_unschedulable_peak",
+        Unit::Number,
+        WINDOW,
+        "most pods found unschedulable at once",
+    ),
+    metric("schedule_p99", Unit::Duration, WHOLE, "99th percentile from created to bound"),
+    metric("startup_p99", Unit::Duration, WHOLE, "99th percentile from created to Ready"),
+    metric("pods_ready_peak", Unit::Number, BOTH, "most Ready pods at once"),
+    metric("pods_ready_min", Unit::Number, BOTH, "fewest Ready pods at once"),
+    metric("pods_desired_peak", Unit::Number, BOTH, "most pods wanted at once"),
+    metric("pods_unbound_at_end", Unit::Number, WHOLE, "pods without a node at the end"),
+    metric("pods_evicted", Unit::Number, WHOLE, "pods evicted"),
+    metric("pods_created", Unit::Number, WHOLE, "pods created"),
+    metric("restarts", Unit::Number, Scope { of: true, window: false }, "container restarts"),
+    metric("nodes_peak", Unit::Number, WINDOW, "most nodes at once"),
+    metric("nodes_min", Unit::Number, WINDOW, "fewest nodes at once"),
+    metric("nodes_ready_min", Unit::Number, WINDOW, "fewest Ready nodes at once"),
+    metric("node_hours", Unit::Number, WHOLE, "machine hours paid for"),
+    metric("node_limit_time", Unit::Duration, WHOLE, "time at the node limit with pods waiting"),
+    metric("cost", Unit::Number, WHOLE, "money for machines"),
+    metric("energy_kwh", Unit::Number, WHOLE, "energy of machines"),
+    metric("cpu_utilization", Unit::Ratio, WINDOW, "CPU used of CPU allocatable, mean"),
+];
+
+/// The measure called `name`.
+pub fn find(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|m| m.name == name)
+}

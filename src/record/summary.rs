@@ -1,0 +1,187 @@
+//! The summary of one run: what `summary.json` holds and the terminal tells.
+//!
+//! Units are in the names: seconds since the start or of length, hours, requests, watt hours,
+//! money in the scenario's currency.
+
+use serde::Serialize;
+
+/// Totals of one run.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct Summary {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Its question.
+    pub question: String,
+    /// Root seed.
+    pub seed: u64,
+    /// Simulated time.
+    pub duration_s: f64,
+    /// Requests from outside.
+    pub requests: Requests,
+    /// Pods.
+    pub pods: Pods,
+    /// Nodes.
+    pub nodes: Nodes,
+    /// Money.
+    pub cost: Cost,
+    /// How the objective (error budget and latency) was kept.
+    pub objective: Objective,
+    /// Turning points in time order.
+    pub story: Vec<Point>,
+    /// One entry per Deployment, in the scenario's order.
+    pub workloads: Vec<WorkloadSummary>,
+    /// The scenario's assertions and how they went.
+    pub expectations: Vec<ExpectationResult>,
+    /// What was accepted without effect: a line each.
+    pub ignored: Vec<String>,
+    /// Number of Warning Events.
+    pub warning_events: u64,
+}
+
+/// Requests from outside over the whole run.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct Requests {
+    /// Arrived.
+    pub offered: f64,
+    /// Answered in time.
+    pub served: f64,
+    /// Failed.
+    pub failed: f64,
+    /// Failed of offered; 0 when none arrived.
+    pub failed_ratio: f64,
+    /// Highest rate of a sample interval, requests a second.
+    pub peak_offered_rps: f64,
+    /// Highest rate served, requests a second.
+    pub peak_served_rps: f64,
+    /// Latency of served requests, seconds; `null` when none were served.
+    pub latency_p50_s: Option<f64>,
+    /// 95th percentile.
+    pub latency_p95_s: Option<f64>,
+    /// 99th percentile.
+    pub latency_p99_s: Option<f64>,
+}
+
+/// Pods over the whole run.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct Pods {
+    /// Created.
+    pub created: u64,
+    /// Most at once.
+    pub peak: u32,
+    /// Most Ready at once.
+    pub peak_ready: u32,
+    /// Pod-seconds without a node.
+    pub pending_pod_s: f64,
+    /// Median wait from created to bound of pods that were bound, seconds.
+    pub schedule_p50_s: Option<f64>,
+    /// 99th percentile of it.
+    pub schedule_p99_s: Option<f64>,
+    /// Median from created to first Ready, seconds.
+    pub startup_p50_s: Option<f64>,
+    /// 99th percentile of it.
+    pub startup_p99_s: Option<f64>,
+    /// Container restarts.
+    pub restarts: u64,
+    /// Pods evicted (taints, node loss, drain).
+    pub evicted: u64,
+    /// Pods without a node when the run ended.
+    pub unbound_at_end: u32,
+}
+
+/// Nodes over the whole run.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct Nodes {
+    /// At the start.
+    pub at_start: u32,
+    /// Most at once.
+    pub peak: u32,
+    /// At the end.
+    pub at_end: u32,
+    /// Machine hours paid for.
+    pub node_hours: f64,
+    /// Seconds during which the node limit held back pods.
+    pub at_limit_s: f64,
+    /// Energy, kilowatt hours.
+    pub energy_kwh: f64,
+    /// Mean of CPU used / CPU allocatable over time.
+    pub cpu_utilization: f64,
+    /// Mean of CPU requested / CPU allocatable over time.
+    pub cpu_requested_ratio: f64,
+}
+
+/// Money.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct Cost {
+    /// Code of the currency.
+    pub currency: String,
+    /// All machines.
+    pub total: f64,
+    /// Highest cost per hour.
+    pub peak_per_hour: f64,
+    /// Per million requests served; `null` when none were.
+    pub per_million_served: Option<f64>,
+}
+
+/// How the objective was kept.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct Objective {
+    /// Share of failed requests that is still fine.
+    pub error_budget: f64,
+    /// 95th percentile of latency that is still fine, seconds.
+    pub latency_s: f64,
+    /// Seconds (whole sample intervals) in which it was missed.
+    pub missed_s: f64,
+    /// First miss, seconds since the start.
+    pub first_missed_s: Option<f64>,
+    /// From the first miss until it held again for good; `null`: never missed, or never again held.
+    pub time_to_recover_s: Option<f64>,
+    /// Whether it held when the run ended.
+    pub held_at_end: bool,
+}
+
+/// A turning point.
+#[derive(Clone, Debug, Serialize, PartialEq)]
+pub struct Point {
+    /// Seconds since the start.
+    pub time_s: f64,
+    /// Its kind.
+    pub kind: super::story::Moment,
+    /// The sentence.
+    pub text: String,
+}
+
+/// One Deployment over the whole run.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct WorkloadSummary {
+    /// `namespace/name`.
+    pub name: String,
+    /// Requests that arrived.
+    pub offered: f64,
+    /// Answered in time.
+    pub served: f64,
+    /// Failed here.
+    pub failed: f64,
+    /// Highest `spec.replicas`.
+    pub peak_desired: u32,
+    /// Most Ready pods.
+    pub peak_ready: u32,
+    /// Latency in its pods, seconds.
+    pub latency_p50_s: Option<f64>,
+    /// 95th percentile.
+    pub latency_p95_s: Option<f64>,
+    /// 99th percentile.
+    pub latency_p99_s: Option<f64>,
+    /// Container restarts.
+    pub restarts: u64,
+}
+
+/// An assertion and its outcome.
+#[derive(Clone, Debug, Serialize, PartialEq)]
+pub struct ExpectationResult {
+    /// As written.
+    pub text: String,
+    /// What was measured; `null` when there was nothing to measure (which is a miss).
+    pub measured: Option<f64>,
+    /// Whether it held.
+    pub held: bool,
+}

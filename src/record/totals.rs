@@ -1,0 +1,41 @@
+//! What the world counts as it goes, for the summary: sums and histograms that no row holds.
+
+use super::latency::LatencyHistogram;
+use super::story::TurningPoint;
+
+/// Running totals of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Pods created.
+    pub pods_created: u64,
+    /// Pod-seconds without a node.
+    pub pending_pod_s: f64,
+    /// Created to bound, of pods that were bound.
+    pub schedule_wait: LatencyHistogram,
+    /// Created to first Ready.
+    pub startup: LatencyHistogram,
+    /// Container restarts, by Deployment index of the scenario.
+    pub restarts: Vec<u64>,
+    /// Pods evicted: by taints, node loss, drain.
+    pub pods_evicted: u64,
+    /// Pods without a node when the run ended.
+    pub unbound_at_end: u32,
+    /// Nodes at the start.
+    pub nodes_at_start: u32,
+    /// Nodes at the end.
+    pub nodes_at_end: u32,
+    /// Machine hours paid for.
+    pub node_hours: f64,
+    /// Seconds at the node limit (group, total or quota) while pods were unschedulable.
+    pub at_limit_s: f64,
+    /// Energy, watt hours.
+    pub energy_wh: f64,
+    /// Money, in the scenario's currency.
+    pub cost: f64,
+    /// Latency of entry requests served, callees included.
+    pub entry_latency: LatencyHistogram,
+    /// Latency in the pods of each Deployment.
+    pub workload_latency: Vec<LatencyHistogram>,
+    /// Turning points that the world saw itself (limits, faults, lost nodes), in time order.
+    pub moments: Vec<TurningPoint>,
+}

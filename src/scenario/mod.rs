@@ -1,0 +1,6 @@
+//! Scenarios: from files to one validated description of what to simulate.
+//!
+//! The only room that reads input files. It does not know the event loop.
+
+pub mod curve;
+pub mod model;

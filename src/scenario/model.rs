@@ -1,0 +1,417 @@
+//! A validated scenario: plain data, every reference resolved, every value possible.
+//!
+//! Whatever is here can be simulated; reading and checking happen in the files beside this one.
+//! It does not know files, spans or YAML.
+
+use crate::api::Text;
+use crate::api::autoscaling::Hpa;
+use crate::api::labels::Labels;
+use crate::api::policy::Pdb;
+use crate::api::resources::Resources;
+use crate::api::service::Service;
+use crate::api::taint::Taint;
+use crate::api::workload::Deployment;
+use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags, SchedulerFlags};
+use crate::scenario::curve::Curve;
+use crate::sim::sample::Distribution;
+use crate::units::{Bytes, SimDuration, SimTime};
+
+/// Everything one run needs but its seed.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// File name without extension; prefixed by its folder where that is not `scenarios`
+    /// (`pokemon-go/launch-50x`). Names the result folder.
+    pub name: String,
+    /// The one question the scenario asks.
+    pub question: String,
+    /// What it teaches; may be empty.
+    pub about: String,
+    /// How long to simulate.
+    pub duration: SimDuration,
+    /// Root seed when the command line gives none.
+    pub seed: u64,
+    /// Node groups in file order.
+    pub node_groups: Vec<NodeGroup>,
+    /// Objects from manifests.
+    pub objects: Objects,
+    /// What manifests don't say; one entry per entry of `objects.deployments`, same order.
+    pub workloads: Vec<Workload>,
+    /// Requests that arrive from outside.
+    pub traffic: Vec<Traffic>,
+    /// Faults and changes, sorted by time, then file order.
+    pub timeline: Vec<TimelineEntry>,
+    /// Settings of the components.
+    pub flags: Flags,
+    /// What to observe.
+    pub observe: Observe,
+    /// Assertions over the results.
+    pub expect: Vec<Expectation>,
+    /// What was accepted but has no effect on the simulation, for the reader.
+    pub ignored: Vec<Ignored>,
+    /// blake3 of all input bytes (scenario, manifests, traces) and overrides, hexadecimal.
+    pub hash: String,
+    /// All effective parameters, defaults included, for `manifest.json`.
+    pub parameters: serde_json::Value,
+}
+
+/// A group of equal machines.
+#[derive(Clone, Debug)]
+pub struct NodeGroup {
+    /// Its name; nodes are named `<name>-<n>`.
+    pub name: Text,
+    /// The machine type.
+    pub machine: Machine,
+    /// Nodes that are there, Ready, at the start.
+    pub count: u32,
+    /// The autoscaler's lower limit.
+    pub min: u32,
+    /// The autoscaler's upper limit; equal to `count` for a group that does not scale.
+    pub max: u32,
+    /// Whether the cluster autoscaler may change it.
+    pub autoscaled: bool,
+    /// Zones, filled in turn.
+    pub zones: Vec<Text>,
+    /// Labels of its nodes, beside the usual ones.
+    pub labels: Labels,
+    /// Taints of its nodes.
+    pub taints: Vec<Taint>,
+    /// Seconds from the cloud's acceptance of a request until the node registers.
+    pub boot: Distribution,
+    /// Seconds from registration until Ready.
+    pub ready: Distribution,
+    /// Chance that a requested machine never comes up.
+    pub boot_failure: f64,
+}
+
+/// A machine type.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// Its name, e.g. `n1-standard-4`.
+    pub name: Text,
+    /// The whole machine.
+    pub capacity: Resources,
+    /// What is left for pods.
+    pub allocatable: Resources,
+    /// How many pods fit.
+    pub max_pods: u32,
+    /// Price per hour in the scenario's currency.
+    pub price_per_hour: f64,
+    /// Electric power when idle, watts.
+    pub idle_watts: f64,
+    /// Electric power with all cores busy, watts.
+    pub peak_watts: f64,
+    /// Image download rate, compressed bytes a second.
+    pub pull_bytes_per_second: f64,
+    /// Image unpack rate, compressed bytes a second.
+    pub unpack_bytes_per_second: f64,
+}
+
+/// Objects that the manifests declare and the simulation knows.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    /// Deployments in file order.
+    pub deployments: Vec<Deployment>,
+    /// Services in file order.
+    pub services: Vec<Service>,
+    /// Autoscalers; their target is the Deployment at the index beside them (the `target` id
+    /// inside is null until the store gives one).
+    pub hpas: Vec<(Hpa, usize)>,
+    /// Disruption budgets.
+    pub pdbs: Vec<Pdb>,
+}
+
+/// How the containers of one Deployment behave: what no manifest says.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// CPU time that a request takes in one pod.
+    pub demand: SimDuration,
+    /// Time that a request spends waiting on something else than CPU or a callee.
+    pub wait: SimDuration,
+    /// Requests that a pod works on at once; more of them queue.
+    pub concurrency: u32,
+    /// Requests that may queue per pod; more are refused at once.
+    pub queue: u32,
+    /// A request not finished after this has failed for its caller.
+    pub timeout: SimDuration,
+    /// CPU a pod uses without requests.
+    pub idle_cpu: crate::units::MilliCpu,
+    /// Memory of a pod without requests.
+    pub memory: Bytes,
+    /// Memory of a request in work or in the queue.
+    pub memory_per_request: Bytes,
+    /// Seconds from container start until the application answers.
+    pub startup: Distribution,
+    /// Compressed size of the pod's images together.
+    pub image_size: Bytes,
+    /// Layers of the pod's images together.
+    pub image_layers: u32,
+    /// How far a pod without CPU limit may go beyond its request: a factor, at least 1.
+    pub burst: f64,
+    /// Requests made to other services for each request served: index into `objects.services`
+    /// and how many.
+    pub calls: Vec<(usize, f64)>,
+}
+
+/// Requests from outside to one service.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    /// Index into `objects.services`.
+    pub service: usize,
+    /// Requests a second over time.
+    pub rate: Curve,
+    /// Relative standard deviation of each resolution step (log-normal, mean 1); 0: none.
+    pub noise: f64,
+}
+
+/// One entry of the timeline: a fault or a change.
+#[derive(Clone, Debug)]
+pub struct TimelineEntry {
+    /// When it begins.
+    pub at: SimTime,
+    /// When it is over; `None`: never.
+    pub until: Option<SimTime>,
+    /// What happens.
+    pub what: Happening,
+}
+
+/// What a timeline entry does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Happening {
+    /// Machines die with everything on them; when over, they boot again under the same name.
+    NodeCrash(NodeSelection),
+    /// Kubelets fall silent, containers go on; when over, they report again.
+    NodeHang(NodeSelection),
+    /// Every machine of a zone dies, and no new one comes up there; when over, they boot again.
+    ZoneOutage {
+        /// The zone.
+        zone: Text,
+    },
+    /// Containers of some pods exit once.
+    ContainerCrash(PodSelection),
+    /// While it lasts, every container of the Deployment exits so long after its start.
+    CrashLoop {
+        /// Index into `objects.deployments`.
+        deployment: usize,
+        /// Run time of a container until it exits.
+        after: SimDuration,
+    },
+    /// Pods are deleted gracefully, as by `kubectl delete pod`.
+    DeletePods(PodSelection),
+    /// While it lasts, image pulls take `factor` times as long.
+    RegistrySlow {
+        /// At least 1.
+        factor: f64,
+    },
+    /// A node group gets a new upper limit.
+    NodeGroupMax {
+        /// Index into `node_groups`.
+        group: usize,
+        /// The new limit.
+        max: u32,
+    },
+    /// The cluster's total node limit (`--max-nodes-total`) changes; 0: none.
+    MaxNodesTotal {
+        /// The new limit.
+        max: u32,
+    },
+    /// `kubectl scale deployment`.
+    Scale {
+        /// Index into `objects.deployments`.
+        deployment: usize,
+        /// The new `spec.replicas`.
+        replicas: u32,
+    },
+}
+
+/// Which nodes a fault hits: drawn by a named stream among those that match.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeSelection {
+    /// Only this group (index into `node_groups`).
+    pub group: Option<usize>,
+    /// Only this zone.
+    pub zone: Option<Text>,
+    /// How many; `None`: all.
+    pub count: Option<u32>,
+}
+
+/// Which pods a fault hits: drawn by a named stream among the running ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodSelection {
+    /// Index into `objects.deployments`.
+    pub deployment: usize,
+    /// How many; `None`: all.
+    pub count: Option<u32>,
+}
+
+/// Settings of all components, under upstream's flag names where upstream has them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Flags {
+    /// `kube-controller-manager`.
+    pub controller_manager: ControllerManagerFlags,
+    /// `kube-scheduler`.
+    pub scheduler: SchedulerFlags,
+    /// `cluster-autoscaler`; `None`: not installed.
+    pub cluster_autoscaler: Option<ClusterAutoscalerFlags>,
+    /// The kubelets.
+    pub kubelet: KubeletFlags,
+    /// `metrics-server`.
+    pub metrics_server: MetricsServerFlags,
+    /// The API server as its clients meet it.
+    pub api_server: ApiServerFlags,
+    /// The cloud provider.
+    pub cloud: CloudFlags,
+}
+
+/// The kubelet's timing. Flags by upstream's configuration names; the rest measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KubeletFlags {
+    /// Lease renewal period (`nodeLeaseDurationSeconds` 40 s x 0.25).
+    pub lease_renew_interval: SimDuration,
+    /// `nodeStatusReportFrequency`.
+    pub node_status_report_frequency: SimDuration,
+    /// `serializeImagePulls`.
+    pub serialize_image_pulls: bool,
+    /// Pods that one node starts a second. Measured: 2 to 3.6 (EKS, images cached).
+    pub pod_starts_per_second: f64,
+    /// Seconds for sandbox and network of a pod. Measured: at least 0.39 to 0.45.
+    pub sandbox: Distribution,
+    /// Seconds to create and start a container. Measured: p50 0.050 to 0.064.
+    pub container_start: Distribution,
+    /// Seconds per image layer beside the bytes. Measured: about 0.04.
+    pub layer_seconds: f64,
+    /// Delay until the kubelet notices an exited container (PLEG relist period).
+    pub pleg_relist_period: SimDuration,
+    /// First back-off of a crashing container (`CrashLoopBackOff`).
+    pub crash_loop_initial: SimDuration,
+    /// Longest back-off of a crashing container.
+    pub crash_loop_max: SimDuration,
+    /// Seconds that a container takes to end after SIGTERM, at most the grace period.
+    pub termination: Distribution,
+}
+
+impl Default for KubeletFlags {
+    fn default() -> Self {
+        KubeletFlags {
+            lease_renew_interval: SimDuration::from_secs(10),
+            node_status_report_frequency: SimDuration::from_secs(300),
+            serialize_image_pulls: true,
+            pod_starts_per_second: 3.0,
+            sandbox: Distribution::lognormal_p50_p99(0.45, 0.9),
+            container_start: Distribution::lognormal_p50_p99(0.06, 0.3),
+            layer_seconds: 0.04,
+            pleg_relist_period: SimDuration::from_secs(1),
+            crash_loop_initial: SimDuration::from_secs(10),
+            crash_loop_max: SimDuration::from_secs(300),
+            termination: Distribution::lognormal_p50_p99(0.5, 3.0),
+        }
+    }
+}
+
+/// `metrics-server`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricsServerFlags {
+    /// `--metric-resolution`: how often kubelets are scraped, and the window of a sample.
+    pub metric_resolution: SimDuration,
+}
+
+impl Default for MetricsServerFlags {
+    fn default() -> Self {
+        MetricsServerFlags { metric_resolution: SimDuration::from_secs(15) }
+    }
+}
+
+/// Latencies of the API server, calibrated on recorded controllers (5 to 10 ms a step).
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApiServerFlags {
+    /// A mutating request, from send to applied and answered.
+    pub write_latency: SimDuration,
+    /// From applied to seen by a watcher.
+    pub watch_latency: SimDuration,
+    /// From a changed EndpointSlice until kube-proxy on the nodes routes by it.
+    pub proxy_latency: SimDuration,
+}
+
+impl Default for ApiServerFlags {
+    fn default() -> Self {
+        ApiServerFlags {
+            write_latency: SimDuration::from_millis(5),
+            watch_latency: SimDuration::from_millis(3),
+            proxy_latency: SimDuration::from_secs(1),
+        }
+    }
+}
+
+/// Limits of the cloud provider's API.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CloudFlags {
+    /// Machine creations that the API takes a second.
+    pub creates_per_second: f64,
+    /// Machine creations that it takes at once.
+    pub create_burst: u32,
+    /// Quota of CPU cores over all groups; `None`: no limit.
+    pub cpu_quota: Option<u32>,
+    /// Seconds to delete a machine; it is paid for until then.
+    pub delete: Distribution,
+}
+
+impl Default for CloudFlags {
+    fn default() -> Self {
+        CloudFlags {
+            creates_per_second: 10.0,
+            create_burst: 100,
+            cpu_quota: None,
+            // GKE, one node fewer: p50 92.6 s, p99 237 s (1,826 timed resizes).
+            delete: Distribution::lognormal_p50_p99(92.6, 237.0),
+        }
+    }
+}
+
+/// What to observe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observe {
+    /// Time between two rows of the time series.
+    pub every: SimDuration,
+    /// Steps in which a continuous curve of traffic is followed.
+    pub traffic_resolution: SimDuration,
+    /// A service is well while at most this share of its requests fails: the objective that the
+    /// turning points and the recovery time speak of.
+    pub error_budget: f64,
+    /// ... and while its 95th percentile of latency stays below this.
+    pub latency_objective: SimDuration,
+    /// Three-letter code printed beside costs.
+    pub currency: String,
+}
+
+/// An assertion over the results; a miss makes exit code 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectation {
+    /// What is measured, e.g. `failed_ratio`: a name from `record::metric`.
+    pub metric: String,
+    /// Only for this Deployment or Service (`namespace/name`), where the metric has that.
+    pub of: Option<String>,
+    /// Only from this instant on.
+    pub from: Option<SimTime>,
+    /// Only until this instant.
+    pub until: Option<SimTime>,
+    /// Smallest value that is fine, in the metric's unit (seconds for times).
+    pub at_least: Option<f64>,
+    /// Largest value that is fine.
+    pub at_most: Option<f64>,
+    /// The assertion as written, for messages.
+    pub text: String,
+}
+
+/// Something accepted that the simulation does not act on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ignored {
+    /// File as written in the scenario.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// The object, e.g. `ConfigMap default/settings`.
+    pub object: String,
+    /// The fields of it that have no effect; empty: the whole object.
+    pub fields: Vec<String>,
+    /// Why: `no effect on the simulation` or `not modelled yet`.
+    pub reason: String,
+}
