@@ -8,6 +8,8 @@ pub mod units;
 
 pub mod api;
 
+pub mod store;
+
 pub mod control;
 
 pub mod record;

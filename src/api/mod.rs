@@ -6,6 +6,7 @@
 //! pod costs a few hundred bytes.
 
 pub mod autoscaling;
+pub mod event;
 pub mod labels;
 pub mod node;
 pub mod node_affinity;

@@ -4,4 +4,5 @@
 //! knows neither the virtual clock's progress, nor the event list, random numbers, files, or the
 //! physics of the world, so it would be just as correct on a wall clock (DESIGN rule 4).
 
+pub mod controllers;
 pub mod flags;

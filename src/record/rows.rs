@@ -1,6 +1,7 @@
 //! The rows of a run's tables. Times are instants since the start; rates are per second.
 
 use crate::api::Text;
+pub use crate::api::event::EventType;
 use crate::units::{MilliCpu, SimDuration, SimTime};
 
 /// One row of the time series for the whole cluster.
@@ -101,15 +102,6 @@ pub struct Quantiles {
     pub p95: f64,
     /// 99th percentile.
     pub p99: f64,
-}
-
-/// `type` of a Kubernetes Event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventType {
-    /// For information.
-    Normal,
-    /// Something may be wrong.
-    Warning,
 }
 
 /// A Kubernetes Event, upstream's reason and message.

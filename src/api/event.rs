@@ -1,0 +1,10 @@
+//! Kubernetes Events: only what is common to those who publish and those who record them.
+
+/// `type` of an Event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventType {
+    /// For information.
+    Normal,
+    /// Something may be wrong.
+    Warning,
+}

@@ -1,0 +1,12 @@
+//! The controllers of kube-controller-manager, and the cluster autoscaler: one per file, upstream's
+//! names.
+//!
+//! A controller is shown the store and `now`, and answers with an [`Outcome`]: requests to the API
+//! server in the order it would send them, Events, and when it wants to look again. It never
+//! changes an object itself. The world sends the requests with the latency and the client limits
+//! that the real component has, and does not sync a key again before they are answered: what
+//! upstream reaches with expectations.
+
+pub mod action;
+
+pub use action::{Action, Outcome};

@@ -1,0 +1,410 @@
+//! The API server's memory: objects, owner and node indexes, and what changed.
+//!
+//! [`Store`] is the one type that changes objects. Every change goes through a method here, which
+//! keeps the indexes true, raises the resource version and notes a [`Change`] for the watchers.
+//! The store knows no policy: it does what it is told, and nothing on its own.
+
+mod changes;
+mod index;
+
+pub use changes::Change;
+
+use crate::api::autoscaling::Hpa;
+use crate::api::node::Node;
+use crate::api::pod::{Pod, PodPhase};
+use crate::api::policy::Pdb;
+use crate::api::service::Service;
+use crate::api::workload::{Deployment, ReplicaSet};
+use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ReplicaSetId, ServiceId};
+use crate::units::SimTime;
+use index::PodIndex;
+use slotmap::{SecondaryMap, SlotMap};
+
+/// All objects, and what has changed since the watchers were last told.
+#[derive(Debug, Default)]
+pub struct Store {
+    pods: SlotMap<PodId, Pod>,
+    nodes: SlotMap<NodeId, Node>,
+    deployments: SlotMap<DeploymentId, Deployment>,
+    replica_sets: SlotMap<ReplicaSetId, ReplicaSet>,
+    services: SlotMap<ServiceId, Service>,
+    hpas: SlotMap<HpaId, Hpa>,
+    pdbs: SlotMap<PdbId, Pdb>,
+    by_owner: SecondaryMap<ReplicaSetId, PodIndex>,
+    by_node: SecondaryMap<NodeId, PodIndex>,
+    sets_of: SecondaryMap<DeploymentId, Vec<ReplicaSetId>>,
+    resource_version: u64,
+    pods_created: u64,
+    nodes_created: u64,
+    changes: Vec<Change>,
+}
+
+/// Reading.
+impl Store {
+    /// The pod, unless it is gone.
+    pub fn pod(&self, id: PodId) -> Option<&Pod> {
+        self.pods.get(id)
+    }
+
+    /// All pods, in an order that depends only on the history of creations and removals.
+    pub fn pods(&self) -> impl Iterator<Item = (PodId, &Pod)> {
+        self.pods.iter()
+    }
+
+    /// How many pods there are.
+    pub fn pod_count(&self) -> usize {
+        self.pods.len()
+    }
+
+    /// The node, unless it is gone.
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id)
+    }
+
+    /// All nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+        self.nodes.iter()
+    }
+
+    /// How many nodes there are.
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The Deployment, unless it is gone.
+    pub fn deployment(&self, id: DeploymentId) -> Option<&Deployment> {
+        self.deployments.get(id)
+    }
+
+    /// All Deployments.
+    pub fn deployments(&self) -> impl Iterator<Item = (DeploymentId, &Deployment)> {
+        self.deployments.iter()
+    }
+
+    /// The ReplicaSet, unless it is gone.
+    pub fn replica_set(&self, id: ReplicaSetId) -> Option<&ReplicaSet> {
+        self.replica_sets.get(id)
+    }
+
+    /// All ReplicaSets.
+    pub fn replica_sets(&self) -> impl Iterator<Item = (ReplicaSetId, &ReplicaSet)> {
+        self.replica_sets.iter()
+    }
+
+    /// The ReplicaSets that a Deployment controls, in order of creation.
+    pub fn replica_sets_of(&self, id: DeploymentId) -> &[ReplicaSetId] {
+        self.sets_of.get(id).map_or(&[], |sets| sets)
+    }
+
+    /// The Service, unless it is gone.
+    pub fn service(&self, id: ServiceId) -> Option<&Service> {
+        self.services.get(id)
+    }
+
+    /// All Services.
+    pub fn services(&self) -> impl Iterator<Item = (ServiceId, &Service)> {
+        self.services.iter()
+    }
+
+    /// The autoscaler, unless it is gone.
+    pub fn hpa(&self, id: HpaId) -> Option<&Hpa> {
+        self.hpas.get(id)
+    }
+
+    /// All autoscalers.
+    pub fn hpas(&self) -> impl Iterator<Item = (HpaId, &Hpa)> {
+        self.hpas.iter()
+    }
+
+    /// The budget, unless it is gone.
+    pub fn pdb(&self, id: PdbId) -> Option<&Pdb> {
+        self.pdbs.get(id)
+    }
+
+    /// All disruption budgets.
+    pub fn pdbs(&self) -> impl Iterator<Item = (PdbId, &Pdb)> {
+        self.pdbs.iter()
+    }
+
+    /// Pods that a ReplicaSet controls, in order of creation, the ended and deleted ones included.
+    pub fn pods_of(&self, id: ReplicaSetId) -> &[PodId] {
+        self.by_owner.get(id).map_or(&[], PodIndex::ids)
+    }
+
+    /// Pods bound to a node, in order of binding.
+    pub fn pods_on(&self, id: NodeId) -> &[PodId] {
+        self.by_node.get(id).map_or(&[], PodIndex::ids)
+    }
+
+    /// The Deployment that a pod belongs to through its ReplicaSet.
+    pub fn deployment_of(&self, pod: &Pod) -> Option<DeploymentId> {
+        self.replica_sets.get(pod.owner?)?.owner
+    }
+
+    /// Raised with every change, as etcd's revision.
+    pub fn resource_version(&self) -> u64 {
+        self.resource_version
+    }
+
+    /// Hands over what changed since the last call, in order.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Whether nothing changed since [`Store::take_changes`].
+    pub fn is_quiet(&self) -> bool {
+        self.changes.is_empty()
+    }
+}
+
+/// Pods.
+impl Store {
+    /// Creates a pod and gives it the next uid; `pod.uid` is filled in.
+    pub fn create_pod(&mut self, mut pod: Pod) -> PodId {
+        self.pods_created += 1;
+        pod.uid = self.pods_created;
+        let (owner, node) = (pod.owner, pod.node);
+        let id = self.pods.insert(pod);
+        if let Some(index) = owner.and_then(|owner| self.by_owner.get_mut(owner)) {
+            index.push(id);
+        }
+        if let Some(index) = node.and_then(|node| self.by_node.get_mut(node)) {
+            index.push(id);
+        }
+        self.note(Change::PodCreated(id));
+        id
+    }
+
+    /// The uid that the next created pod will get.
+    pub fn next_pod_uid(&self) -> u64 {
+        self.pods_created + 1
+    }
+
+    /// Binds a pod to a node (`pods/binding`). False, and nothing done, when the pod is gone, bound
+    /// or being deleted, or the node is gone: the API server's conflict.
+    pub fn bind_pod(&mut self, id: PodId, node: NodeId, now: SimTime) -> bool {
+        let Some(index) = self.by_node.get_mut(node) else { return false };
+        let Some(pod) = self.pods.get_mut(id) else { return false };
+        if pod.node.is_some() || pod.deletion.is_some() {
+            return false;
+        }
+        pod.node = Some(node);
+        pod.nominated = None;
+        pod.scheduled = now;
+        pod.unschedulable = false;
+        index.push(id);
+        self.note(Change::PodBound(id));
+        true
+    }
+
+    /// Changes a pod's status through `change`, which tells whether anything changed. Binding,
+    /// ownership and deletion have methods of their own.
+    pub fn update_pod(&mut self, id: PodId, change: impl FnOnce(&mut Pod) -> bool) {
+        let Some(pod) = self.pods.get_mut(id) else { return };
+        if change(pod) {
+            self.note(Change::PodUpdated(id));
+        }
+    }
+
+    /// Sets condition `Ready`.
+    pub fn set_pod_ready(&mut self, id: PodId, ready: bool, now: SimTime) {
+        self.update_pod(id, |pod| {
+            let changed = pod.ready != ready;
+            if changed {
+                pod.ready = ready;
+                pod.ready_changed = now;
+            }
+            changed
+        });
+    }
+
+    /// Sets `status.phase`. Leaving a terminal phase is a bug.
+    pub fn set_pod_phase(&mut self, id: PodId, phase: PodPhase) {
+        self.update_pod(id, |pod| {
+            assert!(
+                !pod.phase.is_terminal() || pod.phase == phase,
+                "{} left {:?}",
+                pod.name,
+                pod.phase
+            );
+            let changed = pod.phase != phase;
+            pod.phase = phase;
+            changed
+        });
+    }
+
+    /// Marks a pod for deletion. False when it is gone or marked already.
+    pub fn mark_pod_deleted(&mut self, id: PodId, now: SimTime) -> bool {
+        let Some(pod) = self.pods.get_mut(id) else { return false };
+        if pod.deletion.is_some() {
+            return false;
+        }
+        pod.deletion = Some(now);
+        self.note(Change::PodMarked(id));
+        true
+    }
+
+    /// Removes a pod for good.
+    pub fn remove_pod(&mut self, id: PodId) -> bool {
+        let Some(pod) = self.pods.remove(id) else { return false };
+        if let Some(index) = pod.owner.and_then(|owner| self.by_owner.get_mut(owner)) {
+            index.remove(id);
+        }
+        if let Some(index) = pod.node.and_then(|node| self.by_node.get_mut(node)) {
+            index.remove(id);
+        }
+        self.note(Change::PodRemoved(id, Box::new(pod)));
+        true
+    }
+}
+
+/// Nodes.
+impl Store {
+    /// Registers a node and gives it the next uid.
+    pub fn create_node(&mut self, mut node: Node) -> NodeId {
+        self.nodes_created += 1;
+        node.uid = self.nodes_created;
+        let id = self.nodes.insert(node);
+        self.by_node.insert(id, PodIndex::default());
+        self.note(Change::NodeCreated(id));
+        id
+    }
+
+    /// Changes a node through `change`, which tells whether anything changed.
+    pub fn update_node(&mut self, id: NodeId, change: impl FnOnce(&mut Node) -> bool) {
+        let Some(node) = self.nodes.get_mut(id) else { return };
+        if change(node) {
+            self.note(Change::NodeUpdated(id));
+        }
+    }
+
+    /// Removes a node object. Its pods stay until pod garbage collection takes them.
+    pub fn remove_node(&mut self, id: NodeId) -> bool {
+        let Some(node) = self.nodes.remove(id) else { return false };
+        let orphans = self.by_node.remove(id).map(PodIndex::into_ids).unwrap_or_default();
+        self.note(Change::NodeRemoved(id, Box::new(node), orphans));
+        true
+    }
+}
+
+/// Workloads, services, autoscalers, budgets.
+impl Store {
+    /// Creates a Deployment.
+    pub fn create_deployment(&mut self, deployment: Deployment) -> DeploymentId {
+        let id = self.deployments.insert(deployment);
+        self.sets_of.insert(id, Vec::new());
+        self.note(Change::Deployment(id));
+        id
+    }
+
+    /// Changes a Deployment through `change`, which tells whether anything changed.
+    pub fn update_deployment(
+        &mut self,
+        id: DeploymentId,
+        change: impl FnOnce(&mut Deployment) -> bool,
+    ) {
+        let Some(deployment) = self.deployments.get_mut(id) else { return };
+        if change(deployment) {
+            self.note(Change::Deployment(id));
+        }
+    }
+
+    /// Sets `spec.replicas` and raises the generation when that is a change (`/scale`).
+    pub fn scale_deployment(&mut self, id: DeploymentId, replicas: u32) {
+        self.update_deployment(id, |deployment| {
+            let changed = deployment.replicas != replicas;
+            if changed {
+                deployment.replicas = replicas;
+                deployment.generation += 1;
+            }
+            changed
+        });
+    }
+
+    /// Creates a ReplicaSet.
+    pub fn create_replica_set(&mut self, set: ReplicaSet) -> ReplicaSetId {
+        let owner = set.owner;
+        let id = self.replica_sets.insert(set);
+        self.by_owner.insert(id, PodIndex::default());
+        if let Some(sets) = owner.and_then(|owner| self.sets_of.get_mut(owner)) {
+            sets.push(id);
+        }
+        self.note(Change::ReplicaSet(id));
+        id
+    }
+
+    /// Changes a ReplicaSet through `change`, which tells whether anything changed.
+    pub fn update_replica_set(
+        &mut self,
+        id: ReplicaSetId,
+        change: impl FnOnce(&mut ReplicaSet) -> bool,
+    ) {
+        let Some(set) = self.replica_sets.get_mut(id) else { return };
+        if change(set) {
+            self.note(Change::ReplicaSet(id));
+        }
+    }
+
+    /// Removes a ReplicaSet. Its pods must be gone: with pods left it is a bug.
+    pub fn remove_replica_set(&mut self, id: ReplicaSetId) {
+        let Some(set) = self.replica_sets.remove(id) else { return };
+        let index = self.by_owner.remove(id).unwrap_or_default();
+        assert!(index.ids().is_empty(), "ReplicaSet {} removed with pods", set.name);
+        if let Some(sets) = set.owner.and_then(|owner| self.sets_of.get_mut(owner)) {
+            sets.retain(|other| *other != id);
+        }
+        self.note(Change::ReplicaSetRemoved(id, set.owner));
+    }
+
+    /// Creates a Service.
+    pub fn create_service(&mut self, service: Service) -> ServiceId {
+        let id = self.services.insert(service);
+        self.note(Change::Service(id));
+        id
+    }
+
+    /// Writes a Service's endpoints (its EndpointSlices); `endpoints` is sorted.
+    pub fn set_endpoints(&mut self, id: ServiceId, endpoints: Vec<PodId>) {
+        let Some(service) = self.services.get_mut(id) else { return };
+        if service.endpoints != endpoints {
+            service.endpoints = endpoints;
+            self.note(Change::Endpoints(id));
+        }
+    }
+
+    /// Creates an autoscaler.
+    pub fn create_hpa(&mut self, hpa: Hpa) -> HpaId {
+        let id = self.hpas.insert(hpa);
+        self.note(Change::Hpa(id));
+        id
+    }
+
+    /// Writes `status.currentReplicas` and `status.desiredReplicas`.
+    pub fn set_hpa_status(&mut self, id: HpaId, current: u32, desired: u32) {
+        let Some(hpa) = self.hpas.get_mut(id) else { return };
+        if (hpa.current_replicas, hpa.desired_replicas) != (current, desired) {
+            (hpa.current_replicas, hpa.desired_replicas) = (current, desired);
+            self.note(Change::HpaStatus(id));
+        }
+    }
+
+    /// Creates a disruption budget.
+    pub fn create_pdb(&mut self, pdb: Pdb) -> PdbId {
+        let id = self.pdbs.insert(pdb);
+        self.note(Change::Pdb(id));
+        id
+    }
+
+    /// Changes a budget's status through `change`, which tells whether anything changed.
+    pub fn update_pdb(&mut self, id: PdbId, change: impl FnOnce(&mut Pdb) -> bool) {
+        let Some(pdb) = self.pdbs.get_mut(id) else { return };
+        if change(pdb) {
+            self.note(Change::Pdb(id));
+        }
+    }
+
+    fn note(&mut self, change: Change) {
+        self.resource_version += 1;
+        self.changes.push(change);
+    }
+}
