@@ -6,6 +6,8 @@
 
 pub mod units;
 
+pub mod sim;
+
 pub mod api;
 
 pub mod store;
@@ -13,3 +15,9 @@ pub mod store;
 pub mod control;
 
 pub mod record;
+
+pub mod scenario;
+
+pub mod check;
+
+pub mod world;

@@ -56,6 +56,24 @@ pub struct Node {
 }
 
 impl Node {
+    /// A nameless Ready node without labels, taints or room: what tests and templates start from.
+    pub fn empty() -> Node {
+        Node {
+            name: "".into(),
+            uid: 0,
+            labels: Labels::default(),
+            taints: Vec::new(),
+            unschedulable: false,
+            capacity: Resources::default(),
+            allocatable: Resources::default(),
+            max_pods: 0,
+            ready: NodeReady::True,
+            ready_changed: SimTime::ZERO,
+            created: SimTime::ZERO,
+            group: 0,
+        }
+    }
+
     /// The zone label; empty when there is none.
     pub fn zone(&self) -> &str {
         self.labels.get(ZONE_LABEL).map_or("", |z| z)

@@ -80,7 +80,11 @@ impl Curve {
         let value = match self {
             Curve::Constant(value) => *value,
             Curve::Step { at, before, after } => {
-                if t < *at { *before } else { *after }
+                if t < *at {
+                    *before
+                } else {
+                    *after
+                }
             }
             Curve::Ramp { start, end, before, after } => line(t, (*start, *before), (*end, *after)),
             Curve::Diurnal { mean, amplitude, peak, period } => {
@@ -121,10 +125,20 @@ impl Curve {
         };
         match self {
             Curve::Constant(_) => SimTime::NEVER,
-            Curve::Step { at, .. } => if t < *at { *at } else { SimTime::NEVER },
+            Curve::Step { at, .. } => {
+                if t < *at {
+                    *at
+                } else {
+                    SimTime::NEVER
+                }
+            }
             Curve::Ramp { start, end, .. } => moving(*start, *end),
             Curve::Diurnal { amplitude, .. } => {
-                if *amplitude == 0.0 { SimTime::NEVER } else { tick() }
+                if *amplitude == 0.0 {
+                    SimTime::NEVER
+                } else {
+                    tick()
+                }
             }
             Curve::Spike { at, rise, hold, fall, .. } => {
                 let top = *at + *rise;
@@ -186,14 +200,30 @@ mod tests {
     #[test]
     fn curves_have_their_values() {
         let ramp = Curve::Ramp { start: S(10), end: S(20), before: 1.0, after: 3.0 };
-        let spike = Curve::Spike { base: 1.0, peak: 5.0, at: S(10), rise: D(4), hold: D(10), fall: D(8) };
+        let spike =
+            Curve::Spike { base: 1.0, peak: 5.0, at: S(10), rise: D(4), hold: D(10), fall: D(8) };
         let day = Curve::Diurnal { mean: 10.0, amplitude: 4.0, peak: S(100), period: D(200) };
         let points = Curve::Points([(S(10), 1.0), (S(20), 2.0), (S(20), 7.0)].into());
         let trace = Curve::Trace { start: S(5), slot: D(10), values: [4.0, 6.0].into() };
         let rows = [
-            ("a step has its old value just before", Curve::Step { at: S(5), before: 1.0, after: 2.0 }, 4, 1.0),
-            ("a step has its new value at its instant", Curve::Step { at: S(5), before: 1.0, after: 2.0 }, 5, 2.0),
-            ("a step at the start is over at once", Curve::Step { at: S(0), before: 1.0, after: 2.0 }, 0, 2.0),
+            (
+                "a step has its old value just before",
+                Curve::Step { at: S(5), before: 1.0, after: 2.0 },
+                4,
+                1.0,
+            ),
+            (
+                "a step has its new value at its instant",
+                Curve::Step { at: S(5), before: 1.0, after: 2.0 },
+                5,
+                2.0,
+            ),
+            (
+                "a step at the start is over at once",
+                Curve::Step { at: S(0), before: 1.0, after: 2.0 },
+                0,
+                2.0,
+            ),
             ("a ramp is half way in its middle", ramp.clone(), 15, 2.0),
             ("a ramp holds its end", ramp.clone(), 99, 3.0),
             ("a spike rises", spike.clone(), 12, 3.0),
@@ -209,7 +239,12 @@ mod tests {
             ("a trace goes on to the next slot", trace.clone(), 15, 6.0),
             ("a trace is silent after its end", trace.clone(), 25, 0.0),
             ("products multiply", Curve::Product(vec![ramp, Curve::Constant(2.0)]), 15, 4.0),
-            ("sums add and nothing is negative", Curve::Sum(vec![Curve::Constant(-9.0), Curve::Constant(2.0)]), 1, 2.0),
+            (
+                "sums add and nothing is negative",
+                Curve::Sum(vec![Curve::Constant(-9.0), Curve::Constant(2.0)]),
+                1,
+                2.0,
+            ),
         ];
         for (sentence, curve, at, expected) in rows {
             assert!((curve.at(S(at)) - expected).abs() < 1e-12, "{sentence}: {}", curve.at(S(at)));

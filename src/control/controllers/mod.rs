@@ -8,5 +8,6 @@
 //! upstream reaches with expectations.
 
 pub mod action;
+pub mod disruption;
 
 pub use action::{Action, Outcome};

@@ -1,0 +1,28 @@
+//! No node is over-committed: the pods bound to it request at most what it offers.
+
+use super::Finding;
+use crate::api::resources::Resources;
+use crate::store::Store;
+
+/// The first node that has more than it can hold.
+pub(super) fn overcommitted(store: &Store) -> Finding {
+    for (id, node) in store.nodes() {
+        let mut used = Resources::default();
+        let mut count = 0;
+        for pod in store.pods_on(id).iter().filter_map(|pod| store.pod(*pod)) {
+            if !pod.phase.is_terminal() {
+                used.add(&pod.spec.requests());
+                count += 1;
+            }
+        }
+        let has = &node.allocatable;
+        if used.cpu > has.cpu || used.memory > has.memory || count > node.max_pods {
+            let found = format!(
+                "{} has {count} pods with {} mCPU and {} bytes, and offers {} pods, {} mCPU, {} bytes",
+                node.name, used.cpu.0, used.memory.0, node.max_pods, has.cpu.0, has.memory.0
+            );
+            return Some(("no node is over-committed", found));
+        }
+    }
+    None
+}

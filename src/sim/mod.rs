@@ -1,0 +1,9 @@
+//! The kernel: clock, event list, named random streams, samplers, the hash of the event log.
+//!
+//! It knows nothing of Kubernetes.
+
+pub mod engine;
+pub mod hash;
+pub mod queue;
+pub mod rng;
+pub mod sample;

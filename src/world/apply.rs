@@ -1,0 +1,265 @@
+//! The one place where requests become changes: the API server's side of every [`Action`].
+//!
+//! References may be stale by the time a request arrives; then it is refused, as by the real API
+//! server, and the controller looks again. It knows no controller's reasons.
+
+use super::controllers::Key;
+use super::kubelet::PodState;
+use super::world::World;
+use crate::api::event::EventType;
+use crate::api::node::NodeReady;
+use crate::api::pod::{Pod, PodPhase};
+use crate::api::{NodeId, PodId, ReplicaSetId};
+use crate::control::controllers::Action;
+use crate::control::controllers::action::About;
+use crate::control::controllers::disruption;
+use crate::units::{SimDuration, SimTime};
+
+/// Characters of generated names (apimachinery `util/rand`): no vowels, nothing that looks alike.
+const SAFE: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+/// 27^5: how many suffixes of five characters there are.
+const SUFFIXES: u64 = 14_348_907;
+
+impl World<'_> {
+    /// Does what a request asks; false when it is refused.
+    pub(super) fn apply(&mut self, key: Key, action: Action) -> bool {
+        match action {
+            Action::CreatePod { owner } => self.create_pod(owner),
+            Action::DeletePod { pod, grace, reason } => self.delete_pod(pod, grace, reason),
+            Action::EvictPod { pod, grace, reason } => self.evict_pod(pod, grace, reason),
+            Action::MarkPodNotReady { pod } => {
+                self.store.set_pod_ready(pod, false, self.now);
+                true
+            }
+            Action::NodeUnknown { node } => self.node_unknown(node),
+            Action::AddTaint { node, mut taint } => {
+                taint.added = self.now;
+                self.store.update_node(node, |n| {
+                    let new = !n.has_taint(&taint.key, taint.effect);
+                    if new {
+                        n.taints.push(taint);
+                    }
+                    new
+                });
+                true
+            }
+            Action::RemoveTaint { node, key, effect } => {
+                self.store.update_node(node, |n| {
+                    let before = n.taints.len();
+                    n.taints.retain(|t| t.key != key || t.effect != effect);
+                    n.taints.len() != before
+                });
+                true
+            }
+            Action::DeleteNode { node } => self.delete_node(node),
+            Action::IncreaseGroup { group, delta } => self.create_machines(group, delta),
+            Action::DecreaseTarget { group, delta } => {
+                self.cancel_machines(group, delta);
+                true
+            }
+            Action::DeleteMachine { node } => self.delete_machine_of(node),
+            Action::Event { kind, reason, about, message } => {
+                self.publish(key.component(), kind, reason, about, message);
+                true
+            }
+            other => self.apply_workload(other),
+        }
+    }
+
+    /// Requests about workloads, services, autoscalers and budgets.
+    fn apply_workload(&mut self, action: Action) -> bool {
+        match action {
+            Action::CreateReplicaSet { mut set } => {
+                set.created = self.now;
+                self.store.create_replica_set(*set);
+            }
+            Action::ScaleReplicaSet { set, replicas } => {
+                self.store.update_replica_set(set, |s| {
+                    let changed = s.replicas != replicas;
+                    s.replicas = replicas;
+                    s.generation += u64::from(changed);
+                    changed
+                });
+            }
+            Action::SetRevision { set, revision } => {
+                self.store.update_replica_set(set, |s| {
+                    let changed = s.revision != revision;
+                    s.revision = revision;
+                    changed
+                });
+            }
+            Action::DeleteReplicaSet { set } => {
+                if !self.store.pods_of(set).is_empty() {
+                    return false;
+                }
+                self.store.remove_replica_set(set);
+            }
+            Action::ReplicaSetStatus { set, status } => {
+                self.store.update_replica_set(set, |s| {
+                    std::mem::replace(&mut s.status, status) != status
+                });
+            }
+            Action::DeploymentStatus { deployment, status } => {
+                self.store.update_deployment(deployment, |d| {
+                    std::mem::replace(&mut d.status, status) != status
+                });
+            }
+            Action::ScaleDeployment { deployment, replicas } => {
+                self.store.scale_deployment(deployment, replicas);
+            }
+            Action::HpaStatus { hpa, current, desired } => {
+                self.store.set_hpa_status(hpa, current, desired);
+            }
+            Action::Endpoints { service, endpoints } => {
+                self.store.set_endpoints(service, endpoints);
+            }
+            Action::PdbStatus { pdb, status } => {
+                self.store.update_pdb(pdb, |p| {
+                    let old = [
+                        p.disruptions_allowed,
+                        p.current_healthy,
+                        p.desired_healthy,
+                        p.expected_pods,
+                    ];
+                    [
+                        p.disruptions_allowed,
+                        p.current_healthy,
+                        p.desired_healthy,
+                        p.expected_pods,
+                    ] = status;
+                    old != status
+                });
+            }
+            other => unreachable!("{other:?} is handled by apply"),
+        }
+        true
+    }
+
+    fn create_pod(&mut self, owner: ReplicaSetId) -> bool {
+        let Some(set) = self.store.replica_set(owner) else { return false };
+        let workload = set.owner.and_then(|d| self.workload_of.get(d).copied());
+        let spec = set.template.spec.clone();
+        let pod = Pod {
+            name: format!("{}-{}", set.name, self.name_suffix()).into(),
+            namespace: set.namespace.clone(),
+            uid: 0,
+            labels: set.template.labels.clone(),
+            spec,
+            owner: Some(owner),
+            created: self.now,
+            deletion: None,
+            node: None,
+            nominated: None,
+            phase: PodPhase::Pending,
+            ready: false,
+            ready_changed: self.now,
+            scheduled: SimTime::NEVER,
+            started: SimTime::NEVER,
+            unschedulable: false,
+            restarts: 0,
+            crash_loop: false,
+        };
+        let id = self.store.create_pod(pod);
+        self.pods.insert(id, PodState::new(workload));
+        if let Some(workload) = workload {
+            self.network.add_pod(id, workload);
+        }
+        self.recorder.totals.pods_created += 1;
+        self.waiting_pods(1);
+        true
+    }
+
+    /// Five characters that no other pod of this run has: a permutation of the numbers below 27^5,
+    /// shifted by the seed.
+    fn name_suffix(&self) -> String {
+        // 5^9 is prime to 27, so the map is one to one.
+        let mut n = (self.store.next_pod_uid() * 1_953_125 + self.name_shift) % SUFFIXES;
+        let mut suffix = String::with_capacity(5);
+        for _ in 0..5 {
+            suffix.push(char::from(SAFE[(n % 27) as usize]));
+            n /= 27;
+        }
+        suffix
+    }
+
+    /// Marks a pod for deletion; one that no kubelet has is gone at once, as upstream sets its
+    /// grace period to zero.
+    pub(super) fn delete_pod(
+        &mut self,
+        pod: PodId,
+        grace: Option<SimDuration>,
+        reason: &'static str,
+    ) -> bool {
+        let Some(p) = self.store.pod(pod) else { return false };
+        let unbound = p.node.is_none();
+        let force = grace == Some(SimDuration::ZERO);
+        if let Some(state) = self.pods.get_mut(pod).filter(|state| state.end_reason.is_empty()) {
+            state.end_reason = reason;
+            state.grace = grace;
+        }
+        if unbound || force {
+            self.store.mark_pod_deleted(pod, self.now);
+            return self.store.remove_pod(pod);
+        }
+        self.store.mark_pod_deleted(pod, self.now);
+        true
+    }
+
+    /// The eviction API: as a deletion, if every budget allows it.
+    fn evict_pod(&mut self, pod: PodId, grace: Option<SimDuration>, reason: &'static str) -> bool {
+        if disruption::may_evict(&self.store, pod).is_err() {
+            return false;
+        }
+        for pdb in disruption::budgets_of(&self.store, pod) {
+            // Taken before the pod is marked, so that two evictions can't share one allowance.
+            self.store.update_pdb(pdb, |p| {
+                let taken = p.disruptions_allowed > 0;
+                p.disruptions_allowed = p.disruptions_allowed.saturating_sub(1);
+                taken
+            });
+        }
+        self.recorder.totals.pods_evicted += 1;
+        self.delete_pod(pod, grace, reason)
+    }
+
+    fn node_unknown(&mut self, node: NodeId) -> bool {
+        let now = self.now;
+        self.store.update_node(node, |n| {
+            let changed = n.ready != NodeReady::Unknown;
+            (n.ready, n.ready_changed) = (NodeReady::Unknown, now);
+            changed
+        });
+        self.node_lost(node);
+        true
+    }
+
+    fn delete_node(&mut self, node: NodeId) -> bool {
+        let Some(machine) = self.nodes.get(node).map(|state| state.machine) else { return false };
+        self.delete_machine_of(node) || self.cloud.machines.contains_key(machine)
+    }
+
+    /// Publishes an Event.
+    pub(super) fn publish(
+        &mut self,
+        component: &'static str,
+        kind: EventType,
+        reason: &'static str,
+        about: About,
+        message: String,
+    ) {
+        let Some((object_kind, namespace, name)) = self.name_of(about) else { return };
+        let time = self.now;
+        let row = crate::record::rows::EventRow {
+            time,
+            kind,
+            reason,
+            object_kind,
+            namespace,
+            name,
+            component,
+            message,
+        };
+        self.log_event(&row);
+        self.recorder.event(&row);
+    }
+}

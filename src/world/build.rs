@@ -1,0 +1,168 @@
+//! A world at its start: nodes that are there, objects applied, everything planned that is known.
+
+use super::controllers::Key;
+use super::event::Event;
+use super::kubelet::ImageId;
+use super::traffic::network::{Network, pod_cpu};
+use super::traffic::station::PodModel;
+use super::world::{Parts, World};
+use crate::api::node::NodeReady;
+use crate::api::workload::Deployment;
+use crate::check::Checks;
+use crate::record::Recorder;
+use crate::record::latency::LatencyHistogram;
+use crate::scenario::model::{Scenario, Workload};
+use crate::sim::rng::Streams;
+use crate::units::{MilliCpu, SimTime};
+
+impl<'a> World<'a> {
+    /// Builds the world of a scenario.
+    pub fn build(
+        scenario: &'a Scenario,
+        seed: u64,
+        recorder: Recorder<'a>,
+        checks: Checks,
+    ) -> World<'a> {
+        let streams = Streams::new(seed);
+        let noise =
+            (0..scenario.traffic.len() as u64).map(|i| streams.stream("traffic", i)).collect();
+        let parts = Parts {
+            scenario,
+            seed,
+            recorder,
+            checks,
+            network: network(scenario),
+            images: images(scenario),
+            noise,
+        };
+        let mut world = World::from_parts(parts);
+        world.prepare_totals();
+        world.add_nodes();
+        world.apply_objects();
+        world.plan_what_is_known();
+        world.after_event();
+        world
+    }
+
+    fn prepare_totals(&mut self) {
+        let n = self.scenario.objects.deployments.len();
+        let totals = &mut self.recorder.totals;
+        totals.restarts = vec![0; n];
+        totals.workload_latency = vec![LatencyHistogram::default(); n];
+        totals.nodes_at_start = self.scenario.node_groups.iter().map(|g| g.count).sum();
+        self.observed.last_oom = vec![SimTime::ZERO; n];
+    }
+
+    /// Nodes that are there and Ready at the start.
+    fn add_nodes(&mut self) {
+        for (group, spec) in self.scenario.node_groups.iter().enumerate() {
+            for _ in 0..spec.count {
+                let machine = self.cloud.add_running(group);
+                self.ledger.open(SimTime::ZERO, &spec.machine);
+                self.register(machine, NodeReady::True);
+            }
+        }
+    }
+
+    /// Objects as by `kubectl apply` at the start.
+    fn apply_objects(&mut self) {
+        let objects = &self.scenario.objects;
+        for (index, deployment) in objects.deployments.iter().enumerate() {
+            let id = self.store.create_deployment(deployment.clone());
+            self.workload_of.insert(id, index);
+            self.deployments.push(id);
+        }
+        for (index, service) in objects.services.iter().enumerate() {
+            let id = self.store.create_service(service.clone());
+            self.service_index.insert(id, index);
+            for (workload, deployment) in objects.deployments.iter().enumerate() {
+                let same = service.namespace == deployment.namespace;
+                let selects =
+                    |s: &crate::api::labels::Selector| s.matches(&deployment.template.labels);
+                if same && service.selector.as_ref().is_some_and(selects) {
+                    self.fronted_by[workload].push(id);
+                }
+            }
+        }
+        for pdb in &objects.pdbs {
+            let id = self.store.create_pdb(pdb.clone());
+            for (workload, deployment) in objects.deployments.iter().enumerate() {
+                let same = pdb.namespace == deployment.namespace;
+                if same && pdb.selector.matches(&deployment.template.labels) {
+                    self.guarded_by[workload].push(id);
+                }
+            }
+        }
+        for (hpa, target) in &objects.hpas {
+            let mut hpa = hpa.clone();
+            hpa.target = self.deployments[*target];
+            let id = self.store.create_hpa(hpa);
+            self.scaled_by[*target].push(id);
+        }
+    }
+
+    fn plan_what_is_known(&mut self) {
+        self.plan(SimTime::ZERO, Event::Traffic);
+        self.plan(SimTime::ZERO + self.scenario.observe.every, Event::Observe);
+        for (index, entry) in self.scenario.timeline.iter().enumerate() {
+            self.plan(entry.at, Event::Begin(index as u32));
+            if let Some(until) = entry.until {
+                self.plan(until, Event::End(index as u32));
+            }
+        }
+        for key in [Key::NodeLifecycle, Key::TaintEviction, Key::PodGc] {
+            self.enqueue(key, SimTime::ZERO);
+        }
+        if self.scenario.flags.cluster_autoscaler.is_some() {
+            self.enqueue(Key::ClusterAutoscaler, SimTime::ZERO);
+        }
+    }
+}
+
+/// Stations and call graph of a scenario.
+fn network(scenario: &Scenario) -> Network {
+    let objects = &scenario.objects;
+    let largest = scenario.node_groups.iter().map(|g| g.machine.allocatable.cpu).max();
+    let node = largest.unwrap_or(MilliCpu(1000));
+    let pairs = objects.deployments.iter().zip(&scenario.workloads);
+    let stations = pairs.map(|(d, workload)| pod_model(d, workload, node)).collect();
+    let behind = |service: &crate::api::service::Service| {
+        objects.deployments.iter().position(|d| {
+            let selects = |s: &crate::api::labels::Selector| s.matches(&d.template.labels);
+            d.namespace == service.namespace && service.selector.as_ref().is_some_and(selects)
+        })
+    };
+    let primaries = objects.services.iter().map(behind).collect();
+    let calls = scenario.workloads.iter().map(|workload| workload.calls.clone()).collect();
+    Network::new(stations, primaries, calls)
+}
+
+/// What one pod of a Deployment can do. Its containers count together.
+fn pod_model(deployment: &Deployment, workload: &Workload, node: MilliCpu) -> PodModel {
+    let containers = &deployment.template.spec.containers;
+    let limits: Option<Vec<MilliCpu>> = containers.iter().map(|c| c.cpu_limit).collect();
+    let limit = limits.map(|limits| limits.into_iter().sum());
+    let request = containers.iter().map(|c| c.requests.cpu).sum();
+    let memory_limits: Option<Vec<f64>> =
+        containers.iter().map(|c| c.memory_limit.map(|bytes| bytes.0 as f64)).collect();
+    let memory_limit = memory_limits.map(|limits| limits.into_iter().sum());
+    PodModel::new(workload, pod_cpu(limit, request, workload.burst, node), memory_limit)
+}
+
+/// An id for each Deployment's images; Deployments with the same images share it.
+fn images(scenario: &Scenario) -> Vec<ImageId> {
+    let mut known: Vec<Vec<&str>> = Vec::new();
+    let mut ids = Vec::new();
+    for deployment in &scenario.objects.deployments {
+        let spec = &deployment.template.spec;
+        let mut names: Vec<&str> =
+            spec.init_containers.iter().chain(&spec.containers).map(|c| &*c.image).collect();
+        names.sort_unstable();
+        let at = known.iter().position(|images| *images == names).unwrap_or_else(|| {
+            known.push(names);
+            known.len() - 1
+        });
+        ids.push(ImageId(at as u32));
+    }
+    ids
+}

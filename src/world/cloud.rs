@@ -1,0 +1,249 @@
+//! The cloud: machines of node groups, how long they take to come and go, quota and API limits.
+//!
+//! It hands out machines and counts what they cost. It knows no pods and no controllers; the node
+//! object of a machine is made by whoever hears that it has booted.
+
+use super::client::TokenBucket;
+use crate::api::{NodeId, Text};
+use crate::scenario::model::{CloudFlags, NodeGroup};
+use crate::sim::rng::Streams;
+use crate::units::{SimDuration, SimTime};
+use slotmap::SlotMap;
+
+slotmap::new_key_type! {
+    /// A machine of the cloud.
+    pub struct MachineId;
+}
+
+/// What a machine is up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineState {
+    /// Asked for, not yet registered.
+    Booting,
+    /// Its node is registered.
+    Running,
+    /// It has crashed; its node object may still be there.
+    Down,
+    /// Its deletion is under way.
+    Deleting,
+}
+
+/// A machine.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// Index of its group.
+    pub group: usize,
+    /// Number within its group, from 0: part of its name, and what its random draws depend on.
+    pub ordinal: u64,
+    /// Its zone.
+    pub zone: Text,
+    /// What it is up to.
+    pub state: MachineState,
+    /// When the cloud accepted the request: paid for from here on.
+    pub requested: SimTime,
+    /// Its node, once registered.
+    pub node: Option<NodeId>,
+    /// Never comes up.
+    pub stillborn: bool,
+}
+
+/// Why the cloud gave fewer machines than asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// The CPU quota is used up.
+    Quota,
+}
+
+/// All machines and groups.
+#[derive(Debug)]
+pub struct Cloud {
+    groups: Vec<Group>,
+    /// Every machine that is paid for.
+    pub machines: SlotMap<MachineId, Machine>,
+    api: TokenBucket,
+    flags: CloudFlags,
+    /// Zones in which no machine comes up.
+    pub zones_down: Vec<Text>,
+    cores_in_use: f64,
+}
+
+#[derive(Debug)]
+struct Group {
+    spec: NodeGroup,
+    max: u32,
+    /// Machines wanted: those that exist and are neither deleted nor being deleted.
+    target: u32,
+    created: u64,
+}
+
+/// A machine that the cloud has accepted to make.
+#[derive(Clone, Copy, Debug)]
+pub struct Accepted {
+    /// The machine.
+    pub machine: MachineId,
+    /// When its node registers; [`SimTime::NEVER`] for one that never comes up.
+    pub registers: SimTime,
+}
+
+impl Cloud {
+    /// A cloud with these groups and no machines.
+    pub fn new(groups: &[NodeGroup], flags: &CloudFlags) -> Cloud {
+        let group =
+            |spec: &NodeGroup| Group { spec: spec.clone(), max: spec.max, target: 0, created: 0 };
+        Cloud {
+            groups: groups.iter().map(group).collect(),
+            machines: SlotMap::with_key(),
+            api: TokenBucket::new(flags.creates_per_second, flags.create_burst),
+            flags: flags.clone(),
+            zones_down: Vec::new(),
+            cores_in_use: 0.0,
+        }
+    }
+
+    /// What a group's machines are like.
+    pub fn group(&self, group: usize) -> &NodeGroup {
+        &self.groups[group].spec
+    }
+
+    /// How many groups there are.
+    pub fn group_count(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The upper limit of a group, as it is now.
+    pub fn max(&self, group: usize) -> u32 {
+        self.groups[group].max
+    }
+
+    /// Changes the upper limit of a group.
+    pub fn set_max(&mut self, group: usize, max: u32) {
+        self.groups[group].max = max;
+    }
+
+    /// Machines wanted in a group.
+    pub fn target(&self, group: usize) -> u32 {
+        self.groups[group].target
+    }
+
+    /// Asks for `count` more machines of a group; fewer come when the quota ends before.
+    pub fn create(
+        &mut self,
+        now: SimTime,
+        group: usize,
+        count: u32,
+        streams: &Streams,
+    ) -> (Vec<Accepted>, Option<Shortage>) {
+        let mut accepted = Vec::new();
+        for _ in 0..count {
+            let cores = self.groups[group].spec.machine.capacity.cpu.cores();
+            if self
+                .flags
+                .cpu_quota
+                .is_some_and(|quota| self.cores_in_use + cores > f64::from(quota))
+            {
+                return (accepted, Some(Shortage::Quota));
+            }
+            let at = self.api.take(now);
+            accepted.push(self.create_one(at, group, streams));
+        }
+        (accepted, None)
+    }
+
+    fn create_one(&mut self, at: SimTime, group: usize, streams: &Streams) -> Accepted {
+        let machine = self.add(at, group);
+        let made = &self.machines[machine];
+        let spec = &self.groups[group].spec;
+        let mut stream = streams.stream("machine boot", entity(group, made.ordinal));
+        let seconds = spec.boot.sample(&mut stream);
+        let stillborn = stream.unit() < spec.boot_failure || self.zones_down.contains(&made.zone);
+        self.machines[machine].stillborn = stillborn;
+        let registers = at + SimDuration::from_secs_f64(seconds);
+        Accepted { machine, registers: if stillborn { SimTime::NEVER } else { registers } }
+    }
+
+    /// A machine that is there from the start.
+    pub fn add_running(&mut self, group: usize) -> MachineId {
+        let machine = self.add(SimTime::ZERO, group);
+        self.machines[machine].state = MachineState::Running;
+        machine
+    }
+
+    fn add(&mut self, at: SimTime, group: usize) -> MachineId {
+        let g = &mut self.groups[group];
+        let ordinal = g.created;
+        g.created += 1;
+        g.target += 1;
+        let zones = &g.spec.zones;
+        let zone = if zones.is_empty() {
+            "".into()
+        } else {
+            zones[ordinal as usize % zones.len()].clone()
+        };
+        self.cores_in_use += g.spec.machine.capacity.cpu.cores();
+        self.machines.insert(Machine {
+            group,
+            ordinal,
+            zone,
+            state: MachineState::Booting,
+            requested: at,
+            node: None,
+            stillborn: false,
+        })
+    }
+
+    /// Time that a crashed machine takes to boot again.
+    pub fn reboot_time(&self, machine: MachineId, crash: u64, streams: &Streams) -> SimDuration {
+        let m = &self.machines[machine];
+        let mut stream =
+            streams.stream("machine reboot", entity(m.group, m.ordinal).wrapping_add(crash << 56));
+        SimDuration::from_secs_f64(self.groups[m.group].spec.boot.sample(&mut stream))
+    }
+
+    /// Seconds from registration to Ready of a machine's node.
+    pub fn ready_time(&self, machine: MachineId, streams: &Streams) -> SimDuration {
+        let m = &self.machines[machine];
+        let mut stream = streams.stream("node ready", entity(m.group, m.ordinal));
+        SimDuration::from_secs_f64(self.groups[m.group].spec.ready.sample(&mut stream))
+    }
+
+    /// Begins to delete a machine; tells when it will be gone. `None` when that is under way.
+    pub fn delete(
+        &mut self,
+        now: SimTime,
+        machine: MachineId,
+        streams: &Streams,
+    ) -> Option<SimTime> {
+        let m = self.machines.get_mut(machine)?;
+        if m.state == MachineState::Deleting {
+            return None;
+        }
+        m.state = MachineState::Deleting;
+        self.groups[m.group].target -= 1;
+        let mut stream = streams.stream("machine delete", entity(m.group, m.ordinal));
+        Some(now + SimDuration::from_secs_f64(self.flags.delete.sample(&mut stream)))
+    }
+
+    /// A machine is gone: it is no longer paid for.
+    pub fn remove(&mut self, machine: MachineId) -> Option<Machine> {
+        let removed = self.machines.remove(machine)?;
+        self.cores_in_use -= self.groups[removed.group].spec.machine.capacity.cpu.cores();
+        Some(removed)
+    }
+
+    /// The youngest machines of a group that have not registered: what a lowered target takes back.
+    pub fn youngest_booting(&self, group: usize, count: u32) -> Vec<MachineId> {
+        let mut booting: Vec<(u64, MachineId)> = self
+            .machines
+            .iter()
+            .filter(|(_, m)| m.group == group && m.state == MachineState::Booting)
+            .map(|(id, m)| (m.ordinal, id))
+            .collect();
+        booting.sort_unstable_by(|a, b| b.cmp(a));
+        booting.into_iter().take(count as usize).map(|(_, id)| id).collect()
+    }
+}
+
+/// A number that names a machine among all of a run.
+pub fn entity(group: usize, ordinal: u64) -> u64 {
+    ((group as u64) << 32) | ordinal
+}

@@ -1,0 +1,302 @@
+//! Work queues, workers and requests of the controllers: when a key is synced, and how long its
+//! writes take.
+//!
+//! What upstream does with informers, work queues, worker goroutines and client-go's rate limiter,
+//! on a virtual clock: a change reaches a controller after the watch latency; a key is synced by
+//! one worker at a time; the worker sends its requests batch by batch, each waiting for a token of
+//! the controller's client and for the API server; a key whose sync failed comes back with the
+//! queue's exponential back-off. It knows no controller's logic.
+
+use super::client::TokenBucket;
+use super::event::Event;
+use super::world::World;
+use crate::api::{DeploymentId, HpaId, PdbId, ReplicaSetId, ServiceId};
+use crate::control::controllers::{Action, Outcome};
+use crate::control::flags::ControllerManagerFlags;
+use crate::units::{SimDuration, SimTime};
+use slotmap::SlotMap;
+use std::collections::{BTreeMap, VecDeque};
+
+slotmap::new_key_type! {
+    /// The requests of one sync, while they are under way.
+    pub struct FlightId;
+}
+
+/// What is synced: a controller, and the object where it has one queue key per object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// The deployment controller.
+    Deployment(DeploymentId),
+    /// The replicaset controller.
+    ReplicaSet(ReplicaSetId),
+    /// The endpointslice controller.
+    EndpointSlice(ServiceId),
+    /// The horizontal-pod-autoscaler controller.
+    Hpa(HpaId),
+    /// The disruption controller.
+    Disruption(PdbId),
+    /// The node-lifecycle controller.
+    NodeLifecycle,
+    /// The taint-eviction controller.
+    TaintEviction,
+    /// The pod garbage collector.
+    PodGc,
+    /// The cluster autoscaler.
+    ClusterAutoscaler,
+}
+
+impl Key {
+    /// Index of its controller.
+    fn controller(self) -> usize {
+        match self {
+            Key::Deployment(_) => 0,
+            Key::ReplicaSet(_) => 1,
+            Key::EndpointSlice(_) => 2,
+            Key::Hpa(_) => 3,
+            Key::Disruption(_) => 4,
+            Key::NodeLifecycle => 5,
+            Key::TaintEviction => 6,
+            Key::PodGc => 7,
+            Key::ClusterAutoscaler => 8,
+        }
+    }
+
+    /// `source.component` of its Events.
+    pub fn component(self) -> &'static str {
+        [
+            "deployment-controller",
+            "replicaset-controller",
+            "endpoint-slice-controller",
+            "horizontal-pod-autoscaler",
+            "disruption-controller",
+            "node-controller",
+            "taint-eviction-controller",
+            "pod-garbage-collector",
+            "cluster-autoscaler",
+        ][self.controller()]
+    }
+}
+
+/// Client and workers of one controller.
+#[derive(Debug)]
+struct Controller {
+    client: TokenBucket,
+    workers_free: u32,
+    /// Keys that wait for a worker.
+    waiting: VecDeque<Key>,
+}
+
+/// A key in its work queue.
+#[derive(Clone, Copy, Debug)]
+struct Queued {
+    /// When it is due; never: it is not queued.
+    due: SimTime,
+    /// It is being synced, or its writes have not come back on the watch.
+    busy: bool,
+    /// It waits for a worker.
+    waiting: bool,
+    /// Failed syncs in a row (`NumRequeues`).
+    failures: u32,
+}
+
+/// The requests of one sync.
+#[derive(Debug)]
+struct Flight {
+    key: Key,
+    batches: VecDeque<Vec<Option<Action>>>,
+    outstanding: usize,
+    failed: bool,
+}
+
+/// All work queues.
+#[derive(Debug)]
+pub struct WorkQueues {
+    controllers: Vec<Controller>,
+    keys: BTreeMap<Key, Queued>,
+    flights: SlotMap<FlightId, Flight>,
+}
+
+impl WorkQueues {
+    /// Empty queues with the clients and workers that the flags give.
+    pub fn new(flags: &ControllerManagerFlags) -> WorkQueues {
+        let workers = [
+            flags.concurrent_deployment_syncs,
+            flags.concurrent_replicaset_syncs,
+            flags.concurrent_service_endpoint_syncs,
+            // --concurrent-horizontal-pod-autoscaler-syncs
+            5,
+            // Disruption, node lifecycle, taint eviction, pod GC, cluster autoscaler: one loop each.
+            1,
+            1,
+            1,
+            1,
+            1,
+        ];
+        let controller = |n: u32| Controller {
+            client: TokenBucket::new(flags.kube_api_qps, flags.kube_api_burst),
+            workers_free: n,
+            waiting: VecDeque::new(),
+        };
+        WorkQueues {
+            controllers: workers.into_iter().map(controller).collect(),
+            keys: BTreeMap::new(),
+            flights: SlotMap::with_key(),
+        }
+    }
+}
+
+/// First delay of the work queue's exponential back-off (`DefaultTypedControllerRateLimiter`).
+const RETRY_BASE: SimDuration = SimDuration::from_millis(5);
+/// Its longest delay.
+const RETRY_MAX: SimDuration = SimDuration::from_secs(1000);
+
+impl World<'_> {
+    /// Puts a key into its work queue, due at `at` or when it was due before, if that is earlier.
+    pub(super) fn enqueue(&mut self, key: Key, at: SimTime) {
+        if at == SimTime::NEVER {
+            return;
+        }
+        let queued = self.queues.keys.entry(key).or_insert(Queued {
+            due: SimTime::NEVER,
+            busy: false,
+            waiting: false,
+            failures: 0,
+        });
+        if at >= queued.due {
+            return;
+        }
+        queued.due = at;
+        if !queued.busy && !queued.waiting {
+            self.plan(at, Event::Sync(key));
+        }
+    }
+
+    /// Enqueues a key for when a watcher sees what changed now.
+    pub(super) fn notify(&mut self, key: Key) {
+        let at = self.now + self.scenario.flags.api_server.watch_latency;
+        self.enqueue(key, at);
+    }
+
+    /// A key may be due: a worker takes it.
+    pub(super) fn on_sync(&mut self, key: Key) {
+        let now = self.now;
+        let Some(queued) = self.queues.keys.get_mut(&key) else { return };
+        if queued.due > now || queued.busy || queued.waiting {
+            // Overtaken: it was synced earlier, or waits already.
+            return;
+        }
+        let controller = &mut self.queues.controllers[key.controller()];
+        if controller.workers_free == 0 {
+            queued.waiting = true;
+            controller.waiting.push_back(key);
+            return;
+        }
+        queued.due = SimTime::NEVER;
+        queued.busy = true;
+        controller.workers_free -= 1;
+        let outcome = self.sync(key);
+        self.dispatch(key, outcome);
+    }
+
+    /// Sends what a sync came to.
+    fn dispatch(&mut self, key: Key, outcome: Outcome) {
+        let mut batches: VecDeque<Vec<Option<Action>>> = VecDeque::new();
+        for batch in outcome.batches {
+            let mut requests = Vec::new();
+            for action in batch {
+                if let Action::Event { kind, reason, about, message } = action {
+                    self.take_token(key);
+                    self.publish(key.component(), kind, reason, about, message);
+                } else {
+                    requests.push(Some(action));
+                }
+            }
+            if !requests.is_empty() {
+                batches.push_back(requests);
+            }
+        }
+        if batches.is_empty() {
+            self.release_worker(key);
+            self.set_idle(key, false);
+            self.enqueue(key, outcome.wake_at);
+            return;
+        }
+        let flight = Flight { key, batches, outstanding: 0, failed: false };
+        let id = self.queues.flights.insert(flight);
+        self.send_batch(id);
+        self.enqueue(key, outcome.wake_at);
+    }
+
+    fn take_token(&mut self, key: Key) -> SimTime {
+        self.queues.controllers[key.controller()].client.take(self.now)
+    }
+
+    fn send_batch(&mut self, id: FlightId) {
+        let flight = &mut self.queues.flights[id];
+        let key = flight.key;
+        let n = flight.batches.front().map_or(0, Vec::len);
+        flight.outstanding = n;
+        for index in 0..n {
+            let at = self.take_token(key) + self.scenario.flags.api_server.write_latency;
+            self.plan(at, Event::Request { flight: id, index: index as u32 });
+        }
+    }
+
+    /// A request reaches the API server, which does it and answers.
+    pub(super) fn on_request(&mut self, id: FlightId, index: u32) {
+        let flight = &mut self.queues.flights[id];
+        let action = flight.batches.front_mut().and_then(|batch| batch[index as usize].take());
+        let key = flight.key;
+        let done = action.is_none_or(|action| self.apply(key, action));
+        let flight = &mut self.queues.flights[id];
+        flight.failed |= !done;
+        flight.outstanding -= 1;
+        if flight.outstanding > 0 {
+            return;
+        }
+        flight.batches.pop_front();
+        if !flight.failed && !flight.batches.is_empty() {
+            self.send_batch(id);
+            return;
+        }
+        let failed = flight.failed;
+        self.queues.flights.remove(id);
+        self.release_worker(key);
+        if let Some(queued) = self.queues.keys.get_mut(&key) {
+            queued.failures = if failed { queued.failures + 1 } else { 0 };
+        }
+        // Not synced again before its own writes are seen: what upstream has expectations for.
+        self.plan(self.now + self.scenario.flags.api_server.watch_latency, Event::SyncDone(key));
+    }
+
+    /// A key's writes have come back: it may be synced again.
+    pub(super) fn on_sync_done(&mut self, key: Key) {
+        let failures = self.queues.keys.get(&key).map_or(0, |queued| queued.failures);
+        self.set_idle(key, true);
+        if failures > 0 {
+            let delay = RETRY_BASE * (1u64 << (failures - 1).min(30));
+            self.enqueue(key, self.now + delay.min(RETRY_MAX));
+        }
+    }
+
+    fn set_idle(&mut self, key: Key, look_at_due: bool) {
+        let now = self.now;
+        let Some(queued) = self.queues.keys.get_mut(&key) else { return };
+        queued.busy = false;
+        let due = queued.due;
+        if look_at_due && due != SimTime::NEVER {
+            self.plan(due.max(now), Event::Sync(key));
+        }
+    }
+
+    fn release_worker(&mut self, key: Key) {
+        let controller = &mut self.queues.controllers[key.controller()];
+        controller.workers_free += 1;
+        if let Some(next) = controller.waiting.pop_front() {
+            if let Some(queued) = self.queues.keys.get_mut(&next) {
+                queued.waiting = false;
+            }
+            self.plan(self.now, Event::Sync(next));
+        }
+    }
+}

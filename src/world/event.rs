@@ -1,0 +1,117 @@
+//! Every event of the simulation, in one closed list.
+//!
+//! An event says only that something is due; what it does is decided when it fires, from the state
+//! of that moment. An event that has been overtaken (its pod is gone, its container was restarted,
+//! a newer wake-up was planned) finds nothing to do: it is checked, never searched for and removed.
+
+use super::cloud::MachineId;
+use super::controllers::{FlightId, Key};
+use crate::api::{NodeId, PodId, ServiceId};
+use crate::sim::queue::Phase;
+
+/// Something that is due.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// A request of a controller reaches the API server.
+    Request {
+        /// The sync it belongs to.
+        flight: FlightId,
+        /// Its place in the batch that is under way.
+        index: u32,
+    },
+    /// A controller's worker may take a key.
+    Sync(Key),
+    /// A key's last writes have come back on the watch: it may be synced again.
+    SyncDone(Key),
+    /// The scheduler has something to look at.
+    Scheduler,
+    /// A binding reaches the API server.
+    Bind {
+        /// The pod.
+        pod: PodId,
+        /// The node chosen.
+        node: NodeId,
+    },
+    /// The scheduler's word that a pod is unschedulable reaches the API server.
+    Unschedulable(PodId),
+    /// The next step of a pod on its node.
+    Kubelet {
+        /// The pod.
+        pod: PodId,
+        /// Which life of its containers the step belongs to.
+        incarnation: u32,
+        /// The step.
+        step: PodStep,
+    },
+    /// The next step of a machine.
+    Machine(MachineId, MachineStep),
+    /// A silent kubelet reports again.
+    NodeReports(NodeId),
+    /// kube-proxies route by a Service's endpoints as they are now.
+    Proxy(ServiceId),
+    /// A curve of traffic has its next value.
+    Traffic,
+    /// A queue of requests runs full or empty.
+    Station(u32),
+    /// An entry of the timeline begins.
+    Begin(u32),
+    /// An entry of the timeline is over.
+    End(u32),
+    /// A row of the time series is due.
+    Observe,
+}
+
+/// Steps of a pod's life on its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodStep {
+    /// The kubelet sees the pod.
+    Seen,
+    /// Sandbox and network are up: the image is needed.
+    Sandbox,
+    /// The image is there: the containers are created.
+    Pulled,
+    /// The containers run.
+    Started,
+    /// The readiness probe has succeeded.
+    Ready,
+    /// A container exits by itself (crash loop of the timeline).
+    Exit,
+    /// The kubelet notices the exit.
+    Noticed,
+    /// The kubelet sees that the pod shall go.
+    Stop,
+    /// The containers have ended.
+    Stopped,
+}
+
+/// Steps of a machine's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineStep {
+    /// It has booted: the kubelet registers the node.
+    Registers,
+    /// The kubelet reports Ready.
+    Ready,
+    /// A crashed machine has booted again.
+    Returns,
+    /// The cloud has deleted it.
+    Gone,
+}
+
+impl Event {
+    /// Which events of one instant come first: physics, then what it does to the API server, then
+    /// who watches, then who measures. Within a phase the order of planning decides.
+    pub fn phase(&self) -> Phase {
+        Phase(match self {
+            Event::Begin(_) | Event::End(_) => 0,
+            Event::Machine(..) | Event::NodeReports(_) => 1,
+            Event::Kubelet { .. } => 2,
+            Event::Traffic | Event::Station(_) => 3,
+            Event::Request { .. } | Event::Bind { .. } | Event::Unschedulable(_) => 4,
+            Event::Proxy(_) => 5,
+            Event::SyncDone(_) => 6,
+            Event::Sync(_) => 7,
+            Event::Scheduler => 8,
+            Event::Observe => 9,
+        })
+    }
+}

@@ -1,0 +1,239 @@
+//! The timeline: faults and changes, from their beginning to their end.
+
+use super::cloud::{MachineId, MachineState};
+use super::event::{Event, MachineStep};
+use super::kubelet::Containers;
+use super::world::World;
+use crate::api::{NodeId, PodId, Text};
+use crate::record::story::Moment;
+use crate::scenario::model::{Happening, NodeSelection, PodSelection};
+use crate::units::SimTime;
+
+impl World<'_> {
+    /// An entry of the timeline begins.
+    pub(super) fn on_begin(&mut self, index: usize) {
+        let scenario = self.scenario;
+        let entry = &scenario.timeline[index];
+        self.tell_moment(Moment::TimelineBegins, describe(self, &entry.what));
+        match &entry.what {
+            Happening::NodeCrash(selection) => {
+                for node in self.draw_nodes(selection, index) {
+                    self.crash(node, entry.until, index);
+                }
+            }
+            Happening::NodeHang(selection) => {
+                for node in self.draw_nodes(selection, index) {
+                    self.hang(node, entry.until);
+                }
+            }
+            Happening::ZoneOutage { zone } => self.zone_down(zone, index),
+            Happening::ContainerCrash(selection) => {
+                for pod in self.draw_pods(selection, index) {
+                    self.container_exits(pod, "Error");
+                }
+            }
+            Happening::CrashLoop { deployment, after } => {
+                self.crash_loops[*deployment] = Some(*after);
+                for pod in self.running_pods(*deployment) {
+                    self.container_exits(pod, "Error");
+                }
+            }
+            Happening::DeletePods(selection) => {
+                for pod in self.draw_pods(selection, index) {
+                    self.delete_pod(pod, None, "Deleted");
+                }
+            }
+            Happening::RegistrySlow { factor } => self.registry_factor = *factor,
+            Happening::NodeGroupMax { group, max } => {
+                self.cloud.set_max(*group, *max);
+                self.autoscaler_changed();
+            }
+            Happening::MaxNodesTotal { max } => {
+                self.controllers.set_max_nodes_total(*max);
+                self.autoscaler_changed();
+            }
+            Happening::Scale { deployment, replicas } => {
+                let id = self.deployments[*deployment];
+                self.store.scale_deployment(id, *replicas);
+            }
+        }
+    }
+
+    /// An entry of the timeline is over. Crashed and hung nodes plan their own return.
+    pub(super) fn on_end(&mut self, index: usize) {
+        let scenario = self.scenario;
+        let what = &scenario.timeline[index].what;
+        self.tell_moment(Moment::TimelineEnds, format!("over: {}", describe(self, what)));
+        match what {
+            Happening::ZoneOutage { zone } => self.zone_up(zone),
+            Happening::CrashLoop { deployment, .. } => self.crash_loops[*deployment] = None,
+            Happening::RegistrySlow { .. } => self.registry_factor = 1.0,
+            _ => {}
+        }
+    }
+
+    fn crash(&mut self, node: NodeId, until: Option<SimTime>, index: usize) {
+        let Some(machine) = self.nodes.get(node).map(|state| state.machine) else { return };
+        self.machine_dies(node);
+        self.cloud.machines[machine].state = MachineState::Down;
+        if let Some(until) = until {
+            let boot = self.cloud.reboot_time(machine, index as u64, &self.streams);
+            self.plan(until + boot, Event::Machine(machine, MachineStep::Returns));
+        }
+    }
+
+    fn hang(&mut self, node: NodeId, until: Option<SimTime>) {
+        let now = self.now;
+        if let Some(state) = self.nodes.get_mut(node) {
+            state.silent_since.get_or_insert(now);
+        }
+        self.heartbeats_changed();
+        if let Some(until) = until {
+            self.plan(until, Event::NodeReports(node));
+        }
+    }
+
+    /// A silent kubelet reports again.
+    pub(super) fn on_node_reports(&mut self, node: NodeId) {
+        let Some(state) = self.nodes.get_mut(node).filter(|state| state.alive) else { return };
+        state.silent_since = None;
+        self.node_reports_ready(node);
+        // The kubelet catches up with what it missed: deletions first of all.
+        for pod in self.store.pods_on(node).to_vec() {
+            let Some(p) = self.store.pod(pod) else { continue };
+            let serves = self.pods.get(pod).is_some_and(|s| s.containers == Containers::Running);
+            if p.deletion.is_some() {
+                self.plan_pod(self.now, pod, super::event::PodStep::Stop);
+            } else if serves && self.network.is_alive(pod) {
+                self.store.set_pod_ready(pod, true, self.now);
+            }
+        }
+        self.heartbeats_changed();
+    }
+
+    fn zone_down(&mut self, zone: &Text, index: usize) {
+        self.cloud.zones_down.push(zone.clone());
+        let until = self.scenario.timeline[index].until;
+        let all = NodeSelection { group: None, zone: Some(zone.clone()), count: None };
+        for node in self.draw_nodes(&all, index) {
+            self.crash(node, until, index);
+        }
+        // Machines that were booting there never come up.
+        for machine in self.cloud.machines.values_mut() {
+            if machine.zone == *zone && machine.state == MachineState::Booting {
+                machine.stillborn = true;
+            }
+        }
+    }
+
+    fn zone_up(&mut self, zone: &Text) {
+        if let Some(at) = self.cloud.zones_down.iter().position(|z| z == zone) {
+            self.cloud.zones_down.remove(at);
+        }
+    }
+
+    /// The nodes that a fault hits: those that match and are alive, drawn without replacement.
+    fn draw_nodes(&self, selection: &NodeSelection, index: usize) -> Vec<NodeId> {
+        let matches = |id: NodeId, machine: MachineId| {
+            let m = self.cloud.machines.get(machine)?;
+            let group = selection.group.is_none_or(|group| group == m.group);
+            let zone = selection.zone.as_ref().is_none_or(|zone| *zone == m.zone);
+            (group && zone).then(|| (self.store.node(id).map_or(0, |n| n.uid), id))
+        };
+        let mut found: Vec<(u64, NodeId)> = self
+            .nodes
+            .iter()
+            .filter(|(_, state)| state.alive)
+            .filter_map(|(id, state)| matches(id, state.machine))
+            .collect();
+        found.sort_unstable();
+        self.draw("timeline nodes", index, found, selection.count)
+    }
+
+    /// The pods that a fault hits: running ones of a Deployment, drawn without replacement.
+    fn draw_pods(&self, selection: &PodSelection, index: usize) -> Vec<PodId> {
+        let found = self.running_by_uid(selection.deployment);
+        self.draw("timeline pods", index, found, selection.count)
+    }
+
+    fn draw<T: Copy>(
+        &self,
+        purpose: &str,
+        index: usize,
+        mut found: Vec<(u64, T)>,
+        count: Option<u32>,
+    ) -> Vec<T> {
+        let count = count.map_or(found.len(), |n| (n as usize).min(found.len()));
+        let mut stream = self.streams.stream(purpose, index as u64);
+        for place in 0..count {
+            let rest = (found.len() - place) as u64;
+            let pick = place + stream.below(rest) as usize;
+            found.swap(place, pick);
+        }
+        found.into_iter().take(count).map(|(_, id)| id).collect()
+    }
+
+    fn running_by_uid(&self, deployment: usize) -> Vec<(u64, PodId)> {
+        let mut found = Vec::new();
+        for set in self.store.replica_sets_of(self.deployments[deployment]) {
+            for id in self.store.pods_of(*set) {
+                let running =
+                    self.pods.get(*id).is_some_and(|s| s.containers == Containers::Running);
+                if let Some(pod) = self.store.pod(*id).filter(|_| running) {
+                    found.push((pod.uid, *id));
+                }
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    fn running_pods(&self, deployment: usize) -> Vec<PodId> {
+        self.running_by_uid(deployment).into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// One running pod of a Deployment, drawn by how often this has been asked.
+    pub(super) fn draw_running_pod(&mut self, workload: usize, purpose: &str) -> Option<PodId> {
+        let found = self.running_by_uid(workload);
+        self.observed.draws += 1;
+        let mut stream = self.streams.stream(purpose, self.observed.draws);
+        (!found.is_empty()).then(|| found[stream.below(found.len() as u64) as usize].1)
+    }
+}
+
+/// What happens, for the story.
+fn describe(world: &World<'_>, what: &Happening) -> String {
+    let objects = &world.scenario.objects;
+    let deployment = |index: usize| objects.deployments[index].name.to_string();
+    let group = |index: usize| world.scenario.node_groups[index].name.to_string();
+    let nodes = |selection: &NodeSelection| {
+        let count = selection.count.map_or("all".into(), |n| n.to_string());
+        let of = selection.group.map_or(String::new(), |g| format!(" of group {}", group(g)));
+        let zone = selection.zone.as_ref().map_or(String::new(), |z| format!(" in zone {z}"));
+        format!("{count} node(s){of}{zone}")
+    };
+    let pods = |selection: &PodSelection| {
+        let count = selection.count.map_or("all".into(), |n| n.to_string());
+        format!("{count} pod(s) of {}", deployment(selection.deployment))
+    };
+    match what {
+        Happening::NodeCrash(selection) => format!("{} crash", nodes(selection)),
+        Happening::NodeHang(selection) => {
+            format!("the kubelets of {} fall silent", nodes(selection))
+        }
+        Happening::ZoneOutage { zone } => format!("zone {zone} loses power"),
+        Happening::ContainerCrash(selection) => format!("containers of {} crash", pods(selection)),
+        Happening::CrashLoop { deployment: d, after } => {
+            format!("containers of {} exit {after} after their start", deployment(*d))
+        }
+        Happening::DeletePods(selection) => format!("{} are deleted", pods(selection)),
+        Happening::RegistrySlow { factor } => format!("image pulls take {factor} times as long"),
+        Happening::NodeGroupMax { group: g, max } => {
+            format!("the limit of node group {} is set to {max} nodes", group(*g))
+        }
+        Happening::MaxNodesTotal { max } => format!("the cluster's node limit is set to {max}"),
+        Happening::Scale { deployment: d, replicas } => {
+            format!("{} is scaled to {replicas} by hand", deployment(*d))
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! From "the kubelet sees the pod" to Ready.
+
+use super::images::pull_time;
+use super::state::Containers;
+use crate::api::event::EventType::Normal;
+use crate::api::pod::{PodPhase, Probe};
+use crate::api::{NodeId, PodId};
+use crate::control::controllers::action::About;
+use crate::units::{SimDuration, SimTime};
+use crate::world::event::{Event, PodStep};
+use crate::world::world::World;
+
+impl World<'_> {
+    /// Plans a pod's next step in its present life.
+    pub(in crate::world) fn plan_pod(&mut self, at: SimTime, pod: PodId, step: PodStep) {
+        let Some(state) = self.pods.get(pod) else { return };
+        let incarnation = state.incarnation;
+        self.plan(at, Event::Kubelet { pod, incarnation, step });
+    }
+
+    /// A step of a pod is due.
+    pub(in crate::world) fn on_kubelet(&mut self, pod: PodId, incarnation: u32, step: PodStep) {
+        let current = self.pods.get(pod).is_some_and(|state| state.incarnation == incarnation);
+        let Some(node) = self.store.pod(pod).and_then(|p| p.node).filter(|_| current) else {
+            return;
+        };
+        // A dead machine does nothing; what it would have done begins anew when it returns.
+        if !self.nodes.get(node).is_some_and(|state| state.alive) {
+            return;
+        }
+        match step {
+            PodStep::Seen => self.pod_seen(pod, node),
+            PodStep::Sandbox => self.pod_sandbox(pod, node),
+            PodStep::Pulled => self.pod_pulled(pod),
+            PodStep::Started => self.pod_started(pod),
+            PodStep::Ready => self.pod_ready(pod),
+            PodStep::Exit => self.container_exits(pod, "Error"),
+            PodStep::Noticed => self.exit_noticed(pod),
+            PodStep::Stop => self.stop_pod(pod),
+            PodStep::Stopped => self.pod_stopped(pod),
+        }
+    }
+
+    /// The kubelet takes its place in the node's start queue.
+    fn pod_seen(&mut self, pod: PodId, node: NodeId) {
+        let now = self.now;
+        let Some(p) = self.store.pod(pod) else { return };
+        if p.deletion.is_some() {
+            self.stop_pod(pod);
+            return;
+        }
+        if p.started == SimTime::NEVER {
+            self.store.update_pod(pod, |p| {
+                p.started = now;
+                true
+            });
+        }
+        let Some(state) = self.nodes.get_mut(node) else { return };
+        let begins = state.start_gate.max(now);
+        let rate = self.scenario.flags.kubelet.pod_starts_per_second;
+        state.start_gate = begins + SimDuration::from_secs_f64(1.0 / rate);
+        let takes = self.sample_for(pod, "pod sandbox", &self.scenario.flags.kubelet.sandbox);
+        self.plan_pod(begins + takes, pod, PodStep::Sandbox);
+    }
+
+    /// Sandbox and network are up: pull the image or find it there.
+    fn pod_sandbox(&mut self, pod: PodId, node: NodeId) {
+        let now = self.now;
+        let Some(workload) = self.pods.get(pod).and_then(|state| state.workload()) else { return };
+        let image = self.images[workload];
+        let ready = self.nodes.get(node).and_then(|state| state.image_ready(image));
+        let at = match ready {
+            Some(at) => at.max(now),
+            None => self.pull_image(pod, node, workload),
+        };
+        if ready.is_some_and(|at| at <= now) {
+            let message =
+                format!("Container image \"{}\" already present on machine", self.image_name(pod));
+            self.publish("kubelet", Normal, "Pulled", About::Pod(pod), message);
+        }
+        self.plan_pod(at, pod, PodStep::Pulled);
+    }
+
+    fn pull_image(&mut self, pod: PodId, node: NodeId, workload: usize) -> SimTime {
+        let message = format!("Pulling image \"{}\"", self.image_name(pod));
+        self.publish("kubelet", Normal, "Pulling", About::Pod(pod), message);
+        let kubelet = &self.scenario.flags.kubelet;
+        let Some(state) = self.nodes.get_mut(node) else { return SimTime::NEVER };
+        let group = self.cloud.machines.get(state.machine).map_or(0, |m| m.group);
+        let machine = &self.scenario.node_groups[group].machine;
+        let takes =
+            pull_time(&self.scenario.workloads[workload], machine, kubelet, self.registry_factor);
+        state.pull(self.now, self.images[workload], takes, kubelet.serialize_image_pulls)
+    }
+
+    /// The first container's image reference, for messages.
+    fn image_name(&self, pod: PodId) -> String {
+        let container = self.store.pod(pod).and_then(|p| p.spec.containers.first());
+        container.map_or_else(String::new, |c| c.image.to_string())
+    }
+
+    /// The image is there: create and start the containers.
+    fn pod_pulled(&mut self, pod: PodId) {
+        let takes =
+            self.sample_for(pod, "container start", &self.scenario.flags.kubelet.container_start);
+        let containers = self.store.pod(pod).map_or(1, |p| p.spec.containers.len().max(1));
+        self.plan_pod(self.now + takes * containers as u64, pod, PodStep::Started);
+    }
+
+    /// The containers run: the phase follows, and the application begins to come up.
+    fn pod_started(&mut self, pod: PodId) {
+        let now = self.now;
+        let name =
+            self.store.pod(pod).and_then(|p| p.spec.containers.first().map(|c| c.name.clone()));
+        let name = name.unwrap_or_else(|| "".into());
+        self.publish(
+            "kubelet",
+            Normal,
+            "Created",
+            About::Pod(pod),
+            format!("Container created: {name}"),
+        );
+        self.publish(
+            "kubelet",
+            Normal,
+            "Started",
+            About::Pod(pod),
+            format!("Container started: {name}"),
+        );
+        let Some(state) = self.pods.get_mut(pod) else { return };
+        state.containers = Containers::Running;
+        state.container_started = now;
+        if state.first_running == SimTime::NEVER {
+            state.first_running = now;
+        }
+        let workload = state.workload();
+        self.store.update_pod(pod, |p| {
+            p.phase = PodPhase::Running;
+            p.crash_loop = false;
+            true
+        });
+        let Some(workload) = workload else { return };
+        let startup = self.sample_for(pod, "startup", &self.scenario.workloads[workload].startup);
+        let ready = self.probed(pod, now, now + startup);
+        self.plan_pod(ready, pod, PodStep::Ready);
+        if let Some(after) = self.crash_loops[workload] {
+            self.plan_pod(now + after, pod, PodStep::Exit);
+        }
+    }
+
+    /// When the probes of a pod whose containers started at `started` first find the application
+    /// that is up from `up` on.
+    fn probed(&self, pod: PodId, started: SimTime, up: SimTime) -> SimTime {
+        let Some(p) = self.store.pod(pod) else { return up };
+        let mut ready = up;
+        for container in &p.spec.containers {
+            let mut at = up;
+            for probe in [container.startup_probe, container.readiness_probe].into_iter().flatten()
+            {
+                at = probe_succeeds(&probe, started, at);
+            }
+            ready = ready.max(at);
+        }
+        ready
+    }
+
+    /// The readiness probe has succeeded: the kubelet's status update makes the pod Ready.
+    fn pod_ready(&mut self, pod: PodId) {
+        let now = self.now;
+        let Some(state) = self.pods.get_mut(pod) else { return };
+        if state.containers != Containers::Running {
+            return;
+        }
+        if state.first_ready == SimTime::NEVER {
+            state.first_ready = now;
+            if let Some(p) = self.store.pod(pod) {
+                let waited = now.since(p.created).as_secs_f64();
+                self.recorder.totals.startup.add(waited, 1.0);
+            }
+        }
+        self.network.set_alive(now, pod, true);
+        self.traffic_changed = true;
+        self.store.set_pod_ready(pod, true, now);
+    }
+}
+
+/// The instant at which a probe has succeeded often enough for an application that is up from
+/// `up` on: probes run at `started + initialDelay + k x period` (prober/worker.go, without its
+/// random start within a period, which applies to a restarted kubelet only).
+fn probe_succeeds(probe: &Probe, started: SimTime, up: SimTime) -> SimTime {
+    let first = up.next_on_grid(started + probe.initial_delay, probe.period);
+    first + probe.period * u64::from(probe.success_threshold.max(1) - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probes_find_an_application_at_their_next_tick() {
+        let s = SimTime::from_secs;
+        let probe = |delay, period, success_threshold| Probe {
+            initial_delay: SimDuration::from_secs(delay),
+            period: SimDuration::from_secs(period),
+            timeout: SimDuration::from_secs(1),
+            success_threshold,
+            failure_threshold: 3,
+        };
+        let rows = [
+            (
+                "an application that is up early waits for the initial delay",
+                probe(10, 10, 1),
+                s(102),
+                s(110),
+            ),
+            (
+                "one that is up between two ticks waits for the next",
+                probe(10, 10, 1),
+                s(111),
+                s(120),
+            ),
+            ("without delay the first tick is the start", probe(0, 5, 1), s(103), s(105)),
+            ("two successes take one more period", probe(0, 5, 2), s(103), s(110)),
+        ];
+        for (sentence, probe, up, expected) in rows {
+            assert_eq!(probe_succeeds(&probe, s(100), up), expected, "{sentence}");
+        }
+    }
+}

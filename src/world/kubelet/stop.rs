@@ -1,0 +1,121 @@
+//! Pods that go: graceful termination, and what a dead machine leaves behind.
+
+use super::state::Containers;
+use crate::api::event::EventType::Normal;
+use crate::api::{NodeId, PodId};
+use crate::control::controllers::action::About;
+use crate::units::{SimDuration, SimTime};
+use crate::world::event::PodStep;
+use crate::world::world::World;
+
+impl World<'_> {
+    /// The kubelet sees the deletion: preStop, SIGTERM, and the end at the latest when the grace
+    /// period is over.
+    pub(super) fn stop_pod(&mut self, pod: PodId) {
+        let now = self.now;
+        let Some(p) = self.store.pod(pod) else { return };
+        let Some(state) = self.pods.get_mut(pod) else { return };
+        let grace = state.grace.unwrap_or(p.spec.termination_grace);
+        let running = state.containers == Containers::Running;
+        // Whatever its life had planned is off; the end is what comes.
+        state.incarnation += 1;
+        let pre_stop =
+            p.spec.containers.iter().map(|c| c.pre_stop).max().unwrap_or(SimDuration::ZERO);
+        let name = p.spec.containers.first().map(|c| c.name.clone()).unwrap_or_else(|| "".into());
+        let takes = if running {
+            let ends =
+                self.sample_for(pod, "termination", &self.scenario.flags.kubelet.termination);
+            (pre_stop + ends).min(grace)
+        } else {
+            SimDuration::ZERO
+        };
+        if running {
+            self.publish(
+                "kubelet",
+                Normal,
+                "Killing",
+                About::Pod(pod),
+                format!("Stopping container {name}"),
+            );
+        }
+        self.plan_pod(now + takes, pod, PodStep::Stopped);
+    }
+
+    /// The containers have ended: the kubelet removes the object.
+    pub(super) fn pod_stopped(&mut self, pod: PodId) {
+        let now = self.now;
+        if let Some(state) = self.pods.get_mut(pod) {
+            state.containers = Containers::Ended;
+        }
+        self.network.set_alive(now, pod, false);
+        self.traffic_changed = true;
+        self.store.remove_pod(pod);
+    }
+
+    /// A machine dies: every container on it with it.
+    pub(in crate::world) fn machine_dies(&mut self, node: NodeId) {
+        let now = self.now;
+        let Some(state) = self.nodes.get_mut(node) else { return };
+        if !state.alive {
+            return;
+        }
+        state.alive = false;
+        state.crashes += 1;
+        state.silent_since.get_or_insert(now);
+        state.drop_unfinished_pulls(now);
+        for pod in self.store.pods_on(node).to_vec() {
+            if let Some(state) = self.pods.get_mut(pod) {
+                state.containers = Containers::Waiting;
+                state.incarnation += 1;
+            }
+            self.network.set_alive(now, pod, false);
+        }
+        self.traffic_changed = true;
+        self.heartbeats_changed();
+    }
+
+    /// A machine is back with an empty memory and a full disk: its kubelet finishes what was marked
+    /// for deletion and starts the rest anew.
+    pub(in crate::world) fn machine_returns(&mut self, node: NodeId) {
+        let now = self.now;
+        let Some(state) = self.nodes.get_mut(node) else { return };
+        state.alive = true;
+        state.silent_since = None;
+        state.start_gate = now;
+        for pod in self.store.pods_on(node).to_vec() {
+            let Some(p) = self.store.pod(pod) else { continue };
+            if p.deletion.is_some() {
+                self.plan_pod(now, pod, PodStep::Stop);
+                continue;
+            }
+            let was_running = p.phase == crate::api::pod::PodPhase::Running;
+            self.store.set_pod_ready(pod, false, now);
+            if was_running {
+                self.store.update_pod(pod, |p| {
+                    p.restarts += 1;
+                    true
+                });
+                if let Some(w) = self.pods.get(pod).and_then(|state| state.workload()) {
+                    self.recorder.totals.restarts[w] += 1;
+                }
+            }
+            self.plan_pod(now, pod, PodStep::Seen);
+        }
+        self.node_reports_ready(node);
+        self.heartbeats_changed();
+    }
+
+    /// When the kubelet of a node last renewed its lease, up to `now`: computed, not ticked
+    /// (DESIGN rule 7).
+    pub(in crate::world) fn last_renewal(&self, node: NodeId, now: SimTime) -> SimTime {
+        let Some(state) = self.nodes.get(node) else { return SimTime::ZERO };
+        let until = state.silent_since.map_or(now, |since| since.min(now));
+        let period = self.scenario.flags.kubelet.lease_renew_interval;
+        let registered = self.store.node(node).map_or(SimTime::ZERO, |n| n.created);
+        let first = registered.next_on_grid(state.lease_phase, period);
+        if until < first {
+            return registered;
+        }
+        SimTime(first.0 + (until.0 - first.0) / period.0.max(1) * period.0)
+    }
+}

@@ -1,0 +1,219 @@
+//! Machines and their nodes: registration, Ready, return, deletion.
+
+use super::cloud::{MachineId, MachineState, Shortage, entity};
+use super::event::{Event, MachineStep};
+use super::kubelet::NodeState;
+use super::world::World;
+use crate::api::NodeId;
+use crate::api::event::EventType::Normal;
+use crate::api::labels::Labels;
+use crate::api::node::{
+    HOSTNAME_LABEL, INSTANCE_TYPE_LABEL, Node, NodeReady, REGION_LABEL, ZONE_LABEL,
+};
+use crate::api::taint::{NOT_READY, Taint, TaintEffect};
+use crate::control::controllers::action::About;
+use crate::record::rows::NodeRow;
+use crate::record::story::Moment;
+use crate::scenario::model::NodeGroup;
+use crate::units::SimTime;
+
+/// The node object that a machine of a group makes, without its name; also the template of the
+/// cluster autoscaler.
+pub(super) fn node_of(group: &NodeGroup, index: usize, zone: &str) -> Node {
+    let mut pairs: Vec<_> = group.labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    pairs.push((INSTANCE_TYPE_LABEL.into(), group.machine.name.clone()));
+    pairs.push(("kubernetes.io/os".into(), "linux".into()));
+    pairs.push(("kubernetes.io/arch".into(), "amd64".into()));
+    if !zone.is_empty() {
+        pairs.push((ZONE_LABEL.into(), zone.into()));
+        let region = zone.rsplit_once('-').map_or(zone, |(region, _)| region);
+        pairs.push((REGION_LABEL.into(), region.into()));
+    }
+    Node {
+        name: group.name.clone(),
+        labels: Labels::new(pairs),
+        taints: group.taints.clone(),
+        capacity: group.machine.capacity.clone(),
+        allocatable: group.machine.allocatable.clone(),
+        max_pods: group.machine.max_pods,
+        group: index,
+        ..Node::empty()
+    }
+}
+
+impl World<'_> {
+    /// A step of a machine is due.
+    pub(super) fn on_machine(&mut self, machine: MachineId, step: MachineStep) {
+        match step {
+            MachineStep::Registers => self.machine_registers(machine),
+            MachineStep::Ready => self.machine_ready(machine),
+            MachineStep::Returns => self.machine_boots_again(machine),
+            MachineStep::Gone => self.machine_gone(machine),
+        }
+    }
+
+    /// Asks the cloud for machines of a group.
+    pub(super) fn create_machines(&mut self, group: usize, count: u32) -> bool {
+        let (accepted, shortage) = self.cloud.create(self.now, group, count, &self.streams);
+        for one in &accepted {
+            self.ledger.open(self.now, &self.scenario.node_groups[group].machine);
+            if one.registers != SimTime::NEVER {
+                self.plan(one.registers, Event::Machine(one.machine, MachineStep::Registers));
+            }
+        }
+        if shortage == Some(Shortage::Quota) {
+            let quota = self.scenario.flags.cloud.cpu_quota.unwrap_or(0);
+            self.tell_once(Moment::QuotaReached, || {
+                format!("the cloud refuses machines: the quota of {quota} CPU cores is used up")
+            });
+        }
+        shortage.is_none()
+    }
+
+    fn machine_registers(&mut self, machine: MachineId) {
+        let Some(m) = self.cloud.machines.get(machine) else { return };
+        if m.state != MachineState::Booting || self.cloud.zones_down.contains(&m.zone) {
+            return;
+        }
+        let node = self.register(machine, NodeReady::False);
+        let ready = self.now + self.cloud.ready_time(machine, &self.streams);
+        self.plan(ready, Event::Machine(machine, MachineStep::Ready));
+        let name = self.store.node(node).map(|n| n.name.clone()).unwrap_or_else(|| "".into());
+        self.tell_once(Moment::FirstNodeJoins, || format!("the first new node joins: {name}"));
+    }
+
+    /// Makes the node object of a machine.
+    pub(super) fn register(&mut self, machine: MachineId, ready: NodeReady) -> NodeId {
+        let now = self.now;
+        let m = &mut self.cloud.machines[machine];
+        m.state = MachineState::Running;
+        let (group, ordinal, zone) = (m.group, m.ordinal, m.zone.clone());
+        let mut node = node_of(&self.scenario.node_groups[group], group, &zone);
+        node.name = format!("{}-{ordinal}", node.name).into();
+        node.labels = node.labels.with(HOSTNAME_LABEL, &node.name);
+        (node.ready, node.ready_changed, node.created) = (ready, now, now);
+        if ready != NodeReady::True {
+            // The TaintNodesByCondition admission plugin taints every new node.
+            node.taints.push(Taint::new(NOT_READY, TaintEffect::NoSchedule, now));
+        }
+        let id = self.store.create_node(node);
+        self.cloud.machines[machine].node = Some(id);
+        let period = self.scenario.flags.kubelet.lease_renew_interval;
+        let mut stream = self.streams.stream("lease phase", entity(group, ordinal));
+        let state = NodeState {
+            machine,
+            alive: true,
+            silent_since: None,
+            lease_phase: SimTime(now.0 + stream.below(period.0.max(1))),
+            start_gate: now,
+            pull_gate: now,
+            images: Vec::new(),
+            first_ready: if ready == NodeReady::True { now } else { SimTime::NEVER },
+            pods_peak: 0,
+            busy_wh: 0.0,
+            crashes: 0,
+        };
+        self.nodes.insert(id, state);
+        id
+    }
+
+    fn machine_ready(&mut self, machine: MachineId) {
+        let node = self.cloud.machines.get(machine).and_then(|m| m.node);
+        if let Some(node) = node.filter(|node| self.nodes.get(*node).is_some_and(|n| n.alive)) {
+            self.node_reports_ready(node);
+        }
+    }
+
+    /// The kubelet's status says Ready.
+    pub(super) fn node_reports_ready(&mut self, node: NodeId) {
+        let now = self.now;
+        let Some(state) = self.nodes.get_mut(node) else { return };
+        state.first_ready = state.first_ready.min(now);
+        let mut changed = false;
+        self.store.update_node(node, |n| {
+            changed = n.ready != NodeReady::True;
+            (n.ready, n.ready_changed) = (NodeReady::True, now);
+            changed
+        });
+        if changed {
+            let name = self.store.node(node).map(|n| n.name.clone()).unwrap_or_else(|| "".into());
+            let message = format!("Node {name} status is now: NodeReady");
+            self.publish("kubelet", Normal, "NodeReady", About::Node(node), message);
+        }
+    }
+
+    fn machine_boots_again(&mut self, machine: MachineId) {
+        let Some(m) = self.cloud.machines.get_mut(machine) else { return };
+        if m.state != MachineState::Down {
+            return;
+        }
+        m.state = MachineState::Running;
+        match m.node.filter(|node| self.store.node(*node).is_some()) {
+            Some(node) => self.machine_returns(node),
+            None => {
+                // Its node object was deleted meanwhile: it registers as a new one.
+                self.register(machine, NodeReady::False);
+                let ready = self.now + self.cloud.ready_time(machine, &self.streams);
+                self.plan(ready, Event::Machine(machine, MachineStep::Ready));
+            }
+        }
+    }
+
+    /// The autoscaler deletes the machine behind a node: the kubelet stops now, the bill and the
+    /// node object end when the cloud is done.
+    pub(super) fn delete_machine_of(&mut self, node: NodeId) -> bool {
+        let Some(machine) = self.nodes.get(node).map(|state| state.machine) else { return false };
+        let Some(gone) = self.cloud.delete(self.now, machine, &self.streams) else { return false };
+        self.machine_dies(node);
+        self.plan(gone, Event::Machine(machine, MachineStep::Gone));
+        true
+    }
+
+    /// Takes back machines that have not registered.
+    pub(super) fn cancel_machines(&mut self, group: usize, count: u32) {
+        for machine in self.cloud.youngest_booting(group, count) {
+            if self.cloud.delete(self.now, machine, &self.streams).is_some() {
+                self.machine_gone(machine);
+            }
+        }
+    }
+
+    fn machine_gone(&mut self, machine: MachineId) {
+        let Some(m) = self.cloud.remove(machine) else { return };
+        self.ledger.close(self.now, &self.scenario.node_groups[m.group].machine);
+        let Some(node) = m.node else { return };
+        self.record_node(node, m.requested, m.group, Some(self.now));
+        self.store.remove_node(node);
+        self.nodes.remove(node);
+        self.heartbeats_changed();
+    }
+
+    /// Hands a node's life to the record.
+    pub(super) fn record_node(
+        &mut self,
+        id: NodeId,
+        requested: SimTime,
+        group: usize,
+        gone: Option<SimTime>,
+    ) {
+        let (Some(node), Some(state)) = (self.store.node(id), self.nodes.get(id)) else { return };
+        let machine = &self.scenario.node_groups[group].machine;
+        let hours = gone.unwrap_or(self.now).since(requested).as_secs_f64() / 3600.0;
+        let row = NodeRow {
+            uid: node.uid,
+            name: node.name.clone(),
+            group: self.scenario.node_groups[group].name.clone(),
+            zone: node.zone().into(),
+            machine: machine.name.clone(),
+            requested,
+            registered: node.created,
+            ready: (state.first_ready != SimTime::NEVER).then_some(state.first_ready),
+            gone,
+            pods_peak: state.pods_peak,
+            cost: machine.price_per_hour * hours,
+            energy_wh: machine.idle_watts * hours + state.busy_wh,
+        };
+        self.billed += row.cost;
+        self.recorder.node(&row);
+    }
+}

@@ -1,0 +1,30 @@
+//! The physics: kubelets, image pulls, the API server's latency and clients' limits, cloud
+//! machines, services and traffic, faults; every event of a run.
+//!
+//! One world is one run on one thread. It knows neither files nor reports; what it leaves goes
+//! through the recorder.
+
+mod apply;
+mod build;
+mod client;
+mod cloud;
+mod controllers;
+mod event;
+mod faults;
+mod flow;
+mod kubelet;
+mod ledger;
+mod log;
+mod machines;
+mod metrics;
+mod observe;
+mod run;
+mod schedule;
+mod syncs;
+mod traffic;
+mod watch;
+#[allow(clippy::module_inception)]
+mod world;
+
+pub use run::{Run, RunOptions, run};
+pub use world::World;

@@ -1,0 +1,293 @@
+//! Rows of the time series, and the levels kept for them.
+
+use super::event::Event;
+use super::world::World;
+use crate::api::node::NodeReady;
+use crate::api::pod::PodPhase;
+use crate::record::latency::LatencyHistogram;
+use crate::record::rows::{ClusterSample, WorkloadSample};
+use crate::record::story::Moment;
+use crate::units::{MilliCpu, SimDuration, SimTime};
+
+/// Levels and times that observation keeps between events.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    since: SimTime,
+    /// Pods without a node, and since when this number holds.
+    waiting: i64,
+    waiting_since: SimTime,
+    /// Since when the node limit holds back pods; `None`: it does not.
+    at_limit_since: Option<SimTime>,
+    /// When a pod of each Deployment was last OOM-killed.
+    pub last_oom: Vec<SimTime>,
+    /// Draws made in the course of the run.
+    pub draws: u64,
+    /// Demand is above capacity at present.
+    over_capacity: bool,
+}
+
+impl World<'_> {
+    /// A row of the time series is due.
+    pub(super) fn on_observe(&mut self) {
+        self.observe_now();
+        let next = self.now + self.scenario.observe.every;
+        let end = SimTime::ZERO + self.scenario.duration;
+        // The last row is written when the run ends.
+        if next < end {
+            self.plan(next, Event::Observe);
+        }
+    }
+
+    /// Writes the rows of the interval that ends now.
+    pub(super) fn observe_now(&mut self) {
+        let interval = self.now.since(self.observed.since);
+        if interval == SimDuration::ZERO {
+            return;
+        }
+        self.observed.since = self.now;
+        self.settle_pending();
+        let mut used = MilliCpu::ZERO;
+        let levels = self.workload_levels();
+        for (workload, level) in levels.iter().enumerate() {
+            used += self.observe_workload(workload, interval, level);
+        }
+        self.observe_cluster(interval, used, &levels);
+    }
+
+    fn observe_workload(
+        &mut self,
+        workload: usize,
+        interval: SimDuration,
+        level: &Level,
+    ) -> MilliCpu {
+        let mut latency = LatencyHistogram::default();
+        let station = &mut self.network.stations[workload];
+        let tally = station.take_interval(self.now, &mut latency);
+        let keep = self.scenario.flags.metrics_server.metric_resolution * 4;
+        station.forget_before(SimTime(self.now.0.saturating_sub(keep.0)));
+        let seconds = interval.as_secs_f64();
+        let cpu_used = MilliCpu((tally.cpu / seconds * 1000.0).round() as i64);
+        let row = WorkloadSample {
+            time: self.now,
+            interval,
+            workload,
+            offered: tally.offered,
+            served: tally.served,
+            failed: tally.failed,
+            capacity_rps: station.capacity(),
+            in_flight: tally.in_flight / seconds,
+            latency: latency.quantiles(),
+            desired: self.store.deployment(self.deployments[workload]).map_or(0, |d| d.replicas),
+            current: level.current,
+            ready: level.ready,
+            pending: level.pending,
+            cpu_used,
+            cpu_requested: self.cpu_requested[workload],
+        };
+        self.recorder.totals.workload_latency[workload].merge(&latency);
+        let latency_sum = latency.mean().unwrap_or(0.0) * latency.total();
+        self.checks.littles_law(tally.in_flight, latency_sum);
+        self.log.record(
+            self.now,
+            super::log::SAMPLE,
+            &[row.served.to_bits(), row.failed.to_bits()],
+        );
+        self.recorder.workload_sample(row);
+        cpu_used
+    }
+
+    fn observe_cluster(&mut self, interval: SimDuration, cpu_used: MilliCpu, levels: &[Level]) {
+        let now = self.now;
+        let entries = self.network.take_entries(now);
+        let total = |f: fn(&Level) -> u32| levels.iter().map(f).sum::<u32>();
+        let (mut nodes, mut ready, mut allocatable) = (0, 0, MilliCpu::ZERO);
+        for (_, node) in self.store.nodes() {
+            nodes += 1;
+            if node.ready == NodeReady::True {
+                ready += 1;
+                allocatable += node.allocatable.cpu;
+            }
+        }
+        let booting = self.cloud.machines.values().filter(|m| m.node.is_none()).count() as u32;
+        let seconds = interval.as_secs_f64();
+        let busy_watts = self.busy_watts(cpu_used);
+        self.ledger.add_busy_energy(busy_watts * seconds / 3600.0);
+        let row = ClusterSample {
+            time: now,
+            interval,
+            offered: entries.offered,
+            served: entries.served,
+            failed: entries.failed,
+            capacity_rps: self.network.entry_capacity(),
+            latency: entries.latency.quantiles(),
+            nodes,
+            nodes_ready: ready,
+            nodes_booting: booting,
+            nodes_limit: self.node_limit(),
+            pods_desired: self.store.deployments().map(|(_, d)| d.replicas).sum(),
+            pods: total(|l| l.all),
+            pods_ready: total(|l| l.ready),
+            pods_unbound: total(|l| l.pending),
+            pods_unschedulable: total(|l| l.unschedulable),
+            pods_starting: total(|l| l.starting),
+            cpu_requested: self.cpu_requested.iter().copied().sum(),
+            cpu_allocatable: allocatable,
+            cpu_used,
+            cost: self.ledger.cost(now),
+            cost_per_hour: self.ledger.cost_per_hour(),
+            watts: self.ledger.idle_watts() + busy_watts,
+        };
+        self.recorder.totals.entry_latency.merge(&entries.latency);
+        self.log.record(
+            now,
+            super::log::SAMPLE,
+            &[row.served.to_bits(), row.failed.to_bits(), row.cost.to_bits()],
+        );
+        self.recorder.cluster_sample(row);
+    }
+
+    /// Watts beyond idling that this much CPU takes, on the average machine.
+    fn busy_watts(&self, used: MilliCpu) -> f64 {
+        let (mut spread, mut cores) = (0.0, 0.0);
+        for m in self.cloud.machines.values() {
+            let machine = &self.scenario.node_groups[m.group].machine;
+            spread += machine.peak_watts - machine.idle_watts;
+            cores += machine.capacity.cpu.cores();
+        }
+        if cores > 0.0 { used.cores() * spread / cores } else { 0.0 }
+    }
+
+    /// Upper limit of nodes over all groups, and the total limit where one is set.
+    pub(super) fn node_limit(&self) -> u32 {
+        let groups = (0..self.cloud.group_count()).map(|group| self.cloud.max(group)).sum();
+        match self.controllers.max_nodes_total() {
+            0 => groups,
+            total => total.min(groups),
+        }
+    }
+
+    fn workload_levels(&self) -> Vec<Level> {
+        let mut levels = vec![Level::default(); self.deployments.len()];
+        for (id, pod) in self.store.pods() {
+            let Some(workload) = self.pods.get(id).and_then(|state| state.workload()) else {
+                continue;
+            };
+            let level = &mut levels[workload];
+            level.all += 1;
+            if pod.deletion.is_none() {
+                level.current += 1;
+            }
+            match pod.node {
+                None => {
+                    level.pending += 1;
+                    level.unschedulable += u32::from(pod.unschedulable);
+                }
+                Some(_) if pod.ready => level.ready += 1,
+                Some(_) if pod.phase != PodPhase::Running || pod.deletion.is_none() => {
+                    level.starting += 1
+                }
+                Some(_) => {}
+            }
+        }
+        levels
+    }
+
+    /// The number of pods without a node changed.
+    pub(super) fn waiting_pods(&mut self, change: i64) {
+        self.settle_pending();
+        self.observed.waiting += change;
+    }
+
+    fn settle_pending(&mut self) {
+        let seconds = self.now.since(self.observed.waiting_since).as_secs_f64();
+        self.recorder.totals.pending_pod_s += self.observed.waiting as f64 * seconds;
+        self.observed.waiting_since = self.now;
+    }
+
+    /// Pods without a node.
+    pub(super) fn waiting(&self) -> i64 {
+        self.observed.waiting
+    }
+
+    /// The cluster autoscaler tells whether a node limit holds back pods.
+    pub(super) fn at_limit(&mut self, limit: Option<String>) {
+        match (self.observed.at_limit_since, limit) {
+            (None, Some(what)) => {
+                self.observed.at_limit_since = Some(self.now);
+                self.tell_once(Moment::NodeLimitReached, || what);
+            }
+            (Some(since), None) => {
+                self.recorder.totals.at_limit_s += self.now.since(since).as_secs_f64();
+                self.observed.at_limit_since = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Notices when demand passes what the ready pods can serve.
+    pub(super) fn watch_capacity(&mut self) {
+        let (demand, capacity) = (self.network.external(), self.network.entry_capacity());
+        let over = demand > capacity && demand > 0.0;
+        if over && !self.observed.over_capacity {
+            self.tell_once(Moment::DemandPassesCapacity, || {
+                format!("demand, {demand:.0} requests/s, passes what the ready pods can serve, {capacity:.0}/s")
+            });
+        }
+        self.observed.over_capacity = over;
+    }
+
+    /// A pod's energy is charged to its node when it goes.
+    pub(super) fn settle_energy(&mut self, id: crate::api::PodId, pod: &crate::api::pod::Pod) {
+        let Some(node) = pod.node else { return };
+        let core_seconds = self.network.cpu_of(id, self.now);
+        let Some(state) = self.nodes.get_mut(node) else { return };
+        let Some(m) = self.cloud.machines.get(state.machine) else { return };
+        let machine = &self.scenario.node_groups[m.group].machine;
+        let per_core =
+            (machine.peak_watts - machine.idle_watts) / machine.capacity.cpu.cores().max(1e-9);
+        state.busy_wh += core_seconds * per_core / 3600.0;
+    }
+
+    /// Ends the record: the last rows, and the lives of what is still there.
+    pub(super) fn finish_record(&mut self) {
+        self.observe_now();
+        self.at_limit(None);
+        let pods: Vec<_> = self.store.pods().map(|(id, pod)| (pod.uid, id)).collect();
+        for id in sorted(pods) {
+            let Some(pod) = self.store.pod(id).cloned() else { continue };
+            self.settle_energy(id, &pod);
+            self.record_pod(id, &pod, None);
+        }
+        let nodes: Vec<_> = self.store.nodes().map(|(id, node)| (node.uid, id)).collect();
+        for id in sorted(nodes) {
+            let machine = self.nodes.get(id).map(|state| state.machine);
+            if let Some(m) = machine.and_then(|machine| self.cloud.machines.get(machine)) {
+                let (requested, group) = (m.requested, m.group);
+                self.record_node(id, requested, group, None);
+            }
+        }
+        let now = self.now;
+        let totals = &mut self.recorder.totals;
+        totals.unbound_at_end = self.observed.waiting.max(0) as u32;
+        totals.nodes_at_end = self.store.node_count() as u32;
+        totals.node_hours = self.ledger.machine_hours(now);
+        totals.cost = self.ledger.cost(now);
+        totals.energy_wh = self.ledger.energy_wh(now);
+    }
+}
+
+fn sorted<T: Ord + Copy>(mut pairs: Vec<(u64, T)>) -> Vec<T> {
+    pairs.sort_unstable();
+    pairs.into_iter().map(|(_, id)| id).collect()
+}
+
+/// Numbers of pods of one Deployment.
+#[derive(Clone, Copy, Debug, Default)]
+struct Level {
+    all: u32,
+    current: u32,
+    ready: u32,
+    pending: u32,
+    unschedulable: u32,
+    starting: u32,
+}

@@ -1,0 +1,97 @@
+//! One run: from a scenario and a seed to its record.
+
+use super::event::Event;
+use super::world::World;
+use crate::check::{Checks, Stride, Violation};
+use crate::record::{Recorder, Sink};
+use crate::scenario::model::Scenario;
+use crate::sim::queue::EventQueue;
+use crate::units::SimTime;
+
+/// How a run is made, beside its scenario and seed.
+#[derive(Clone, Copy, Debug)]
+pub struct RunOptions {
+    /// How often invariants are checked.
+    pub checks: Stride,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        RunOptions { checks: Stride::Events(4096) }
+    }
+}
+
+/// What a run leaves beside its rows.
+pub struct Run<'a> {
+    /// Samples, totals and moments.
+    pub recorder: Recorder<'a>,
+    /// Events handled.
+    pub events: u64,
+    /// Hash of everything that happened, 32 hexadecimal digits.
+    pub event_log_hash: String,
+    /// The simulated end.
+    pub end: SimTime,
+}
+
+/// Runs a scenario. `progress` is told the simulated time now and then.
+///
+/// # Errors
+/// A broken invariant: a bug of the simulator.
+pub fn run<'a>(
+    scenario: &'a Scenario,
+    seed: u64,
+    options: RunOptions,
+    sink: &'a mut dyn Sink,
+    mut progress: impl FnMut(SimTime),
+) -> Result<Run<'a>, Violation> {
+    let mut pending: EventQueue<Event> = EventQueue::default();
+    let mut world = World::build(scenario, seed, Recorder::new(sink), Checks::new(options.checks));
+    world.hand_over(&mut pending);
+    let end = SimTime::ZERO + scenario.duration;
+    let mut events = 0u64;
+    while pending.peek_time().is_some_and(|time| time <= end) {
+        let Some(fired) = pending.pop() else { break };
+        world.handle(fired.time, fired.event)?;
+        world.hand_over(&mut pending);
+        events += 1;
+        if events.is_multiple_of(1 << 14) {
+            progress(fired.time);
+        }
+    }
+    world.finish(end)?;
+    Ok(world.into_run(events, end))
+}
+
+impl<'a> World<'a> {
+    /// Looks at the state after an event.
+    pub(super) fn check(&mut self, _event: Event) -> Result<(), Violation> {
+        self.checks.after_event(&self.store, self.now)
+    }
+
+    /// Ends the run at `end`: closes all integrals and looks at everything once more.
+    pub(super) fn finish(&mut self, end: SimTime) -> Result<(), Violation> {
+        self.now = end;
+        self.finish_record();
+        let booting = self.unregistered_bill();
+        let cost = self.ledger.cost(end);
+        self.checks.equal("the cost is the sum of the nodes' bills", cost, self.billed + booting);
+        self.checks.at_end(&self.store, end, false)
+    }
+
+    /// What machines without a node have cost so far.
+    fn unregistered_bill(&self) -> f64 {
+        let bill = |m: &super::cloud::Machine| {
+            let hours = self.now.since(m.requested).as_secs_f64() / 3600.0;
+            self.scenario.node_groups[m.group].machine.price_per_hour * hours
+        };
+        let unnamed =
+            |m: &&super::cloud::Machine| m.node.is_none_or(|node| self.store.node(node).is_none());
+        self.cloud.machines.values().filter(unnamed).map(bill).sum()
+    }
+
+    fn into_run(mut self, events: u64, end: SimTime) -> Run<'a> {
+        let hash = self.log.finish();
+        let event_log_hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        Run { recorder: self.recorder, events, event_log_hash, end }
+    }
+}

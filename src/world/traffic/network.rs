@@ -1,0 +1,432 @@
+//! Who calls whom, and which pods stand behind each Service right now.
+//!
+//! The network turns rates of entry Services into rates of stations along the call graph, and keeps
+//! for every pod whether it is routed to and alive. It is told so by kube-proxies and kubelets; it
+//! does not know them.
+
+use super::station::{PodModel, Station};
+use crate::api::PodId;
+use crate::record::latency::LatencyHistogram;
+use crate::units::{MilliCpu, SimTime};
+use slotmap::SecondaryMap;
+
+/// A Service as the network sees it.
+#[derive(Clone, Debug)]
+struct Front {
+    /// Pods that kube-proxies route to, sorted.
+    routed: Vec<PodId>,
+    /// How many of them belong to each station.
+    per_station: Vec<(usize, u32)>,
+    /// The station that takes the blame when nothing is routed.
+    primary: Option<usize>,
+    /// Requests a second from outside.
+    external: f64,
+    /// Requests a second in all.
+    offered: f64,
+    /// Share of its requests that do not fail, its callees' included.
+    success: f64,
+    /// Mean latency, its callees' included, seconds.
+    latency: f64,
+}
+
+/// One pod in the network.
+#[derive(Clone, Copy, Debug)]
+struct Endpoint {
+    station: usize,
+    /// How many Services route to it.
+    fronts: u16,
+    /// Whether its containers answer.
+    alive: bool,
+    /// CPU seconds it had used in requests before it last became live.
+    cpu_before: f64,
+    /// The station's line at that moment; `None` while it is not live.
+    joined: Option<f64>,
+}
+
+/// Sums of entry requests over a sample interval.
+#[derive(Clone, Debug, Default)]
+pub struct EntryTally {
+    /// Requests that arrived from outside.
+    pub offered: f64,
+    /// Requests answered in time, callees included.
+    pub served: f64,
+    /// Requests failed.
+    pub failed: f64,
+    /// Latency of the served ones.
+    pub latency: LatencyHistogram,
+}
+
+/// The whole network of one run.
+#[derive(Debug)]
+pub struct Network {
+    /// One per Deployment of the scenario, same order.
+    pub stations: Vec<Station>,
+    fronts: Vec<Front>,
+    /// Calls of each station to Services, per request served.
+    calls: Vec<Vec<(usize, f64)>>,
+    /// Services, callers before callees.
+    order: Vec<usize>,
+    endpoints: SecondaryMap<PodId, Endpoint>,
+    live: Vec<u32>,
+    dead: Vec<u32>,
+    /// Live pods that died since the last settling, per station.
+    lost: Vec<u32>,
+    entries: EntryTally,
+    entries_since: SimTime,
+}
+
+impl Network {
+    /// A network of `stations`; `primaries` names the station behind each Service, `calls` the
+    /// Services that each station calls.
+    pub fn new(
+        stations: Vec<PodModel>,
+        primaries: Vec<Option<usize>>,
+        calls: Vec<Vec<(usize, f64)>>,
+    ) -> Network {
+        let n = stations.len();
+        let front = |primary: &Option<usize>| Front {
+            routed: Vec::new(),
+            per_station: Vec::new(),
+            primary: *primary,
+            external: 0.0,
+            offered: 0.0,
+            success: 1.0,
+            latency: 0.0,
+        };
+        Network {
+            order: callers_first(&primaries, &calls),
+            stations: stations.into_iter().map(Station::new).collect(),
+            fronts: primaries.iter().map(front).collect(),
+            calls,
+            endpoints: SecondaryMap::new(),
+            live: vec![0; n],
+            dead: vec![0; n],
+            lost: vec![0; n],
+            entries: EntryTally::default(),
+            entries_since: SimTime::ZERO,
+        }
+    }
+
+    /// A pod has been created for a station; it is neither routed to nor alive.
+    pub fn add_pod(&mut self, pod: PodId, station: usize) {
+        let endpoint = Endpoint { station, fronts: 0, alive: false, cpu_before: 0.0, joined: None };
+        self.endpoints.insert(pod, endpoint);
+    }
+
+    /// A pod's containers begin or cease to answer. Rates follow with the next settling.
+    pub fn set_alive(&mut self, now: SimTime, pod: PodId, alive: bool) {
+        self.change(now, pod, |endpoint| endpoint.alive = alive);
+    }
+
+    /// Whether a pod's containers answer.
+    pub fn is_alive(&self, pod: PodId) -> bool {
+        self.endpoints.get(pod).is_some_and(|endpoint| endpoint.alive)
+    }
+
+    /// Forgets a pod that is gone.
+    pub fn remove_pod(&mut self, now: SimTime, pod: PodId) {
+        self.set_alive(now, pod, false);
+        // It stays known, as a dead endpoint, while a Service still routes to it.
+        if self.endpoints.get(pod).is_some_and(|endpoint| endpoint.fronts == 0) {
+            self.endpoints.remove(pod);
+        }
+    }
+
+    /// kube-proxies now route a Service to exactly these pods (sorted).
+    pub fn route(&mut self, now: SimTime, service: usize, pods: &[PodId]) {
+        let old = std::mem::replace(&mut self.fronts[service].routed, pods.to_vec());
+        for pod in old.iter().filter(|pod| pods.binary_search(pod).is_err()) {
+            self.change(now, *pod, |endpoint| endpoint.fronts -= 1);
+            // Gone for good: alive pods that are routed nowhere may come back.
+            if self.endpoints.get(*pod).is_some_and(|e| e.fronts == 0 && !e.alive) {
+                self.endpoints.remove(*pod);
+            }
+        }
+        for pod in pods.iter().filter(|pod| old.binary_search(pod).is_err()) {
+            self.change(now, *pod, |endpoint| endpoint.fronts += 1);
+        }
+        let mut counts: Vec<(usize, u32)> = Vec::new();
+        for endpoint in pods.iter().filter_map(|pod| self.endpoints.get(*pod)) {
+            match counts.iter_mut().find(|(station, _)| *station == endpoint.station) {
+                Some((_, n)) => *n += 1,
+                None => counts.push((endpoint.station, 1)),
+            }
+        }
+        self.fronts[service].per_station = counts;
+    }
+
+    /// Applies `f` to an endpoint and keeps the counts and the pod's CPU account true.
+    fn change(&mut self, now: SimTime, pod: PodId, f: impl FnOnce(&mut Endpoint)) {
+        let Some(endpoint) = self.endpoints.get_mut(pod) else { return };
+        let class = |e: &Endpoint| (e.fronts > 0, e.fronts > 0 && e.alive);
+        let before = class(endpoint);
+        f(endpoint);
+        let after = class(endpoint);
+        let station = endpoint.station;
+        if before == after {
+            return;
+        }
+        match (before.1, after.1) {
+            (true, false) => {
+                let line = self.stations[station].cpu_line(now);
+                endpoint.cpu_before += line - endpoint.joined.take().unwrap_or(line);
+                self.live[station] -= 1;
+                if !endpoint.alive {
+                    self.lost[station] += 1;
+                }
+            }
+            (false, true) => {
+                endpoint.joined = Some(self.stations[station].cpu_line(now));
+                self.live[station] += 1;
+            }
+            _ => {}
+        }
+        let dead = |(routed, live): (bool, bool)| routed && !live;
+        match (dead(before), dead(after)) {
+            (true, false) => self.dead[station] -= 1,
+            (false, true) => self.dead[station] += 1,
+            _ => {}
+        }
+    }
+
+    /// Requests a second from outside to a Service.
+    pub fn set_external(&mut self, service: usize, rate: f64) {
+        self.fronts[service].external = rate;
+    }
+
+    /// Requests a second from outside, all Services together.
+    pub fn external(&self) -> f64 {
+        self.fronts.iter().map(|front| front.external).sum()
+    }
+
+    /// Live and dead endpoints of a station, as of now.
+    pub fn endpoints_of(&self, station: usize) -> (u32, u32) {
+        (self.live[station], self.dead[station])
+    }
+
+    /// Pods that a Service is routed to.
+    pub fn routed(&self, service: usize) -> &[PodId] {
+        &self.fronts[service].routed
+    }
+
+    /// Lets rates run through the call graph after any change.
+    pub fn settle(&mut self, now: SimTime) {
+        self.advance_entries(now);
+        for front in &mut self.fronts {
+            front.offered = front.external;
+        }
+        let mut into = vec![0.0; self.stations.len()];
+        let mut done = vec![false; self.stations.len()];
+        for index in 0..self.order.len() {
+            let service = self.order[index];
+            self.share_out(service, &mut into);
+            // A station is settled once all Services in front of it have given their share.
+            for station in self.settled_by(index) {
+                self.settle_station(now, station, into[station]);
+                done[station] = true;
+            }
+        }
+        for station in (0..done.len()).filter(|station| !done[*station]) {
+            self.settle_station(now, station, 0.0);
+        }
+        self.rate_fronts();
+    }
+
+    /// Shares a Service's requests among the stations behind it.
+    fn share_out(&self, service: usize, into: &mut [f64]) {
+        let front = &self.fronts[service];
+        let all: u32 = front.per_station.iter().map(|(_, n)| n).sum();
+        if all == 0 {
+            if let Some(primary) = front.primary {
+                into[primary] += front.offered;
+            }
+            return;
+        }
+        for (station, n) in &front.per_station {
+            into[*station] += front.offered * f64::from(*n) / f64::from(all);
+        }
+    }
+
+    /// Stations whose last Service in call order is the one at `index`.
+    fn settled_by(&self, index: usize) -> Vec<usize> {
+        let behind = |service: usize| {
+            let front = &self.fronts[service];
+            let mut stations: Vec<usize> = front.per_station.iter().map(|(s, _)| *s).collect();
+            if stations.is_empty() {
+                stations.extend(front.primary);
+            }
+            stations
+        };
+        let later = |station: &usize| {
+            self.order[index + 1..].iter().any(|service| behind(*service).contains(station))
+        };
+        let mut here = behind(self.order[index]);
+        here.retain(|station| !later(station));
+        here
+    }
+
+    fn settle_station(&mut self, now: SimTime, station: usize, offered: f64) {
+        let lost = std::mem::take(&mut self.lost[station]);
+        let s = &mut self.stations[station];
+        if s.next_change() <= now {
+            s.look(now);
+        }
+        s.set(now, offered, self.live[station], self.dead[station], lost);
+        let served = s.rates().served;
+        for (service, each) in &self.calls[station] {
+            self.fronts[*service].offered += served * each;
+        }
+    }
+
+    /// Success and latency of every Service, callees first.
+    fn rate_fronts(&mut self) {
+        for index in (0..self.order.len()).rev() {
+            let service = self.order[index];
+            let (mut success, mut latency, mut weight) = (0.0, 0.0, 0.0);
+            let front = &self.fronts[service];
+            let alone = front.primary.map(|primary| (primary, 1));
+            let behind = front
+                .per_station
+                .iter()
+                .copied()
+                .chain(alone.filter(|_| front.per_station.is_empty()));
+            for (station, n) in behind {
+                let (callees, wait) = self.callees(station);
+                success += f64::from(n) * self.stations[station].success() * callees;
+                latency += f64::from(n) * (self.stations[station].mean_latency() + wait);
+                weight += f64::from(n);
+            }
+            let front = &mut self.fronts[service];
+            (front.success, front.latency) =
+                if weight > 0.0 { (success / weight, latency / weight) } else { (0.0, 0.0) };
+        }
+    }
+
+    /// Chance that all calls of a request at `station` succeed, and how long they take together,
+    /// one after the other, on average.
+    fn callees(&self, station: usize) -> (f64, f64) {
+        self.calls[station].iter().fold((1.0, 0.0), |(success, latency), (service, each)| {
+            let front = &self.fronts[*service];
+            (success * libm::pow(front.success, *each), latency + each * front.latency)
+        })
+    }
+
+    /// Integrates entry requests over the rates that held until `now`.
+    fn advance_entries(&mut self, now: SimTime) {
+        let seconds = now.since(self.entries_since).as_secs_f64();
+        self.entries_since = now;
+        if seconds == 0.0 {
+            return;
+        }
+        for service in 0..self.fronts.len() {
+            if self.fronts[service].external > 0.0 {
+                self.advance_entry(service, seconds);
+            }
+        }
+    }
+
+    fn advance_entry(&mut self, service: usize, seconds: f64) {
+        let front = &self.fronts[service];
+        let arrived = front.external * seconds;
+        let served = arrived * front.success;
+        self.entries.offered += arrived;
+        self.entries.served += served;
+        self.entries.failed += arrived - served;
+        let all: u32 = front.per_station.iter().map(|(_, n)| n).sum();
+        for (station, n) in &front.per_station {
+            let (_, wait) = self.callees(*station);
+            let part = served * f64::from(*n) / f64::from(all);
+            for (share, seconds) in self.stations[*station].latency_slices() {
+                self.entries.latency.add(seconds + wait, part * share);
+            }
+        }
+    }
+
+    /// Hands over the sums of entry requests since the last call.
+    pub fn take_entries(&mut self, now: SimTime) -> EntryTally {
+        self.advance_entries(now);
+        std::mem::take(&mut self.entries)
+    }
+
+    /// When the next station changes by itself.
+    pub fn next_change(&self) -> SimTime {
+        self.stations.iter().map(Station::next_change).min().unwrap_or(SimTime::NEVER)
+    }
+
+    /// CPU seconds that a pod has used in requests, up to `t` in the recent past.
+    pub fn cpu_of(&self, pod: PodId, t: SimTime) -> f64 {
+        let Some(endpoint) = self.endpoints.get(pod) else { return 0.0 };
+        let since = endpoint
+            .joined
+            .map_or(0.0, |joined| (self.stations[endpoint.station].cpu_line(t) - joined).max(0.0));
+        endpoint.cpu_before + since
+    }
+
+    /// Requests a second that a pod serves.
+    pub fn rate_of(&self, pod: PodId) -> f64 {
+        match self.endpoints.get(pod) {
+            Some(endpoint) if endpoint.joined.is_some() => {
+                let station = &self.stations[endpoint.station];
+                station.rates().served / f64::from(station.endpoints().0.max(1))
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// Requests a second that the stations behind entry Services can serve for them.
+    pub fn entry_capacity(&self) -> f64 {
+        let mut stations: Vec<usize> = Vec::new();
+        for front in self.fronts.iter().filter(|front| front.external > 0.0) {
+            stations.extend(front.primary);
+        }
+        stations.sort_unstable();
+        stations.dedup();
+        let own: f64 = stations.iter().map(|station| self.stations[*station].capacity()).sum();
+        // A callee may be narrower than the entry: what reaches it bounds what gets through.
+        let narrowest = |scale: f64, service: usize| {
+            let front = &self.fronts[service];
+            let behind: f64 = front.primary.map_or(0.0, |s| self.stations[s].capacity());
+            if front.offered > 0.0 { scale.min(behind / front.offered) } else { scale }
+        };
+        let external = self.external();
+        let scale = self.order.iter().copied().fold(f64::INFINITY, narrowest);
+        if external > 0.0 && scale.is_finite() { own.min(scale * external) } else { own }
+    }
+
+    /// The CPU a pod of a station may use, for a station whose model changes.
+    pub fn set_model(&mut self, station: usize, model: PodModel) {
+        self.stations[station].pod = model;
+    }
+}
+
+/// The CPU that a pod may use: its limit, or `burst` times its request, at most `node`.
+pub fn pod_cpu(limit: Option<MilliCpu>, request: MilliCpu, burst: f64, node: MilliCpu) -> MilliCpu {
+    let free = MilliCpu((request.0.max(100) as f64 * burst.max(1.0)) as i64);
+    limit.unwrap_or(free).min(node)
+}
+
+/// Services so that callers come before callees. The scenario has been checked for cycles.
+fn callers_first(primaries: &[Option<usize>], calls: &[Vec<(usize, f64)>]) -> Vec<usize> {
+    fn visit(
+        service: usize,
+        primaries: &[Option<usize>],
+        calls: &[Vec<(usize, f64)>],
+        seen: &mut [bool],
+        order: &mut Vec<usize>,
+    ) {
+        if std::mem::replace(&mut seen[service], true) {
+            return;
+        }
+        for (callee, _) in primaries[service].map_or(&[][..], |station| &calls[station]) {
+            visit(*callee, primaries, calls, seen, order);
+        }
+        order.push(service);
+    }
+    let mut seen = vec![false; primaries.len()];
+    let mut order = Vec::with_capacity(primaries.len());
+    for service in 0..primaries.len() {
+        visit(service, primaries, calls, &mut seen, &mut order);
+    }
+    order.reverse();
+    order
+}

@@ -1,0 +1,694 @@
+//! A Deployment's pods as one station: equal queues that share the arriving requests evenly.
+//!
+//! Between two changes all rates are constant. Below capacity every pod is an M/M/c queue
+//! ([`super::queueing`]); above it the surplus piles up as a fluid until the queues or the callers'
+//! patience are full, and from then on it fails. What is integrated here in closed form is exact
+//! between changes, so the result does not depend on how often anyone looks. It knows no pods, only
+//! how many.
+
+use super::queueing::Response;
+use crate::record::latency::LatencyHistogram;
+use crate::scenario::model::Workload;
+use crate::units::{MilliCpu, SimDuration, SimTime};
+
+/// What one pod can do; constant over a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PodModel {
+    /// CPU seconds per request.
+    pub demand: f64,
+    /// Mean service time of a request that is alone, seconds (CPU slowed by the limit, plus wait).
+    pub service: f64,
+    /// Parallel servers that a pod amounts to.
+    pub servers: u32,
+    /// Requests a second at which a pod is saturated.
+    pub rate: f64,
+    /// Longest wait of a request that is still served, seconds: the caller's patience or the
+    /// queue's length, whichever ends first.
+    pub wait_max: f64,
+    /// Cores that a pod uses without requests.
+    pub idle_cores: f64,
+    /// Bytes of a pod without requests, and per request in it.
+    pub memory: (f64, f64),
+    /// Bytes at which a container is OOM-killed.
+    pub memory_limit: Option<f64>,
+}
+
+impl PodModel {
+    /// The model of a Deployment's pods that may use `cpu` of a core each.
+    pub fn new(workload: &Workload, cpu: MilliCpu, memory_limit: Option<f64>) -> PodModel {
+        let demand = workload.demand.as_secs_f64();
+        let cores = cpu.cores().max(1e-3);
+        // One request runs on one core at most; a limit below a core stretches its CPU time.
+        let service = (demand / cores.min(1.0) + workload.wait.as_secs_f64()).max(1e-6);
+        let by_cpu = if demand > 0.0 { cores / demand } else { f64::INFINITY };
+        let by_slots = f64::from(workload.concurrency) / service;
+        let raw = by_cpu.min(by_slots);
+        // Whole servers: an M/M/c queue has no fraction of one. The service time is stretched so
+        // that they saturate at the same rate.
+        let servers = (raw * service - 1e-9).ceil().clamp(1.0, 1e6);
+        let service = servers / raw;
+        let patience = (workload.timeout.as_secs_f64() - service).max(0.0);
+        PodModel {
+            demand,
+            service,
+            servers: servers as u32,
+            rate: servers / service,
+            wait_max: patience.min(f64::from(workload.queue) * service / servers),
+            idle_cores: workload.idle_cpu.cores(),
+            memory: (workload.memory.0 as f64, workload.memory_per_request.0 as f64),
+            memory_limit,
+        }
+    }
+}
+
+/// How the station works since the last change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Regime {
+    /// No endpoint: everything fails.
+    NoEndpoint,
+    /// Below capacity, nothing piled up.
+    Steady,
+    /// The surplus piles up.
+    Filling,
+    /// What has piled up is worked off.
+    Draining,
+    /// Queues are full: the surplus fails.
+    Full,
+}
+
+/// Rates that hold since the last change, requests a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    /// Arrivals.
+    pub offered: f64,
+    /// Completions in time.
+    pub served: f64,
+    /// Failures.
+    pub failed: f64,
+}
+
+/// Sums over a sample interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Requests that arrived.
+    pub offered: f64,
+    /// Requests served.
+    pub served: f64,
+    /// Requests failed.
+    pub failed: f64,
+    /// Integral of the requests in the pods, request-seconds.
+    pub in_flight: f64,
+    /// CPU seconds used by live pods, idle use included.
+    pub cpu: f64,
+}
+
+impl Tally {
+    fn add(&mut self, other: &Tally) {
+        self.offered += other.offered;
+        self.served += other.served;
+        self.failed += other.failed;
+        self.in_flight += other.in_flight;
+        self.cpu += other.cpu;
+    }
+}
+
+/// A station.
+#[derive(Clone, Debug)]
+pub struct Station {
+    /// What its pods can do.
+    pub pod: PodModel,
+    since: SimTime,
+    offered: f64,
+    live: u32,
+    dead: u32,
+    backlog: f64,
+    regime: Regime,
+    rates: Rates,
+    /// Latency of the current regime in slices of (share, seconds), for a steady station.
+    slices: Vec<(f64, f64)>,
+    /// Sums since the last [`Station::take_interval`].
+    interval: Tally,
+    /// Latencies since then.
+    latency: LatencyHistogram,
+    /// Sums over the whole run.
+    total: Tally,
+    /// CPU seconds that a pod live all the time would have used, as a line through (time, value).
+    per_pod: CpuLine,
+}
+
+impl Station {
+    /// A station without pods and requests at the start of time.
+    pub fn new(pod: PodModel) -> Station {
+        Station {
+            pod,
+            since: SimTime::ZERO,
+            offered: 0.0,
+            live: 0,
+            dead: 0,
+            backlog: 0.0,
+            regime: Regime::NoEndpoint,
+            rates: Rates::default(),
+            slices: Vec::new(),
+            interval: Tally::default(),
+            latency: LatencyHistogram::default(),
+            total: Tally::default(),
+            per_pod: CpuLine::default(),
+        }
+    }
+
+    /// The rates since the last change.
+    pub fn rates(&self) -> Rates {
+        self.rates
+    }
+
+    /// Live and dead endpoints.
+    pub fn endpoints(&self) -> (u32, u32) {
+        (self.live, self.dead)
+    }
+
+    /// Requests a second that the live pods can serve.
+    pub fn capacity(&self) -> f64 {
+        f64::from(self.live) * self.pod.rate
+    }
+
+    /// Requests piled up beyond what is being worked on.
+    pub fn backlog(&self) -> f64 {
+        self.backlog
+    }
+
+    /// Sums over the run up to the last change.
+    pub fn total(&self) -> &Tally {
+        &self.total
+    }
+
+    /// Share of arrivals that do not fail, under the current rates.
+    pub fn success(&self) -> f64 {
+        if self.rates.offered > 0.0 { 1.0 - self.rates.failed / self.rates.offered } else { 1.0 }
+    }
+
+    /// Mean time of a served request in its pod under the current rates, seconds.
+    pub fn mean_latency(&self) -> f64 {
+        match self.regime {
+            Regime::Steady => self.slices.iter().map(|(share, seconds)| share * seconds).sum(),
+            Regime::NoEndpoint => 0.0,
+            _ => self.pod.service + self.backlog / self.capacity(),
+        }
+    }
+
+    /// Latency of served requests under the current rates, in slices of (share, seconds).
+    pub fn latency_slices(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        let wait = if self.regime == Regime::Steady {
+            None
+        } else {
+            Some(self.mean_latency() - self.pod.service)
+        };
+        let steady = self.slices.iter().copied().filter(move |_| wait.is_none());
+        let piled = SERVICE_SLICES.iter().filter(move |_| wait.is_some() && self.live > 0);
+        steady.chain(
+            piled.map(move |(share, x)| (*share, wait.unwrap_or(0.0) + x * self.pod.service)),
+        )
+    }
+
+    /// Memory of one live pod, bytes.
+    pub fn pod_memory(&self) -> f64 {
+        let pods = f64::from(self.live.max(1));
+        let busy = (self.rates.served * self.pod.service / pods).min(f64::from(self.pod.servers));
+        self.pod.memory.0 + self.pod.memory.1 * (busy + self.backlog / pods)
+    }
+
+    /// Sets arrivals and endpoints from `now` on. `lost` pods of the live ones died: what was
+    /// queued at them fails.
+    pub fn set(&mut self, now: SimTime, offered: f64, live: u32, dead: u32, lost: u32) {
+        if offered == self.offered && (live, dead) == (self.live, self.dead) && lost == 0 {
+            return;
+        }
+        self.advance(now);
+        if self.live > 0 && lost > 0 {
+            let failed = self.backlog * f64::from(lost.min(self.live)) / f64::from(self.live);
+            self.fail(failed);
+        }
+        (self.offered, self.live, self.dead) = (offered, live, dead);
+        if live == 0 {
+            self.fail(self.backlog);
+        }
+        self.settle(now);
+    }
+
+    /// Queued requests that fail at once.
+    fn fail(&mut self, requests: f64) {
+        self.backlog -= requests;
+        self.interval.failed += requests;
+        self.total.failed += requests;
+    }
+
+    /// When the regime ends by itself, if it does.
+    pub fn next_change(&self) -> SimTime {
+        let slope = self.slope();
+        let distance = match self.regime {
+            Regime::Filling => self.cap() - self.backlog,
+            Regime::Draining => self.backlog,
+            _ => return SimTime::NEVER,
+        };
+        if slope == 0.0 {
+            return SimTime::NEVER;
+        }
+        // Rounded up, so that the level is met for certain.
+        let wait = SimDuration::from_secs_f64(distance / slope.abs());
+        self.since.saturating_add(wait + SimDuration(1))
+    }
+
+    /// Integrates up to `now` and lets a level that was met change the regime.
+    pub fn look(&mut self, now: SimTime) {
+        self.advance(now);
+        self.settle(now);
+    }
+
+    /// Arrivals at live endpoints a second.
+    fn arrivals(&self) -> f64 {
+        let all = f64::from(self.live + self.dead);
+        if all == 0.0 { 0.0 } else { self.offered * f64::from(self.live) / all }
+    }
+
+    /// Most requests that can pile up.
+    fn cap(&self) -> f64 {
+        self.capacity() * self.pod.wait_max
+    }
+
+    /// Change of the backlog a second.
+    fn slope(&self) -> f64 {
+        match self.regime {
+            Regime::Filling | Regime::Draining => self.arrivals() - self.capacity(),
+            _ => 0.0,
+        }
+    }
+
+    /// Chooses the regime and its rates for the present arrivals, endpoints and backlog.
+    fn settle(&mut self, now: SimTime) {
+        let (arrivals, capacity, cap) = (self.arrivals(), self.capacity(), self.cap());
+        if self.backlog > cap {
+            // Fewer pods than before: what no longer fits in the queues fails.
+            self.fail(self.backlog - cap);
+        }
+        self.regime = if self.live == 0 {
+            Regime::NoEndpoint
+        } else if arrivals >= capacity {
+            if self.backlog < cap { Regime::Filling } else { Regime::Full }
+        } else if self.backlog > 0.0 {
+            Regime::Draining
+        } else {
+            Regime::Steady
+        };
+        let at_dead = self.offered - arrivals;
+        self.slices.clear();
+        let (served, failed) = match self.regime {
+            Regime::NoEndpoint => (0.0, arrivals),
+            Regime::Steady => {
+                let served = arrivals * self.steady_slices(arrivals);
+                (served, arrivals - served)
+            }
+            Regime::Filling | Regime::Draining => (capacity, 0.0),
+            Regime::Full => (capacity, arrivals - capacity),
+        };
+        self.rates = Rates { offered: self.offered, served, failed: failed + at_dead };
+        self.per_pod.bend(now, self.cores_per_pod());
+    }
+
+    /// Fills `slices` for a steady station; returns the share of arrivals that is served in time.
+    fn steady_slices(&mut self, arrivals: f64) -> f64 {
+        let response = self.response(arrivals);
+        let late = response.wait_exceeds(self.pod.wait_max);
+        let served = 1.0 - late;
+        let at_once = (1.0 - response.wait_chance) / served;
+        let waits = 1.0 - at_once;
+        for (share, x) in SERVICE_SLICES {
+            self.slices.push((share * at_once, x * self.pod.service));
+        }
+        if waits > 1e-12 {
+            for (wait_share, wait) in wait_slices(response.wait_rate, self.pod.wait_max) {
+                for (share, x) in SERVICE_SLICES {
+                    self.slices.push((share * wait_share * waits, x * self.pod.service + wait));
+                }
+            }
+        }
+        served
+    }
+
+    fn response(&self, arrivals: f64) -> Response {
+        Response::steady(self.pod.servers, self.pod.service, arrivals / f64::from(self.live))
+    }
+
+    /// Cores that a live pod uses under the current rates.
+    fn cores_per_pod(&self) -> f64 {
+        let busy = if self.live > 0 {
+            self.rates.served * self.pod.demand / f64::from(self.live)
+        } else {
+            0.0
+        };
+        self.pod.idle_cores + busy
+    }
+
+    /// Cores that all live pods use under the current rates.
+    pub fn cores(&self) -> f64 {
+        self.cores_per_pod() * f64::from(self.live)
+    }
+
+    /// Integrates the rates from the last change to `now`.
+    fn advance(&mut self, now: SimTime) {
+        let seconds = now.since(self.since).as_secs_f64();
+        self.since = now;
+        if seconds == 0.0 {
+            return;
+        }
+        let before = self.backlog;
+        let cap = self.cap();
+        let after = (before + self.slope() * seconds).clamp(0.0, cap.max(0.0));
+        self.backlog = match self.regime {
+            // Within a nanosecond's worth of the level it is the level.
+            Regime::Filling if cap - after <= self.slope() * 2e-9 => cap,
+            Regime::Draining if after <= -self.slope() * 2e-9 => 0.0,
+            Regime::Filling | Regime::Draining => after,
+            _ => before,
+        };
+        let mut part = Tally {
+            offered: self.rates.offered * seconds,
+            failed: self.rates.failed * seconds,
+            cpu: self.cores() * seconds,
+            ..Tally::default()
+        };
+        // By conservation, so that no request is lost to rounding at a level.
+        part.served = part.offered - part.failed - (self.backlog - before);
+        if self.regime == Regime::NoEndpoint {
+            part.served = 0.0;
+        }
+        part.in_flight = self.in_flight_area(seconds, before);
+        self.record_latency(&part, before);
+        self.interval.add(&part);
+        self.total.add(&part);
+    }
+
+    /// Integral of the requests in the pods over a segment, from closed forms (not from slices):
+    /// the other side of Little's law.
+    fn in_flight_area(&self, seconds: f64, before: f64) -> f64 {
+        match self.regime {
+            Regime::NoEndpoint => 0.0,
+            Regime::Steady => {
+                let arrivals = self.arrivals();
+                let response = self.response(arrivals);
+                let (chance, rate, longest) =
+                    (response.wait_chance, response.wait_rate, self.pod.wait_max);
+                let tail = libm::exp(-rate * longest);
+                // Mean wait over all arrivals, those beyond the longest wait counting nothing.
+                let wait = chance * (1.0 / rate - tail * (longest + 1.0 / rate));
+                let served = 1.0 - chance * tail;
+                seconds * arrivals * (served * self.pod.service + wait)
+            }
+            _ => {
+                let piled = (before + self.backlog) / 2.0 * seconds;
+                piled + self.capacity() * self.pod.service * seconds
+            }
+        }
+    }
+
+    fn record_latency(&mut self, part: &Tally, before: f64) {
+        if part.served <= 0.0 {
+            return;
+        }
+        if self.regime == Regime::Steady {
+            for (share, latency) in &self.slices {
+                self.latency.add(*latency, share * part.served);
+            }
+            return;
+        }
+        // The backlog moves in a straight line: four equal stretches, each at its middle level.
+        let capacity = self.capacity();
+        for quarter in 0..4 {
+            let level = before + (self.backlog - before) * (f64::from(quarter) + 0.5) / 4.0;
+            for (share, x) in SERVICE_SLICES {
+                self.latency
+                    .add(level / capacity + x * self.pod.service, share * part.served / 4.0);
+            }
+        }
+    }
+
+    /// Hands over the sums and latencies since the last call.
+    pub fn take_interval(&mut self, now: SimTime, into: &mut LatencyHistogram) -> Tally {
+        self.advance(now);
+        self.per_pod.bend(now, self.cores_per_pod());
+        std::mem::swap(into, &mut self.latency);
+        self.latency.clear();
+        std::mem::take(&mut self.interval)
+    }
+
+    /// CPU seconds of a pod that has been live since the start, up to `t` (not before the oldest
+    /// line kept).
+    pub fn cpu_line(&self, t: SimTime) -> f64 {
+        self.per_pod.at(t)
+    }
+
+    /// Since when the rates have not changed.
+    pub fn steady_since(&self) -> SimTime {
+        self.per_pod.last_bend()
+    }
+
+    /// Drops lines that end before `t`.
+    pub fn forget_before(&mut self, t: SimTime) {
+        self.per_pod.forget_before(t);
+    }
+}
+
+/// Slices of the exponential distribution with mean 1: share and mean within the slice, cut at the
+/// quantiles 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999. Means weigh up to 1.
+///
+/// With a = -ln(1 - p) at a cut, the mean within a slice is
+/// ((1+a1) e^-a1 - (1+a2) e^-a2) / (e^-a1 - e^-a2); a test recomputes the table.
+const SERVICE_SLICES: [(f64, f64); 8] = [
+    (0.25, 0.136_953_782_644_657_7),
+    (0.25, 0.476_751_856_235_451_6),
+    (0.25, 1.0),
+    (0.15, 1.775_433_873_203_787_5),
+    (0.05, 2.609_437_912_434_100_3),
+    (0.04, 3.593_372_795_445_465),
+    (0.009, 5.349_327_397_877_643),
+    (0.001, 7.907_755_278_982_137),
+];
+
+/// The waiting time of those who wait, at most `longest`: shares that sum to 1, and means.
+fn wait_slices(rate: f64, longest: f64) -> [(f64, f64); 8] {
+    const CUTS: [f64; 9] = [0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0];
+    // Of the truncated distribution: F(w) = (1 - e^(-r w)) / (1 - e^(-r longest)).
+    let whole = -libm::expm1(-rate * longest);
+    let mut slices = [(0.0, 0.0); 8];
+    let mut from = 0.0;
+    for (i, slice) in slices.iter_mut().enumerate() {
+        let to = if i == 7 { longest } else { -libm::log1p(-CUTS[i + 1] * whole) / rate };
+        let share = CUTS[i + 1] - CUTS[i];
+        // Integral of w r e^(-r w) over the slice, by parts.
+        let anti = |w: f64| -(w + 1.0 / rate) * libm::exp(-rate * w);
+        let mass = share * whole;
+        let mean = if mass > 0.0 { (anti(to) - anti(from)) / mass } else { from };
+        *slice = (share, mean.clamp(from, to.max(from)));
+        from = to;
+    }
+    slices
+}
+
+/// A running integral as a line with bends, newest last; enough of it is kept for the metrics
+/// pipeline to look back.
+#[derive(Clone, Debug, Default)]
+struct CpuLine {
+    /// (time, value there, slope from there on).
+    bends: std::collections::VecDeque<(SimTime, f64, f64)>,
+}
+
+impl CpuLine {
+    fn bend(&mut self, now: SimTime, slope: f64) {
+        let value = self.at(now);
+        match self.bends.back_mut() {
+            Some(last) if last.2 == slope => {}
+            Some(last) if last.0 == now => last.2 = slope,
+            _ => self.bends.push_back((now, value, slope)),
+        }
+    }
+
+    fn at(&self, t: SimTime) -> f64 {
+        let bend = self.bends.iter().rev().find(|(at, _, _)| *at <= t).or(self.bends.front());
+        bend.map_or(0.0, |(at, value, slope)| value + slope * t.since(*at).as_secs_f64())
+    }
+
+    fn last_bend(&self) -> SimTime {
+        self.bends.back().map_or(SimTime::ZERO, |bend| bend.0)
+    }
+
+    fn forget_before(&mut self, t: SimTime) {
+        while self.bends.get(1).is_some_and(|next| next.0 <= t) {
+            self.bends.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: fn(u64) -> SimTime = SimTime::from_secs;
+
+    /// A pod with one server of 10 ms, a queue of 100 and callers who wait 0.5 s.
+    fn pod() -> PodModel {
+        PodModel {
+            demand: 0.01,
+            service: 0.01,
+            servers: 1,
+            rate: 100.0,
+            wait_max: 0.49,
+            idle_cores: 0.0,
+            memory: (0.0, 0.0),
+            memory_limit: None,
+        }
+    }
+
+    #[test]
+    fn the_slices_are_those_of_the_exponential_distribution() {
+        let cuts = [0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
+        let anti = |a: f64| if a.is_finite() { (1.0 + a) * libm::exp(-a) } else { 0.0 };
+        for (i, (share, mean)) in SERVICE_SLICES.iter().enumerate() {
+            let from = -libm::log1p(-cuts[i]);
+            let to = if i == 7 { f64::INFINITY } else { -libm::log1p(-cuts[i + 1]) };
+            let truth = (anti(from) - anti(to)) / share;
+            assert!((mean - truth).abs() < 1e-9, "slice {i}: {mean} is not {truth}");
+        }
+        let mean: f64 = SERVICE_SLICES.iter().map(|(share, x)| share * x).sum();
+        assert!((mean - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_steady_station_serves_what_arrives_with_the_mean_of_theory() {
+        let mut station = Station::new(PodModel { wait_max: 60.0, ..pod() });
+        station.set(S(0), 160.0, 2, 0, 0);
+        station.look(S(100));
+        let total = station.total();
+        assert!((total.served - 16_000.0).abs() < 1e-6);
+        // M/M/1 at 0.8: 10 ms / (1 - 0.8).
+        assert!((station.mean_latency() - 0.05).abs() < 1e-6, "{}", station.mean_latency());
+        assert!((total.cpu - 160.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn littles_law_holds_in_every_regime() {
+        let mut station = Station::new(pod());
+        let mut latency = LatencyHistogram::default();
+        let mut check = |station: &mut Station, at: SimTime, what: &str| {
+            let mut part = LatencyHistogram::default();
+            let tally = station.take_interval(at, &mut part);
+            let by_requests = part.mean().unwrap_or(0.0) * part.total();
+            let gap = (tally.in_flight / by_requests - 1.0).abs();
+            assert!(gap < 1e-6, "{what}: {} against {by_requests}", tally.in_flight);
+            latency.merge(&part);
+        };
+        station.set(S(0), 95.0, 1, 0, 0);
+        check(&mut station, S(10), "steady close to saturation");
+        station.set(S(10), 120.0, 1, 0, 0);
+        check(&mut station, S(11), "filling");
+        station.look(station.next_change());
+        check(&mut station, S(100), "full, after it filled");
+    }
+
+    #[test]
+    fn surplus_piles_up_then_fails_and_is_worked_off_later() {
+        let mut station = Station::new(pod());
+        station.set(S(0), 150.0, 1, 0, 0);
+        assert_eq!(station.rates().failed, 0.0, "at first the queue takes it");
+        let full = station.next_change();
+        // 49 requests fit; the surplus is 50 a second.
+        assert!((full.as_secs_f64() - 0.98).abs() < 1e-6, "{full:?}");
+        station.look(full);
+        assert!((station.rates().failed - 50.0).abs() < 1e-9, "then it fails");
+        station.set(S(10), 51.0, 1, 0, 0);
+        let empty = station.next_change();
+        assert!((empty.as_secs_f64() - 11.0).abs() < 1e-6, "49 requests at 49 a second: {empty:?}");
+        station.look(empty);
+        assert_eq!(station.backlog(), 0.0);
+        station.look(S(20));
+        let t = station.total();
+        assert!((t.offered - t.served - t.failed).abs() < 1e-6, "every request is accounted for");
+    }
+
+    #[test]
+    fn dead_endpoints_fail_their_share() {
+        let mut station = Station::new(pod());
+        station.set(S(0), 40.0, 3, 1, 0);
+        assert!((station.rates().failed - 10.0).abs() < 1e-6);
+        station.set(S(1), 40.0, 0, 0, 0);
+        assert_eq!(station.rates().served, 0.0);
+        assert_eq!(station.success(), 1.0 - 0.0 / 40.0 - station.rates().failed / 40.0);
+    }
+
+    #[test]
+    fn a_queue_dies_with_its_pod() {
+        let mut station = Station::new(pod());
+        station.set(S(0), 300.0, 2, 0, 0);
+        station.look(station.next_change());
+        let queued = station.backlog();
+        let failed = station.total().failed;
+        station.set(S(1), 300.0, 1, 1, 1);
+        assert!(station.total().failed - failed > queued / 2.0 - 1.0);
+        assert!(station.backlog() <= queued / 2.0 + 1e-9);
+    }
+
+    #[test]
+    fn looking_more_often_changes_nothing() {
+        let run = |looks: u64| {
+            let mut station = Station::new(pod());
+            for step in 0..20u64 {
+                station.set(S(step * 10), 10.0 + (step * 37 % 200) as f64, 1, 0, 0);
+                for look in 1..=looks {
+                    let until = S(step * 10) + SimDuration::from_millis(10_000 * look / looks);
+                    while station.next_change() <= until {
+                        let at = station.next_change();
+                        station.look(at);
+                    }
+                    station.look(until);
+                }
+            }
+            *station.total()
+        };
+        let (once, often) = (run(1), run(7));
+        for (a, b) in [
+            (once.served, often.served),
+            (once.failed, often.failed),
+            (once.in_flight, often.in_flight),
+        ] {
+            assert!((a - b).abs() <= 1e-6 * a.abs(), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_pod_model_saturates_at_its_cpu_or_its_slots() {
+        use crate::sim::sample::Distribution;
+        use crate::units::Bytes;
+        let workload = |demand: u64, wait: u64, concurrency: u32| Workload {
+            demand: SimDuration::from_millis(demand),
+            wait: SimDuration::from_millis(wait),
+            concurrency,
+            queue: 100,
+            timeout: SimDuration::from_secs(1),
+            idle_cpu: MilliCpu(0),
+            memory: Bytes(0),
+            memory_per_request: Bytes(0),
+            startup: Distribution::Constant(0.0),
+            image_size: Bytes(0),
+            image_layers: 0,
+            burst: 1.0,
+            calls: vec![],
+        };
+        let rows = [
+            ("one core, 10 ms of CPU: 100 a second", workload(10, 0, 8), 1000, 100.0),
+            ("half a core: half of it", workload(10, 0, 8), 500, 50.0),
+            ("four cores: four times", workload(10, 0, 8), 4000, 400.0),
+            ("slots bind before CPU: 2 slots of 100 ms", workload(10, 90, 2), 4000, 20.0),
+        ];
+        for (sentence, workload, cpu, rate) in rows {
+            let pod = PodModel::new(&workload, MilliCpu(cpu), None);
+            assert!((pod.rate / rate - 1.0).abs() < 1e-9, "{sentence}: {}", pod.rate);
+        }
+    }
+}

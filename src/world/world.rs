@@ -1,0 +1,264 @@
+//! The world of one run: everything that is simulated, and the dispatch of events to it.
+//!
+//! Reading order: [`super::event`] (all that can happen), this file (state and dispatch), then one
+//! file per part. Parts change objects only through the store and plan events only through
+//! [`World::plan`]; after each event the watchers are told, rates settle and the checks look.
+
+use super::cloud::Cloud;
+use super::controllers::WorkQueues;
+use super::event::Event;
+use super::kubelet::{ImageId, NodeState, PodState};
+use super::ledger::Ledger;
+use super::schedule::SchedulerDriver;
+use super::syncs::Controllers;
+use super::traffic::network::Network;
+use crate::api::pod::Pod;
+use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ServiceId, Text};
+use crate::check::{Checks, Violation};
+use crate::control::controllers::action::About;
+use crate::record::Recorder;
+use crate::record::rows::EventRow;
+use crate::record::story::{Moment, TurningPoint};
+use crate::scenario::model::Scenario;
+use crate::sim::hash::EventLogHash;
+use crate::sim::queue::EventQueue;
+use crate::sim::rng::Streams;
+use crate::sim::sample::Distribution;
+use crate::store::{Change, Store};
+use crate::units::{MilliCpu, SimDuration, SimTime};
+use slotmap::SecondaryMap;
+
+/// Everything that is simulated in one run.
+pub struct World<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) now: SimTime,
+    pub(super) streams: Streams,
+    pub(super) store: Store,
+    pub(super) recorder: Recorder<'a>,
+    pub(super) log: EventLogHash,
+    pub(super) checks: Checks,
+    /// Events planned while one is handled; the loop takes them over afterwards.
+    agenda: Vec<(SimTime, Event)>,
+
+    // Control plane.
+    pub(super) queues: WorkQueues,
+    pub(super) controllers: Controllers,
+    pub(super) scheduler: SchedulerDriver,
+
+    // Machines and pods.
+    pub(super) cloud: Cloud,
+    pub(super) ledger: Ledger,
+    pub(super) nodes: SecondaryMap<NodeId, NodeState>,
+    pub(super) pods: SecondaryMap<PodId, PodState>,
+    pub(super) images: Vec<ImageId>,
+    pub(super) registry_factor: f64,
+    pub(super) crash_loops: Vec<Option<SimDuration>>,
+    pub(super) name_shift: u64,
+    /// Sum of the bills of recorded nodes: the other side of the ledger.
+    pub(super) billed: f64,
+
+    // Traffic.
+    pub(super) network: Network,
+    pub(super) traffic_changed: bool,
+    pub(super) station_planned: SimTime,
+    pub(super) noise: Vec<crate::sim::rng::Stream>,
+    pub(super) proxy_planned: Vec<bool>,
+
+    // Who belongs to whom, by index in the scenario.
+    pub(super) workload_of: SecondaryMap<DeploymentId, usize>,
+    pub(super) deployments: Vec<DeploymentId>,
+    pub(super) service_index: SecondaryMap<ServiceId, usize>,
+    pub(super) fronted_by: Vec<Vec<ServiceId>>,
+    pub(super) guarded_by: Vec<Vec<PdbId>>,
+    pub(super) scaled_by: Vec<Vec<HpaId>>,
+
+    // Levels kept for the record.
+    pub(super) cpu_requested: Vec<MilliCpu>,
+    pub(super) observed: super::observe::Observed,
+    pub(super) told: Vec<Moment>,
+}
+
+/// The parts of a world that building needs to put together; the rest starts empty.
+pub(super) struct Parts<'a> {
+    pub scenario: &'a Scenario,
+    pub seed: u64,
+    pub recorder: Recorder<'a>,
+    pub checks: Checks,
+    pub network: Network,
+    pub images: Vec<ImageId>,
+    pub noise: Vec<crate::sim::rng::Stream>,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn from_parts(parts: Parts<'a>) -> World<'a> {
+        let scenario = parts.scenario;
+        let n = scenario.objects.deployments.len();
+        let streams = Streams::new(parts.seed);
+        let name_shift = streams.stream("pod names", 0).below(1 << 40);
+        World {
+            scenario,
+            now: SimTime::ZERO,
+            store: Store::default(),
+            recorder: parts.recorder,
+            log: EventLogHash::default(),
+            checks: parts.checks,
+            agenda: Vec::new(),
+            queues: WorkQueues::new(&scenario.flags.controller_manager),
+            controllers: Controllers::new(scenario),
+            scheduler: SchedulerDriver::new(&scenario.flags.scheduler),
+            cloud: Cloud::new(&scenario.node_groups, &scenario.flags.cloud),
+            ledger: Ledger::default(),
+            nodes: SecondaryMap::new(),
+            pods: SecondaryMap::new(),
+            images: parts.images,
+            registry_factor: 1.0,
+            crash_loops: vec![None; n],
+            name_shift,
+            billed: 0.0,
+            network: parts.network,
+            traffic_changed: true,
+            station_planned: SimTime::NEVER,
+            noise: parts.noise,
+            proxy_planned: vec![false; scenario.objects.services.len()],
+            workload_of: SecondaryMap::new(),
+            deployments: Vec::new(),
+            service_index: SecondaryMap::new(),
+            fronted_by: vec![Vec::new(); n],
+            guarded_by: vec![Vec::new(); n],
+            scaled_by: vec![Vec::new(); n],
+            cpu_requested: vec![MilliCpu::ZERO; n],
+            observed: super::observe::Observed::default(),
+            told: Vec::new(),
+            streams,
+        }
+    }
+
+    /// Plans an event. Nothing is ever planned in the past.
+    pub(super) fn plan(&mut self, at: SimTime, event: Event) {
+        if at != SimTime::NEVER {
+            self.agenda.push((at.max(self.now), event));
+        }
+    }
+
+    /// Moves what has been planned to the event list.
+    pub(super) fn hand_over(&mut self, pending: &mut EventQueue<Event>) {
+        for (at, event) in self.agenda.drain(..) {
+            pending.push(at, event.phase(), event);
+        }
+    }
+
+    /// Handles one event: acts, tells the watchers, settles rates, checks.
+    pub(super) fn handle(&mut self, now: SimTime, event: Event) -> Result<(), Violation> {
+        self.now = now;
+        self.act(event);
+        self.after_event();
+        self.check(event)
+    }
+
+    /// What follows every event, and the building of the world.
+    pub(super) fn after_event(&mut self) {
+        self.tell_watchers();
+        if std::mem::take(&mut self.traffic_changed) {
+            self.settle_traffic();
+        }
+    }
+
+    fn act(&mut self, event: Event) {
+        match event {
+            Event::Request { flight, index } => self.on_request(flight, index),
+            Event::Sync(key) => self.on_sync(key),
+            Event::SyncDone(key) => self.on_sync_done(key),
+            Event::Scheduler => self.on_scheduler(),
+            Event::Bind { pod, node } => self.on_bind(pod, node),
+            Event::Unschedulable(pod) => self.on_unschedulable(pod),
+            Event::Kubelet { pod, incarnation, step } => self.on_kubelet(pod, incarnation, step),
+            Event::Machine(machine, step) => self.on_machine(machine, step),
+            Event::NodeReports(node) => self.on_node_reports(node),
+            Event::Proxy(service) => self.on_proxy(service),
+            Event::Traffic => self.on_traffic(),
+            Event::Station(_) => self.on_station(),
+            Event::Begin(index) => self.on_begin(index as usize),
+            Event::End(index) => self.on_end(index as usize),
+            Event::Observe => self.on_observe(),
+        }
+    }
+
+    /// Draws seconds for a pod from a stream of its own: `purpose`, the pod, its present life.
+    pub(super) fn sample_for(
+        &self,
+        pod: PodId,
+        purpose: &'static str,
+        distribution: &Distribution,
+    ) -> SimDuration {
+        let uid = self.store.pod(pod).map_or(0, |p| p.uid);
+        let life = self.pods.get(pod).map_or(0, |state| u64::from(state.incarnation));
+        let mut stream = self.streams.stream(purpose, uid | (life << 48));
+        SimDuration::from_secs_f64(distribution.sample(&mut stream))
+    }
+
+    /// CPU that a pod requests.
+    pub(super) fn requested_cpu(&self, pod: &Pod) -> MilliCpu {
+        pod.spec.requests().cpu
+    }
+
+    /// Kind, namespace and name of what an Event is about; `None` when it is gone.
+    pub(super) fn name_of(&self, about: About) -> Option<(&'static str, Text, Text)> {
+        let none: Text = "".into();
+        Some(match about {
+            About::Pod(id) => {
+                let pod = self.store.pod(id)?;
+                ("Pod", pod.namespace.clone(), pod.name.clone())
+            }
+            About::Node(id) => ("Node", none, self.store.node(id)?.name.clone()),
+            About::Deployment(id) => {
+                let d = self.store.deployment(id)?;
+                ("Deployment", d.namespace.clone(), d.name.clone())
+            }
+            About::ReplicaSet(id) => {
+                let set = self.store.replica_set(id)?;
+                ("ReplicaSet", set.namespace.clone(), set.name.clone())
+            }
+            About::Hpa(id) => {
+                let hpa = self.store.hpa(id)?;
+                ("HorizontalPodAutoscaler", hpa.namespace.clone(), hpa.name.clone())
+            }
+            About::Pdb(id) => {
+                let pdb = self.store.pdb(id)?;
+                ("PodDisruptionBudget", pdb.namespace.clone(), pdb.name.clone())
+            }
+            About::Group(index) => {
+                let group = self.scenario.node_groups.get(index)?;
+                (
+                    "ConfigMap",
+                    "kube-system".into(),
+                    format!("cluster-autoscaler-status/{}", group.name).into(),
+                )
+            }
+        })
+    }
+
+    /// Notes a turning point.
+    pub(super) fn tell_moment(&mut self, kind: Moment, text: String) {
+        self.recorder.totals.moments.push(TurningPoint { time: self.now, kind, text });
+    }
+
+    /// Notes a turning point of which only the first is told.
+    pub(super) fn tell_once(&mut self, kind: Moment, text: impl FnOnce() -> String) {
+        if !self.told.contains(&kind) {
+            self.told.push(kind);
+            self.tell_moment(kind, text());
+        }
+    }
+
+    /// Feeds a change to the hash of the event log.
+    pub(super) fn log_change(&mut self, change: &Change) {
+        let (kind, id) = super::log::change_record(&self.store, change);
+        self.log.record(self.now, kind, &[id]);
+    }
+
+    /// Feeds an Event to the hash of the event log.
+    pub(super) fn log_event(&mut self, row: &EventRow) {
+        self.log.record_bytes(self.now, super::log::EVENT, row.reason.as_bytes());
+        self.log.record_bytes(self.now, super::log::EVENT, row.message.as_bytes());
+    }
+}
