@@ -8,6 +8,11 @@
 //! upstream reaches with expectations.
 
 pub mod action;
+pub mod deployment;
 pub mod disruption;
+pub mod endpointslice;
+pub mod node_lifecycle;
+pub mod podautoscaler;
+pub mod replicaset;
 
 pub use action::{Action, Outcome};
