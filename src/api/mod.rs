@@ -6,16 +6,20 @@
 //! pod costs a few hundred bytes.
 
 pub mod autoscaling;
+pub mod convert;
 pub mod event;
 pub mod labels;
 pub mod node;
 pub mod node_affinity;
 pub mod pod;
+pub mod pod_affinity;
 pub mod policy;
 pub mod quantity;
 pub mod resources;
 pub mod service;
 pub mod taint;
+pub mod topology_spread;
+pub mod volume;
 pub mod workload;
 
 use std::sync::Arc;

@@ -4,7 +4,8 @@ use super::Text;
 use super::labels::Labels;
 use super::resources::Resources;
 use super::taint::{Taint, TaintEffect};
-use crate::units::SimTime;
+use crate::units::{Bytes, SimTime};
+use std::sync::Arc;
 
 /// Label of a node's zone.
 pub const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
@@ -53,6 +54,17 @@ pub struct Node {
     pub created: SimTime,
     /// Index of its node group in the scenario; what a cloud provider's label would tell.
     pub group: usize,
+    /// `status.images`: what lies in the node's image cache.
+    pub images: Arc<[NodeImage]>,
+}
+
+/// An image in a node's cache (`status.images`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeImage {
+    /// All its names, tags and digests.
+    pub names: Vec<Text>,
+    /// `sizeBytes`.
+    pub size: Bytes,
 }
 
 impl Node {

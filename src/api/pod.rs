@@ -2,8 +2,11 @@
 
 use super::labels::Labels;
 use super::node_affinity::NodeAffinity;
+use super::pod_affinity::PodAffinity;
 use super::resources::Resources;
 use super::taint::Toleration;
+use super::topology_spread::TopologySpreadConstraint;
+use super::volume::Volume;
 use super::{NodeId, ReplicaSetId, Text};
 use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
 use std::sync::Arc;
@@ -39,6 +42,29 @@ pub struct PodSpec {
     pub restart_policy: RestartPolicy,
     /// Names of `schedulingGates`.
     pub scheduling_gates: Vec<Text>,
+    /// `affinity.podAffinity` and `affinity.podAntiAffinity`.
+    pub pod_affinity: Option<Box<PodAffinity>>,
+    /// `topologySpreadConstraints`.
+    pub topology_spread: Vec<TopologySpreadConstraint>,
+    /// `volumes`.
+    pub volumes: Vec<Volume>,
+    /// `resources.requests` of the pod as a whole; `None` when there are none.
+    pub pod_requests: Option<Box<PodRequests>>,
+    /// `hostNetwork`.
+    pub host_network: bool,
+}
+
+/// Pod-level requests (`spec.resources.requests`): each given one replaces the containers' sum.
+///
+/// Scalars hold huge pages only: upstream supports no other at pod level.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PodRequests {
+    /// `cpu`, if given.
+    pub cpu: Option<MilliCpu>,
+    /// `memory`, if given.
+    pub memory: Option<Bytes>,
+    /// `hugepages-*` by name, in bytes.
+    pub hugepages: Vec<(Text, i64)>,
 }
 
 /// A container of a pod specification.
@@ -50,6 +76,8 @@ pub struct Container {
     pub image: Text,
     /// `resources.requests`, limits filled in where only a limit was given (API defaulting).
     pub requests: Resources,
+    /// Which of cpu and memory were requested as an explicit 0 (see [`ExplicitZero`]).
+    pub explicit_zero: ExplicitZero,
     /// `resources.limits.cpu`.
     pub cpu_limit: Option<MilliCpu>,
     /// `resources.limits.memory`.
@@ -68,6 +96,16 @@ pub struct Container {
     pub pre_stop: SimDuration,
     /// `imagePullPolicy: Always` (also the default for the tag `latest`).
     pub always_pull: bool,
+}
+
+/// Requests written as 0. For scoring, the scheduler takes a *missing* request for 100 milli-CPU or
+/// 200 MB, but believes a written 0; `Resources` alone could not tell them apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ExplicitZero {
+    /// `cpu: 0` was written.
+    pub cpu: bool,
+    /// `memory: 0` was written.
+    pub memory: bool,
 }
 
 /// A host port that a container takes.
@@ -112,20 +150,27 @@ impl PodSpec {
     /// The pod's effective request: what the scheduler reserves.
     ///
     /// The sum of containers and sidecars, or an init container's own need beside the sidecars
-    /// started before it where that is larger; plus overhead. Source: component-helpers
-    /// `resource/helpers.go` `AggregateContainerRequests`, v1.37.
+    /// started before it where that is larger; replaced by what the pod as a whole requests; plus
+    /// overhead. Source: component-helpers `resource/helpers.go` `PodRequests`, v1.37.
     pub fn requests(&self) -> Resources {
+        self.requests_by(|container| container.requests.clone())
+    }
+
+    /// The effective request when a container's own is `of(container)`; with
+    /// `NonMissingContainerRequests` the scheduler's scoring asks for another one than
+    /// [`PodSpec::requests`].
+    pub fn requests_by(&self, of: impl Fn(&Container) -> Resources) -> Resources {
         let mut total = Resources::default();
         for container in &self.containers {
-            total.add(&container.requests);
+            total.add(&of(container));
         }
         let mut sidecars = Resources::default();
         let mut init_peak = Resources::default();
         for container in &self.init_containers {
-            let mut during = container.requests.clone();
+            let mut during = of(container);
             if container.sidecar {
-                total.add(&container.requests);
-                sidecars.add(&container.requests);
+                total.add(&during);
+                sidecars.add(&during);
                 during = sidecars.clone();
             } else {
                 during.add(&sidecars);
@@ -133,8 +178,22 @@ impl PodSpec {
             init_peak.raise_to(&during);
         }
         total.raise_to(&init_peak);
+        if let Some(pod) = &self.pod_requests {
+            pod.replace_in(&mut total);
+        }
         total.add(&self.overhead);
         total
+    }
+}
+
+impl PodRequests {
+    /// Puts every given amount in place of that of `total` (`applyPodLevelResources`).
+    fn replace_in(&self, total: &mut Resources) {
+        total.cpu = self.cpu.unwrap_or(total.cpu);
+        total.memory = self.memory.unwrap_or(total.memory);
+        for (name, amount) in &self.hugepages {
+            total.scalars.get_or_insert_default().insert(name.clone(), *amount);
+        }
     }
 }
 

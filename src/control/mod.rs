@@ -6,3 +6,4 @@
 
 pub mod controllers;
 pub mod flags;
+pub mod scheduler;

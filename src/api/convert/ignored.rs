@@ -1,0 +1,83 @@
+//! Which given fields of a pod specification have no effect on the simulation.
+//!
+//! It tells a user what of a real manifest plays no part, so that nothing is dropped in silence.
+//! It knows field names only, not what the other converters make of them.
+
+use k8s_openapi::api::core::v1 as k8s;
+use serde_json::Value;
+
+/// Fields of a pod specification that something reads.
+const POD: [&str; 18] = [
+    "affinity",
+    "containers",
+    "hostNetwork",
+    "initContainers",
+    "nodeName",
+    "nodeSelector",
+    "overhead",
+    "preemptionPolicy",
+    "priority",
+    "priorityClassName",
+    "resources",
+    "restartPolicy",
+    "schedulerName",
+    "schedulingGates",
+    "terminationGracePeriodSeconds",
+    "tolerations",
+    "topologySpreadConstraints",
+    "volumes",
+];
+
+/// Fields of a container that something reads.
+const CONTAINER: [&str; 10] = [
+    "image",
+    "imagePullPolicy",
+    "lifecycle",
+    "livenessProbe",
+    "name",
+    "ports",
+    "readinessProbe",
+    "resources",
+    "restartPolicy",
+    "startupProbe",
+];
+
+/// Paths of the fields that are set in `spec` but that nothing reads, in the order of their names;
+/// `path` is where the specification stands.
+pub fn ignored_fields(spec: &k8s::PodSpec, path: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let Ok(value) = serde_json::to_value(spec) else { return out };
+    unread(&value, &POD, path, &mut out);
+    for list in ["containers", "initContainers"] {
+        let containers = value.get(list).and_then(Value::as_array);
+        for (i, container) in containers.into_iter().flatten().enumerate() {
+            let path = format!("{path}.{list}[{i}]");
+            unread(container, &CONTAINER, &path, &mut out);
+            if let Some(lifecycle) = container.get("lifecycle") {
+                unread(lifecycle, &["preStop"], &format!("{path}.lifecycle"), &mut out);
+            }
+            if let Some(resources) = container.get("resources") {
+                let read = ["limits", "requests"];
+                unread(resources, &read, &format!("{path}.resources"), &mut out);
+            }
+        }
+    }
+    out
+}
+
+fn unread(object: &Value, read: &[&str], path: &str, out: &mut Vec<String>) {
+    for (field, value) in object.as_object().into_iter().flatten() {
+        if !read.contains(&field.as_str()) && !is_empty(value) {
+            out.push(format!("{path}.{field}"));
+        }
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(a) => a.is_empty(),
+        Value::Object(o) => o.is_empty(),
+        _ => false,
+    }
+}
