@@ -160,6 +160,17 @@ impl PodSpec {
     /// `NonMissingContainerRequests` the scheduler's scoring asks for another one than
     /// [`PodSpec::requests`].
     pub fn requests_by(&self, of: impl Fn(&Container) -> Resources) -> Resources {
+        let mut total = self.container_requests_by(of);
+        if let Some(pod) = &self.pod_requests {
+            pod.replace_in(&mut total);
+        }
+        total.add(&self.overhead);
+        total
+    }
+
+    /// What the containers need together, whatever the pod as a whole requests, and without
+    /// overhead (`AggregateContainerRequests`).
+    pub fn container_requests_by(&self, of: impl Fn(&Container) -> Resources) -> Resources {
         let mut total = Resources::default();
         for container in &self.containers {
             total.add(&of(container));
@@ -178,10 +189,6 @@ impl PodSpec {
             init_peak.raise_to(&during);
         }
         total.raise_to(&init_peak);
-        if let Some(pod) = &self.pod_requests {
-            pod.replace_in(&mut total);
-        }
-        total.add(&self.overhead);
         total
     }
 }

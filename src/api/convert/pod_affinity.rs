@@ -11,7 +11,7 @@ use crate::api::topology_spread::{TopologySpreadConstraint, WhenUnsatisfiable};
 use k8s_openapi::api::core::v1 as k8s;
 
 /// `spec.affinity.nodeAffinity`.
-pub(super) fn node_affinity(
+pub(crate) fn node_affinity(
     given: &k8s::NodeAffinity,
     path: &str,
     errors: &mut Vec<FieldError>,

@@ -1,0 +1,410 @@
+//! The scheduling cycle: from a pod to a node or to the reasons why not.
+//!
+//! Source: `pkg/scheduler/schedule_one.go`, v1.37, at parallelism 1. It knows nodes, plugins and
+//! nominations, but no queue: it schedules the pod that it is given.
+
+use super::cache::Cache;
+use super::config::SchedulerConfiguration;
+use super::diagnosis::{Diagnosis, Rejection};
+use super::framework::{Context, NodeIndex, NodeList, PluginId, Status};
+use super::nominator::Nominator;
+use super::objects::Objects;
+use super::pod_info::PodInfo;
+use super::profile::{ConfigurationError, CycleState, Profile};
+use super::registry;
+use crate::api::PodId;
+use crate::units::SimTime;
+use std::sync::Arc;
+
+/// With fewer nodes all are looked at (`minFeasibleNodesToFind`).
+const MIN_FEASIBLE_NODES_TO_FIND: usize = 100;
+/// The adaptive percentage never falls below (`minFeasibleNodesPercentageToFind`).
+const MIN_FEASIBLE_NODES_PERCENTAGE: usize = 5;
+
+/// Everything a cycle works on.
+pub struct Core {
+    /// Nodes and the pods on them.
+    pub cache: Cache,
+    /// Other objects that plugins read.
+    pub objects: Objects,
+    nominator: Nominator,
+    pub(super) profiles: Vec<Profile>,
+    percentage_of_nodes_to_score: u32,
+    /// Where in the list of nodes the next search starts.
+    next_start: usize,
+    explain: bool,
+    explanation: Explanation,
+    /// Memory of the last cycle's rejections, to be used again.
+    scratch: Vec<Rejection>,
+}
+
+/// Where a pod goes (`ScheduleResult`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Placement {
+    /// The node.
+    pub node: NodeIndex,
+    /// Nodes that were looked at.
+    pub evaluated: usize,
+    /// Nodes that would do.
+    pub feasible: usize,
+}
+
+/// Why a pod goes nowhere.
+#[derive(Debug)]
+pub enum Failure {
+    /// There is no node at all.
+    NoNodes,
+    /// No node fits.
+    Unfit(Box<Diagnosis>),
+}
+
+/// What a cycle considered, kept for people who ask why. Recorded only if asked for.
+#[derive(Clone, Default, Debug)]
+pub struct Explanation {
+    /// Rejected nodes in the order they were looked at.
+    pub rejections: Vec<Rejection>,
+    /// Feasible nodes in that order.
+    pub feasible: Vec<NodeIndex>,
+    /// Each plugin's weighted, normalised scores, in the order of `feasible`; empty when fewer
+    /// than two nodes were feasible, since upstream then scores nothing.
+    pub scores: Vec<(PluginId, Vec<i64>)>,
+}
+
+impl Core {
+    /// An empty cluster.
+    pub fn new(configuration: &SchedulerConfiguration) -> Result<Core, ConfigurationError> {
+        let profiles = configuration.profiles.iter().map(Profile::new).collect::<Result<_, _>>()?;
+        Ok(Core {
+            cache: Cache::default(),
+            objects: Objects::default(),
+            nominator: Nominator::default(),
+            profiles,
+            percentage_of_nodes_to_score: configuration.percentage_of_nodes_to_score,
+            next_start: 0,
+            explain: false,
+            explanation: Explanation::default(),
+            scratch: Vec::new(),
+        })
+    }
+
+    /// Whether [`Core::explanation`] is filled from now on.
+    pub fn set_explain(&mut self, explain: bool) {
+        self.explain = explain;
+        self.explanation = Explanation::default();
+    }
+
+    /// What the last cycle considered; empty unless asked for with [`Core::set_explain`].
+    pub fn explanation(&self) -> &Explanation {
+        &self.explanation
+    }
+
+    /// The profile that a pod asks for.
+    pub fn profile_of(&self, pod: &PodInfo) -> Option<usize> {
+        self.profiles.iter().position(|p| p.scheduler_name == pod.spec.scheduler_name)
+    }
+
+    /// Finds a node for `pod` (`SchedulePod`), by the profile at this index.
+    pub fn schedule_pod(
+        &mut self,
+        profile: usize,
+        pod: &PodInfo,
+        now: SimTime,
+    ) -> Result<Placement, Failure> {
+        self.cache.update_snapshot();
+        if self.cache.nodes().is_empty() {
+            return Err(Failure::NoNodes);
+        }
+        self.scratch.clear();
+        let mut diagnosis = Diagnosis::new(std::mem::take(&mut self.scratch));
+        let (feasible, next_start) = self.find_nodes_that_fit(profile, pod, now, &mut diagnosis);
+        self.next_start = next_start;
+        if self.explain {
+            self.explanation.rejections.clone_from(&diagnosis.rejections);
+            self.explanation.feasible.clone_from(&feasible);
+            self.explanation.scores.clear();
+        }
+        if feasible.is_empty() {
+            return Err(Failure::Unfit(Box::new(diagnosis)));
+        }
+        let evaluated = feasible.len() + diagnosis.rejections.len();
+        self.scratch = diagnosis.rejections;
+        let node = match &feasible[..] {
+            [only] => *only,
+            several => self.best_of(profile, pod, several, now),
+        };
+        Ok(Placement { node, evaluated, feasible: feasible.len() })
+    }
+
+    /// Nominates a pod to a node, and to no other any more.
+    pub fn nominate(&mut self, pod: Arc<PodInfo>, node: NodeIndex) {
+        self.cache.pin(node);
+        if let Some(before) = self.nominator.remove(pod.id) {
+            self.cache.unpin(before);
+        }
+        self.nominator.add(pod, node);
+    }
+
+    /// Takes a pod's nomination away, if it has one.
+    pub fn remove_nomination(&mut self, pod: PodId) {
+        if let Some(before) = self.nominator.remove(pod) {
+            self.cache.unpin(before);
+        }
+    }
+
+    /// Where a pod is nominated.
+    pub fn nominated_node(&self, pod: PodId) -> Option<NodeIndex> {
+        self.nominator.node_of(pod)
+    }
+
+    /// Gives a failure's memory back, so that the next cycle need not ask for it again.
+    pub fn recycle(&mut self, diagnosis: Diagnosis) {
+        if self.scratch.capacity() < diagnosis.rejections.capacity() {
+            self.scratch = diagnosis.rejections;
+        }
+    }
+
+    pub(super) fn context(&self, now: SimTime) -> Context<'_> {
+        Context { nodes: self.cache.nodes(), objects: &self.objects, now }
+    }
+
+    /// Runs PreFilter and Filter (`findNodesThatFitPod`): the feasible nodes in the order found,
+    /// and where the next search starts.
+    fn find_nodes_that_fit(
+        &self,
+        profile: usize,
+        pod: &PodInfo,
+        now: SimTime,
+        diagnosis: &mut Diagnosis,
+    ) -> (Vec<NodeIndex>, usize) {
+        let profile = &self.profiles[profile];
+        let cx = self.context(now);
+        let found = profile.run_pre_filter(&cx, pod);
+        diagnosis.unschedulable_plugins = found.narrowed_by;
+        if let Some((plugin, status)) = found.rejected {
+            diagnosis.pre_filter_message = status.message();
+            diagnosis.absent = status;
+            if let Some(plugin) = plugin {
+                diagnosis.unschedulable_plugins.insert(plugin);
+            }
+            return (Vec::new(), self.next_start);
+        }
+        let search = Search { core: self, profile, cx, state: &found.state, pod };
+        let nominated = pod.nominated.and_then(|id| self.cache.index_of(id));
+        let nominated = nominated.filter(|node| self.cache.is_in_snapshot(*node));
+        if let Some(node) = nominated {
+            // A node that fails here stays in the diagnosis, and counts once.
+            let feasible = search.run(&[node], None, diagnosis);
+            if !feasible.is_empty() {
+                return (feasible, self.next_start);
+            }
+        }
+        let narrowed: Vec<NodeIndex>;
+        let nodes = match &found.nodes {
+            None => cx.nodes.order,
+            Some(names) => {
+                let plugins: Vec<&str> = sorted_names(found.narrowed_by);
+                let reason = format!("node(s) didn't satisfy plugin(s) [{}]", plugins.join(" "));
+                let code = super::framework::Code::UnschedulableAndUnresolvable;
+                diagnosis.absent = Status::made(code, reason);
+                narrowed = names.iter().filter_map(|n| self.cache.in_snapshot(n)).collect();
+                &narrowed
+            }
+        };
+        let feasible = search.run(nodes, nominated, diagnosis);
+        let processed = feasible.len() + diagnosis.rejections.len();
+        (feasible, (self.next_start + processed) % cx.nodes.len())
+    }
+
+    /// How many feasible nodes end the search of a list of `nodes` (`numFeasibleNodesToFind`).
+    fn num_feasible_nodes_to_find(&self, profile: &Profile, nodes: usize) -> usize {
+        if !profile.has_score_plugins() {
+            return 1;
+        }
+        if nodes < MIN_FEASIBLE_NODES_TO_FIND {
+            return nodes;
+        }
+        let given =
+            profile.percentage_of_nodes_to_score.unwrap_or(self.percentage_of_nodes_to_score);
+        let percentage = match given {
+            0 => 50usize.saturating_sub(nodes / 125).max(MIN_FEASIBLE_NODES_PERCENTAGE),
+            given => given as usize,
+        };
+        (nodes * percentage / 100).max(MIN_FEASIBLE_NODES_TO_FIND)
+    }
+
+    /// Scores the feasible nodes and picks the best.
+    fn best_of(
+        &mut self,
+        profile: usize,
+        pod: &PodInfo,
+        feasible: &[NodeIndex],
+        now: SimTime,
+    ) -> NodeIndex {
+        let cx = self.context(now);
+        let list = NodeList { infos: cx.nodes.infos, order: feasible };
+        let scores = self.profiles[profile].run_score(&cx, pod, list, self.explain);
+        if self.explain {
+            self.explanation.scores = scores.by_plugin;
+        }
+        feasible[heap_root(&scores.totals)]
+    }
+}
+
+fn sorted_names(plugins: super::framework::PluginSet) -> Vec<&'static str> {
+    let mut names: Vec<&str> = plugins.iter().map(registry::name_of).collect();
+    names.sort_unstable();
+    names
+}
+
+/// A search over nodes with everything it needs.
+struct Search<'a> {
+    core: &'a Core,
+    profile: &'a Profile,
+    cx: Context<'a>,
+    state: &'a CycleState,
+    pod: &'a PodInfo,
+}
+
+impl Search<'_> {
+    /// Filters `nodes` from the rotating start until enough are feasible
+    /// (`findNodesThatPassFilters`): the search ends at the feasible node that is one too many,
+    /// so nodes rejected before it count as looked at. `known` was looked at already.
+    fn run(
+        &self,
+        nodes: &[NodeIndex],
+        known: Option<NodeIndex>,
+        diagnosis: &mut Diagnosis,
+    ) -> Vec<NodeIndex> {
+        let wanted = self.core.num_feasible_nodes_to_find(self.profile, nodes.len());
+        let mut feasible = Vec::with_capacity(wanted.min(nodes.len()));
+        let start = if nodes.is_empty() { 0 } else { self.core.next_start % nodes.len() };
+        let in_order = nodes[start..].iter().chain(&nodes[..start]);
+        if !self.profile.has_filter_plugins() {
+            feasible.extend(in_order.take(wanted));
+            return feasible;
+        }
+        for node in in_order {
+            match self.core.filter(self.profile, &self.cx, self.state, self.pod, *node) {
+                Ok(()) if feasible.len() == wanted => break,
+                Ok(()) => feasible.push(*node),
+                Err((plugin, status)) => {
+                    let rejection = Rejection { node: *node, plugin, status };
+                    diagnosis.reject(rejection, known == Some(*node));
+                }
+            }
+        }
+        feasible
+    }
+}
+
+impl Core {
+    /// Runs the filters on a node, first as if the pods nominated to it with at least the pod's
+    /// priority ran there, then as it is (`RunFilterPluginsWithNominatedPods`).
+    pub(super) fn filter(
+        &self,
+        profile: &Profile,
+        cx: &Context<'_>,
+        state: &CycleState,
+        pod: &PodInfo,
+        node: NodeIndex,
+    ) -> Result<(), (PluginId, Status)> {
+        let info = self.cache.info(node);
+        let nominated = self.nominator.on(node);
+        let mut weighty = nominated
+            .iter()
+            .filter(|n| n.priority() >= pod.priority() && n.id != pod.id)
+            .peekable();
+        if weighty.peek().is_some() {
+            let mut info = info.clone();
+            let mut state = state.clone();
+            for added in weighty {
+                info.add_pod(added.clone());
+                profile.run_add_pod(&mut state, pod, added, &info);
+            }
+            profile.run_filter(cx, &state, pod, &info)?;
+        }
+        profile.run_filter(cx, state, pod, info)
+    }
+}
+
+/// The root that `container/heap.Init` makes of these scores: the first maximum in pre-order
+/// (self, left, right) of the implicit binary heap. Upstream pops it as the winner.
+fn heap_root(scores: &[i64]) -> usize {
+    let mut best = 0;
+    for (i, score) in scores.iter().enumerate().skip(1) {
+        if *score > scores[best] || (*score == scores[best] && is_before(i, best)) {
+            best = i;
+        }
+    }
+    best
+}
+
+/// Whether position `a` comes before `b` in pre-order of an implicit binary heap.
+fn is_before(a: usize, b: usize) -> bool {
+    // Counted from one, a position's bits after the leading one are its path from the root.
+    let (a, b) = (a + 1, b + 1);
+    let (depth_a, depth_b) = (a.ilog2(), b.ilog2());
+    if depth_a <= depth_b {
+        let ancestor = b >> (depth_b - depth_a);
+        ancestor == a || a < ancestor
+    } else {
+        (a >> (depth_a - depth_b)) < b
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Go's `container/heap` by the book.
+    fn go_heap_root(scores: &[i64]) -> usize {
+        let mut heap: Vec<usize> = (0..scores.len()).collect();
+        let less = |a: usize, b: usize| scores[a] > scores[b];
+        for start in (0..scores.len() / 2).rev() {
+            let mut i = start;
+            loop {
+                let left = 2 * i + 1;
+                if left >= heap.len() {
+                    break;
+                }
+                let right = left + 1;
+                let mut child = left;
+                if right < heap.len() && less(heap[right], heap[left]) {
+                    child = right;
+                }
+                if !less(heap[child], heap[i]) {
+                    break;
+                }
+                heap.swap(i, child);
+                i = child;
+            }
+        }
+        heap[0]
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_winner_is_the_root_of_gos_heap(scores in proptest::collection::vec(0i64..4, 1..80)) {
+            proptest::prop_assert_eq!(heap_root(&scores), go_heap_root(&scores));
+        }
+    }
+
+    #[test]
+    fn the_number_of_nodes_to_find_follows_upstream() {
+        let mut configuration = SchedulerConfiguration::default();
+        let rows = [
+            ("below a hundred all", 0, 99, 99),
+            ("at least a hundred", 0, 150, 100),
+            ("half, less one per cent for every 125", 0, 1000, 420),
+            ("five per cent at least", 0, 15_000, 750),
+            ("a given percentage", 30, 1000, 300),
+            ("all", 100, 1000, 1000),
+        ];
+        for (sentence, percentage, nodes, expected) in rows {
+            configuration.percentage_of_nodes_to_score = percentage;
+            let core = Core::new(&configuration).unwrap();
+            let found = core.num_feasible_nodes_to_find(&core.profiles[0], nodes);
+            assert_eq!(found, expected, "{sentence}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Why a pod fits nowhere, and how upstream words it (`Diagnosis`, `FitError`).
+//!
+//! Source: `pkg/scheduler/framework/types.go` `FitError.Error`, v1.37. It knows statuses, not how
+//! they came about.
+
+use super::framework::{NodeIndex, PluginId, PluginSet, Status};
+use std::collections::BTreeMap;
+
+/// What a node's filters said.
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    /// The node.
+    pub node: NodeIndex,
+    /// The plugin that rejected it.
+    pub plugin: PluginId,
+    /// Its words.
+    pub status: Status,
+}
+
+/// What a cycle has found out about rejections.
+#[derive(Clone, Debug)]
+pub struct Diagnosis {
+    /// Nodes that were rejected, each once.
+    pub rejections: Vec<Rejection>,
+    /// What counts for all other nodes (`AbsentNodesStatus`).
+    pub absent: Status,
+    /// Plugins that rejected the pod or a node, or narrowed the search.
+    pub unschedulable_plugins: PluginSet,
+    /// PreFilter's words, if it rejected the pod.
+    pub pre_filter_message: String,
+    /// PostFilter's words.
+    pub post_filter_message: String,
+}
+
+impl Diagnosis {
+    /// Nothing found yet. `rejections` is an empty list whose memory is used again.
+    pub(super) fn new(rejections: Vec<Rejection>) -> Diagnosis {
+        Diagnosis {
+            rejections,
+            absent: Status::unresolvable(&[]),
+            unschedulable_plugins: PluginSet::EMPTY,
+            pre_filter_message: String::new(),
+            post_filter_message: String::new(),
+        }
+    }
+
+    /// Notes a node's rejection; `known` when an earlier one of the same node may be there.
+    pub(super) fn reject(&mut self, rejection: Rejection, known: bool) {
+        self.unschedulable_plugins.insert(rejection.plugin);
+        if known && let Some(r) = self.rejections.iter_mut().find(|r| r.node == rejection.node) {
+            *r = rejection;
+            return;
+        }
+        self.rejections.push(rejection);
+    }
+
+    /// The status of a node that is not feasible.
+    pub fn status_of(&self, node: NodeIndex) -> &Status {
+        let found = self.rejections.iter().find(|r| r.node == node);
+        found.map_or(&self.absent, |r| &r.status)
+    }
+
+    /// `0/5 nodes are available: 3 Insufficient cpu, ...`, as the pod's event and condition have
+    /// it, for a cluster of `nodes` nodes.
+    pub fn message(&self, nodes: usize) -> String {
+        let mut out = format!("0/{nodes} nodes are available:");
+        if self.pre_filter_message.is_empty() {
+            let counts = self.counted_reasons(nodes);
+            if !counts.is_empty() {
+                out.push_str(&format!(" {}.", counts.join(", ")));
+            }
+        } else {
+            out.push_str(&format!(" {}.", self.pre_filter_message));
+        }
+        if !self.post_filter_message.is_empty() {
+            out.push(' ');
+            out.push_str(&self.post_filter_message);
+        }
+        out
+    }
+
+    /// Each reason with its number of nodes, sorted as strings, the number in front.
+    fn counted_reasons(&self, nodes: usize) -> Vec<String> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for rejection in &self.rejections {
+            for reason in rejection.status.reasons.iter() {
+                *counts.entry(reason).or_default() += 1;
+            }
+        }
+        if self.rejections.len() < nodes {
+            for reason in self.absent.reasons.iter() {
+                *counts.entry(reason).or_default() += nodes - self.rejections.len();
+            }
+        }
+        let mut out: Vec<String> =
+            counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        out.sort_unstable();
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_read_as_upstream() {
+        let reject = |node, reasons| Rejection {
+            node: NodeIndex(node),
+            plugin: PluginId(1),
+            status: Status::unschedulable(reasons),
+        };
+        let mut d = Diagnosis::new(Vec::new());
+        for node in 0..10 {
+            d.reject(reject(node, &["Insufficient cpu"]), false);
+        }
+        d.reject(reject(10, &["Insufficient memory", "Too many pods"]), false);
+        d.reject(reject(11, &["Too many pods"]), false);
+        let expected = "0/12 nodes are available: 1 Insufficient memory, 10 Insufficient cpu, 2 Too many pods.";
+        assert_eq!(d.message(12), expected, "counts sort as strings");
+
+        d.reject(reject(10, &["Too many pods"]), true);
+        assert_eq!(d.rejections.len(), 12, "a node counts once");
+
+        d.post_filter_message = "preemption: not helpful.".to_owned();
+        d.pre_filter_message = "no claim".to_owned();
+        assert_eq!(d.message(12), "0/12 nodes are available: no claim. preemption: not helpful.");
+    }
+}

@@ -1,0 +1,423 @@
+//! The scheduling framework: what a plugin is, and what it answers.
+//!
+//! One trait per extension point, named as upstream (`k8s.io/kube-scheduler/framework`, v1.37). A
+//! policy is one small file in `plugins/` that implements one of them, and one line in
+//! `registry.rs`. Plugins are pure: they see the nodes and objects of [`Context`] and their own
+//! state of the cycle, nothing else; outcomes are values ([`Status`]), not errors.
+
+use super::event::{ClusterEvent, EventObjects};
+use super::node_info::NodeInfo;
+use super::objects::Objects;
+use super::pod_info::PodInfo;
+use super::queue::QueuedPod;
+use crate::api::Text;
+use crate::units::SimTime;
+use std::any::Any;
+use std::sync::Arc;
+
+/// The highest score of a node by one plugin (`MaxNodeScore`).
+pub const MAX_NODE_SCORE: i64 = 100;
+
+/// What a plugin says of a pod or a node (`framework.Code`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Code {
+    /// Nothing against it.
+    Success,
+    /// Rejected, but removing pods may help.
+    Unschedulable,
+    /// Rejected, and removing pods does not help.
+    UnschedulableAndUnresolvable,
+    /// The pod waits for something outside (`Pending`); it is retried without back-off.
+    Pending,
+    /// The plugin can't tell: something it needs is missing (`Error`).
+    Error,
+}
+
+/// A plugin's answer with its reasons in upstream's words.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Status {
+    /// What it says.
+    pub code: Code,
+    /// Why, for people. Empty for success.
+    pub reasons: Reasons,
+}
+
+/// Reasons of a status. The hot loop makes thousands of these, so fixed texts cost no allocation.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Reasons {
+    /// Fixed texts.
+    Fixed(&'static [&'static str]),
+    /// Texts made for this pod.
+    Made(Arc<[Text]>),
+}
+
+impl Reasons {
+    /// All texts in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let (fixed, made): (&[&str], &[Text]) = match self {
+            Reasons::Fixed(texts) => (texts, &[]),
+            Reasons::Made(texts) => (&[], texts),
+        };
+        fixed.iter().copied().chain(made.iter().map(|t| &**t))
+    }
+}
+
+impl Status {
+    /// Nothing against it.
+    pub const SUCCESS: Status = Status { code: Code::Success, reasons: Reasons::Fixed(&[]) };
+
+    /// Rejected for fixed reasons; removing pods may help.
+    pub const fn unschedulable(reasons: &'static [&'static str]) -> Status {
+        Status { code: Code::Unschedulable, reasons: Reasons::Fixed(reasons) }
+    }
+
+    /// Rejected for fixed reasons; removing pods does not help.
+    pub const fn unresolvable(reasons: &'static [&'static str]) -> Status {
+        let reasons = Reasons::Fixed(reasons);
+        Status { code: Code::UnschedulableAndUnresolvable, reasons }
+    }
+
+    /// A status with one text made for the occasion.
+    pub fn made(code: Code, reason: impl Into<Text>) -> Status {
+        Status { code, reasons: Reasons::Made(Arc::new([reason.into()])) }
+    }
+
+    /// Whether there is nothing against it.
+    pub fn is_success(&self) -> bool {
+        self.code == Code::Success
+    }
+
+    /// Rejected in any way, an error not being a rejection (`IsRejected`).
+    pub fn is_rejected(&self) -> bool {
+        !matches!(self.code, Code::Success | Code::Error)
+    }
+
+    /// All reasons, as upstream joins them (`Status.Message`).
+    pub fn message(&self) -> String {
+        self.reasons.iter().collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A plugin's place in the registry.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct PluginId(pub u8);
+
+/// A set of plugins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PluginSet(u64);
+
+impl PluginSet {
+    /// No plugin.
+    pub const EMPTY: PluginSet = PluginSet(0);
+
+    /// The set of these bits.
+    pub(super) fn from_bits(bits: u64) -> PluginSet {
+        PluginSet(bits)
+    }
+
+    /// As bits, for ordering.
+    pub(super) fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Adds one.
+    pub fn insert(&mut self, plugin: PluginId) {
+        self.0 |= 1 << plugin.0;
+    }
+
+    /// Whether it is in the set.
+    pub fn has(self, plugin: PluginId) -> bool {
+        self.0 >> plugin.0 & 1 == 1
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Both together.
+    pub fn union(self, other: PluginSet) -> PluginSet {
+        PluginSet(self.0 | other.0)
+    }
+
+    /// All plugins in registry order.
+    pub fn iter(self) -> impl Iterator<Item = PluginId> {
+        (0..64).map(PluginId).filter(move |p| self.has(*p))
+    }
+}
+
+/// Index of a node's record in the scheduler's cache; stable while the node is known.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct NodeIndex(pub u32);
+
+/// Nodes in an order: all of the snapshot, or the feasible ones.
+#[derive(Clone, Copy)]
+pub struct NodeList<'a> {
+    /// Every record, by [`NodeIndex`].
+    pub infos: &'a [NodeInfo],
+    /// Which of them, in order.
+    pub order: &'a [NodeIndex],
+}
+
+impl<'a> NodeList<'a> {
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// The nodes in order.
+    pub fn iter(&self) -> impl Iterator<Item = &'a NodeInfo> + use<'a> {
+        let infos = self.infos;
+        self.order.iter().map(move |i| &infos[i.0 as usize])
+    }
+
+    /// The node at a position.
+    pub fn at(&self, position: usize) -> &'a NodeInfo {
+        &self.infos[self.order[position].0 as usize]
+    }
+}
+
+/// What a plugin may look at beside the pod and the node in question.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// All nodes of the snapshot, in the order they are searched.
+    pub nodes: NodeList<'a>,
+    /// Namespaces, services, budgets and other objects.
+    pub objects: &'a Objects,
+    /// The present.
+    pub now: SimTime,
+}
+
+/// What a plugin remembers from PreFilter or PreScore for the rest of the cycle. Any `Clone` type
+/// will do; it is cloned where the scheduler supposes that pods were added or removed.
+pub trait StateData: Any + Send {
+    /// A copy.
+    fn clone_state(&self) -> Box<dyn StateData>;
+    /// For downcasts.
+    fn as_any(&self) -> &dyn Any;
+    /// For downcasts.
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+}
+
+impl<T: Any + Clone + Send> StateData for T {
+    fn clone_state(&self) -> Box<dyn StateData> {
+        Box::new(self.clone())
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+/// One plugin's own state of a cycle; empty when its PreFilter or PreScore did not run.
+#[derive(Default)]
+pub struct PluginState(Option<Box<dyn StateData>>);
+
+impl Clone for PluginState {
+    fn clone(&self) -> PluginState {
+        PluginState(self.0.as_deref().map(StateData::clone_state))
+    }
+}
+
+impl PluginState {
+    /// Holds `state`.
+    pub fn new<T: StateData>(state: T) -> PluginState {
+        PluginState(Some(Box::new(state)))
+    }
+
+    /// Nothing.
+    pub const fn none() -> PluginState {
+        PluginState(None)
+    }
+
+    /// The state, if it is there and of type `T`.
+    pub fn get<T: StateData>(&self) -> Option<&T> {
+        (**self.0.as_ref()?).as_any().downcast_ref()
+    }
+
+    /// Likewise, to change it.
+    pub fn get_mut<T: StateData>(&mut self) -> Option<&mut T> {
+        (**self.0.as_mut()?).as_any_mut().downcast_mut()
+    }
+}
+
+/// What PreFilter finds.
+pub enum PreFilter {
+    /// The plugin has nothing to do with the pod: its Filter is not called (`Skip`).
+    Skip,
+    /// Go on.
+    Continue {
+        /// What its Filter wants to know.
+        state: PluginState,
+        /// Names of the only nodes that can do; `None`: all. (`PreFilterResult`)
+        nodes: Option<Vec<Text>>,
+    },
+    /// No node will do.
+    Rejected(Status),
+}
+
+impl PreFilter {
+    /// Go on with `state`, on all nodes.
+    pub fn with<T: StateData>(state: T) -> PreFilter {
+        PreFilter::Continue { state: PluginState::new(state), nodes: None }
+    }
+}
+
+/// Holds pods back from the active queue.
+pub trait PreEnqueuePlugin: Send + Sync {
+    /// Whether the pod may enter the active queue.
+    fn pre_enqueue(&self, pod: &PodInfo) -> Status;
+}
+
+/// Orders the active queue. Upstream compares two pods (`Less`); an ordering key says the same
+/// and lets the queue be an ordered set. Smaller comes first, then the order of arrival.
+pub trait QueueSortPlugin: Send + Sync {
+    /// The pod's key.
+    fn sort_key(&self, pod: &QueuedPod) -> [i64; 2];
+}
+
+/// Looks at the pod once per cycle, before any node.
+pub trait PreFilterPlugin: Send + Sync {
+    /// What it finds.
+    fn pre_filter(&self, cx: &Context<'_>, pod: &PodInfo) -> PreFilter;
+
+    /// Supposes that `added` runs on `node` too (`PreFilterExtensions.AddPod`).
+    fn add_pod(&self, state: &mut PluginState, pod: &PodInfo, added: &PodInfo, node: &NodeInfo) {
+        let _ = (state, pod, added, node);
+    }
+
+    /// Supposes that `removed` no longer runs on `node` (`PreFilterExtensions.RemovePod`).
+    fn remove_pod(
+        &self,
+        state: &mut PluginState,
+        pod: &PodInfo,
+        removed: &PodInfo,
+        node: &NodeInfo,
+    ) {
+        let _ = (state, pod, removed, node);
+    }
+}
+
+/// Says whether a pod can run on a node.
+pub trait FilterPlugin: Send + Sync {
+    /// The verdict on `node`.
+    fn filter(
+        &self,
+        cx: &Context<'_>,
+        state: &PluginState,
+        pod: &PodInfo,
+        node: &NodeInfo,
+    ) -> Status;
+}
+
+/// What PreScore finds.
+pub enum PreScore {
+    /// The plugin has nothing to say: its Score is not called (`Skip`).
+    Skip,
+    /// Go on.
+    Continue(PluginState),
+}
+
+/// Looks at the feasible nodes together, before they are scored.
+pub trait PreScorePlugin: Send + Sync {
+    /// What it finds.
+    fn pre_score(&self, cx: &Context<'_>, pod: &PodInfo, feasible: NodeList<'_>) -> PreScore;
+}
+
+/// Says how good a feasible node is.
+pub trait ScorePlugin: Send + Sync {
+    /// The node's raw score.
+    fn score(&self, cx: &Context<'_>, state: &PluginState, pod: &PodInfo, node: &NodeInfo) -> i64;
+
+    /// Brings the raw scores of all feasible nodes to 0..=100 (`NormalizeScore`). `scores` is in
+    /// the order of `feasible`.
+    fn normalize(
+        &self,
+        state: &PluginState,
+        pod: &PodInfo,
+        feasible: NodeList<'_>,
+        scores: &mut [i64],
+    ) {
+        let _ = (state, pod, feasible, scores);
+    }
+}
+
+/// What a plugin thinks an event means for a pod that it had rejected (`QueueingHint`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum QueueingHint {
+    /// The pod may be schedulable now.
+    Queue,
+    /// The event changes nothing for this pod.
+    QueueSkip,
+}
+
+/// Which events may make a pod schedulable that this plugin rejected.
+pub trait EnqueueExtensions: Send + Sync {
+    /// The events it wants to hear of (`EventsToRegister`).
+    fn events_to_register(&self) -> &'static [ClusterEvent];
+
+    /// What `event` means for `pod`; called only for registered events.
+    fn queueing_hint(
+        &self,
+        pod: &PodInfo,
+        event: ClusterEvent,
+        objects: &EventObjects<'_>,
+    ) -> QueueingHint {
+        let _ = (pod, event, objects);
+        QueueingHint::Queue
+    }
+}
+
+/// `DefaultNormalizeScore`: the best raw score becomes 100, the others in proportion; `reverse`
+/// turns the scale round.
+pub fn default_normalize_score(reverse: bool, scores: &mut [i64]) {
+    let max = scores.iter().copied().max().unwrap_or(0).max(0);
+    if max == 0 {
+        if reverse {
+            scores.fill(MAX_NODE_SCORE);
+        }
+        return;
+    }
+    for score in scores {
+        *score = MAX_NODE_SCORE * *score / max;
+        if reverse {
+            *score = MAX_NODE_SCORE - *score;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_are_normalised_as_upstream() {
+        let rows: [(&str, bool, &[i64], &[i64]); 4] = [
+            ("the best becomes 100", false, &[1, 4, 3], &[25, 100, 75]),
+            ("reversed, the worst becomes 0", true, &[0, 4, 3], &[100, 0, 25]),
+            ("all zero stay zero", false, &[0, 0], &[0, 0]),
+            ("reversed, all zero are all best", true, &[0, 0], &[100, 100]),
+        ];
+        for (sentence, reverse, raw, expected) in rows {
+            let mut scores = raw.to_vec();
+            default_normalize_score(reverse, &mut scores);
+            assert_eq!(scores, expected, "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_set_lists_its_members_in_order() {
+        let mut set = PluginSet::EMPTY;
+        set.insert(PluginId(9));
+        set.insert(PluginId(3));
+        assert_eq!(set.iter().collect::<Vec<_>>(), [PluginId(3), PluginId(9)]);
+        assert!(set.has(PluginId(9)) && !set.has(PluginId(4)) && !set.is_empty());
+    }
+}

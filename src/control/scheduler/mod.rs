@@ -1,0 +1,366 @@
+//! kube-scheduler, Kubernetes 1.37, as a deterministic state machine.
+//!
+//! It is told what upstream's informers tell (nodes and pods that appear, change and go), with
+//! `now` handed in, and asked for decisions. It does not know the virtual clock, the event list,
+//! random numbers or files, nor what becomes of its decisions: the world applies them and tells it
+//! what happened.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `framework.rs` | what a plugin is: one trait per extension point, statuses, cycle state |
+//! | `registry.rs`, `plugins/` | every plugin by name; one file each |
+//! | `config.rs`, `profile.rs` | KubeSchedulerConfiguration; a profile's plugins and how they run |
+//! | `pod_info.rs`, `node_info.rs` | pods and nodes with what is derived from them |
+//! | `cache.rs`, `node_tree.rs` | all nodes, assumed pods, the order of search |
+//! | `cycle.rs`, `diagnosis.rs` | one scheduling cycle; its reasons in upstream's words |
+//! | `queue.rs`, `event.rs`, `nominator.rs` | pods that wait, what moves them, nominations |
+//! | `what_if.rs` | the filters on nodes that need not exist |
+//!
+//! This is the plain reference path: any faster one is held against it.
+
+pub mod cache;
+pub mod config;
+pub mod cycle;
+pub mod decision;
+pub mod diagnosis;
+pub mod event;
+pub mod framework;
+pub mod node_info;
+pub mod node_tree;
+pub mod nominator;
+pub mod objects;
+pub mod plugins;
+pub mod pod_info;
+pub mod profile;
+pub mod queue;
+pub mod registry;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+pub mod what_if;
+
+use crate::api::labels::{Labels, Selector};
+use crate::api::node::Node;
+use crate::api::pod::Pod;
+use crate::api::policy::Pdb;
+use crate::api::{NodeId, ObjectName, PdbId, PodId, ReplicaSetId, Text};
+use crate::units::{SimDuration, SimTime};
+use config::SchedulerConfiguration;
+use cycle::{Core, Failure};
+use decision::{Decision, Nomination};
+use event::{Action, ClusterEvent, EventObjects, Resource, node_changes, pod_changes};
+use framework::{NodeIndex, PluginSet};
+use pod_info::PodInfo;
+use profile::ConfigurationError;
+use queue::{Place, Queue};
+use std::sync::Arc;
+
+/// The scheduler with its cache and its queue.
+pub struct Scheduler {
+    core: Core,
+    queue: Queue,
+}
+
+impl Scheduler {
+    /// A scheduler of an empty cluster.
+    pub fn new(configuration: &SchedulerConfiguration) -> Result<Scheduler, ConfigurationError> {
+        let initial = SimDuration::from_secs(configuration.pod_initial_backoff_seconds);
+        let max = SimDuration::from_secs(configuration.pod_max_backoff_seconds);
+        Ok(Scheduler { core: Core::new(configuration)?, queue: Queue::new(initial, max) })
+    }
+
+    /// The part that knows nodes and runs cycles.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Whether each cycle's verdicts and scores are kept for [`Core::explanation`].
+    pub fn set_explain(&mut self, explain: bool) {
+        self.core.set_explain(explain);
+    }
+
+    /// The pods that wait.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    // ---- what the informers tell -------------------------------------------------------------
+
+    /// A node has appeared.
+    pub fn add_node(&mut self, id: NodeId, node: &Node, now: SimTime) {
+        self.advance(now);
+        let node = Arc::new(node.clone());
+        self.core.cache.add_node(id, Arc::clone(&node));
+        let objects = EventObjects::Node { old: None, new: Some(&node) };
+        self.move_all(ClusterEvent::new(Resource::Node, Action::ADD), &objects, now);
+    }
+
+    /// A node has changed in a way that the API server's watchers see. Heartbeats need not be told.
+    pub fn update_node(&mut self, id: NodeId, node: &Node, now: SimTime) {
+        self.advance(now);
+        let node = Arc::new(node.clone());
+        let Some(old) = self.core.cache.update_node(id, Arc::clone(&node)) else { return };
+        let objects = EventObjects::Node { old: Some(&old), new: Some(&node) };
+        for event in node_changes(&old, &node) {
+            self.move_all(event, &objects, now);
+        }
+    }
+
+    /// A node is gone. Its pods count until they are removed.
+    pub fn remove_node(&mut self, id: NodeId, now: SimTime) {
+        self.advance(now);
+        let Some(old) = self.core.cache.remove_node(id) else { return };
+        let objects = EventObjects::Node { old: Some(&old), new: None };
+        self.move_all(ClusterEvent::new(Resource::Node, Action::DELETE), &objects, now);
+    }
+
+    /// A pod has appeared: pending, or with a node already. Ended pods are not the scheduler's
+    /// business, as upstream's informer does not list them.
+    pub fn add_pod(&mut self, id: PodId, pod: &Pod, now: SimTime) {
+        self.advance(now);
+        if pod.phase.is_terminal() {
+            return;
+        }
+        let info = Arc::new(PodInfo::new(id, pod));
+        match pod.node {
+            Some(node) => self.add_assigned(info, node, now),
+            None => self.add_pending(info, now),
+        }
+    }
+
+    /// A pod has changed.
+    pub fn update_pod(&mut self, id: PodId, pod: &Pod, now: SimTime) {
+        self.advance(now);
+        if pod.phase.is_terminal() {
+            return self.remove_pod(id, now);
+        }
+        let info = Arc::new(PodInfo::new(id, pod));
+        let assigned = self.core.cache.node_of(id).filter(|_| !self.core.cache.is_assumed(id));
+        match (assigned, pod.node) {
+            (Some(node), _) => self.update_assigned(info, node, now),
+            (None, Some(node)) => {
+                self.add_assigned(info, node, now);
+                self.forget_waiting(id);
+            }
+            (None, None) => self.update_pending(info, now),
+        }
+    }
+
+    /// A pod is gone, or has ended.
+    pub fn remove_pod(&mut self, id: PodId, now: SimTime) {
+        self.advance(now);
+        let assumed = self.core.cache.is_assumed(id);
+        let waiting = self.queue.remove(&self.core.profiles, id);
+        self.core.remove_nomination(id);
+        if let Some(gone) = self.core.cache.remove_pod(id) {
+            let objects = EventObjects::Pod { old: Some(&gone), new: None };
+            return self.move_all(ClusterEvent::ASSIGNED_POD_DELETE, &objects, now);
+        }
+        debug_assert!(!assumed, "an assumed pod is in the cache");
+        if let Some(waiting) = waiting.filter(|w| w.info.nominated.is_some()) {
+            self.nominated_is_gone(&waiting.info, now);
+        }
+    }
+
+    /// A namespace with its labels has appeared or changed.
+    pub fn set_namespace(&mut self, name: Text, labels: Labels) {
+        self.core.objects.namespaces.insert(name, labels);
+    }
+
+    /// A service has appeared or changed; `None`: it is gone, or has no selector.
+    pub fn set_service(&mut self, name: ObjectName, selector: Option<Selector>) {
+        match selector {
+            Some(selector) => self.core.objects.services.insert(name, selector),
+            None => self.core.objects.services.remove(&name),
+        };
+    }
+
+    /// A ReplicaSet has appeared with this selector; `None`: it is gone.
+    pub fn set_replica_set(&mut self, id: ReplicaSetId, selector: Option<Selector>) {
+        match selector {
+            Some(selector) => self.core.objects.replica_sets.insert(id, selector),
+            None => self.core.objects.replica_sets.remove(&id),
+        };
+    }
+
+    /// A disruption budget has appeared or changed; `None`: it is gone.
+    pub fn set_budget(&mut self, id: PdbId, budget: Option<&Pdb>) {
+        match budget {
+            Some(budget) => self.core.objects.budgets.insert(id, budget.clone()),
+            None => self.core.objects.budgets.remove(&id),
+        };
+    }
+
+    // ---- what the world asks -----------------------------------------------------------------
+
+    /// When [`Scheduler::schedule_one`] should be called next: `now` while pods can be popped,
+    /// later when only time moves a pod, [`SimTime::NEVER`] if nothing waits for time to pass.
+    pub fn next_wake(&self, now: SimTime) -> SimTime {
+        self.queue.next_wake(now)
+    }
+
+    /// One scheduling cycle: pops a pod and decides; `None` when none can be popped.
+    ///
+    /// A placed pod is assumed: it counts on its node from now on. Whoever applies the decision
+    /// answers with [`Scheduler::binding_finished`] and, as for every change, the informers' calls.
+    pub fn schedule_one(&mut self, now: SimTime) -> Option<Decision> {
+        self.advance(now);
+        loop {
+            let pod = self.queue.pop()?;
+            let queued = self.queue.get(pod).expect("what is popped stays known to the queue");
+            let (info, profile) = (Arc::clone(&queued.info), queued.profile);
+            if info.deletion.is_some() || self.core.cache.is_assumed(pod) {
+                // `skipPodSchedule`: a pod on its way out is not put back either.
+                self.queue.remove(&self.core.profiles, pod);
+                continue;
+            }
+            return Some(match self.core.schedule_pod(profile, &info, now) {
+                Ok(placement) => {
+                    self.assume(info, placement.node);
+                    Decision::Scheduled {
+                        pod,
+                        node: self.core.cache.id_of(placement.node),
+                        evaluated: placement.evaluated,
+                        feasible: placement.feasible,
+                    }
+                }
+                Err(failure) => self.reject(info, failure, now),
+            });
+        }
+    }
+
+    /// The binding of a placed pod succeeded or failed. After a failure its place is free again
+    /// and it is tried again after its back-off.
+    pub fn binding_finished(&mut self, pod: PodId, ok: bool, now: SimTime) {
+        self.advance(now);
+        if ok || !self.core.cache.is_assumed(pod) {
+            return;
+        }
+        if let Some(forgotten) = self.core.cache.remove_pod(pod) {
+            let objects = EventObjects::Pod { old: Some(&forgotten), new: None };
+            self.move_all(ClusterEvent::ASSIGNED_POD_DELETE, &objects, now);
+        }
+        self.queue.add_unschedulable(&self.core.profiles, pod, PluginSet::EMPTY, now);
+    }
+
+    // ---- inside ------------------------------------------------------------------------------
+
+    fn advance(&mut self, now: SimTime) {
+        self.queue.advance(&self.core.profiles, now);
+    }
+
+    fn move_all(&mut self, event: ClusterEvent, objects: &EventObjects<'_>, now: SimTime) {
+        self.queue.move_all(&self.core.profiles, event, objects, |_| true, now);
+    }
+
+    fn assume(&mut self, info: Arc<PodInfo>, node: NodeIndex) {
+        self.core.remove_nomination(info.id);
+        self.core.cache.add_pod(info, node, true);
+    }
+
+    /// Puts a pod that found no node back into the queue (`handleSchedulingFailure`).
+    fn reject(&mut self, info: Arc<PodInfo>, failure: Failure, now: SimTime) -> Decision {
+        let nodes = self.core.cache.nodes().len();
+        let (message, rejected_by) = match failure {
+            Failure::NoNodes => {
+                ("no nodes available to schedule pods".to_owned(), PluginSet::EMPTY)
+            }
+            Failure::Unfit(diagnosis) => {
+                let found = (diagnosis.message(nodes), diagnosis.unschedulable_plugins);
+                self.core.recycle(*diagnosis);
+                found
+            }
+        };
+        self.queue.add_unschedulable(&self.core.profiles, info.id, rejected_by, now);
+        self.core.remove_nomination(info.id);
+        Decision::Unschedulable {
+            pod: info.id,
+            message,
+            rejected_by,
+            nomination: Nomination::Set(None),
+            victims: Vec::new(),
+        }
+    }
+
+    fn add_pending(&mut self, info: Arc<PodInfo>, now: SimTime) {
+        let Some(profile) = self.core.profile_of(&info) else { return };
+        self.nominate_as_told(&info);
+        self.queue.add(&self.core.profiles, profile, info, now);
+    }
+
+    fn add_assigned(&mut self, info: Arc<PodInfo>, node: NodeId, now: SimTime) {
+        let Some(node) = self.core.cache.index_of(node) else { return };
+        self.core.cache.add_pod(Arc::clone(&info), node, false);
+        let objects = EventObjects::Pod { old: None, new: Some(&info) };
+        self.move_all(ClusterEvent::ASSIGNED_POD_ADD, &objects, now);
+    }
+
+    fn update_assigned(&mut self, info: Arc<PodInfo>, node: NodeIndex, now: SimTime) {
+        let Some(old) = self.core.cache.remove_pod(info.id) else { return };
+        self.core.cache.add_pod(Arc::clone(&info), node, false);
+        let objects = EventObjects::Pod { old: Some(&old), new: Some(&info) };
+        for event in pod_changes(&old, &info, Resource::AssignedPod) {
+            self.move_all(event, &objects, now);
+        }
+    }
+
+    /// A pod got its node: it waits no more.
+    fn forget_waiting(&mut self, id: PodId) {
+        self.queue.remove(&self.core.profiles, id);
+        self.core.remove_nomination(id);
+    }
+
+    fn update_pending(&mut self, info: Arc<PodInfo>, now: SimTime) {
+        let old = self.queue.get(info.id).map(|q| Arc::clone(&q.info));
+        if self.core.cache.is_assumed(info.id) {
+            let deleted = info.deletion.is_some() && old.is_none_or(|o| o.deletion.is_none());
+            if deleted && let Some(gone) = self.core.cache.remove_pod(info.id) {
+                // `handleAssumedPodDeletion`: its binding will fail, its place is free already.
+                let objects = EventObjects::Pod { old: Some(&gone), new: None };
+                self.move_all(ClusterEvent::ASSIGNED_POD_DELETE, &objects, now);
+            }
+            return;
+        }
+        let Some(old) = old else { return self.add_pending(info, now) };
+        self.renominate(&old, &info);
+        self.queue.update(&self.core.profiles, Arc::clone(&info), now);
+        if old.nominated.is_some() && old.nominated != info.nominated {
+            self.nominated_is_gone(&old, now);
+        }
+    }
+
+    /// Whoever had to make way for a nominated pod need not any more.
+    fn nominated_is_gone(&mut self, old: &PodInfo, now: SimTime) {
+        let objects = EventObjects::Pod { old: Some(old), new: None };
+        let priority = old.priority();
+        let check = |pod: &PodInfo| pod.priority() <= priority;
+        let event = ClusterEvent::ASSIGNED_POD_DELETE;
+        self.queue.move_all(&self.core.profiles, event, &objects, check, now);
+    }
+
+    /// Nominates a pod to the node in its status (`addNominatedPod` without an override).
+    fn nominate_as_told(&mut self, info: &Arc<PodInfo>) {
+        self.core.remove_nomination(info.id);
+        if let Some(node) = info.nominated.and_then(|id| self.core.cache.index_of(id)) {
+            self.core.nominate(Arc::clone(info), node);
+        }
+    }
+
+    /// `UpdateNominatedPod`: an update without a nomination before and after does not undo one
+    /// that is only in memory yet.
+    fn renominate(&mut self, old: &PodInfo, info: &Arc<PodInfo>) {
+        let in_memory = self.core.nominated_node(info.id);
+        match in_memory {
+            Some(node) if old.nominated.is_none() && info.nominated.is_none() => {
+                self.core.nominate(Arc::clone(info), node);
+            }
+            _ => self.nominate_as_told(info),
+        }
+    }
+
+    /// Where a pod waits.
+    pub fn place_of(&self, pod: PodId) -> Option<Place> {
+        self.queue.place(pod)
+    }
+}

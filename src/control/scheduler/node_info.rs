@@ -1,0 +1,138 @@
+//! A node as the scheduler sees it: the object, the pods on it and their sums
+//! (`framework.NodeInfo`). It knows nothing of zones, order or the cache around it.
+//!
+//! Source: `pkg/scheduler/framework/types.go` `NodeInfo`, v1.37.
+
+use super::pod_info::PodInfo;
+use crate::api::node::Node;
+use crate::api::pod::HostPort;
+use crate::api::resources::Resources;
+use crate::api::{PodId, Text};
+use crate::units::{Bytes, MilliCpu};
+use std::sync::Arc;
+
+/// A node with the pods on it.
+#[derive(Clone, Debug)]
+pub struct NodeInfo {
+    /// The node object; after its removal the last one known.
+    pub node: Arc<Node>,
+    /// What the pods on it request together.
+    pub requested: Resources,
+    /// CPU and memory requested, with defaults for containers that request none.
+    pub non_zero_requested: (MilliCpu, Bytes),
+    /// Pods on it, in the order that adding (at the end) and removing (the last one moves into the
+    /// hole) leave behind.
+    pub pods: Vec<Arc<PodInfo>>,
+    /// Those with any pod affinity or anti-affinity.
+    pub pods_with_affinity: Vec<Arc<PodInfo>>,
+    /// Those with required pod anti-affinity.
+    pub pods_with_required_anti_affinity: Vec<Arc<PodInfo>>,
+    /// Host ports in use: a set.
+    pub used_ports: Vec<HostPort>,
+    /// Images on it, sorted by name.
+    pub images: Vec<ImageState>,
+}
+
+/// An image on a node, with how widely it was spread when the node's record last changed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ImageState {
+    /// One of the image's names.
+    pub name: Text,
+    /// Its size.
+    pub size: Bytes,
+    /// On how many nodes it lay.
+    pub nodes: u32,
+}
+
+impl NodeInfo {
+    /// A node with no pods.
+    pub fn new(node: Arc<Node>) -> NodeInfo {
+        NodeInfo {
+            node,
+            requested: Resources::default(),
+            non_zero_requested: (MilliCpu(0), Bytes(0)),
+            pods: Vec::new(),
+            pods_with_affinity: Vec::new(),
+            pods_with_required_anti_affinity: Vec::new(),
+            used_ports: Vec::new(),
+            images: Vec::new(),
+        }
+    }
+
+    /// A node with these pods: a supposition, for what-if questions.
+    pub fn with_pods(node: Arc<Node>, pods: impl IntoIterator<Item = Arc<PodInfo>>) -> NodeInfo {
+        let mut info = NodeInfo::new(node);
+        pods.into_iter().for_each(|pod| info.add_pod(pod));
+        info
+    }
+
+    /// The node's name.
+    pub fn name(&self) -> &Text {
+        &self.node.name
+    }
+
+    /// Adds a pod (`AddPodInfo`).
+    pub fn add_pod(&mut self, pod: Arc<PodInfo>) {
+        self.requested.add(&pod.requests);
+        self.non_zero_requested.0 += pod.non_zero.0;
+        self.non_zero_requested.1 += pod.non_zero.1;
+        for port in host_ports(&pod) {
+            if !self.used_ports.contains(port) {
+                self.used_ports.push(port.clone());
+            }
+        }
+        if pod.affinity.is_some() {
+            self.pods_with_affinity.push(Arc::clone(&pod));
+        }
+        if pod.has_required_anti_affinity() {
+            self.pods_with_required_anti_affinity.push(Arc::clone(&pod));
+        }
+        self.pods.push(pod);
+    }
+
+    /// Removes a pod (`RemovePod`); `None` when it is not here.
+    pub fn remove_pod(&mut self, id: PodId) -> Option<Arc<PodInfo>> {
+        let at = self.pods.iter().position(|p| p.id == id)?;
+        let pod = self.pods.swap_remove(at);
+        self.requested.subtract(&pod.requests);
+        self.non_zero_requested.0 -= pod.non_zero.0;
+        self.non_zero_requested.1 -= pod.non_zero.1;
+        for port in host_ports(&pod) {
+            self.used_ports.retain(|used| used != port);
+        }
+        for list in [&mut self.pods_with_affinity, &mut self.pods_with_required_anti_affinity] {
+            if let Some(at) = list.iter().position(|p| p.id == id) {
+                list.swap_remove(at);
+            }
+        }
+        Some(pod)
+    }
+
+    /// Whether a pod that wants `port` conflicts with the ports in use (`CheckConflict`).
+    pub fn port_conflicts(&self, port: &HostPort) -> bool {
+        ports_conflict(&self.used_ports, port)
+    }
+
+    /// The image of this name, if it lies here.
+    pub fn image(&self, name: &str) -> Option<&ImageState> {
+        let at = self.images.binary_search_by(|i| (*i.name).cmp(name)).ok()?;
+        Some(&self.images[at])
+    }
+}
+
+/// Whether `wanted` collides with one of `used`: same protocol and port, and one of the addresses
+/// is the wildcard or both are the same.
+pub fn ports_conflict(used: &[HostPort], wanted: &HostPort) -> bool {
+    let any = |ip: &str| ip.is_empty() || ip == "0.0.0.0";
+    used.iter().any(|u| {
+        u.port == wanted.port
+            && u.protocol == wanted.protocol
+            && (any(&u.ip) || any(&wanted.ip) || u.ip == wanted.ip)
+    })
+}
+
+/// Host ports of a pod, those of sidecars included (`GetHostPorts`).
+pub fn host_ports(pod: &PodInfo) -> impl Iterator<Item = &HostPort> {
+    let sidecars = pod.spec.init_containers.iter().filter(|c| c.sidecar);
+    sidecars.chain(&pod.spec.containers).flat_map(|c| &c.host_ports)
+}

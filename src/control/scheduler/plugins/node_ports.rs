@@ -1,0 +1,86 @@
+//! NodePorts: host ports must be free.
+//!
+//! Source: `plugins/nodeports/node_ports.go`, v1.37.
+
+use crate::api::pod::HostPort;
+use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
+use crate::control::scheduler::framework::{
+    Context, EnqueueExtensions, FilterPlugin, PluginState, PreFilter, PreFilterPlugin,
+    QueueingHint, Status,
+};
+use crate::control::scheduler::node_info::{NodeInfo, host_ports, ports_conflict};
+use crate::control::scheduler::pod_info::PodInfo;
+
+/// Filters by host ports.
+pub struct NodePorts;
+
+impl PreFilterPlugin for NodePorts {
+    fn pre_filter(&self, _cx: &Context<'_>, pod: &PodInfo) -> PreFilter {
+        if host_ports(pod).next().is_none() {
+            return PreFilter::Skip;
+        }
+        PreFilter::Continue { state: PluginState::none(), nodes: None }
+    }
+}
+
+impl FilterPlugin for NodePorts {
+    fn filter(
+        &self,
+        _cx: &Context<'_>,
+        _state: &PluginState,
+        pod: &PodInfo,
+        node: &NodeInfo,
+    ) -> Status {
+        if host_ports(pod).any(|port| node.port_conflicts(port)) {
+            return Status::unschedulable(&[
+                "node(s) didn't have free ports for the requested pod ports",
+            ]);
+        }
+        Status::SUCCESS
+    }
+}
+
+impl EnqueueExtensions for NodePorts {
+    fn events_to_register(&self) -> &'static [ClusterEvent] {
+        const EVENTS: [ClusterEvent; 2] =
+            [ClusterEvent::ASSIGNED_POD_DELETE, ClusterEvent::new(Resource::Node, Action::ADD)];
+        &EVENTS
+    }
+
+    fn queueing_hint(
+        &self,
+        pod: &PodInfo,
+        _event: ClusterEvent,
+        objects: &EventObjects<'_>,
+    ) -> QueueingHint {
+        let Some(deleted) = objects.old_pod() else { return QueueingHint::Queue };
+        let freed: Vec<HostPort> = host_ports(deleted).cloned().collect();
+        let helps = host_ports(pod).any(|port| ports_conflict(&freed, port));
+        if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_conflict_as_upstream() {
+        let port = |ip: &str, protocol: &str, port| HostPort {
+            ip: ip.into(),
+            protocol: protocol.into(),
+            port,
+        };
+        let used = [port("127.0.0.1", "TCP", 80), port("", "UDP", 53)];
+        let rows = [
+            ("the same address and port", port("127.0.0.1", "TCP", 80), true),
+            ("all addresses include the used one", port("0.0.0.0", "TCP", 80), true),
+            ("another address is free", port("127.0.0.2", "TCP", 80), false),
+            ("another protocol is free", port("", "UDP", 80), false),
+            ("one address of a port used on all", port("127.0.0.2", "UDP", 53), true),
+        ];
+        for (sentence, wanted, expected) in rows {
+            assert_eq!(ports_conflict(&used, &wanted), expected, "{sentence}");
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! A profile: the plugins of each extension point in execution order, and the loops that run them
+//! (`frameworkImpl`). It knows nothing of queues or how nodes are picked for evaluation.
+//!
+//! Source: `pkg/scheduler/framework/runtime/framework.go`, v1.37.
+
+use super::config::{self, PluginNames, ProfileConfiguration};
+use super::event::{ClusterEvent, EventObjects};
+use super::framework::{
+    Code, Context, EnqueueExtensions, FilterPlugin, NodeList, PluginId, PluginSet, PluginState,
+    PreEnqueuePlugin, PreFilter, PreFilterPlugin, PreScore, PreScorePlugin, QueueSortPlugin,
+    QueueingHint, ScorePlugin, Status,
+};
+use super::node_info::NodeInfo;
+use super::pod_info::PodInfo;
+use super::registry::{self, Points};
+use crate::api::Text;
+use std::sync::Arc;
+
+type List<P> = Vec<(PluginId, Arc<P>)>;
+
+/// What is wrong with a scheduler configuration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConfigurationError {
+    /// The profile.
+    pub scheduler_name: String,
+    /// What is wrong, the plugin named.
+    pub message: String,
+}
+
+impl std::fmt::Display for ConfigurationError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "profile {:?}: {}", self.scheduler_name, self.message)
+    }
+}
+
+impl std::error::Error for ConfigurationError {}
+
+/// A profile's plugins.
+pub struct Profile {
+    /// Pods ask for it by this name.
+    pub scheduler_name: Text,
+    /// Overrides the global percentage of nodes to score.
+    pub percentage_of_nodes_to_score: Option<u32>,
+    pre_enqueue: List<dyn PreEnqueuePlugin>,
+    queue_sort: Arc<dyn QueueSortPlugin>,
+    pre_filter: List<dyn PreFilterPlugin>,
+    filter: List<dyn FilterPlugin>,
+    pre_score: List<dyn PreScorePlugin>,
+    score: Vec<(PluginId, i64, Arc<dyn ScorePlugin>)>,
+    events: List<dyn EnqueueExtensions>,
+}
+
+/// What the plugins remember during one cycle (`CycleState`).
+#[derive(Default)]
+pub struct CycleState {
+    /// By plugin: what PreFilter left for Filter.
+    filter: Vec<PluginState>,
+    skip_filter: PluginSet,
+}
+
+impl Clone for CycleState {
+    fn clone(&self) -> CycleState {
+        CycleState { filter: self.filter.clone(), skip_filter: self.skip_filter }
+    }
+}
+
+/// What all PreFilter plugins together find.
+pub struct PreFiltered {
+    /// The plugins' states.
+    pub state: CycleState,
+    /// Names of the only nodes that can do, sorted; `None`: all.
+    pub nodes: Option<Vec<Text>>,
+    /// The plugins that narrowed the nodes.
+    pub narrowed_by: PluginSet,
+    /// A rejection, with the plugin that did it (none when several narrowed to nothing).
+    pub rejected: Option<(Option<PluginId>, Status)>,
+}
+
+/// Scores of the feasible nodes.
+pub struct Scores {
+    /// Weighted sums, in the order of the feasible nodes.
+    pub totals: Vec<i64>,
+    /// If asked for: each plugin's weighted, normalised scores in the same order.
+    pub by_plugin: Vec<(PluginId, Vec<i64>)>,
+}
+
+impl Profile {
+    /// Makes the plugins of a profile and lists them by extension point.
+    pub fn new(given: &ProfileConfiguration) -> Result<Profile, ConfigurationError> {
+        let error = |message: String| ConfigurationError {
+            scheduler_name: given.scheduler_name.clone(),
+            message,
+        };
+        let plugins = &given.plugins;
+        let multi_point = config::multi_point(&plugins.multi_point);
+        let made = make_plugins(given, &multi_point).map_err(error)?;
+        let list = |point: &PluginNames, implements: fn(&Points) -> bool| {
+            let multi: Vec<_> = multi_point
+                .iter()
+                .filter(|p| made_of(&made, &p.name).is_some_and(implements))
+                .cloned()
+                .collect();
+            config::expand(point, &multi)
+        };
+        macro_rules! point {
+            ($point:ident) => {
+                list(&plugins.$point, |p| p.$point.is_some())
+                    .iter()
+                    .filter_map(|p| {
+                        let id = registry::id_of(&p.name)?;
+                        Some((id, made_of(&made, &p.name)?.$point.clone()?))
+                    })
+                    .collect()
+            };
+        }
+        let queue_sort: List<dyn QueueSortPlugin> = point!(queue_sort);
+        let [(_, queue_sort)] = &queue_sort[..] else {
+            return Err(error("exactly one queueSort plugin is needed".to_owned()));
+        };
+        let mut score = Vec::new();
+        for p in list(&plugins.score, |p| p.score.is_some()) {
+            let found = made_of(&made, &p.name).and_then(|points| points.score.clone());
+            let weight = if p.weight == 0 { 1 } else { p.weight };
+            if let (Some(id), Some(plugin)) = (registry::id_of(&p.name), found) {
+                score.push((id, weight, plugin));
+            }
+        }
+        let events = made.iter().filter_map(|(id, p)| Some((*id, p.events.clone()?))).collect();
+        Ok(Profile {
+            scheduler_name: given.scheduler_name.as_str().into(),
+            percentage_of_nodes_to_score: given.percentage_of_nodes_to_score,
+            pre_enqueue: point!(pre_enqueue),
+            queue_sort: Arc::clone(queue_sort),
+            pre_filter: point!(pre_filter),
+            filter: point!(filter),
+            pre_score: point!(pre_score),
+            score,
+            events,
+        })
+    }
+
+    /// The plugin that orders the active queue.
+    pub fn queue_sort(&self) -> &dyn QueueSortPlugin {
+        &*self.queue_sort
+    }
+
+    /// Whether nodes are scored at all.
+    pub fn has_score_plugins(&self) -> bool {
+        !self.score.is_empty()
+    }
+
+    /// Whether nodes are filtered at all.
+    pub fn has_filter_plugins(&self) -> bool {
+        !self.filter.is_empty()
+    }
+
+    /// Runs PreEnqueue, the plugin that gated the pod last first; gives the one that gates it.
+    pub fn run_pre_enqueue(&self, pod: &PodInfo, gated_by: Option<PluginId>) -> Option<PluginId> {
+        let gates = |(_, plugin): &&(PluginId, Arc<dyn PreEnqueuePlugin>)| {
+            !plugin.pre_enqueue(pod).is_success()
+        };
+        let last = self.pre_enqueue.iter().filter(|(id, _)| Some(*id) == gated_by);
+        let others = self.pre_enqueue.iter().filter(|(id, _)| Some(*id) != gated_by);
+        last.chain(others).find(gates).map(|(id, _)| *id)
+    }
+
+    /// Runs all PreFilter plugins (`RunPreFilterPlugins`).
+    pub fn run_pre_filter(&self, cx: &Context<'_>, pod: &PodInfo) -> PreFiltered {
+        let mut out = PreFiltered {
+            state: CycleState::default(),
+            nodes: None,
+            narrowed_by: PluginSet::EMPTY,
+            rejected: None,
+        };
+        out.state.filter.resize_with(registry::REGISTRY.len(), PluginState::none);
+        for (id, plugin) in &self.pre_filter {
+            let (state, nodes) = match plugin.pre_filter(cx, pod) {
+                PreFilter::Skip => {
+                    out.state.skip_filter.insert(*id);
+                    continue;
+                }
+                PreFilter::Rejected(status) => {
+                    let final_word = status.code != Code::Unschedulable;
+                    out.rejected = Some((Some(*id), status));
+                    if final_word {
+                        out.narrowed_by = PluginSet::EMPTY;
+                        return out;
+                    }
+                    continue;
+                }
+                PreFilter::Continue { state, nodes } => (state, nodes),
+            };
+            out.state.filter[usize::from(id.0)] = state;
+            let Some(mut nodes) = nodes else { continue };
+            out.narrowed_by.insert(*id);
+            nodes.sort();
+            nodes.dedup();
+            if let Some(before) = out.nodes.take() {
+                nodes.retain(|n| before.contains(n));
+            }
+            let none_left = nodes.is_empty();
+            out.nodes = Some(nodes);
+            if none_left {
+                out.rejected = Some((None, narrowed_to_nothing(out.narrowed_by)));
+                return out;
+            }
+        }
+        out
+    }
+
+    /// Runs all Filter plugins on a node until one rejects it (`RunFilterPlugins`).
+    pub fn run_filter(
+        &self,
+        cx: &Context<'_>,
+        state: &CycleState,
+        pod: &PodInfo,
+        node: &NodeInfo,
+    ) -> Result<(), (PluginId, Status)> {
+        for (id, plugin) in &self.filter {
+            if state.skip_filter.has(*id) {
+                continue;
+            }
+            let status = plugin.filter(cx, &state.filter[usize::from(id.0)], pod, node);
+            if !status.is_success() {
+                return Err((*id, status));
+            }
+        }
+        Ok(())
+    }
+
+    /// Supposes in `state` that `added` runs on `node` too.
+    pub fn run_add_pod(
+        &self,
+        state: &mut CycleState,
+        pod: &PodInfo,
+        added: &PodInfo,
+        node: &NodeInfo,
+    ) {
+        for (id, plugin) in &self.pre_filter {
+            if !state.skip_filter.has(*id) {
+                plugin.add_pod(&mut state.filter[usize::from(id.0)], pod, added, node);
+            }
+        }
+    }
+
+    /// Supposes in `state` that `removed` no longer runs on `node`.
+    pub fn run_remove_pod(
+        &self,
+        state: &mut CycleState,
+        pod: &PodInfo,
+        removed: &PodInfo,
+        node: &NodeInfo,
+    ) {
+        for (id, plugin) in &self.pre_filter {
+            if !state.skip_filter.has(*id) {
+                plugin.remove_pod(&mut state.filter[usize::from(id.0)], pod, removed, node);
+            }
+        }
+    }
+
+    /// Scores the feasible nodes (`prioritizeNodes`). With `explain`, each plugin's part is kept.
+    pub fn run_score(
+        &self,
+        cx: &Context<'_>,
+        pod: &PodInfo,
+        feasible: NodeList<'_>,
+        explain: bool,
+    ) -> Scores {
+        let mut out = Scores { totals: vec![0; feasible.len()], by_plugin: Vec::new() };
+        if self.score.is_empty() {
+            out.totals.fill(1);
+            return out;
+        }
+        let mut skip = PluginSet::EMPTY;
+        let mut states: Vec<(PluginId, PluginState)> = Vec::with_capacity(self.pre_score.len());
+        for (id, plugin) in &self.pre_score {
+            match plugin.pre_score(cx, pod, feasible) {
+                PreScore::Skip => skip.insert(*id),
+                PreScore::Continue(state) => states.push((*id, state)),
+            }
+        }
+        let none = PluginState::none();
+        let mut scores: Vec<i64> = Vec::with_capacity(feasible.len());
+        for (id, weight, plugin) in self.score.iter().filter(|(id, ..)| !skip.has(*id)) {
+            let state = states.iter().find(|(p, _)| p == id).map_or(&none, |(_, state)| state);
+            scores.clear();
+            scores.extend(feasible.iter().map(|node| plugin.score(cx, state, pod, node)));
+            plugin.normalize(state, pod, feasible, &mut scores);
+            for (total, score) in out.totals.iter_mut().zip(&scores) {
+                *total += weight * score;
+            }
+            if explain {
+                out.by_plugin.push((*id, scores.iter().map(|s| weight * s).collect()));
+            }
+        }
+        out
+    }
+
+    /// Whether any plugin registered for `event` (`isEventOfInterest`).
+    pub fn is_of_interest(&self, event: ClusterEvent) -> bool {
+        self.events.iter().any(|(_, p)| p.events_to_register().iter().any(|e| e.matches(event)))
+    }
+
+    /// Whether `plugin` registered for `event`.
+    pub fn is_registered(&self, plugin: PluginId, event: ClusterEvent) -> bool {
+        let found = self.events.iter().find(|(id, _)| *id == plugin);
+        found.is_some_and(|(_, p)| p.events_to_register().iter().any(|e| e.matches(event)))
+    }
+
+    /// Whether one of the plugins that rejected the pod takes the event for a reason to try again.
+    pub fn is_worth_requeuing(
+        &self,
+        rejected_by: PluginSet,
+        pod: &PodInfo,
+        event: ClusterEvent,
+        objects: &EventObjects<'_>,
+    ) -> bool {
+        self.events.iter().any(|(id, plugin)| {
+            rejected_by.has(*id)
+                && plugin.events_to_register().iter().any(|e| e.matches(event))
+                && plugin.queueing_hint(pod, event, objects) == QueueingHint::Queue
+        })
+    }
+}
+
+fn made_of<'a>(made: &'a [(PluginId, Points)], name: &str) -> Option<&'a Points> {
+    let id = registry::id_of(name)?;
+    made.iter().find(|(i, _)| *i == id).map(|(_, points)| points)
+}
+
+/// Makes every plugin that the profile names anywhere, once each.
+fn make_plugins(
+    given: &ProfileConfiguration,
+    multi_point: &[config::PluginName],
+) -> Result<Vec<(PluginId, Points)>, String> {
+    let p = &given.plugins;
+    let points = [
+        &p.pre_enqueue,
+        &p.queue_sort,
+        &p.pre_filter,
+        &p.filter,
+        &p.post_filter,
+        &p.pre_score,
+        &p.score,
+        &p.reserve,
+        &p.permit,
+        &p.pre_bind,
+        &p.bind,
+        &p.post_bind,
+        &p.multi_point,
+    ];
+    for named in points.iter().flat_map(|p| &p.enabled) {
+        let known = registry::id_of(&named.name).is_some()
+            || multi_point.iter().any(|m| m.name == named.name)
+            || config::multi_point(&PluginNames::default()).iter().any(|m| m.name == named.name);
+        if !known {
+            return Err(format!("there is no plugin {:?}", named.name));
+        }
+    }
+    let named = points.iter().flat_map(|p| &p.enabled).chain(multi_point);
+    let mut made: Vec<(PluginId, Points)> = Vec::new();
+    for id in named.filter_map(|n| registry::id_of(&n.name)) {
+        if made.iter().any(|(i, _)| *i == id) {
+            continue;
+        }
+        let (name, constructor) = registry::REGISTRY[usize::from(id.0)];
+        let args = given.plugin_config.iter().find(|c| c.name == name).map(|c| &c.args);
+        let points = constructor(args.unwrap_or(&serde_json::Value::Null))
+            .map_err(|e| format!("arguments of plugin {name}: {e}"))?;
+        made.push((id, points));
+    }
+    Ok(made)
+}
+
+/// The status when PreFilter results leave no node (`RunPreFilterPlugins`).
+fn narrowed_to_nothing(by: PluginSet) -> Status {
+    let mut names: Vec<&str> = by.iter().map(registry::name_of).collect();
+    names.sort_unstable();
+    let message = match &names[..] {
+        [one] => format!("node(s) didn't satisfy plugin {one}"),
+        _ => format!("node(s) didn't satisfy plugin(s) [{}] simultaneously", names.join(" ")),
+    };
+    Status::made(Code::UnschedulableAndUnresolvable, message)
+}

@@ -1,0 +1,490 @@
+//! The scheduling queue: active, back-off and unschedulable pods, and what moves them.
+//!
+//! Source: `pkg/scheduler/backend/queue/`, v1.37, gates SchedulerPopFromBackoffQ and
+//! SchedulerQueueingHints on, as by default. It knows profiles (for gates, order and hints), not
+//! nodes. Upstream's timers are evaluated when something is asked or told, with the same result:
+//! see [`Queue::advance`].
+
+use super::event::{ClusterEvent, EventObjects, Resource, pod_changes};
+use super::framework::{PluginId, PluginSet};
+use super::pod_info::PodInfo;
+use super::profile::Profile;
+use crate::api::PodId;
+use crate::units::{SimDuration, SimTime};
+use slotmap::SecondaryMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How often the unschedulable pool is searched for leftovers.
+const FLUSH_PERIOD: SimDuration = SimDuration::from_secs(30);
+/// After so long in the unschedulable pool a pod is tried again whatever happened.
+const MAX_IN_UNSCHEDULABLE: SimDuration = SimDuration::from_secs(300);
+/// Width of the windows into which back-off expiries are cut.
+const WINDOW: u64 = 1_000_000_000;
+
+/// A pod that waits, with what the queue remembers of it (`QueuedPodInfo`).
+#[derive(Clone, Debug)]
+pub struct QueuedPod {
+    /// The pod.
+    pub info: Arc<PodInfo>,
+    /// When it came into the queue, or back after a failed attempt.
+    pub timestamp: SimTime,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// The profile it asks for.
+    pub(super) profile: usize,
+    /// Orders pods of one timestamp by arrival.
+    sequence: u64,
+    /// Attempts that ended with a rejection.
+    unschedulable_count: u32,
+    /// Attempts in a row that ended with an error.
+    consecutive_errors: u32,
+    /// Plugins that rejected it last time, or gate it.
+    rejected_by: PluginSet,
+    /// The PreEnqueue plugin that keeps it out of the active queue.
+    gated_by: Option<PluginId>,
+    /// When it was last flushed as a leftover.
+    flushed: SimTime,
+    place: Place,
+}
+
+/// Which part of the queue a pod is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// About to be scheduled.
+    Active,
+    /// Waiting for its back-off to end; tried at once if nothing is active.
+    Backoff,
+    /// Waiting for its back-off after an error.
+    ErrorBackoff,
+    /// Waiting for an event; gated pods are here too.
+    Unschedulable,
+    /// Popped: being scheduled or bound.
+    InFlight,
+}
+
+type ActiveKey = ([i64; 2], u64);
+
+/// All pods that wait.
+pub struct Queue {
+    pods: SecondaryMap<PodId, QueuedPod>,
+    active: BTreeMap<ActiveKey, PodId>,
+    backoff: BTreeMap<(SimTime, ActiveKey), PodId>,
+    error_backoff: BTreeMap<(SimTime, u64), PodId>,
+    /// By what rejected and gates them, so that an event finds the pods it may concern; each
+    /// group by the time from which leftovers count, then arrival.
+    unschedulable: BTreeMap<Group, BTreeSet<(SimTime, u64, PodId)>>,
+    initial_backoff: SimDuration,
+    max_backoff: SimDuration,
+    next_sequence: u64,
+    /// Flushes up to here have been done.
+    advanced: SimTime,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Group {
+    profile: usize,
+    rejected_by: u64,
+    gated_by: Option<PluginId>,
+}
+
+impl QueuedPod {
+    fn group(&self) -> Group {
+        Group {
+            profile: self.profile,
+            rejected_by: self.rejected_by.bits(),
+            gated_by: self.gated_by,
+        }
+    }
+
+    fn leftover_key(&self) -> (SimTime, u64, PodId) {
+        (self.timestamp.max(self.flushed), self.sequence, self.info.id)
+    }
+}
+
+impl Queue {
+    /// An empty queue with these back-offs.
+    pub fn new(initial_backoff: SimDuration, max_backoff: SimDuration) -> Queue {
+        Queue {
+            pods: SecondaryMap::new(),
+            active: BTreeMap::new(),
+            backoff: BTreeMap::new(),
+            error_backoff: BTreeMap::new(),
+            unschedulable: BTreeMap::new(),
+            initial_backoff,
+            max_backoff,
+            next_sequence: 0,
+            advanced: SimTime::ZERO,
+        }
+    }
+
+    /// The pod, wherever in the queue it is.
+    pub fn get(&self, pod: PodId) -> Option<&QueuedPod> {
+        self.pods.get(pod)
+    }
+
+    /// Where the pod is.
+    pub fn place(&self, pod: PodId) -> Option<Place> {
+        self.pods.get(pod).map(|p| p.place)
+    }
+
+    /// How many pods wait or are in flight.
+    pub fn len(&self) -> usize {
+        self.pods.len()
+    }
+
+    /// Whether no pod waits.
+    pub fn is_empty(&self) -> bool {
+        self.pods.is_empty()
+    }
+
+    /// When there is something to do next: now if a pod can be popped, else the next instant at
+    /// which a flush would move one; [`SimTime::NEVER`] if nothing waits for time to pass.
+    pub fn next_wake(&self, now: SimTime) -> SimTime {
+        if !self.active.is_empty() || !self.backoff.is_empty() {
+            return now;
+        }
+        let error = self.error_backoff.keys().next().map(|(expiry, _)| next_window(*expiry));
+        let wake = error.into_iter().chain(self.next_leftover_tick()).min();
+        wake.map_or(SimTime::NEVER, |w| w.max(now))
+    }
+
+    /// The next tick of the leftover flush that will move a pod. A tick that has been is not
+    /// done again for a pod that came into the pool after it.
+    fn next_leftover_tick(&self) -> Option<SimTime> {
+        let oldest = self.unschedulable.values().filter_map(|group| group.first());
+        let due = oldest.map(|(since, ..)| leftover_tick(*since)).min()?;
+        let next = SimTime(self.advanced.0 + 1).next_on_grid(SimTime::ZERO, FLUSH_PERIOD);
+        Some(due.max(next))
+    }
+
+    /// Does what upstream's timers have done by `now`: each whole second pods whose back-off is
+    /// over go to the active queue, each 30 s pods of more than five minutes leave the
+    /// unschedulable pool.
+    ///
+    /// Nothing else changes the queue between two calls, and a flushed pod keeps its timestamp,
+    /// so it does not matter that the flushes are done late.
+    pub fn advance(&mut self, profiles: &[Profile], now: SimTime) {
+        if now <= self.advanced {
+            return;
+        }
+        while let Some(tick) = self.next_leftover_tick().filter(|tick| *tick <= now) {
+            self.flush_backoff(profiles, tick);
+            self.flush_leftovers(profiles, tick);
+            self.advanced = tick;
+        }
+        self.flush_backoff(profiles, now);
+        self.advanced = now;
+    }
+
+    fn flush_backoff(&mut self, profiles: &[Profile], now: SimTime) {
+        let window = window_of(now);
+        while let Some((&key, &pod)) = self.backoff.first_key_value() {
+            if key.0 >= window {
+                break;
+            }
+            self.backoff.remove(&key);
+            self.enter_active(profiles, pod);
+        }
+        while let Some((&key, &pod)) = self.error_backoff.first_key_value() {
+            if key.0 >= window {
+                break;
+            }
+            self.error_backoff.remove(&key);
+            self.enter_active(profiles, pod);
+        }
+    }
+
+    fn flush_leftovers(&mut self, profiles: &[Profile], tick: SimTime) {
+        let mut due = Vec::new();
+        for group in self.unschedulable.values() {
+            let old =
+                |(since, ..): &&(SimTime, u64, PodId)| tick.since(*since) > MAX_IN_UNSCHEDULABLE;
+            due.extend(group.iter().take_while(old).map(|(.., pod)| *pod));
+        }
+        for pod in due {
+            self.take_out(profiles, pod);
+            self.pods[pod].flushed = tick;
+            self.requeue(profiles, pod, true, tick);
+        }
+    }
+
+    /// A new pod (`Add`).
+    pub fn add(&mut self, profiles: &[Profile], profile: usize, info: Arc<PodInfo>, now: SimTime) {
+        let id = info.id;
+        let pod = QueuedPod {
+            info,
+            timestamp: now,
+            attempts: 0,
+            profile,
+            sequence: self.sequence(),
+            unschedulable_count: 0,
+            consecutive_errors: 0,
+            rejected_by: PluginSet::EMPTY,
+            gated_by: None,
+            flushed: SimTime::ZERO,
+            place: Place::InFlight,
+        };
+        self.pods.insert(id, pod);
+        self.move_to_active(profiles, id);
+    }
+
+    fn sequence(&mut self) -> u64 {
+        self.next_sequence += 1;
+        self.next_sequence
+    }
+
+    /// A waiting pod's object has changed (`Update`); gives false when it is not in the queue.
+    pub fn update(&mut self, profiles: &[Profile], info: Arc<PodInfo>, now: SimTime) -> bool {
+        let id = info.id;
+        let Some(pod) = self.pods.get(id) else { return false };
+        let old = Arc::clone(&pod.info);
+        match pod.place {
+            Place::InFlight => self.pods[id].info = info,
+            Place::Unschedulable => {
+                self.pods[id].info = Arc::clone(&info);
+                for event in pod_changes(&old, &info, Resource::TargetPod) {
+                    let objects = EventObjects::Pod { old: Some(&old), new: Some(&info) };
+                    if !self.is_worth_requeuing(profiles, id, event, &objects) {
+                        continue;
+                    }
+                    self.take_out(profiles, id);
+                    self.requeue(profiles, id, true, now);
+                    if self.pods[id].place != Place::Unschedulable {
+                        break;
+                    }
+                }
+            }
+            place => {
+                self.take_out(profiles, id);
+                self.pods[id].info = info;
+                self.put(profiles, id, place);
+            }
+        }
+        true
+    }
+
+    /// A pod is gone, or got a node (`Delete`).
+    pub fn remove(&mut self, profiles: &[Profile], pod: PodId) -> Option<QueuedPod> {
+        if self.pods.contains_key(pod) {
+            self.take_out(profiles, pod);
+        }
+        self.pods.remove(pod)
+    }
+
+    /// The pod to schedule next (`Pop`): the head of the active queue, else of the back-off queue.
+    pub fn pop(&mut self) -> Option<PodId> {
+        let next = self.active.pop_first().map(|(_, pod)| pod);
+        let pod = next.or_else(|| self.backoff.pop_first().map(|(_, pod)| pod))?;
+        let queued = &mut self.pods[pod];
+        queued.place = Place::InFlight;
+        queued.attempts += 1;
+        Some(pod)
+    }
+
+    /// A popped pod could not be scheduled or bound (`AddUnschedulablePodIfNotPresent`). No
+    /// rejecting plugin means an error: it is tried again after its back-off.
+    pub fn add_unschedulable(
+        &mut self,
+        profiles: &[Profile],
+        pod: PodId,
+        rejected_by: PluginSet,
+        now: SimTime,
+    ) {
+        let sequence = self.sequence();
+        let Some(queued) = self.pods.get_mut(pod) else { return };
+        queued.rejected_by = rejected_by;
+        queued.gated_by = None;
+        queued.timestamp = now;
+        queued.sequence = sequence;
+        if rejected_by.is_empty() {
+            queued.consecutive_errors += 1;
+            self.requeue(profiles, pod, true, now);
+        } else {
+            queued.unschedulable_count += 1;
+            queued.consecutive_errors = 0;
+            self.requeue(profiles, pod, false, now);
+        }
+    }
+
+    /// Moves the waiting pods for which `event` is a reason to try again
+    /// (`MoveAllToActiveOrBackoffQueue`); only those that `check` admits.
+    pub fn move_all(
+        &mut self,
+        profiles: &[Profile],
+        event: ClusterEvent,
+        objects: &EventObjects<'_>,
+        check: impl Fn(&PodInfo) -> bool,
+        now: SimTime,
+    ) {
+        if self.unschedulable.is_empty() || !profiles.iter().any(|p| p.is_of_interest(event)) {
+            return;
+        }
+        let mut moved = Vec::new();
+        for (group, pods) in &self.unschedulable {
+            let profile = &profiles[group.profile];
+            let rejected_by = PluginSet::from_bits(group.rejected_by);
+            let interested = |plugin| profile.is_registered(plugin, event);
+            let may_move = group.gated_by.is_none_or(interested)
+                && (rejected_by.is_empty() || rejected_by.iter().any(interested));
+            if !may_move {
+                continue;
+            }
+            for (.., pod) in pods {
+                let info = &self.pods[*pod].info;
+                if check(info)
+                    && (rejected_by.is_empty()
+                        || profile.is_worth_requeuing(rejected_by, info, event, objects))
+                {
+                    moved.push(*pod);
+                }
+            }
+        }
+        for pod in moved {
+            self.take_out(profiles, pod);
+            self.requeue(profiles, pod, true, now);
+        }
+    }
+
+    fn is_worth_requeuing(
+        &self,
+        profiles: &[Profile],
+        pod: PodId,
+        event: ClusterEvent,
+        objects: &EventObjects<'_>,
+    ) -> bool {
+        let queued = &self.pods[pod];
+        let profile = &profiles[queued.profile];
+        queued.rejected_by.is_empty()
+            || profile.is_worth_requeuing(queued.rejected_by, &queued.info, event, objects)
+    }
+
+    /// `requeueEntityWithQueueingStrategy`: `worth` means after its back-off, else it waits for an
+    /// event. The pod must be in no part of the queue.
+    fn requeue(&mut self, profiles: &[Profile], pod: PodId, worth: bool, now: SimTime) {
+        if !worth {
+            return self.put(profiles, pod, Place::Unschedulable);
+        }
+        let backing_off = self.backoff_expiry(pod).is_some_and(|e| e >= window_of(now));
+        if !backing_off {
+            return self.move_to_active(profiles, pod);
+        }
+        // Gates are asked here, since a pod may be popped from the back-off queue directly.
+        if self.is_gated(profiles, pod) {
+            return self.put(profiles, pod, Place::Unschedulable);
+        }
+        let error = self.pods[pod].rejected_by.is_empty();
+        self.put(profiles, pod, if error { Place::ErrorBackoff } else { Place::Backoff });
+    }
+
+    fn move_to_active(&mut self, profiles: &[Profile], pod: PodId) {
+        let gated = self.is_gated(profiles, pod);
+        self.put(profiles, pod, if gated { Place::Unschedulable } else { Place::Active });
+    }
+
+    /// Runs PreEnqueue and notes what gates the pod.
+    fn is_gated(&mut self, profiles: &[Profile], pod: PodId) -> bool {
+        let queued = &mut self.pods[pod];
+        let profile = &profiles[queued.profile];
+        queued.gated_by = profile.run_pre_enqueue(&queued.info, queued.gated_by);
+        if let Some(plugin) = queued.gated_by {
+            queued.rejected_by.insert(plugin);
+        }
+        queued.gated_by.is_some()
+    }
+
+    fn active_key(&self, profiles: &[Profile], pod: PodId) -> ActiveKey {
+        let queued = &self.pods[pod];
+        (profiles[queued.profile].queue_sort().sort_key(queued), queued.sequence)
+    }
+
+    fn enter_active(&mut self, profiles: &[Profile], pod: PodId) {
+        self.put(profiles, pod, Place::Active);
+    }
+
+    /// Puts a pod that is in no part into one.
+    fn put(&mut self, profiles: &[Profile], pod: PodId, place: Place) {
+        let key = self.active_key(profiles, pod);
+        let expiry = self.backoff_expiry(pod).unwrap_or(SimTime::ZERO);
+        match place {
+            Place::Active => {
+                self.active.insert(key, pod);
+            }
+            Place::Backoff => {
+                self.backoff.insert((expiry, key), pod);
+            }
+            Place::ErrorBackoff => {
+                self.error_backoff.insert((expiry, key.1), pod);
+            }
+            Place::Unschedulable => {
+                let queued = &self.pods[pod];
+                let group = self.unschedulable.entry(queued.group()).or_default();
+                group.insert(queued.leftover_key());
+            }
+            Place::InFlight => {}
+        }
+        self.pods[pod].place = place;
+    }
+
+    /// Takes a pod out of the part it is in.
+    fn take_out(&mut self, profiles: &[Profile], pod: PodId) {
+        let key = self.active_key(profiles, pod);
+        let expiry = self.backoff_expiry(pod).unwrap_or(SimTime::ZERO);
+        let queued = &mut self.pods[pod];
+        match std::mem::replace(&mut queued.place, Place::InFlight) {
+            Place::Active => {
+                self.active.remove(&key);
+            }
+            Place::Backoff => {
+                self.backoff.remove(&(expiry, key));
+            }
+            Place::ErrorBackoff => {
+                self.error_backoff.remove(&(expiry, key.1));
+            }
+            Place::Unschedulable => {
+                let (name, entry) = (queued.group(), queued.leftover_key());
+                if let Some(group) = self.unschedulable.get_mut(&name) {
+                    group.remove(&entry);
+                    if group.is_empty() {
+                        self.unschedulable.remove(&name);
+                    }
+                }
+            }
+            Place::InFlight => {}
+        }
+    }
+
+    /// When the pod's back-off ends, cut to the whole second (`getBackoffTime`); `None` without
+    /// one.
+    fn backoff_expiry(&self, pod: PodId) -> Option<SimTime> {
+        let queued = &self.pods[pod];
+        let errors = queued.consecutive_errors;
+        let count = if errors > 0 { errors } else { queued.unschedulable_count };
+        if count == 0 || self.max_backoff == SimDuration::ZERO {
+            return None;
+        }
+        let shift = (count - 1).min(63);
+        let duration = if self.initial_backoff.0 > self.max_backoff.0 >> shift {
+            self.max_backoff
+        } else {
+            SimDuration(self.initial_backoff.0 << shift)
+        };
+        Some(window_of(queued.timestamp.saturating_add(duration)))
+    }
+}
+
+/// The start of the one-second window that `at` lies in.
+fn window_of(at: SimTime) -> SimTime {
+    SimTime(at.0 / WINDOW * WINDOW)
+}
+
+/// The flush that lets a pod with this expiry go.
+fn next_window(expiry: SimTime) -> SimTime {
+    expiry.saturating_add(SimDuration(WINDOW))
+}
+
+/// The first tick of the leftover flush that is more than five minutes after `since`.
+fn leftover_tick(since: SimTime) -> SimTime {
+    let more_than = SimDuration(MAX_IN_UNSCHEDULABLE.0 + 1);
+    since.saturating_add(more_than).next_on_grid(SimTime::ZERO, FLUSH_PERIOD)
+}

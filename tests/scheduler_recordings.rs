@@ -1,0 +1,65 @@
+//! The scheduler against recorded decisions of the real one (Kubernetes 1.37.2).
+//!
+//! A few cases lie in `tests/data/scheduler/` and run always; the full set runs where it is found.
+//! `cargo test --test scheduler_recordings -- --nocapture` prints the agreement family by family.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is test code")]
+
+mod recordings;
+
+use recordings::replay::{Replay, Tally};
+use std::path::{Path, PathBuf};
+
+/// Families in which every recorded decision is reproduced in every respect.
+const EQUAL: [&str; 4] = ["churn", "churn-return", "sampling", "taints"];
+
+/// The directory of the full set, beside the repository or one of its work trees.
+fn full_set() -> Option<PathBuf> {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let beside = home.ancestors().skip(1).take(2).map(|a| a.join("shared/golden/scheduler"));
+    beside.into_iter().find(|d| d.is_dir())
+}
+
+/// Replays a family; gives the tally and the first difference of each case.
+fn replay(directory: &Path, family: &str) -> (Tally, Vec<String>) {
+    let (mut tally, mut differences) = (Tally::default(), Vec::new());
+    for file in recordings::files(directory, family) {
+        let replay = Replay::run(&recordings::read(&file));
+        tally += replay.tally;
+        let name = file.file_name().unwrap().to_string_lossy();
+        differences.extend(replay.differences.first().map(|d| format!("{name}: {d}")));
+    }
+    (tally, differences)
+}
+
+fn check(directory: &Path) {
+    for family in EQUAL {
+        let (tally, differences) = replay(directory, family);
+        println!("{family}: {tally:?}");
+        assert_eq!(differences, Vec::<String>::new(), "{family}");
+        assert!(tally.cycles > 0, "there are cases of {family}");
+    }
+}
+
+#[test]
+fn kept_cases_agree() {
+    check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/scheduler"));
+}
+
+#[test]
+fn the_full_set_agrees() {
+    if let Some(directory) = full_set() {
+        check(&directory);
+    }
+}
+
+/// Families named in the environment variable `FAMILIES`, for work on those that differ.
+#[test]
+fn named_families() {
+    let Some(directory) = full_set() else { return };
+    for family in std::env::var("FAMILIES").unwrap_or_default().split_whitespace() {
+        let (tally, differences) = replay(&directory, family);
+        differences.iter().for_each(|d| println!("  {d}"));
+        println!("{family}: {tally:?}");
+    }
+}
