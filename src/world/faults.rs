@@ -49,7 +49,9 @@ impl World<'_> {
                 self.autoscaler_changed();
             }
             Happening::MaxNodesTotal { max } => {
-                self.controllers.set_max_nodes_total(*max);
+                if let Some(controllers) = &mut self.controllers {
+                    controllers.set_max_nodes_total(*max);
+                }
                 self.autoscaler_changed();
             }
             Happening::Scale { deployment, replicas } => {

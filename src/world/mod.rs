@@ -21,6 +21,8 @@ mod observe;
 mod run;
 mod schedule;
 mod syncs;
+#[cfg(test)]
+mod tests;
 mod traffic;
 mod watch;
 #[allow(clippy::module_inception)]

@@ -160,7 +160,7 @@ impl World<'_> {
     /// Upper limit of nodes over all groups, and the total limit where one is set.
     pub(super) fn node_limit(&self) -> u32 {
         let groups = (0..self.cloud.group_count()).map(|group| self.cloud.max(group)).sum();
-        match self.controllers.max_nodes_total() {
+        match self.controllers.as_ref().map_or(0, |c| c.max_nodes_total()) {
             0 => groups,
             total => total.min(groups),
         }

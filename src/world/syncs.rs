@@ -2,47 +2,186 @@
 
 use super::controllers::Key;
 use super::world::World;
-use crate::api::{HpaId, NodeId, PodId};
-use crate::control::controllers::Outcome;
+use crate::api::{DeploymentId, HpaId, NodeId};
+use crate::control::controllers::cluster_autoscaler::{ClusterAutoscaler, GroupView, Held};
+use crate::control::controllers::node_lifecycle::{Heartbeats, NodeLifecycle};
+use crate::control::controllers::podautoscaler::PodAutoscaler;
+use crate::control::controllers::podgc::PodGc;
+use crate::control::controllers::taint_eviction::TaintEviction;
+use crate::control::controllers::{Outcome, deployment, disruption, endpointslice, replicaset};
+use crate::record::story::Moment;
 use crate::scenario::model::Scenario;
-
-pub(super) struct EndpointSlice;
-impl EndpointSlice {
-    pub(super) fn pod_changed(&mut self, _: PodId) {}
-}
+use crate::units::SimTime;
+use std::sync::Arc;
 
 /// The controllers' own memory.
 pub(super) struct Controllers {
-    pub(super) endpointslice: EndpointSlice,
-    max: u32,
+    podautoscaler: PodAutoscaler,
+    node_lifecycle: NodeLifecycle,
+    taint_eviction: TaintEviction,
+    podgc: PodGc,
+    cluster_autoscaler: Option<ClusterAutoscaler>,
+    /// What nodes of each group would look like.
+    templates: Vec<Arc<crate::api::node::Node>>,
 }
 
 impl Controllers {
     pub(super) fn new(scenario: &Scenario) -> Controllers {
+        let flags = &scenario.flags.controller_manager;
+        let template = |(index, group): (usize, &crate::scenario::model::NodeGroup)| {
+            let zone = group.zones.first().map_or("", |zone| zone);
+            Arc::new(super::machines::node_of(group, index, zone))
+        };
         Controllers {
-            endpointslice: EndpointSlice,
-            max: scenario.flags.cluster_autoscaler.as_ref().map_or(0, |f| f.max_nodes_total),
+            podautoscaler: PodAutoscaler::new(flags),
+            node_lifecycle: NodeLifecycle::new(flags),
+            taint_eviction: TaintEviction::default(),
+            podgc: PodGc::default(),
+            cluster_autoscaler: scenario
+                .flags
+                .cluster_autoscaler
+                .as_ref()
+                .map(ClusterAutoscaler::new),
+            templates: scenario.node_groups.iter().enumerate().map(template).collect(),
         }
     }
+
     pub(super) fn set_max_nodes_total(&mut self, max: u32) {
-        self.max = max;
+        if let Some(autoscaler) = &mut self.cluster_autoscaler {
+            autoscaler.set_max_nodes_total(max);
+        }
     }
+
     pub(super) fn max_nodes_total(&self) -> u32 {
-        self.max
+        self.cluster_autoscaler.as_ref().map_or(0, |a| a.flags().max_nodes_total)
     }
 }
 
 impl World<'_> {
-    pub(super) fn sync(&mut self, _key: Key) -> Outcome {
-        Outcome::idle()
+    /// Syncs one key now.
+    pub(super) fn sync(&mut self, key: Key) -> Outcome {
+        let now = self.now;
+        match key {
+            Key::Deployment(id) => deployment::sync(id, &self.store, now),
+            Key::ReplicaSet(id) => replicaset::sync(id, &self.store, now),
+            Key::EndpointSlice(id) => endpointslice::sync(id, &self.store),
+            Key::Disruption(id) => disruption::sync(id, &self.store),
+            Key::Hpa(id) => self.sync_hpa(id),
+            Key::NodeLifecycle => self.with_controllers(|controllers, world| {
+                controllers.node_lifecycle.sync(&world.store, world, now)
+            }),
+            Key::TaintEviction => self.with_controllers(|controllers, world| {
+                controllers.taint_eviction.sync(&world.store, now)
+            }),
+            Key::PodGc => self
+                .with_controllers(|controllers, world| controllers.podgc.sync(&world.store, now)),
+            Key::ClusterAutoscaler => self.sync_cluster_autoscaler(),
+        }
     }
+
+    /// Lends the controllers' memory out while the world is only read.
+    fn with_controllers<T>(&mut self, f: impl FnOnce(&mut Controllers, &World<'_>) -> T) -> T {
+        let mut controllers = self.controllers.take().expect("controllers are lent one at a time");
+        let result = f(&mut controllers, self);
+        self.controllers = Some(controllers);
+        result
+    }
+
+    fn sync_hpa(&mut self, id: HpaId) -> Outcome {
+        let now = self.now;
+        let outcome = self.with_controllers(|controllers, world| {
+            controllers.podautoscaler.sync(id, &world.store, world, now)
+        });
+        let Some(hpa) = self.store.hpa(id) else { return outcome };
+        let at_max = hpa.desired_replicas >= hpa.max_replicas;
+        if at_max && hpa.max_replicas > hpa.min_replicas {
+            let text = format!("{} stands at its maxReplicas, {}", hpa.name, hpa.max_replicas);
+            self.tell_once(Moment::MaxReplicasReached, || text);
+        }
+        outcome
+    }
+
+    fn sync_cluster_autoscaler(&mut self) -> Outcome {
+        let now = self.now;
+        let groups = self.group_views();
+        self.observed.draws += 1;
+        let mut stream = self.streams.stream("expander", self.observed.draws);
+        let mut pick = |n: usize| stream.below(n as u64) as usize;
+        let (outcome, held) =
+            self.with_controllers(|controllers, world| match &mut controllers.cluster_autoscaler {
+                None => (Outcome::idle(), None),
+                Some(autoscaler) => {
+                    let outcome = autoscaler.sync(&world.store, &groups, &mut pick, now);
+                    (outcome, autoscaler.held().cloned())
+                }
+            });
+        self.at_limit(held.map(|held| match held {
+            Held::GroupMax(group, max) => {
+                format!("node group {group} stands at its limit of {max} nodes while pods wait")
+            }
+            Held::Total(max) => {
+                format!("the cluster stands at its limit of {max} nodes while pods wait")
+            }
+        }));
+        outcome
+    }
+
+    fn group_views(&self) -> Vec<GroupView> {
+        let mut booting = vec![Vec::new(); self.cloud.group_count()];
+        for machine in self.cloud.machines.values() {
+            if machine.node.is_none() && machine.state != super::cloud::MachineState::Deleting {
+                booting[machine.group].push(machine.requested);
+            }
+        }
+        let templates = &self.controllers.as_ref().expect("not lent").templates;
+        let view = |(index, mut booting): (usize, Vec<SimTime>)| {
+            booting.sort_unstable();
+            let group = self.cloud.group(index);
+            GroupView {
+                name: group.name.to_string(),
+                autoscaled: group.autoscaled,
+                min: group.min,
+                max: self.cloud.max(index),
+                target: self.cloud.target(index),
+                template: Arc::clone(&templates[index]),
+                price_per_hour: group.machine.price_per_hour,
+                booting,
+            }
+        };
+        booting.into_iter().enumerate().map(view).collect()
+    }
+
+    /// What an autoscaler reads has changed.
     pub(super) fn hpa_inputs_changed(&mut self, _hpa: HpaId) {}
+
+    /// A kubelet has fallen silent or reports again.
     pub(super) fn heartbeats_changed(&mut self) {
-        self.notify(Key::NodeLifecycle)
+        self.notify(Key::NodeLifecycle);
     }
+
+    /// Limits of the cluster autoscaler have changed.
     pub(super) fn autoscaler_changed(&mut self) {
-        self.notify(Key::ClusterAutoscaler)
+        self.notify(Key::ClusterAutoscaler);
     }
-    pub(super) fn node_lost(&mut self, _node: NodeId) {}
-    pub(super) fn deployment_changed(&mut self, _id: crate::api::DeploymentId) {}
+
+    /// A node has been found silent.
+    pub(super) fn node_lost(&mut self, node: NodeId) {
+        let name = self.store.node(node).map_or_else(String::new, |n| n.name.to_string());
+        self.tell_once(Moment::NodeLost, || {
+            format!("node {name} is found silent: its pods count as not ready")
+        });
+    }
+
+    /// A Deployment changed: its autoscaler is not told, it reads when it syncs.
+    pub(super) fn deployment_changed(&mut self, _id: DeploymentId) {}
+}
+
+impl Heartbeats for World<'_> {
+    fn last_renewal(&self, node: NodeId, now: SimTime) -> SimTime {
+        self.last_renewal_of(node, now)
+    }
+
+    fn silent_since(&self, node: NodeId) -> Option<SimTime> {
+        self.nodes.get(node).and_then(|state| state.silent_since)
+    }
 }

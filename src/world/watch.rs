@@ -88,7 +88,6 @@ impl World<'_> {
 
     /// Services and budgets whose selectors match a pod; its Deployment's template decides.
     fn notify_selectors(&mut self, id: PodId) {
-        self.controllers.endpointslice.pod_changed(id);
         let Some(workload) = self.pods.get(id).and_then(|state| state.workload()) else { return };
         self.notify_workload(workload);
     }

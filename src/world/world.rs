@@ -42,7 +42,7 @@ pub struct World<'a> {
 
     // Control plane.
     pub(super) queues: WorkQueues,
-    pub(super) controllers: Controllers,
+    pub(super) controllers: Option<Controllers>,
     pub(super) scheduler: SchedulerDriver,
 
     // Machines and pods.
@@ -104,7 +104,7 @@ impl<'a> World<'a> {
             checks: parts.checks,
             agenda: Vec::new(),
             queues: WorkQueues::new(&scenario.flags.controller_manager),
-            controllers: Controllers::new(scenario),
+            controllers: Some(Controllers::new(scenario)),
             scheduler: SchedulerDriver::new(&scenario.flags.scheduler),
             cloud: Cloud::new(&scenario.node_groups, &scenario.flags.cloud),
             ledger: Ledger::default(),

@@ -8,11 +8,14 @@
 //! upstream reaches with expectations.
 
 pub mod action;
+pub mod cluster_autoscaler;
 pub mod deployment;
 pub mod disruption;
 pub mod endpointslice;
 pub mod node_lifecycle;
 pub mod podautoscaler;
+pub mod podgc;
 pub mod replicaset;
+pub mod taint_eviction;
 
 pub use action::{Action, Outcome};

@@ -107,7 +107,7 @@ impl World<'_> {
 
     /// When the kubelet of a node last renewed its lease, up to `now`: computed, not ticked
     /// (DESIGN rule 7).
-    pub(in crate::world) fn last_renewal(&self, node: NodeId, now: SimTime) -> SimTime {
+    pub(in crate::world) fn last_renewal_of(&self, node: NodeId, now: SimTime) -> SimTime {
         let Some(state) = self.nodes.get(node) else { return SimTime::ZERO };
         let until = state.silent_since.map_or(now, |since| since.min(now));
         let period = self.scenario.flags.kubelet.lease_renew_interval;
