@@ -28,6 +28,8 @@ pub struct Scenario {
     pub about: String,
     /// How long to simulate.
     pub duration: SimDuration,
+    /// Whether the cluster is empty at the start; else what the manifests declare is running.
+    pub cold_start: bool,
     /// Root seed when the command line gives none.
     pub seed: u64,
     /// Node groups in file order.

@@ -39,6 +39,9 @@ impl<'a> World<'a> {
         world.prepare_totals();
         world.add_nodes();
         world.apply_objects();
+        if !scenario.cold_start {
+            world.settle_start();
+        }
         world.plan_what_is_known();
         world.after_event();
         world
@@ -109,6 +112,9 @@ impl<'a> World<'a> {
             if let Some(until) = entry.until {
                 self.plan(until, Event::End(index as u32));
             }
+        }
+        for id in self.store.hpas().map(|(id, _)| id).collect::<Vec<_>>() {
+            self.enqueue(Key::Hpa(id), SimTime::ZERO);
         }
         for key in [Key::NodeLifecycle, Key::TaintEviction, Key::PodGc] {
             self.enqueue(key, SimTime::ZERO);

@@ -20,6 +20,7 @@ mod metrics;
 mod observe;
 mod run;
 mod schedule;
+mod settle;
 mod syncs;
 #[cfg(test)]
 mod tests;

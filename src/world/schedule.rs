@@ -80,6 +80,17 @@ impl SchedulerDriver {
     }
 }
 
+impl SchedulerDriver {
+    /// One cycle without its time and its way to the API server: for the settled start.
+    pub(super) fn decide(&mut self, now: SimTime) -> Option<Decision> {
+        let decision = self.scheduler.schedule_one(now)?;
+        if let Decision::Scheduled { pod, .. } = &decision {
+            self.scheduler.binding_finished(*pod, true, now);
+        }
+        Some(decision)
+    }
+}
+
 impl World<'_> {
     /// Something changed that the scheduler watches.
     pub(super) fn scheduler_sees(&mut self, notice: Notice) {
@@ -127,7 +138,7 @@ impl World<'_> {
         }
     }
 
-    fn tell_scheduler(&mut self, notice: Notice) {
+    pub(super) fn tell_scheduler(&mut self, notice: Notice) {
         let now = self.now;
         let driver = &mut self.scheduler;
         match notice {

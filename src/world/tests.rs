@@ -34,7 +34,10 @@ fn deployment(name: &str, replicas: u32, cpu: i64) -> Deployment {
         containers: vec![container],
         scheduler_name: "default-scheduler".into(),
         termination_grace: D(30),
-        tolerations: vec![Toleration::default_seconds(NOT_READY), Toleration::default_seconds(UNREACHABLE)],
+        tolerations: vec![
+            Toleration::default_seconds(NOT_READY),
+            Toleration::default_seconds(UNREACHABLE),
+        ],
         ..PodSpec::default()
     };
     Deployment {
@@ -77,6 +80,7 @@ fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
         about: String::new(),
         duration: D(1800),
         seed: 1,
+        cold_start: false,
         node_groups: vec![NodeGroup {
             name: "pool".into(),
             machine,
@@ -173,7 +177,8 @@ const EVERY: RunOptions = RunOptions { checks: Stride::Events(1) };
 
 #[test]
 fn a_deployment_becomes_ready_and_serves() {
-    let scenario = scenario(3, 2, Curve::Constant(100.0));
+    let mut scenario = scenario(3, 2, Curve::Constant(100.0));
+    scenario.cold_start = true;
     let mut keep = Keep::default();
     let run = run(&scenario, 1, EVERY, &mut keep, |_| {}).unwrap();
     let last = run.recorder.cluster.last().unwrap().clone();
@@ -197,29 +202,50 @@ fn a_step_in_demand_is_answered_by_the_autoscalers() {
     for row in &run.recorder.cluster {
         println!(
             "{:>5} off {:7.0} ok {:7.0} cap {:6.0} nodes {}/{} boot {} pods {}/{} unb {} des {} p95 {:?}",
-            row.time.whole_secs(), row.offered, row.served, row.capacity_rps, row.nodes_ready, row.nodes, row.nodes_booting,
-            row.pods_ready, row.pods, row.pods_unbound, row.pods_desired, row.latency.map(|l| l.p95)
+            row.time.whole_secs(),
+            row.offered,
+            row.served,
+            row.capacity_rps,
+            row.nodes_ready,
+            row.nodes,
+            row.nodes_booting,
+            row.pods_ready,
+            row.pods,
+            row.pods_unbound,
+            row.pods_desired,
+            row.latency.map(|l| l.p95)
         );
     }
     let last = run.recorder.cluster.last().unwrap().clone();
     assert!(last.pods_ready >= 25, "{last:?}");
     assert!(last.served / last.offered > 0.999);
-    for m in &run.recorder.totals.moments { println!("{} {:?} {}", m.time, m.kind, m.text); }
+    for m in &run.recorder.totals.moments {
+        println!("{} {:?} {}", m.time, m.kind, m.text);
+    }
     drop(run);
-    for e in keep.events.iter().filter(|e| e.reason != "Pulled" && e.object_kind != "Pod").take(60) { println!("{} {} {}/{} {}", e.time, e.reason, e.object_kind, e.name, e.message); }
+    for e in keep.events.iter().filter(|e| e.reason != "Pulled" && e.object_kind != "Pod").take(60)
+    {
+        println!("{} {} {}/{} {}", e.time, e.reason, e.object_kind, e.name, e.message);
+    }
 }
 
 #[test]
 fn a_lost_node_is_replaced_after_its_tolerations() {
     let mut scenario = scenario(6, 3, Curve::Constant(100.0));
     let selection = NodeSelection { group: None, zone: None, count: Some(1) };
-    scenario.timeline.push(TimelineEntry { at: S(300), until: None, what: Happening::NodeCrash(selection) });
+    scenario.timeline.push(TimelineEntry {
+        at: S(300),
+        until: None,
+        what: Happening::NodeCrash(selection),
+    });
     let mut keep = Keep::default();
     let run = run(&scenario, 1, EVERY, &mut keep, |_| {}).unwrap();
     let last = run.recorder.cluster.last().unwrap().clone();
     assert_eq!((last.pods_ready, last.nodes_ready), (6, 2), "{last:?}");
     drop(run);
-    for e in keep.events.iter().filter(|e| e.time > S(299)) { println!("{} {} {}/{} {}", e.time, e.reason, e.object_kind, e.name, e.message); }
+    for e in keep.events.iter().filter(|e| e.time > S(299)) {
+        println!("{} {} {}/{} {}", e.time, e.reason, e.object_kind, e.name, e.message);
+    }
     let evicted = keep.events.iter().find(|e| e.reason == "TaintManagerEviction").unwrap();
     let after = evicted.time.since(S(300)).as_secs_f64();
     assert!((345.0..360.0).contains(&after), "45 to 55 s, then 300 s: {after}");
@@ -227,7 +253,8 @@ fn a_lost_node_is_replaced_after_its_tolerations() {
 
 #[test]
 fn the_same_seed_gives_the_same_hash_and_another_seed_another() {
-    let scenario = scenario(3, 2, Curve::Constant(100.0));
+    let mut scenario = scenario(3, 2, Curve::Constant(100.0));
+    scenario.cold_start = true;
     let hash = |seed| {
         let mut keep = Keep::default();
         let run = run(&scenario, seed, EVERY, &mut keep, |_| {}).unwrap();

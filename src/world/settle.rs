@@ -1,0 +1,140 @@
+//! A settled start: what the manifests declare has been running for a while when the clock starts.
+//!
+//! Without it every run would begin with an empty cluster that pulls images while users wait, and
+//! the first minutes would tell about that instead of the scenario's question. The objects are made
+//! by the same controllers and placed by the same scheduler as later; only the time that it took
+//! is left out. `start: cold` in a scenario leaves this step out.
+
+use super::controllers::Key;
+use super::kubelet::Containers;
+use super::schedule::Notice;
+use super::world::World;
+use crate::api::PodId;
+use crate::api::pod::PodPhase;
+use crate::control::controllers::{
+    Action, Outcome, deployment, disruption, endpointslice, replicaset,
+};
+use crate::control::scheduler::decision::Decision;
+use crate::units::SimTime;
+
+impl World<'_> {
+    /// Brings every Deployment to its wanted replicas, Ready where there is room.
+    pub(super) fn settle_start(&mut self) {
+        self.raise_to_minimum();
+        self.create_replica_sets_and_pods();
+        self.place_pods();
+        self.write_statuses();
+        // All of this lies in the past: no watcher is told of it.
+        for change in self.store.take_changes() {
+            self.log_change(&change);
+        }
+        for id in self.store.services().map(|(id, _)| id).collect::<Vec<_>>() {
+            self.on_proxy(id);
+        }
+    }
+
+    /// An autoscaler has long since brought its target to its minReplicas.
+    fn raise_to_minimum(&mut self) {
+        for (_, hpa) in self.store.hpas().map(|(id, h)| (id, h.clone())).collect::<Vec<_>>() {
+            let current = self.store.deployment(hpa.target).map_or(0, |d| d.replicas);
+            let wanted = current.clamp(hpa.min_replicas, hpa.max_replicas);
+            self.store.scale_deployment(hpa.target, wanted);
+        }
+    }
+
+    fn create_replica_sets_and_pods(&mut self) {
+        for id in self.deployments.clone() {
+            let key = Key::Deployment(id);
+            let outcome = deployment::sync(id, &self.store, self.now);
+            self.apply_quietly(key, outcome);
+            for set in self.store.replica_sets_of(id).to_vec() {
+                // A sync creates at most a burst; an unchanged number of pods is the end of it.
+                let mut before = usize::MAX;
+                while self.store.pods_of(set).len() != before {
+                    before = self.store.pods_of(set).len();
+                    let outcome = replicaset::sync(set, &self.store, self.now);
+                    self.apply_quietly(Key::ReplicaSet(set), outcome);
+                }
+            }
+        }
+    }
+
+    fn apply_quietly(&mut self, key: Key, outcome: Outcome) {
+        for action in outcome.batches.into_iter().flatten() {
+            if !matches!(action, Action::Event { .. }) {
+                self.apply(key, action);
+            }
+        }
+    }
+
+    /// Runs the scheduler until nobody waits, and starts what it placed.
+    fn place_pods(&mut self) {
+        for id in self.store.nodes().map(|(id, _)| id).collect::<Vec<_>>() {
+            self.tell_scheduler(Notice::Node(id));
+        }
+        let mut pods: Vec<(u64, PodId)> = self.store.pods().map(|(id, p)| (p.uid, id)).collect();
+        pods.sort_unstable();
+        for (_, id) in pods {
+            self.tell_scheduler(Notice::Pod(id));
+        }
+        while let Some(decision) = self.scheduler.decide(self.now) {
+            if let Decision::Scheduled { pod, node, .. } = decision {
+                self.store.bind_pod(pod, node, self.now);
+                self.waiting_pods(-1);
+                self.tell_scheduler(Notice::Pod(pod));
+                self.start_at_once(pod);
+            } else {
+                self.store.update_pod(decision.pod(), |p| {
+                    p.unschedulable = true;
+                    true
+                });
+            }
+        }
+    }
+
+    fn start_at_once(&mut self, id: PodId) {
+        let now = self.now;
+        self.store.update_pod(id, |p| {
+            (p.phase, p.started, p.ready, p.ready_changed) = (PodPhase::Running, now, true, now);
+            true
+        });
+        let Some(node) = self.store.pod(id).and_then(|p| p.node) else { return };
+        let cpu = self.store.pod(id).map(|p| self.requested_cpu(p));
+        let Some(state) = self.pods.get_mut(id) else { return };
+        state.containers = Containers::Running;
+        (state.container_started, state.first_running, state.first_ready) = (now, now, now);
+        let workload = state.workload();
+        self.network.set_alive(now, id, true);
+        if let (Some(workload), Some(cpu)) = (workload, cpu) {
+            self.cpu_requested[workload] += cpu;
+            let image = self.images[workload];
+            let count = self.store.pods_on(node).len() as u32;
+            if let Some(state) = self.nodes.get_mut(node) {
+                if !state.images.iter().any(|(id, _)| *id == image) {
+                    state.images.push((image, SimTime::ZERO));
+                }
+                state.pods_peak = state.pods_peak.max(count);
+            }
+        }
+    }
+
+    /// Statuses, endpoints and budgets as the controllers have long since written them.
+    fn write_statuses(&mut self) {
+        for set in self.store.replica_sets().map(|(id, _)| id).collect::<Vec<_>>() {
+            let outcome = replicaset::sync(set, &self.store, self.now);
+            self.apply_quietly(Key::ReplicaSet(set), outcome);
+        }
+        for id in self.deployments.clone() {
+            let outcome = deployment::sync(id, &self.store, self.now);
+            self.apply_quietly(Key::Deployment(id), outcome);
+        }
+        for id in self.store.services().map(|(id, _)| id).collect::<Vec<_>>() {
+            let outcome = endpointslice::sync(id, &self.store);
+            self.apply_quietly(Key::EndpointSlice(id), outcome);
+        }
+        for id in self.store.pdbs().map(|(id, _)| id).collect::<Vec<_>>() {
+            let outcome = disruption::sync(id, &self.store);
+            self.apply_quietly(Key::Disruption(id), outcome);
+        }
+    }
+}
