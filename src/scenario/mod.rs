@@ -3,4 +3,7 @@
 //! The only room that reads input files. It does not know the event loop.
 
 pub mod curve;
+pub mod diagnostic;
 pub mod model;
+pub mod strict;
+pub mod yaml;

@@ -1,0 +1,419 @@
+//! Strict decoding of a YAML tree into typed values, with all errors and their places.
+//!
+//! A serde `Deserializer` over [`Node`]: it refuses what the API server refuses (a number where a
+//! text belongs), notices fields that a type does not have, and after an error takes the offending
+//! node out and tries again, so that one run finds all errors of a document.
+
+use super::diagnostic::did_you_mean;
+use super::yaml::{Entry, Node, Span, Value};
+use serde::de::value::StrDeserializer;
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
+};
+use std::cell::RefCell;
+use std::fmt;
+
+/// Something wrong at a place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// Where.
+    pub span: Span,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+}
+
+/// Most errors told of one document.
+const ENOUGH: usize = 50;
+
+/// Decodes a document; with it come all faults found, also when it decodes.
+pub fn decode<T: DeserializeOwned>(document: &Node) -> (Option<T>, Vec<Fault>) {
+    let mut tree = document.clone();
+    let mut faults: Vec<Fault> = Vec::new();
+    let mut pruned: Vec<String> = Vec::new();
+    for _ in 0..ENOUGH {
+        let unknown = RefCell::new(Vec::new());
+        let result = T::deserialize(Decoder { node: &tree, unknown: &unknown });
+        for fault in unknown.into_inner() {
+            if !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        }
+        match result {
+            Ok(value) => {
+                let fine = pruned.is_empty();
+                return (fine.then_some(value), faults);
+            }
+            Err(error) => {
+                // A field that is missing because its faulty value was taken out is no news.
+                if error.missing.as_ref().is_some_and(|field| pruned.contains(field)) {
+                    return (None, faults);
+                }
+                let span = error.span.clone().unwrap_or(tree.span.clone());
+                faults.push(Fault { span: span.clone(), message: error.message, hint: error.hint });
+                match prune(&mut tree, &span) {
+                    Some(key) => pruned.push(key),
+                    None => return (None, faults),
+                }
+            }
+        }
+    }
+    (None, faults)
+}
+
+/// Takes the innermost entry or item at a place out of the tree; tells its key.
+fn prune(node: &mut Node, span: &Span) -> Option<String> {
+    match &mut node.value {
+        Value::List(items) => {
+            if let Some(at) = items.iter().position(|item| item.span == *span) {
+                // Inside first: a list item that is a mapping may begin where its first value does.
+                return prune(&mut items[at], span).or_else(|| {
+                    items.remove(at);
+                    Some(String::new())
+                });
+            }
+            items.iter_mut().find_map(|item| prune(item, span))
+        }
+        Value::Map(entries) => {
+            let hit = |e: &Entry| e.node.span == *span || e.key_span == *span;
+            if let Some(at) = entries.iter().position(hit) {
+                return prune(&mut entries[at].node, span)
+                    .or_else(|| Some(entries.remove(at).key));
+            }
+            entries.iter_mut().find_map(|entry| prune(&mut entry.node, span))
+        }
+        _ => None,
+    }
+}
+
+/// An error while decoding.
+#[derive(Debug)]
+pub struct Error {
+    span: Option<Span>,
+    message: String,
+    hint: Option<String>,
+    missing: Option<String>,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl de::Error for Error {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        let text = message.to_string();
+        // `message|hint`: how our own types hand over a hint.
+        let (message, hint) = match text.split_once('|') {
+            Some((message, hint)) => (message.to_string(), Some(hint.to_string())),
+            None => (text, None),
+        };
+        Error { span: None, message, hint, missing: None }
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        let (message, hint) = unknown(field, expected);
+        Error { span: None, message, hint, missing: None }
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        let message = format!("missing field `{field}`");
+        Error { span: None, message, hint: None, missing: Some(field.to_string()) }
+    }
+}
+
+fn unknown(field: &str, expected: &[&str]) -> (String, Option<String>) {
+    let message = format!("unknown field `{field}`");
+    let hint = match did_you_mean(field, expected.iter().copied()) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!("known fields: {}", expected.join(", ")),
+    };
+    (message, Some(hint))
+}
+
+struct Decoder<'a> {
+    node: &'a Node,
+    unknown: &'a RefCell<Vec<Fault>>,
+}
+
+impl<'a> Decoder<'a> {
+    fn at<'de, V: Visitor<'de>>(
+        self,
+        visitor: V,
+        fields: Option<&'static [&'static str]>,
+    ) -> Result<V::Value, Error> {
+        let span = self.node.span.clone();
+        let result = match &self.node.value {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(b) => visitor.visit_bool(*b),
+            Value::Int(i) => match (u64::try_from(*i), i64::try_from(*i)) {
+                (Ok(u), _) => visitor.visit_u64(u),
+                (_, Ok(i)) => visitor.visit_i64(i),
+                _ => Err(de::Error::custom("the number is too large")),
+            },
+            Value::Float(f) => visitor.visit_f64(*f),
+            Value::Text(text) => visitor.visit_str(text),
+            Value::List(items) => visitor.visit_seq(Items { items: items.iter(), unknown: self.unknown }),
+            Value::Map(entries) => visitor.visit_map(Entries {
+                entries: entries.iter(),
+                value: None,
+                unknown: self.unknown,
+                fields,
+            }),
+        };
+        result.map_err(|mut error: Error| {
+            error.span.get_or_insert(span);
+            error
+        })
+    }
+}
+
+struct Items<'a> {
+    items: std::slice::Iter<'a, Node>,
+    unknown: &'a RefCell<Vec<Fault>>,
+}
+
+impl<'de> SeqAccess<'de> for Items<'_> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
+        let next = self.items.next();
+        next.map(|node| seed.deserialize(Decoder { node, unknown: self.unknown })).transpose()
+    }
+}
+
+struct Entries<'a> {
+    entries: std::slice::Iter<'a, Entry>,
+    value: Option<&'a Node>,
+    unknown: &'a RefCell<Vec<Fault>>,
+    fields: Option<&'static [&'static str]>,
+}
+
+impl<'de> MapAccess<'de> for Entries<'_> {
+    type Error = Error;
+
+    fn next_key_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
+        let Some(entry) = self.entries.next() else { return Ok(None) };
+        self.value = Some(&entry.node);
+        // Types of k8s-openapi ignore what they don't know: noticed here instead.
+        if let Some(fields) = self.fields
+            && !fields.contains(&entry.key.as_str())
+        {
+            let (message, hint) = unknown(&entry.key, fields);
+            self.unknown.borrow_mut().push(Fault { span: entry.key_span.clone(), message, hint });
+            return self.next_key_seed(seed);
+        }
+        let key: StrDeserializer<'_, Error> = entry.key.as_str().into_deserializer();
+        let key = seed.deserialize(key).map_err(|mut error| {
+            error.span.get_or_insert(entry.key_span.clone());
+            error
+        })?;
+        Ok(Some(key))
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
+        let node = self.value.take().ok_or_else(|| de::Error::custom("a value before its key"))?;
+        seed.deserialize(Decoder { node, unknown: self.unknown })
+    }
+}
+
+/// A variant: a word, or a mapping of one word to its content.
+struct Variant<'a> {
+    name: &'a str,
+    content: Option<Decoder<'a>>,
+}
+
+impl<'a, 'de> EnumAccess<'de> for Variant<'a> {
+    type Error = Error;
+    type Variant = Variant<'a>;
+
+    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self), Error> {
+        let name: StrDeserializer<'_, Error> = self.name.into_deserializer();
+        Ok((seed.deserialize(name)?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'_> {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<(), Error> {
+        match self.content {
+            None => Ok(()),
+            Some(_) => Err(de::Error::custom(format!("`{}` takes no content", self.name))),
+        }
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
+        match self.content {
+            Some(content) => seed.deserialize(content),
+            None => Err(de::Error::custom(format!("`{}` needs content", self.name))),
+        }
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Error> {
+        match self.content {
+            Some(content) => content.at(visitor, None),
+            None => Err(de::Error::custom(format!("`{}` needs content", self.name))),
+        }
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self.content {
+            Some(content) => content.at(visitor, Some(fields)),
+            None => Err(de::Error::custom(format!("`{}` needs fields", self.name))),
+        }
+    }
+}
+
+macro_rules! forward {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            self.at(visitor, None)
+        })*
+    };
+}
+
+impl<'de> de::Deserializer<'de> for Decoder<'_> {
+    type Error = Error;
+
+    forward! {
+        deserialize_any deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32
+        deserialize_i64 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+        deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_bytes
+        deserialize_byte_buf deserialize_unit deserialize_seq deserialize_map
+        deserialize_identifier deserialize_ignored_any deserialize_string
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.node.value == Value::Null { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        // Quantities may be written as numbers; everything else that is a text must be one.
+        if name == "Quantity" {
+            let text = match &self.node.value {
+                Value::Int(i) => Some(i.to_string()),
+                Value::Float(f) => Some(f.to_string()),
+                _ => None,
+            };
+            if let Some(text) = text {
+                let inner: StrDeserializer<'_, Error> = text.as_str().into_deserializer();
+                return visitor.visit_newtype_struct(inner);
+            }
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.at(visitor, Some(fields))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let span = self.node.span.clone();
+        let variant = match &self.node.value {
+            Value::Text(name) => Variant { name, content: None },
+            Value::Map(entries) if entries.len() == 1 => Variant {
+                name: &entries[0].key,
+                content: Some(Decoder { node: &entries[0].node, unknown: self.unknown }),
+            },
+            _ => {
+                let message = format!("expected one of {}", variants.join(", "));
+                return Err(Error { span: Some(span), message, hint: None, missing: None });
+            }
+        };
+        if !variants.contains(&variant.name) {
+            let message = format!("unknown word `{}`", variant.name);
+            let hint = match did_you_mean(variant.name, variants.iter().copied()) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => format!("known: {}", variants.join(", ")),
+            };
+            return Err(Error { span: Some(span), message, hint: Some(hint), missing: None });
+        }
+        visitor.visit_enum(variant).map_err(|mut error: Error| {
+            error.span.get_or_insert(span);
+            error
+        })
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.at(visitor, None)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Error> {
+        self.at(visitor, None)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.at(visitor, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::yaml::parse;
+    use k8s_openapi::api::apps::v1::Deployment;
+
+    fn faults(text: &str) -> Vec<(String, String, Option<String>)> {
+        let document = parse(text).unwrap().remove(0);
+        let (_, faults) = decode::<Deployment>(&document);
+        let place = |f: &Fault| text[f.span.start..].split_whitespace().next().unwrap_or("").to_string();
+        faults.into_iter().map(|f| (place(&f), f.message.clone(), f.hint)).collect()
+    }
+
+    #[test]
+    fn all_errors_of_a_manifest_are_found_at_their_places() {
+        let found = faults(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replcias: 3\n  \
+             replicas: three\n  selector: {}\n  template:\n    spec:\n      containers:\n        \
+             - name: a\n          image: 7\n          ports:\n            - containerPort: \"80\"\n",
+        );
+        let places: Vec<&str> = found.iter().map(|(place, _, _)| place.as_str()).collect();
+        for expected in ["replcias:", "three", "7", "\"80\""] {
+            assert!(places.contains(&expected), "{expected} in {found:#?}");
+        }
+        assert!(found.iter().any(|(_, _, hint)| hint.as_deref() == Some("did you mean `replicas`?")));
+    }
+
+    #[test]
+    fn quantities_and_ports_may_be_numbers_or_texts() {
+        let found = faults(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector: {}\n  \
+             strategy: {rollingUpdate: {maxSurge: 1, maxUnavailable: 25%}}\n  template:\n    spec:\n      \
+             containers:\n        - name: a\n          resources: {limits: {cpu: 1, memory: 1Gi}}\n",
+        );
+        assert_eq!(found, []);
+    }
+}
