@@ -68,7 +68,8 @@ impl Diagnostics {
         }
         let text = self.text(&error.file);
         let Some(span) = error.span.clone().filter(|_| !text.is_empty()) else {
-            let hint = error.hint.as_ref().map_or(String::new(), |hint| format!("\n  = help: {hint}"));
+            let hint =
+                error.hint.as_ref().map_or(String::new(), |hint| format!("\n  = help: {hint}"));
             return format!("error: {title}\n --> {}{hint}", error.file);
         };
         let start = floor(text, span.start);

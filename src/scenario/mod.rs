@@ -4,6 +4,9 @@
 
 pub mod curve;
 pub mod diagnostic;
+pub mod file;
+pub mod flags;
 pub mod model;
 pub mod strict;
+pub mod value;
 pub mod yaml;

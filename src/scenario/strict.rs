@@ -79,8 +79,7 @@ fn prune(node: &mut Node, span: &Span) -> Option<String> {
         Value::Map(entries) => {
             let hit = |e: &Entry| e.node.span == *span || e.key_span == *span;
             if let Some(at) = entries.iter().position(hit) {
-                return prune(&mut entries[at].node, span)
-                    .or_else(|| Some(entries.remove(at).key));
+                return prune(&mut entries[at].node, span).or_else(|| Some(entries.remove(at).key));
             }
             entries.iter_mut().find_map(|entry| prune(&mut entry.node, span))
         }
@@ -158,7 +157,9 @@ impl<'a> Decoder<'a> {
             },
             Value::Float(f) => visitor.visit_f64(*f),
             Value::Text(text) => visitor.visit_str(text),
-            Value::List(items) => visitor.visit_seq(Items { items: items.iter(), unknown: self.unknown }),
+            Value::List(items) => {
+                visitor.visit_seq(Items { items: items.iter(), unknown: self.unknown })
+            }
             Value::Map(entries) => visitor.visit_map(Entries {
                 entries: entries.iter(),
                 value: None,
@@ -181,7 +182,10 @@ struct Items<'a> {
 impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = Error;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
         let next = self.items.next();
         next.map(|node| seed.deserialize(Decoder { node, unknown: self.unknown })).transpose()
     }
@@ -197,7 +201,10 @@ struct Entries<'a> {
 impl<'de> MapAccess<'de> for Entries<'_> {
     type Error = Error;
 
-    fn next_key_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
+    fn next_key_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
         let Some(entry) = self.entries.next() else { return Ok(None) };
         self.value = Some(&entry.node);
         // Types of k8s-openapi ignore what they don't know: noticed here instead.
@@ -366,7 +373,11 @@ impl<'de> de::Deserializer<'de> for Decoder<'_> {
         self.at(visitor, None)
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         self.at(visitor, None)
     }
 
@@ -389,7 +400,8 @@ mod tests {
     fn faults(text: &str) -> Vec<(String, String, Option<String>)> {
         let document = parse(text).unwrap().remove(0);
         let (_, faults) = decode::<Deployment>(&document);
-        let place = |f: &Fault| text[f.span.start..].split_whitespace().next().unwrap_or("").to_string();
+        let place =
+            |f: &Fault| text[f.span.start..].split_whitespace().next().unwrap_or("").to_string();
         faults.into_iter().map(|f| (place(&f), f.message.clone(), f.hint)).collect()
     }
 
@@ -404,7 +416,9 @@ mod tests {
         for expected in ["replcias:", "three", "7", "\"80\""] {
             assert!(places.contains(&expected), "{expected} in {found:#?}");
         }
-        assert!(found.iter().any(|(_, _, hint)| hint.as_deref() == Some("did you mean `replicas`?")));
+        assert!(
+            found.iter().any(|(_, _, hint)| hint.as_deref() == Some("did you mean `replicas`?"))
+        );
     }
 
     #[test]

@@ -146,7 +146,8 @@ impl Node {
             Value::Map(entries) => {
                 // The longest key that the path begins with.
                 let fits = |key: &str| {
-                    path.strip_prefix(key).is_some_and(|r| r.is_empty() || r.starts_with(['.', '[']))
+                    path.strip_prefix(key)
+                        .is_some_and(|r| r.is_empty() || r.starts_with(['.', '[']))
                 };
                 let entry = entries.iter().filter(|e| fits(&e.key)).max_by_key(|e| e.key.len())?;
                 Some((&entry.node, &path[entry.key.len()..]))
@@ -255,7 +256,10 @@ mod tests {
         assert_eq!(documents.len(), 2);
         let d = documents[1].nearest("b[0].d");
         assert_eq!((&text[d.span.clone()], &d.value), ("0644", &Value::Int(420)));
-        assert_eq!(documents[1].nearest("b[0].nothing.here").span.start, text.find("c: x").unwrap());
+        assert_eq!(
+            documents[1].nearest("b[0].nothing.here").span.start,
+            text.find("c: x").unwrap()
+        );
     }
 
     #[test]

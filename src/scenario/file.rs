@@ -1,0 +1,571 @@
+//! The scenario file as it is written: raw types, no reference resolved, no value checked beyond
+//! its own form. JSON Schema and did-you-mean come from these types.
+//!
+//! It does not know the simulation; `resolve` makes a [`super::model::Scenario`] of it.
+
+use super::value::{Amount, Ratio, Span, Varying};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A scenario: one question to a simulated cluster.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ScenarioFile {
+    /// The one question that the scenario asks.
+    pub question: String,
+    /// What it teaches, in a paragraph.
+    #[serde(default)]
+    pub about: String,
+    /// How long to simulate.
+    pub duration: Span,
+    /// Root of all random numbers; `--seed` overrides it. Default 1.
+    #[serde(default)]
+    pub seed: Option<u64>,
+    /// `settled` (default): what the manifests declare is running at the start; `cold`: the
+    /// cluster is empty and starts everything.
+    #[serde(default)]
+    pub start: Start,
+    /// Node groups: equal machines that the cluster has or may get.
+    pub nodes: Vec<NodeGroupFile>,
+    /// Kubernetes manifests: files or folders, relative to this file.
+    #[serde(default)]
+    pub manifests: Vec<String>,
+    /// What manifests do not say, by Deployment (`name` or `namespace/name`).
+    #[serde(default)]
+    pub workloads: BTreeMap<String, WorkloadFile>,
+    /// Requests that arrive from outside.
+    #[serde(default)]
+    pub traffic: Vec<TrafficFile>,
+    /// Faults and changes.
+    #[serde(default)]
+    pub timeline: Vec<TimelineFile>,
+    /// Settings of the cluster's components, under upstream's flag names.
+    #[serde(default)]
+    pub flags: super::flags::FlagsFile,
+    /// What to observe.
+    #[serde(default)]
+    pub observe: ObserveFile,
+    /// Assertions over the results; a miss makes exit code 1.
+    #[serde(default)]
+    pub expect: Vec<BTreeMap<String, ExpectFile>>,
+}
+
+/// How the cluster is at the start.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// What the manifests declare is running.
+    #[default]
+    Settled,
+    /// Nothing runs yet.
+    Cold,
+}
+
+/// A node group.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct NodeGroupFile {
+    /// Its name; nodes are `<name>-0`, `<name>-1`, ...
+    pub name: String,
+    /// A machine type of the catalogue (`stormglass validate` lists it on a mistake), or one of
+    /// your own.
+    pub machine: MachineFile,
+    /// Nodes at the start.
+    pub count: u32,
+    /// Lower limit of the cluster autoscaler; default: count.
+    #[serde(default)]
+    pub min: Option<u32>,
+    /// Upper limit of the cluster autoscaler; default: count. Above `min` the group is autoscaled.
+    #[serde(default)]
+    pub max: Option<u32>,
+    /// Zones, filled in turn.
+    #[serde(default)]
+    pub zones: Vec<String>,
+    /// Labels of its nodes.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Taints of its nodes.
+    #[serde(default)]
+    pub taints: Vec<TaintFile>,
+    /// From the cloud's acceptance of a machine until its node registers. Default p50 32 s, p99
+    /// 58 s (measured on GKE).
+    #[serde(default)]
+    pub boot: Option<Varying>,
+    /// From registration until Ready. Default p50 21 s, p99 41 s (measured on GKE).
+    #[serde(default)]
+    pub ready: Option<Varying>,
+    /// Share of machines that never come up. Default 0.
+    #[serde(default)]
+    pub boot_failure: Option<Ratio>,
+}
+
+/// A machine type: a name of the catalogue or its figures.
+#[derive(Clone, Debug, JsonSchema)]
+#[serde(untagged)]
+pub enum MachineFile {
+    /// A name of the catalogue.
+    Named(String),
+    /// Figures.
+    Own(OwnMachine),
+}
+
+/// A machine type of the user's.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OwnMachine {
+    /// Its name.
+    pub name: String,
+    /// Cores.
+    pub cpu: Amount,
+    /// Memory.
+    pub memory: Amount,
+    /// Cores that pods may request; default: 97.5 % of all.
+    #[serde(default)]
+    pub allocatable_cpu: Option<Amount>,
+    /// Memory that pods may request; default: 92 % of all.
+    #[serde(default)]
+    pub allocatable_memory: Option<Amount>,
+    /// Other resources, e.g. `nvidia.com/gpu: 4`.
+    #[serde(default)]
+    pub resources: BTreeMap<String, Amount>,
+    /// How many pods fit; default 110.
+    #[serde(default)]
+    pub pods: Option<u32>,
+    /// Price per hour.
+    #[serde(default)]
+    pub price_per_hour: f64,
+    /// Watts when idle; default 6 per core.
+    #[serde(default)]
+    pub idle_watts: Option<f64>,
+    /// Watts with all cores busy; default 14 per core.
+    #[serde(default)]
+    pub peak_watts: Option<f64>,
+    /// Compressed image bytes downloaded a second; default 30M (measured 25 to 45 MB/s).
+    #[serde(default)]
+    pub image_download: Option<Amount>,
+    /// Compressed image bytes unpacked a second; default 60M (measured 130 to 190 MB/s of content).
+    #[serde(default)]
+    pub image_unpack: Option<Amount>,
+}
+
+struct MachineVisitor;
+
+impl<'de> Visitor<'de> for MachineVisitor {
+    type Value = MachineFile;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a machine type, or {name, cpu, memory, ...}")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<MachineFile, E> {
+        Ok(MachineFile::Named(name.to_string()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MachineFile, A::Error> {
+        OwnMachine::deserialize(MapAccessDeserializer::new(map)).map(MachineFile::Own)
+    }
+}
+
+impl<'de> Deserialize<'de> for MachineFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MachineVisitor)
+    }
+}
+
+/// A taint.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TaintFile {
+    /// Key.
+    pub key: String,
+    /// Value.
+    #[serde(default)]
+    pub value: String,
+    /// Effect.
+    pub effect: EffectFile,
+}
+
+/// Effects as upstream writes them.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub enum EffectFile {
+    /// New pods are not placed here.
+    NoSchedule,
+    /// New pods are placed elsewhere if possible.
+    PreferNoSchedule,
+    /// Running pods are evicted.
+    NoExecute,
+}
+
+/// How the containers of a Deployment behave.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct WorkloadFile {
+    /// CPU time per request. Default 10ms.
+    pub demand: Option<Span>,
+    /// Time per request that is spent waiting, not on CPU nor on callees. Default 0s.
+    pub wait: Option<Span>,
+    /// Requests that a pod works on at once. Default 100.
+    pub concurrency: Option<u32>,
+    /// Requests that may queue per pod. Default 1000.
+    pub queue: Option<u32>,
+    /// A request not finished after this has failed. Default 1s.
+    pub timeout: Option<Span>,
+    /// CPU of a pod without requests. Default 5m.
+    pub idle_cpu: Option<Amount>,
+    /// Memory.
+    pub memory: Option<MemoryFile>,
+    /// From container start until the application answers. Default p50 2s, p99 6s.
+    pub startup: Option<Varying>,
+    /// The pod's images together.
+    pub image: Option<ImageFile>,
+    /// How far a pod without CPU limit may go beyond its request. Default 2.
+    pub burst: Option<f64>,
+    /// Requests to other Services for each request served.
+    pub calls: BTreeMap<String, f64>,
+}
+
+/// Memory of a pod.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct MemoryFile {
+    /// Without requests. Default 64Mi.
+    pub base: Option<Amount>,
+    /// For each request in the pod. Default 0.
+    pub per_request: Option<Amount>,
+}
+
+/// Images of a pod.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ImageFile {
+    /// Compressed size. Default 200M.
+    pub size: Option<Amount>,
+    /// Layers. Default 8.
+    pub layers: Option<u32>,
+}
+
+/// Requests to one Service.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TrafficFile {
+    /// The Service (`name` or `namespace/name`).
+    pub to: String,
+    /// Requests a second over time: a number or a shape.
+    pub rate: RateFile,
+    /// Relative standard deviation of each step. Default 0.
+    #[serde(default)]
+    pub noise: Option<Ratio>,
+}
+
+/// A rate over time: a number, or exactly one shape.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum RateFile {
+    /// Always the same.
+    Constant(f64),
+    /// A shape.
+    Shape(Box<ShapeFile>),
+}
+
+/// Exactly one of these.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ShapeFile {
+    /// Always the same.
+    pub constant: Option<f64>,
+    /// One jump.
+    pub step: Option<StepFile>,
+    /// A straight change.
+    pub ramp: Option<RampFile>,
+    /// A day and night cycle.
+    pub diurnal: Option<DiurnalFile>,
+    /// A spike on a base.
+    pub spike: Option<SpikeFile>,
+    /// Straight lines between points: instants with their values, in order.
+    pub points: Option<Vec<PointFile>>,
+    /// A recorded trace.
+    pub trace: Option<TraceFile>,
+    /// All of them added.
+    pub sum: Option<Vec<RateFile>>,
+    /// All of them multiplied.
+    pub product: Option<Vec<RateFile>>,
+}
+
+struct RateVisitor;
+
+impl<'de> Visitor<'de> for RateVisitor {
+    type Value = RateFile;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number or a shape such as {step: ...}")
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<RateFile, E> {
+        Ok(RateFile::Constant(number as f64))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<RateFile, E> {
+        Ok(RateFile::Constant(number as f64))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<RateFile, E> {
+        Ok(RateFile::Constant(number))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RateFile, A::Error> {
+        let shape = ShapeFile::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(RateFile::Shape(Box::new(shape)))
+    }
+}
+
+impl<'de> Deserialize<'de> for RateFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RateVisitor)
+    }
+}
+
+/// One jump.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StepFile {
+    /// When.
+    pub at: Span,
+    /// Value before.
+    pub from: f64,
+    /// Value from then on.
+    pub to: f64,
+}
+
+/// A straight change.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RampFile {
+    /// Where it begins.
+    pub start: Span,
+    /// Where it ends.
+    pub end: Span,
+    /// Value until the start.
+    pub from: f64,
+    /// Value from the end on.
+    pub to: f64,
+}
+
+/// A day and night cycle.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DiurnalFile {
+    /// Mean value.
+    pub mean: f64,
+    /// Half the distance between highest and lowest value.
+    pub amplitude: f64,
+    /// When the first maximum is.
+    pub peak: Span,
+    /// Length of a day; default 24h.
+    #[serde(default)]
+    pub period: Option<Span>,
+}
+
+/// A spike on a base.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SpikeFile {
+    /// Value outside.
+    pub base: f64,
+    /// Value at the top.
+    pub peak: f64,
+    /// When it begins to rise.
+    pub at: Span,
+    /// How long it rises.
+    pub rise: Span,
+    /// How long it stays.
+    pub hold: Span,
+    /// How long it falls.
+    pub fall: Span,
+}
+
+/// A point of a curve.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PointFile {
+    /// When.
+    pub at: Span,
+    /// The value there.
+    pub value: f64,
+}
+
+/// A recorded trace: a CSV file with a header, one row per slot of equal length.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TraceFile {
+    /// The file, relative to the scenario; `.gz` is unpacked.
+    pub file: String,
+    /// Name of the column with the number of requests in each slot.
+    pub column: String,
+    /// Length of a slot.
+    pub slot: Span,
+    /// When the first slot begins; default 0s.
+    #[serde(default)]
+    pub start: Option<Span>,
+    /// Rows to leave out at the beginning; default 0.
+    #[serde(default)]
+    pub skip: Option<usize>,
+    /// A factor; default 1.
+    #[serde(default)]
+    pub scale: Option<f64>,
+}
+
+/// An entry of the timeline: when, for how long, and exactly one happening.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TimelineFile {
+    /// When it begins.
+    pub at: Span,
+    /// How long it lasts; default: for good.
+    #[serde(default, rename = "for")]
+    pub lasts: Option<Span>,
+    /// Machines die, and boot again when it is over.
+    #[serde(default)]
+    pub node_crash: Option<NodesFile>,
+    /// Kubelets fall silent; containers go on.
+    #[serde(default)]
+    pub node_hang: Option<NodesFile>,
+    /// A zone loses power.
+    #[serde(default)]
+    pub zone_outage: Option<ZoneFile>,
+    /// Containers exit once.
+    #[serde(default)]
+    pub container_crash: Option<PodsFile>,
+    /// Every container of a Deployment exits some time after its start.
+    #[serde(default)]
+    pub crash_loop: Option<CrashLoopFile>,
+    /// Pods are deleted gracefully.
+    #[serde(default)]
+    pub delete_pods: Option<PodsFile>,
+    /// Image pulls take longer.
+    #[serde(default)]
+    pub registry_slow: Option<SlowFile>,
+    /// A node group gets a new upper limit.
+    #[serde(default)]
+    pub node_group_max: Option<GroupMaxFile>,
+    /// The cluster's total node limit changes; 0: none.
+    #[serde(default)]
+    pub max_nodes_total: Option<u32>,
+    /// `kubectl scale deployment`.
+    #[serde(default)]
+    pub scale: Option<ScaleFile>,
+}
+
+/// Which nodes.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct NodesFile {
+    /// Only this group.
+    pub group: Option<String>,
+    /// Only this zone.
+    pub zone: Option<String>,
+    /// How many, drawn among those that match; default: all.
+    pub count: Option<u32>,
+}
+
+/// A zone.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ZoneFile {
+    /// Its name.
+    pub zone: String,
+}
+
+/// Which pods.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PodsFile {
+    /// Of which Deployment.
+    pub deployment: String,
+    /// How many, drawn among the running ones; default: all.
+    #[serde(default)]
+    pub count: Option<u32>,
+}
+
+/// A crash loop.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CrashLoopFile {
+    /// Of which Deployment.
+    pub deployment: String,
+    /// How long a container runs.
+    pub after: Span,
+}
+
+/// A slow registry.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SlowFile {
+    /// How many times as long.
+    pub factor: f64,
+}
+
+/// A new limit.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GroupMaxFile {
+    /// The group.
+    pub group: String,
+    /// The limit.
+    pub max: u32,
+}
+
+/// A new size.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ScaleFile {
+    /// The Deployment.
+    pub deployment: String,
+    /// Its new replicas.
+    pub replicas: u32,
+}
+
+/// What to observe.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ObserveFile {
+    /// Time between two rows of the time series; default: duration / 1440, at least 1s.
+    pub every: Option<Span>,
+    /// Steps in which a continuous curve is followed; default 15s.
+    pub traffic_resolution: Option<Span>,
+    /// Share of failed requests that is still fine; default 1%.
+    pub error_budget: Option<Ratio>,
+    /// 95th percentile of latency that is still fine; default 1s.
+    pub latency_objective: Option<Span>,
+    /// Currency of the prices; default USD.
+    pub currency: Option<String>,
+}
+
+/// Bounds of a measure.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ExpectFile {
+    /// Smallest value that is fine.
+    pub at_least: Option<BoundFile>,
+    /// Largest value that is fine.
+    pub at_most: Option<BoundFile>,
+    /// Only for this Deployment.
+    pub of: Option<String>,
+    /// Only from this instant on.
+    pub from: Option<Span>,
+    /// Only until this instant.
+    pub until: Option<Span>,
+}
+
+/// A bound: a number, a share (`1%`) or a duration (`2h`), as the measure's unit asks.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum BoundFile {
+    /// A number.
+    Number(f64),
+    /// A share or a duration.
+    Text(String),
+}

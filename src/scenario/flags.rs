@@ -1,0 +1,298 @@
+//! The `flags:` section: components and their settings, under upstream's flag names.
+
+use super::model::{ApiServerFlags, CloudFlags, Flags, KubeletFlags, MetricsServerFlags};
+use super::value::{Ratio, Span, Varying};
+use crate::control::flags::{
+    ClusterAutoscalerFlags, ControllerManagerFlags, Expander, SchedulerFlags,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Sets a field of the model where the file gives one.
+trait Give<T> {
+    fn give(self, to: &mut T);
+}
+
+impl<T> Give<T> for Option<T> {
+    fn give(self, to: &mut T) {
+        if let Some(value) = self {
+            *to = value;
+        }
+    }
+}
+
+impl Give<crate::units::SimDuration> for Option<Span> {
+    fn give(self, to: &mut crate::units::SimDuration) {
+        self.map(|span| span.0).give(to);
+    }
+}
+
+impl Give<f64> for Option<Ratio> {
+    fn give(self, to: &mut f64) {
+        self.map(|ratio| ratio.0).give(to);
+    }
+}
+
+impl Give<crate::sim::sample::Distribution> for Option<Varying> {
+    fn give(self, to: &mut crate::sim::sample::Distribution) {
+        self.map(|varying| varying.0).give(to);
+    }
+}
+
+macro_rules! flags {
+    ($(#[$doc:meta])* $file:ident -> $model:ty { $($(#[$field_doc:meta])* $field:ident : $kind:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+        pub struct $file {
+            $($(#[$field_doc])* pub $field: Option<$kind>,)*
+        }
+
+        impl $file {
+            /// These settings over the defaults.
+            pub fn over_defaults(&self) -> $model {
+                let mut flags = <$model>::default();
+                $(self.$field.clone().give(&mut flags.$field);)*
+                flags
+            }
+        }
+    };
+}
+
+flags! {
+    /// `kube-controller-manager`.
+    ControllerManagerFile -> ControllerManagerFlags {
+        /// Requests a second of each controller's client. Default 20.
+        kube_api_qps: f64,
+        /// Burst of each controller's client. Default 30.
+        kube_api_burst: u32,
+        /// Default 5.
+        concurrent_deployment_syncs: u32,
+        /// Default 5.
+        concurrent_replicaset_syncs: u32,
+        /// Default 5.
+        concurrent_service_endpoint_syncs: u32,
+        /// Default 15s.
+        horizontal_pod_autoscaler_sync_period: Span,
+        /// Default 5m.
+        horizontal_pod_autoscaler_downscale_stabilization: Span,
+        /// Default 0.1.
+        horizontal_pod_autoscaler_tolerance: f64,
+        /// Default 5m.
+        horizontal_pod_autoscaler_cpu_initialization_period: Span,
+        /// Default 30s.
+        horizontal_pod_autoscaler_initial_readiness_delay: Span,
+        /// Default 5s.
+        node_monitor_period: Span,
+        /// Default 50s.
+        node_monitor_grace_period: Span,
+        /// Default 60s.
+        node_startup_grace_period: Span,
+        /// Nodes a second in a healthy zone. Default 0.1.
+        node_eviction_rate: f64,
+        /// Nodes a second in an unhealthy large zone. Default 0.01.
+        secondary_node_eviction_rate: f64,
+        /// Default 0.55.
+        unhealthy_zone_threshold: Ratio,
+        /// Default 50.
+        large_cluster_size_threshold: u32,
+        /// Default 12500.
+        terminated_pod_gc_threshold: u32,
+    }
+}
+
+flags! {
+    /// `kube-scheduler`.
+    SchedulerFile -> SchedulerFlags {
+        /// Requests a second of its client. Default 50.
+        kube_api_qps: f64,
+        /// Burst of its client. Default 100.
+        kube_api_burst: u32,
+        /// 0: adaptive (default).
+        percentage_of_nodes_to_score: u32,
+        /// Default 1s.
+        pod_initial_backoff: Span,
+        /// Default 10s.
+        pod_max_backoff: Span,
+    }
+}
+
+flags! {
+    /// `cluster-autoscaler`. Giving any of these installs it, as does a group with min < max.
+    ClusterAutoscalerFile -> ClusterAutoscalerFlags {
+        /// Default 10s.
+        scan_interval: Span,
+        /// Default least-waste.
+        expander: ExpanderFile,
+        /// 0: no limit (default).
+        max_nodes_total: u32,
+        /// Default 15m.
+        max_node_provision_time: Span,
+        /// Default true.
+        scale_down_enabled: bool,
+        /// Default 10m.
+        scale_down_unneeded_time: Span,
+        /// Default 20m.
+        scale_down_unready_time: Span,
+        /// Default 10m.
+        scale_down_delay_after_add: Span,
+        /// Default 0s: one scan.
+        scale_down_delay_after_delete: Span,
+        /// Default 3m.
+        scale_down_delay_after_failure: Span,
+        /// Default 0.5.
+        scale_down_utilization_threshold: Ratio,
+        /// Default 10.
+        max_scale_down_parallelism: u32,
+        /// Default 1.
+        max_drain_parallelism: u32,
+        /// Default 10m.
+        max_graceful_termination_sec: Span,
+        /// Default 45.
+        max_total_unready_percentage: f64,
+        /// Default 3.
+        ok_total_unready_count: u32,
+        /// Default 1000.
+        max_nodes_per_scaleup: u32,
+        /// Default false.
+        balance_similar_node_groups: bool,
+        /// Default 5m.
+        initial_node_group_backoff_duration: Span,
+        /// Default 30m.
+        max_node_group_backoff_duration: Span,
+        /// Default 3h.
+        node_group_backoff_reset_timeout: Span,
+        /// Default 0s.
+        new_pod_scale_up_delay: Span,
+    }
+}
+
+/// `--expander`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExpanderFile {
+    /// Any group that helps.
+    Random,
+    /// The least CPU and memory left over.
+    LeastWaste,
+    /// The most pods helped.
+    MostPods,
+    /// The cheapest.
+    Price,
+}
+
+impl Give<Expander> for Option<ExpanderFile> {
+    fn give(self, to: &mut Expander) {
+        let expander = self.map(|expander| match expander {
+            ExpanderFile::Random => Expander::Random,
+            ExpanderFile::LeastWaste => Expander::LeastWaste,
+            ExpanderFile::MostPods => Expander::MostPods,
+            ExpanderFile::Price => Expander::Price,
+        });
+        expander.give(to);
+    }
+}
+
+flags! {
+    /// The kubelets.
+    KubeletFile -> KubeletFlags {
+        /// Lease renewal. Default 10s.
+        lease_renew_interval: Span,
+        /// Default 5m.
+        node_status_report_frequency: Span,
+        /// Default true.
+        serialize_image_pulls: bool,
+        /// Pods that a node starts a second. Default 3 (measured 2 to 3.6).
+        pod_starts_per_second: f64,
+        /// Sandbox and network of a pod. Default p50 450ms, p99 900ms.
+        sandbox: Varying,
+        /// Creating and starting a container. Default p50 60ms, p99 300ms.
+        container_start: Varying,
+        /// Seconds per image layer. Default 0.04.
+        layer_seconds: f64,
+        /// Default 1s.
+        pleg_relist_period: Span,
+        /// First CrashLoopBackOff. Default 10s.
+        crash_loop_initial: Span,
+        /// Longest CrashLoopBackOff. Default 5m.
+        crash_loop_max: Span,
+        /// From SIGTERM to the end of a container. Default p50 500ms, p99 3s.
+        termination: Varying,
+    }
+}
+
+flags! {
+    /// `metrics-server`.
+    MetricsServerFile -> MetricsServerFlags {
+        /// Default 15s.
+        metric_resolution: Span,
+    }
+}
+
+flags! {
+    /// The API server as its clients meet it.
+    ApiServerFile -> ApiServerFlags {
+        /// A mutating request. Default 5ms.
+        write_latency: Span,
+        /// From a change to its watchers. Default 3ms.
+        watch_latency: Span,
+        /// From changed endpoints to kube-proxies. Default 1s.
+        proxy_latency: Span,
+    }
+}
+
+/// The cloud provider.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct CloudFile {
+    /// Machine creations a second. Default 10.
+    pub creates_per_second: Option<f64>,
+    /// Machine creations at once. Default 100.
+    pub create_burst: Option<u32>,
+    /// Quota of CPU cores. Default: none.
+    pub cpu_quota: Option<u32>,
+    /// Time to delete a machine. Default p50 93s, p99 237s.
+    pub delete: Option<Varying>,
+}
+
+/// Settings of the cluster's components.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct FlagsFile {
+    /// `kube-controller-manager`.
+    pub kube_controller_manager: ControllerManagerFile,
+    /// `kube-scheduler`.
+    pub kube_scheduler: SchedulerFile,
+    /// `cluster-autoscaler`.
+    pub cluster_autoscaler: Option<ClusterAutoscalerFile>,
+    /// The kubelets.
+    pub kubelet: KubeletFile,
+    /// `metrics-server`.
+    pub metrics_server: MetricsServerFile,
+    /// The API server.
+    pub api_server: ApiServerFile,
+    /// The cloud provider.
+    pub cloud: CloudFile,
+}
+
+impl FlagsFile {
+    /// These settings over the defaults; `autoscaled`: some group has room to grow.
+    pub fn over_defaults(&self, autoscaled: bool) -> Flags {
+        let autoscaler = self.cluster_autoscaler.clone();
+        let autoscaler = autoscaler.or(autoscaled.then(ClusterAutoscalerFile::default));
+        let mut cloud = CloudFlags::default();
+        self.cloud.creates_per_second.give(&mut cloud.creates_per_second);
+        self.cloud.create_burst.give(&mut cloud.create_burst);
+        cloud.cpu_quota = self.cloud.cpu_quota;
+        self.cloud.delete.clone().give(&mut cloud.delete);
+        Flags {
+            controller_manager: self.kube_controller_manager.over_defaults(),
+            scheduler: self.kube_scheduler.over_defaults(),
+            cluster_autoscaler: autoscaler.map(|flags| flags.over_defaults()),
+            kubelet: self.kubelet.over_defaults(),
+            metrics_server: self.metrics_server.over_defaults(),
+            api_server: self.api_server.over_defaults(),
+            cloud,
+        }
+    }
+}
