@@ -5,11 +5,16 @@
 //! on as they come, so memory follows live objects, not history (DESIGN rule 11).
 
 pub mod latency;
+pub mod measure;
 pub mod metric;
+pub mod objective;
 pub mod recorder;
 pub mod rows;
 pub mod story;
+pub mod summarize;
 pub mod summary;
 pub mod totals;
+pub mod turning_points;
+pub mod wording;
 
 pub use recorder::{Recorder, Sink};

@@ -1,7 +1,9 @@
 //! The recorder: takes rows as they come, keeps what the summary needs, hands them to the sink.
 
 use super::rows::{ClusterSample, EventRow, NodeRow, PodRow, WorkloadSample};
-use super::totals::Totals;
+use super::totals::{NodeGroupTotals, Totals};
+use crate::api::Text;
+use std::collections::BTreeMap;
 
 /// Where rows go. All methods may be left as they are: a sink takes what it wants.
 ///
@@ -36,6 +38,8 @@ pub struct Recorder<'a> {
     pub events: [u64; 2],
     /// Sums and histograms that the world keeps as it goes.
     pub totals: Totals,
+    /// Nodes by group and machine type.
+    pub node_groups: BTreeMap<(Text, Text), NodeGroupTotals>,
 }
 
 impl<'a> Recorder<'a> {
@@ -47,6 +51,7 @@ impl<'a> Recorder<'a> {
             workloads: Vec::new(),
             events: [0, 0],
             totals: Totals::default(),
+            node_groups: BTreeMap::new(),
         }
     }
 
@@ -75,6 +80,8 @@ impl<'a> Recorder<'a> {
 
     /// Takes a node's life.
     pub fn node(&mut self, row: &NodeRow) {
+        let group = (row.group.clone(), row.machine.clone());
+        self.node_groups.entry(group).or_default().add(row);
         self.sink.node(row);
     }
 }

@@ -12,6 +12,8 @@ pub struct Summary {
     pub scenario: String,
     /// Its question.
     pub question: String,
+    /// What it teaches; may be empty.
+    pub about: String,
     /// Root seed.
     pub seed: u64,
     /// Simulated time.
@@ -30,6 +32,8 @@ pub struct Summary {
     pub story: Vec<Point>,
     /// One entry per Deployment, in the scenario's order.
     pub workloads: Vec<WorkloadSummary>,
+    /// One entry per node group and machine type, by name.
+    pub node_groups: Vec<NodeGroupSummary>,
     /// The scenario's assertions and how they went.
     pub expectations: Vec<ExpectationResult>,
     /// What was accepted without effect: a line each.
@@ -165,6 +169,8 @@ pub struct WorkloadSummary {
     pub peak_desired: u32,
     /// Most Ready pods.
     pub peak_ready: u32,
+    /// Most pods without a node.
+    pub peak_pending: u32,
     /// Latency in its pods, seconds.
     pub latency_p50_s: Option<f64>,
     /// 95th percentile.
@@ -173,6 +179,23 @@ pub struct WorkloadSummary {
     pub latency_p99_s: Option<f64>,
     /// Container restarts.
     pub restarts: u64,
+}
+
+/// The machines of one group over the whole run.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct NodeGroupSummary {
+    /// Name of the group.
+    pub name: String,
+    /// Machine type.
+    pub machine: String,
+    /// Nodes that existed at some time.
+    pub nodes: u64,
+    /// Those of them that never became Ready.
+    pub never_ready: u64,
+    /// What they cost.
+    pub cost: f64,
+    /// Energy they took, kilowatt hours.
+    pub energy_kwh: f64,
 }
 
 /// An assertion and its outcome.

@@ -1,6 +1,7 @@
 //! What the world counts as it goes, for the summary: sums and histograms that no row holds.
 
 use super::latency::LatencyHistogram;
+use super::rows::NodeRow;
 use super::story::TurningPoint;
 
 /// Running totals of a run.
@@ -38,4 +39,27 @@ pub struct Totals {
     pub workload_latency: Vec<LatencyHistogram>,
     /// Turning points that the world saw itself (limits, faults, lost nodes), in time order.
     pub moments: Vec<TurningPoint>,
+}
+
+/// What is kept of the nodes of one group when they are gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct NodeGroupTotals {
+    /// Nodes that existed.
+    pub nodes: u64,
+    /// Those that never became Ready.
+    pub never_ready: u64,
+    /// What they cost.
+    pub cost: f64,
+    /// Energy they took, watt hours.
+    pub energy_wh: f64,
+}
+
+impl NodeGroupTotals {
+    /// Adds a node's life.
+    pub fn add(&mut self, node: &NodeRow) {
+        self.nodes += 1;
+        self.never_ready += u64::from(node.ready.is_none());
+        self.cost += node.cost;
+        self.energy_wh += node.energy_wh;
+    }
 }
