@@ -21,3 +21,5 @@ pub mod scenario;
 pub mod check;
 
 pub mod world;
+
+pub mod report;

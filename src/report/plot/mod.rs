@@ -1,0 +1,146 @@
+//! The plots of a result folder and of the report page.
+//!
+//! A plot file says what is shown, as [`panel`]s; [`frame`] draws. All plots share the time axis
+//! and the numbered turning points. Bytes depend on the results only.
+
+mod axis;
+mod cost;
+mod demand;
+mod frame;
+mod latency;
+mod nodes;
+mod palette;
+mod panel;
+mod replicas;
+mod services;
+mod thin;
+
+use super::folder::Results;
+use crate::record::objective::{self, Target};
+use crate::record::rows::ClusterSample;
+use crate::units::SimDuration;
+use frame::Frame;
+use panel::{Panel, Points};
+use std::io;
+
+/// A plot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plot {
+    /// Demand against what the ready pods can serve.
+    Demand,
+    /// Latency and errors.
+    Latency,
+    /// Which Deployment failed requests, and when.
+    Services,
+    /// Pods: desired, ready, starting, waiting.
+    Replicas,
+    /// Nodes: ready, booting, the limit; CPU.
+    Nodes,
+    /// Cost per hour and so far.
+    Cost,
+}
+
+/// What a plot is drawn for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A file of its own: titled, on white.
+    File,
+    /// The report page on a wide screen: the page gives title and ground.
+    Page,
+    /// The report page on a phone.
+    Phone,
+}
+
+/// What the plots show.
+#[derive(Clone, Debug)]
+pub struct Data<'a> {
+    results: &'a Results<'a>,
+    end_s: f64,
+    marks: Vec<f64>,
+    missed: Vec<(f64, f64)>,
+}
+
+impl<'a> Data<'a> {
+    /// The plots' view of `results`.
+    pub fn new(results: &'a Results<'a>) -> Data<'a> {
+        let summary = results.summary;
+        let objective = &summary.objective;
+        let target =
+            Target { error_budget: objective.error_budget, latency_s: objective.latency_s };
+        let episodes = objective::episodes(results.cluster, target, SimDuration::ZERO);
+        let missed = |e: objective::Episode| (e.from.as_secs_f64(), e.until.as_secs_f64());
+        Data {
+            results,
+            // An axis needs a length.
+            end_s: summary.duration_s.max(1.0),
+            marks: summary.story.iter().map(|p| p.time_s.min(summary.duration_s)).collect(),
+            missed: episodes.into_iter().map(missed).collect(),
+        }
+    }
+
+    /// Values of the cluster over time.
+    fn over_time(&self, value: impl Fn(&ClusterSample) -> f64) -> Points {
+        self.results.cluster.iter().map(|row| (row.time.as_secs_f64(), value(row))).collect()
+    }
+
+    fn frame(&self, plot: Plot, format: Format) -> Frame<'_> {
+        let (marks, missed) = (&self.marks, &self.missed);
+        let left = frame::Measures::of(format).left;
+        Frame { title: plot.title(), format, left, end_s: self.end_s, marks, missed }
+    }
+}
+
+/// Requests a second of the `requests` in the interval of `row`.
+fn per_second(row: &ClusterSample, requests: f64) -> f64 {
+    let seconds = row.interval.as_secs_f64();
+    if seconds > 0.0 { requests / seconds } else { 0.0 }
+}
+
+impl Plot {
+    /// All plots, in the order of the page.
+    pub const ALL: [Plot; 6] =
+        [Plot::Demand, Plot::Latency, Plot::Services, Plot::Replicas, Plot::Nodes, Plot::Cost];
+
+    /// Name of its file, without extension.
+    pub fn name(self) -> &'static str {
+        match self {
+            Plot::Demand => "demand",
+            Plot::Latency => "latency",
+            Plot::Services => "services",
+            Plot::Replicas => "replicas",
+            Plot::Nodes => "nodes",
+            Plot::Cost => "cost",
+        }
+    }
+
+    /// Its title.
+    pub fn title(self) -> &'static str {
+        match self {
+            Plot::Demand => "Demand against capacity",
+            Plot::Latency => "Latency and errors",
+            Plot::Services => "Which services failed, and when",
+            Plot::Replicas => "Pods",
+            Plot::Nodes => "Nodes and CPU",
+            Plot::Cost => "Cost",
+        }
+    }
+
+    /// The picture as SVG.
+    ///
+    /// # Errors
+    /// The drawing library failed; none is known to happen.
+    pub fn svg(self, data: &Data<'_>, format: Format) -> io::Result<String> {
+        let frame = data.frame(self, format);
+        let panels: Vec<Panel> = match self {
+            Plot::Demand => demand::panels(data),
+            Plot::Latency => latency::panels(data),
+            Plot::Services => return services::svg(data, &frame),
+            Plot::Replicas => replicas::panels(data),
+            Plot::Nodes => nodes::panels(data),
+            Plot::Cost => cost::panels(data),
+        };
+        let labels = panels.iter().flat_map(|p| &p.layers).map(|l| l.label.as_str());
+        let labels: Vec<&str> = labels.filter(|l| !l.is_empty()).collect();
+        frame.svg(&panels, &format!("{} over time: {}", self.title(), labels.join(", ")))
+    }
+}

@@ -1,0 +1,176 @@
+//! A launch of realistic size is written to a result folder: whole, equal twice, without traces of
+//! the machine.
+//!
+//! `STORMGLASS_KEEP=DIR cargo test --test report` leaves the folder of the launch in `DIR`, to be
+//! looked at.
+
+mod launch_data;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use stormglass::record::Recorder;
+use stormglass::record::measure::Expected;
+use stormglass::record::objective::Target;
+use stormglass::record::summarize::{RunFacts, summarize};
+use stormglass::record::summary::Summary;
+use stormglass::report::{Manifest, ReportError, ResultFolder, Results, Timing, terminal};
+use stormglass::units::{SimDuration, SimTime};
+
+const SCENARIO: &str = "pokemon-go/launch-50x";
+
+fn expectations() -> [Expected<'static>; 5] {
+    [
+        Expected {
+            metric: "failed_ratio",
+            until: Some(SimTime::from_secs(6 * 3600)),
+            at_most: Some(0.001),
+            text: "failed_ratio until 6h at most 0.1%",
+            ..Default::default()
+        },
+        Expected {
+            metric: "node_limit_time",
+            at_least: Some(3600.0),
+            text: "node_limit_time at least 1h",
+            ..Default::default()
+        },
+        Expected {
+            metric: "time_to_recover",
+            at_most: Some(6.0 * 3600.0),
+            text: "time_to_recover at most 6h",
+            ..Default::default()
+        },
+        Expected {
+            metric: "failed_ratio",
+            at_most: Some(0.05),
+            text: "failed_ratio at most 5%",
+            ..Default::default()
+        },
+        Expected {
+            metric: "latency_p99",
+            of: Some("pokemon-go/no-such-service"),
+            at_most: Some(1.0),
+            text: "latency_p99 of pokemon-go/no-such-service at most 1s",
+            ..Default::default()
+        },
+    ]
+}
+
+fn summary(recorder: &Recorder<'_>, names: &[String]) -> Summary {
+    let ignored = [
+        "manifests/frontend.yaml:41: ConfigMap pokemon-go/<settings>: no effect on the simulation"
+            .to_owned(),
+        "manifests/frontend.yaml:3: Deployment pokemon-go/frontend spec.strategy: not modelled yet"
+            .to_owned(),
+    ];
+    let facts = RunFacts {
+        scenario: SCENARIO,
+        question: "Does a backend sized for five times the planned load survive fifty times, & what heals it?",
+        about: "Traffic passed the target fifty times over within a day of opening. Watch \
+                the node limit: until it is raised, no autoscaler can help.",
+        seed: 1,
+        duration: SimDuration::from_secs(86_400),
+        workloads: names,
+        target: Target { error_budget: 0.01, latency_s: 0.5 },
+        currency: "USD",
+        ignored: &ignored,
+    };
+    summarize(recorder, &facts, &expectations())
+}
+
+fn manifest() -> Manifest {
+    Manifest {
+        version: "0.1.0".into(),
+        scenario: SCENARIO.into(),
+        scenario_hash: "5f2c9d7ab1e04c6f8e3a7b90d1c2e3f45f2c9d7ab1e04c6f8e3a7b90d1c2e3f4".into(),
+        seed: 1,
+        events: 12_345_678,
+        event_log_hash: "9b1d4e7fa2c05d6e8f3b7a91c0d2e4f69b1d4e7fa2c05d6e8f3b7a91c0d2e4f6".into(),
+        repeat: "stormglass run scenarios/pokemon-go/launch-50x.yaml --seed 1".into(),
+        parameters: serde_json::json!({
+            "observe": {"every": "1m", "error_budget": 0.01, "latency_objective": "500ms"},
+            "cluster_autoscaler": {"scan-interval": "10s", "max-nodes-total": 420},
+        }),
+    }
+}
+
+/// Writes the launch to `base`; gives the folder and the summary.
+fn write(base: &Path, wall_s: f64) -> Result<(PathBuf, Summary), ReportError> {
+    let names = launch_data::names();
+    let folder = ResultFolder::create(base, SCENARIO, 1)?;
+    let mut sink = folder.sink(&names)?;
+    let mut recorder = Recorder::new(&mut sink);
+    launch_data::play(&mut recorder);
+    launch_data::rows(&mut recorder, 50_000, 1_800, 100_000);
+    let summary = summary(&recorder, &names);
+    let Recorder { cluster, workloads, .. } = recorder;
+    let results = Results {
+        cluster: &cluster,
+        workloads: &workloads,
+        names: &names,
+        summary: &summary,
+        manifest: &manifest(),
+        timing: Timing { wall_s, events_per_s: 1e6, peak_memory_bytes: Some(123 << 20) },
+    };
+    let path = folder.finish(sink, &results)?;
+    Ok((path, summary))
+}
+
+/// A folder for this process that is gone afterwards, unless it is to be kept.
+struct Place(PathBuf, bool);
+
+impl Place {
+    fn new(name: &str) -> Place {
+        if let (Some(kept), "first") = (std::env::var_os("STORMGLASS_KEEP"), name) {
+            return Place(kept.into(), true);
+        }
+        let name = format!("stormglass-report-{}-{name}", std::process::id());
+        Place(std::env::temp_dir().join(name), false)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.1 {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// All files under `folder` by relative name.
+fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            files.extend(contents(&path).into_iter().map(|(n, b)| (format!("{name}/{n}"), b)));
+        } else {
+            files.insert(name, fs::read(&path).unwrap());
+        }
+    }
+    files
+}
+
+#[test]
+fn a_launch_is_written_whole_and_equal_twice() {
+    let (first, second) = (Place::new("first"), Place::new("second"));
+    let (path, summary) = write(&first.0, 2.5).unwrap();
+    let (other_path, other_summary) = write(&second.0, 3.5).unwrap();
+    assert_eq!(path, first.0.join(SCENARIO).join("1"));
+    assert_eq!(summary, other_summary);
+    let (files, other_files) = (contents(&path), contents(&other_path));
+    let manifest: serde_json::Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+    let listed: Vec<&str> =
+        manifest["files"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
+    assert_eq!(files.keys().collect::<Vec<_>>(), listed, "the manifest lists what is there");
+    for (name, bytes) in &files {
+        assert_eq!(*bytes == other_files[name], name != "timing.json", "{name}");
+        assert!(!bytes.is_empty(), "{name}");
+    }
+    let story = terminal::story(&summary, Some(Path::new("results/pokemon-go/launch-50x/1")));
+    if std::env::var_os("STORMGLASS_KEEP").is_some() {
+        fs::write(first.0.join("story.txt"), &story).unwrap();
+    }
+    assert!(story.lines().all(|line| line.chars().count() <= 100), "{story}");
+}
