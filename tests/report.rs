@@ -4,6 +4,8 @@
 //! `STORMGLASS_KEEP=DIR cargo test --test report` leaves the folder of the launch in `DIR`, to be
 //! looked at.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod launch_data;
 
 use std::collections::BTreeMap;
@@ -173,4 +175,40 @@ fn a_launch_is_written_whole_and_equal_twice() {
         fs::write(first.0.join("story.txt"), &story).unwrap();
     }
     assert!(story.lines().all(|line| line.chars().count() <= 100), "{story}");
+}
+
+#[test]
+fn a_run_in_which_nothing_happened_is_written_too() {
+    let place = Place::new("nothing");
+    let folder = ResultFolder::create(&place.0, "nothing", 1).unwrap();
+    let sink = folder.sink(&[]).unwrap();
+    let results = Results {
+        cluster: &[],
+        workloads: &[],
+        names: &[],
+        summary: &Summary::default(),
+        manifest: &manifest(),
+        timing: Timing::default(),
+    };
+    let path = folder.finish(sink, &results).unwrap();
+    assert_eq!(fs::read_to_string(path.join("events.csv")).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn the_page_asks_nothing_of_the_network_and_trusts_no_text() {
+    let place = Place::new("page");
+    let (path, _) = write(&place.0, 1.0).unwrap();
+    let page = fs::read_to_string(path.join("report.html")).unwrap();
+    for outside in ["http://", "https://", "src=", "@import", "url(", "<script"] {
+        // The name of SVG's namespace looks like an address and is none.
+        let page = page.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(page.contains("fifty times, &amp; what heals it?"));
+    assert!(page.contains("ConfigMap pokemon-go/&lt;settings&gt;"));
+    let place = place.0.to_string_lossy().into_owned();
+    for (name, bytes) in contents(&path) {
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains(&place), "{name} tells where it was written");
+    }
 }

@@ -47,7 +47,12 @@ pub fn check(run: &Measured<'_, '_>, expected: &Expected<'_>) -> ExpectationResu
         expected.at_least.is_none_or(|least| m >= least)
             && expected.at_most.is_none_or(|most| m <= most)
     });
-    ExpectationResult { text: expected.text.to_owned(), measured, held }
+    ExpectationResult {
+        text: expected.text.to_owned(),
+        metric: expected.metric.to_owned(),
+        measured,
+        held,
+    }
 }
 
 /// The value of the measure that `expected` names, in its unit; `None`: unknown, narrowed in a way

@@ -203,6 +203,8 @@ pub struct NodeGroupSummary {
 pub struct ExpectationResult {
     /// As written.
     pub text: String,
+    /// Name of what it measures.
+    pub metric: String,
     /// What was measured; `null` when there was nothing to measure (which is a miss).
     pub measured: Option<f64>,
     /// Whether it held.

@@ -13,6 +13,8 @@ use crate::units::{SimDuration, SimTime};
 pub const MOST_POINTS: usize = 20;
 /// Episodes of one kind told at most: the first, the longest between, the last.
 const MOST_EPISODES: usize = 3;
+/// From this share of the peak on, demand is at its peak.
+const PLATEAU: f64 = 0.98;
 /// A peak of demand below this multiple of the first rate is noise, not a moment.
 const NOTABLE_PEAK: f64 = 1.2;
 
@@ -148,9 +150,9 @@ fn why_missed(row: &ClusterSample, target: Target) -> String {
 }
 
 fn peak_demand(rows: &[ClusterSample]) -> Option<TurningPoint> {
-    // `max_by` gives the last of equals; the first is when the peak was reached.
-    let row = rows.iter().rev().max_by(|a, b| offered_rps(a).total_cmp(&offered_rps(b)))?;
-    let peak = offered_rps(row);
+    let peak = rows.iter().map(offered_rps).max_by(f64::total_cmp)?;
+    // On a noisy plateau the highest sample is an accident: told is when the plateau is reached.
+    let row = rows.iter().find(|row| offered_rps(row) >= peak * PLATEAU)?;
     let start = rows.iter().map(offered_rps).find(|rps| *rps > 0.0)?;
     if peak < start * NOTABLE_PEAK {
         return None;

@@ -89,10 +89,11 @@ pub fn duration(seconds: f64) -> String {
             format!("{large}{large_unit} {small}{small_unit}")
         }
     };
-    if days > 0 {
+    // Up to two days people count hours.
+    if days >= 2 {
         two(days, "d", hours, "h")
-    } else if hours > 0 {
-        two(hours, "h", minutes, "m")
+    } else if whole >= 3600 {
+        two(whole / 3600, "h", minutes, "m")
     } else {
         two(minutes, "m", rest, "s")
     }
@@ -171,6 +172,7 @@ mod tests {
             ("minutes and seconds", 750.0, "12m 30s"),
             ("whole hours have no minutes", 7200.0, "2h"),
             ("hours and minutes", 8040.0, "2h 14m"),
+            ("a day is 24 hours", 86_400.0, "24h"),
             ("days and hours", 273_600.0, "3d 4h"),
         ];
         for (sentence, seconds, expected) in rows {

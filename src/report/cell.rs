@@ -94,16 +94,25 @@ impl CellText {
     }
 }
 
+/// The system's error inside an error of the csv crate, whose own conversion hides its kind.
+pub(super) fn io_error(error: csv::Error) -> std::io::Error {
+    let text = error.to_string();
+    match error.into_kind() {
+        csv::ErrorKind::Io(e) => e,
+        _ => std::io::Error::other(text),
+    }
+}
+
 /// Writes one row of `cells`.
 pub(super) fn write_row<'a, W: std::io::Write>(
     csv: &mut csv::Writer<W>,
     text: &mut CellText,
     cells: impl IntoIterator<Item = Cell<'a>>,
-) -> csv::Result<()> {
+) -> std::io::Result<()> {
     for cell in cells {
-        csv.write_field(text.of(cell))?;
+        csv.write_field(text.of(cell)).map_err(io_error)?;
     }
-    csv.write_record(None::<&[u8]>)
+    csv.write_record(None::<&[u8]>).map_err(io_error)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 mod cell;
 mod error;
+mod figures;
 mod folder;
 mod html;
 mod manifest;

@@ -2,7 +2,7 @@
 //!
 //! Rows stand in the order in which they come: events by time, pods and nodes as they end.
 
-use super::cell::{Cell, CellText, write_row};
+use super::cell::{Cell, CellText, io_error, write_row};
 use super::error::ReportError;
 use super::output::Output;
 use crate::record::Sink;
@@ -63,13 +63,13 @@ impl Table {
     fn create(folder: &Path, name: &str, columns: &[&str]) -> Result<Table, ReportError> {
         let path = folder.join(name);
         let mut csv = csv::Writer::from_writer(Output::create(path.clone())?);
-        let failed = csv.write_record(columns).err().map(io::Error::from);
+        let failed = csv.write_record(columns).err().map(io_error);
         Ok(Table { csv, path, failed })
     }
 
     fn row<'a>(&mut self, text: &mut CellText, cells: impl IntoIterator<Item = Cell<'a>>) {
         if self.failed.is_none() {
-            self.failed = write_row(&mut self.csv, text, cells).err().map(io::Error::from);
+            self.failed = write_row(&mut self.csv, text, cells).err();
         }
     }
 

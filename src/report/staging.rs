@@ -322,6 +322,7 @@ mod tests {
     fn what_killed_runs_left_is_cleaned() {
         let scratch = Scratch::new("staging-killed");
         let parent = scratch.path().join("a/b");
+        publish(scratch.path(), &["old.csv"]);
         for hidden in [".1.partial", ".2.partial", ".1.old"] {
             fs::create_dir_all(parent.join(hidden)).unwrap();
             fs::write(parent.join(hidden).join("half.csv"), "x").unwrap();

@@ -6,7 +6,7 @@ use super::cell::Cell;
 use super::timeseries::{COLUMNS, Column, Kind, Row};
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
-use parquet::errors::Result;
+use parquet::errors::{ParquetError, Result};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::parser::parse_message_type;
@@ -21,7 +21,18 @@ pub(super) fn write<'a>(
     output: &mut (impl Write + Send),
     rows: impl Iterator<Item = Row<'a>>,
 ) -> io::Result<()> {
-    write_rows(output, rows).map_err(io::Error::other)
+    write_rows(output, rows).map_err(io_error)
+}
+
+/// The system's error inside an error of the parquet crate, so that its kind is known.
+fn io_error(error: ParquetError) -> io::Error {
+    match error {
+        ParquetError::External(inside) => match inside.downcast::<io::Error>() {
+            Ok(e) => *e,
+            Err(inside) => io::Error::other(inside),
+        },
+        error => io::Error::other(error),
+    }
 }
 
 fn write_rows<'a>(

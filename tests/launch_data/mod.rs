@@ -28,7 +28,7 @@ const SERVICES: [(&str, f64, f64); 12] = [
 const PODS_PER_NODE: f64 = 14.0;
 
 /// Names of the Deployments.
-pub fn names() -> Vec<String> {
+pub(crate) fn names() -> Vec<String> {
     SERVICES.iter().map(|(name, ..)| format!("pokemon-go/{name}")).collect()
 }
 
@@ -62,7 +62,7 @@ struct State {
 }
 
 /// Plays the launch into `recorder`.
-pub fn play(recorder: &mut Recorder<'_>) {
+pub(crate) fn play(recorder: &mut Recorder<'_>) {
     let mut state = State {
         nodes: 60.0,
         booting: 0.0,
@@ -228,7 +228,7 @@ fn finish(s: &State, recorder: &mut Recorder<'_>) {
 }
 
 /// Rows of `pods`, `nodes` and `events` as a run of that size leaves them.
-pub fn rows(recorder: &mut Recorder<'_>, pods: u64, nodes: u64, events: u64) {
+pub(crate) fn rows(recorder: &mut Recorder<'_>, pods: u64, nodes: u64, events: u64) {
     for i in 0..events {
         recorder.event(&EventRow {
             time: SimTime(i * 864_000_000),

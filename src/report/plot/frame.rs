@@ -11,13 +11,14 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::io;
+use std::ops::Range;
 
 /// Device units per point of the drawing: the backend knows whole units only.
 pub(super) const FINE: i32 = 2;
 /// The backend divides sizes by this to get from a text's box to its font size.
 const BOX_PER_FONT: f64 = 1.24;
-/// Mean width of a character relative to the font size.
-const CHARACTER: f64 = 0.54;
+/// Points between panels: the topmost label of one needs some of them.
+const GAP: i32 = 16;
 
 pub(super) type Sheet<'b> = DrawingArea<SVGBackend<'b>, Shift>;
 pub(super) type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<TimeAxis, ValueAxis>>;
@@ -64,6 +65,7 @@ impl Measures {
                 line: 24,
                 title: 40,
             },
+            Format::Banner => Measures { width: 1240, ..Measures::of(Format::Page) },
             Format::Page => {
                 Measures { title: 0, width: 840, panels: 290, ..Measures::of(Format::File) }
             }
@@ -71,8 +73,8 @@ impl Measures {
                 width: 340,
                 panels: 210,
                 font: 12.0,
-                left: 44,
-                right: 14,
+                left: 52,
+                right: 22,
                 line: 19,
                 title: 0,
             },
@@ -95,9 +97,10 @@ impl Frame<'_> {
     /// The picture of `panels` as SVG; `alt` says in words what it shows.
     pub(super) fn svg(&self, panels: &[Panel], alt: &str) -> io::Result<String> {
         let m = self.measures();
-        let legends: Vec<Vec<Vec<Entry>>> = panels.iter().map(|p| self.legend(p)).collect();
+        let legends: Vec<Vec<Vec<Entry>>> =
+            panels.iter().enumerate().map(|(i, p)| self.legend(p, i == 0)).collect();
         let legend_lines: usize = legends.iter().map(Vec::len).sum();
-        let gaps = 10 * (panels.len() as i32 - 1);
+        let gaps = GAP * (panels.len() as i32 - 1);
         let height = m.title + m.line * (legend_lines as i32 + 2) + m.panels + gaps;
         self.on_sheet(height, alt, |sheet| {
             let weights: u32 = panels.iter().map(|p| p.weight).sum();
@@ -117,7 +120,7 @@ impl Frame<'_> {
                 let area =
                     sheet.clone().shrink(at(0, top), (m.width * FINE, (high + labels) * FINE));
                 self.draw_panel(&area, panel, high, labels)?;
-                top += high + 10;
+                top += high + GAP;
             }
             Ok(())
         })
@@ -137,7 +140,9 @@ impl Frame<'_> {
             let sheet = SVGBackend::with_string(&mut svg, size).into_drawing_area();
             if self.format == Format::File {
                 sheet.fill(&PAPER).map_err(failed)?;
-                self.text(&sheet, self.title, (12, 12), 17.0, &INK, HPos::Left)?;
+                let style = ("sans-serif", 17.0 * f64::from(FINE) * BOX_PER_FONT, FontStyle::Bold);
+                let style = style.into_font().color(&INK).pos(Pos::new(HPos::Left, VPos::Top));
+                sheet.draw_text(self.title, &style, at(12, 12)).map_err(failed)?;
             }
             draw(&sheet)?;
             sheet.present().map_err(failed)?;
@@ -175,13 +180,14 @@ impl Frame<'_> {
     }
 
     /// The lines of a panel's legend: its caption, then its layers, broken where the width ends.
-    fn legend(&self, panel: &Panel) -> Vec<Vec<Entry>> {
+    fn legend(&self, panel: &Panel, first: bool) -> Vec<Vec<Entry>> {
         let m = self.measures();
         let caption = Entry { text: panel.caption.to_owned(), swatch: None };
         let layers = panel.layers.iter().filter(|l| !l.label.is_empty()).map(Entry::of);
+        let missed = (first && !self.missed.is_empty()).then(Entry::missed);
         let mut lines: Vec<Vec<Entry>> = vec![Vec::new()];
         let mut used = 0;
-        for entry in std::iter::once(caption).chain(layers) {
+        for entry in std::iter::once(caption).chain(layers).chain(missed) {
             let width = entry.width(m.font);
             if used + width > m.width - m.right && used > 0 {
                 lines.push(Vec::new());
@@ -223,7 +229,8 @@ impl Frame<'_> {
         for layer in &panel.layers {
             self.draw_layer(&mut chart, layer)?;
         }
-        self.draw_mark_lines(&mut chart)?;
+        let range = chart.y_range();
+        self.draw_mark_lines(&mut chart, range)?;
         // The ground line is in front of what stands on it.
         let ground = chart.y_range().start;
         let line = [(0.0, ground), (self.end_s, ground)];
@@ -269,14 +276,17 @@ impl Frame<'_> {
     fn draw_missed(&self, chart: &mut Chart<'_, '_>) -> io::Result<()> {
         let range = chart.y_range();
         let shades = self.missed.iter().map(|(from, until)| {
-            Rectangle::new([(*from, range.start), (*until, range.end)], FAILED.mix(0.10).filled())
+            Rectangle::new(
+                [(*from, range.start), (*until, range.end)],
+                FAILED.mix(MISSED_OPACITY).filled(),
+            )
         });
         chart.draw_series(shades).map_err(failed)?;
         Ok(())
     }
 
     fn draw_layer(&self, chart: &mut Chart<'_, '_>, layer: &Layer) -> io::Result<()> {
-        let buckets = (self.measures().width as usize).min(560);
+        let buckets = (self.measures().width as usize).min(620);
         let stroke = layer.color.stroke_width(2 * FINE as u32);
         match &layer.shape {
             Shape::Area(band) => {
@@ -303,8 +313,12 @@ impl Frame<'_> {
         Ok(())
     }
 
-    pub(super) fn draw_mark_lines(&self, chart: &mut Chart<'_, '_>) -> io::Result<()> {
-        let range = chart.y_range();
+    /// Lines at the turning points, over the given `range` of values.
+    pub(super) fn draw_mark_lines(
+        &self,
+        chart: &mut Chart<'_, '_>,
+        range: Range<f64>,
+    ) -> io::Result<()> {
         let style = MARK.mix(0.8).stroke_width(FINE as u32);
         let line = |t: &f64| PathElement::new([(*t, range.start), (*t, range.end)], style);
         chart.draw_series(self.marks.iter().map(line)).map_err(failed)?;
@@ -337,6 +351,8 @@ impl Frame<'_> {
 
 /// Opacity of filled bands: what lies behind stays visible.
 const AREA_OPACITY: f64 = 0.72;
+/// Opacity of the stretches of missed objective, behind everything.
+const MISSED_OPACITY: f64 = 0.11;
 /// Width of the sample of a layer in the legend, points.
 const SWATCH: i32 = 16;
 
@@ -349,7 +365,8 @@ struct Entry {
 #[derive(Clone, Copy)]
 struct Swatch {
     color: RGBColor,
-    area: bool,
+    /// Opacity of a filled one; `None`: a line.
+    area: Option<f64>,
     dashed: bool,
 }
 
@@ -357,10 +374,15 @@ impl Entry {
     fn of(layer: &Layer) -> Entry {
         let swatch = Swatch {
             color: layer.color,
-            area: matches!(layer.shape, Shape::Area(_)),
+            area: matches!(layer.shape, Shape::Area(_)).then_some(AREA_OPACITY),
             dashed: matches!(layer.shape, Shape::Dashed(_)),
         };
         Entry { text: layer.label.clone(), swatch: Some(swatch) }
+    }
+
+    fn missed() -> Entry {
+        let swatch = Swatch { color: FAILED, area: Some(2.0 * MISSED_OPACITY), dashed: false };
+        Entry { text: "objective missed".to_owned(), swatch: Some(swatch) }
     }
 
     fn width(&self, font: f64) -> i32 {
@@ -375,8 +397,8 @@ impl Swatch {
             let corners = [at(left + from, middle - half), at(left + to, middle + half)];
             sheet.draw(&Rectangle::new(corners, style)).map_err(failed)
         };
-        if self.area {
-            bar(0, SWATCH, 5, self.color.mix(AREA_OPACITY).filled())
+        if let Some(opacity) = self.area {
+            bar(0, SWATCH, 5, self.color.mix(opacity).filled())
         } else if self.dashed {
             bar(0, 6, 1, self.color.filled())?;
             bar(10, SWATCH, 1, self.color.filled())
@@ -395,9 +417,16 @@ fn font_style(font: f64, color: &RGBColor) -> TextStyle<'static> {
     ("sans-serif", font * f64::from(FINE) * BOX_PER_FONT).into_font().color(color)
 }
 
-/// About the width of `text` in points.
+/// About the width of `text` in points, in the usual sans-serif fonts.
 pub(super) fn text_width(text: &str, font: f64) -> i32 {
-    (text.chars().count() as f64 * font * CHARACTER).ceil() as i32
+    let share = |c: char| match c {
+        'i' | 'j' | 'l' | '.' | ',' | ':' | '\'' | '|' => 0.25,
+        'f' | 't' | 'r' | ' ' | '-' | '/' | '(' | ')' => 0.33,
+        'm' | 'w' | 'M' | 'W' | '%' => 0.86,
+        c if c.is_ascii_uppercase() => 0.70,
+        _ => 0.57,
+    };
+    (text.chars().map(share).sum::<f64>() * font).ceil() as i32
 }
 
 /// The stretches of `points` that have values.

@@ -45,7 +45,9 @@ pub enum Plot {
 pub enum Format {
     /// A file of its own: titled, on white.
     File,
-    /// The report page on a wide screen: the page gives title and ground.
+    /// The report page, over its whole width.
+    Banner,
+    /// The report page, beside another plot or on a small screen: the page gives title and ground.
     Page,
     /// The report page on a phone.
     Phone,
@@ -122,6 +124,32 @@ impl Plot {
             Plot::Replicas => "Pods",
             Plot::Nodes => "Nodes and CPU",
             Plot::Cost => "Cost",
+        }
+    }
+
+    /// How to read it, in a sentence or two.
+    pub fn reading(self) -> &'static str {
+        match self {
+            Plot::Demand => {
+                "Where demand rises above what the ready pods can serve, queues fill and requests \
+                 fail."
+            }
+            Plot::Latency => {
+                "Half of the requests are faster than p50, 99% faster than p99. Latency is on a \
+                 logarithmic scale."
+            }
+            Plot::Services => {
+                "The share of requests that failed at each service's own pods: what broke first, \
+                 and what was only dragged along."
+            }
+            Plot::Replicas => {
+                "Between the desired pods and the ready ones lie those that start and those for \
+                 which there is no node."
+            }
+            Plot::Nodes => {
+                "Machines that serve and machines that boot, and how well their CPU is used."
+            }
+            Plot::Cost => "What the machines cost while they exist, used or not.",
         }
     }
 

@@ -40,10 +40,10 @@ pub(super) fn svg(data: &Data<'_>, frame: &Frame<'_>) -> io::Result<String> {
     let phone = frame.format == Format::Phone;
     let rows = rows(data, if phone { 56 } else { 144 });
     let layout = if phone {
-        Layout { row: 34, name: 17, left: 6 }
+        Layout { row: 34, name: 17, left: 18 }
     } else {
         let names = rows.iter().map(|r| text_width(r.name, m.font)).max().unwrap_or(0);
-        Layout { row: 23, name: 0, left: (names + 24).clamp(m.left, m.width / 3) }
+        Layout { row: 23, name: 0, left: (names + 24).clamp(m.left, m.width / 2) }
     };
     let frame = Frame { left: layout.left, ..*frame };
     let body = layout.row * rows.len().max(1) as i32;
@@ -135,13 +135,11 @@ fn draw_names(
 
 /// The end of `name` that has room: what tells Deployments apart stands last.
 fn shortened(name: &str, room: i32, font: f64) -> String {
-    let fits = (room as f64 / text_width("0", font).max(1) as f64) as usize;
-    let length = name.chars().count();
-    if length <= fits.max(4) {
+    if text_width(name, font) <= room {
         return name.to_owned();
     }
-    let tail: String = name.chars().skip(length + 1 - fits.max(4)).collect();
-    format!("\u{2026}{tail}")
+    let tails = name.char_indices().map(|(from, _)| format!("\u{2026}{}", &name[from..]));
+    tails.skip(1).find(|tail| text_width(tail, font) <= room).unwrap_or_default()
 }
 
 fn draw_cells(
@@ -169,8 +167,9 @@ fn draw_cells(
             Some(Rectangle::new(corners, color.filled()))
         });
         chart.draw_series(cells).map_err(failed)?;
+        frame.draw_mark_lines(&mut chart, below..above)?;
     }
-    frame.draw_mark_lines(&mut chart)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -194,6 +193,8 @@ mod tests {
     #[test]
     fn long_names_keep_their_end() {
         assert_eq!(shortened("shop/web", 200, 14.0), "shop/web");
-        assert_eq!(shortened("a-very-long-namespace/checkout", 80, 14.0), "\u{2026}checkout");
+        let tail = shortened("a-very-long-namespace/checkout", 80, 14.0);
+        assert_eq!(tail, "\u{2026}/checkout");
+        assert!(text_width(&tail, 14.0) <= 80);
     }
 }

@@ -1,0 +1,279 @@
+//! The key figures of a run in words: what the terminal and the report page both tell.
+
+use crate::record::metric::{self, Unit};
+use crate::record::story::Moment;
+use crate::record::summary::{ExpectationResult, Objective, Summary};
+use crate::record::wording::{amount, clock, count, duration, money, percent, rate};
+
+/// A figure with its name and what puts it into proportion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Figure {
+    pub(super) label: &'static str,
+    pub(super) value: String,
+    pub(super) note: String,
+}
+
+/// The run in two or three sentences.
+pub(super) fn lead(summary: &Summary) -> String {
+    let requests = &summary.requests;
+    let length = duration(summary.duration_s);
+    let traffic = if requests.offered > 0.0 {
+        let arrived = amount(requests.offered);
+        let failed = match requests.failed_ratio {
+            r if r > 0.0 => format!("{} of them failed", percent(r)),
+            _ => "none of them failed".to_owned(),
+        };
+        format!("In {length} of simulated time {arrived} requests arrived; {failed}.")
+    } else {
+        format!("{length} of simulated time, without requests.")
+    };
+    format!("{traffic} {}", objective_told(&summary.objective))
+}
+
+fn objective_told(o: &Objective) -> String {
+    let what = format!(
+        "at most {} failed, 95% answered within {}",
+        percent(o.error_budget),
+        duration(o.latency_s)
+    );
+    let Some(first) = o.first_missed_s else {
+        return format!("The objective ({what}) was never missed.");
+    };
+    let missed = format!(
+        "The objective ({what}) was first missed at {}, for {} in all",
+        clock(first),
+        duration(o.missed_s)
+    );
+    match o.time_to_recover_s {
+        Some(recovery) => {
+            format!("{missed}; it held for good {} after the first miss.", duration(recovery))
+        }
+        None => format!("{missed}; it did not hold when the run ended."),
+    }
+}
+
+/// Whether the expectations held, in a few words; `None`: there are none.
+pub(super) fn verdict(expectations: &[ExpectationResult]) -> Option<(bool, String)> {
+    let (all, held) = (expectations.len(), expectations.iter().filter(|e| e.held).count());
+    let text = match (all, all - held) {
+        (0, _) => return None,
+        (1, 0) => "The expectation held".to_owned(),
+        (1, _) => "The expectation was missed".to_owned(),
+        (_, 0) => format!("All {all} expectations held"),
+        (_, missed) => format!("{missed} of {all} expectations missed"),
+    };
+    Some((all == held, text))
+}
+
+/// What an expectation measured, in its unit.
+pub(super) fn measured(result: &ExpectationResult) -> String {
+    let Some(value) = result.measured else {
+        return "nothing to measure".to_owned();
+    };
+    match metric::find(&result.metric).map(|m| m.unit) {
+        Some(Unit::Ratio) => percent(value),
+        Some(Unit::Duration) => duration(value),
+        Some(Unit::Rate) => rate(value),
+        Some(Unit::Number) | None => amount(value),
+    }
+}
+
+/// The key figures, the most asked for first.
+pub(super) fn figures(s: &Summary) -> Vec<Figure> {
+    let mut figures = vec![served(s), demand(s), recovery(&s.objective), latency(s), waiting(s)];
+    figures.extend([startup(s), pods(s), nodes(s), cost(s), energy(s)]);
+    figures
+}
+
+fn served(s: &Summary) -> Figure {
+    let r = &s.requests;
+    let note = format!(
+        "of {}; {} failed, {}",
+        amount(r.offered),
+        amount(r.failed),
+        percent(r.failed_ratio)
+    );
+    Figure { label: "Requests served", value: amount(r.served), note }
+}
+
+fn demand(s: &Summary) -> Figure {
+    let r = &s.requests;
+    let note = format!("served at most {}", rate(r.peak_served_rps));
+    Figure { label: "Peak demand", value: rate(r.peak_offered_rps), note }
+}
+
+fn recovery(o: &Objective) -> Figure {
+    let (value, note) = match (o.first_missed_s, o.time_to_recover_s) {
+        (None, _) => ("not needed".to_owned(), "the objective was never missed".to_owned()),
+        (Some(_), Some(recovery)) => {
+            (duration(recovery), format!("objective missed for {} in all", duration(o.missed_s)))
+        }
+        (Some(_), None) => {
+            ("not recovered".to_owned(), format!("objective missed for {}", duration(o.missed_s)))
+        }
+    };
+    Figure { label: "Time to recover", value, note }
+}
+
+fn latency(s: &Summary) -> Figure {
+    let r = &s.requests;
+    let told = |seconds: Option<f64>| seconds.map_or("unknown".to_owned(), duration);
+    let note = format!("p50 {}, p99 {}", told(r.latency_p50_s), told(r.latency_p99_s));
+    Figure { label: "Latency p95", value: told(r.latency_p95_s), note }
+}
+
+fn waiting(s: &Summary) -> Figure {
+    let pods = &s.pods;
+    let wait = pods.schedule_p99_s.map_or("none bound".to_owned(), duration);
+    let note = format!("without a node; 99% waited up to {wait}");
+    Figure { label: "Pods pending", value: format!("{} pod-s", amount(pods.pending_pod_s)), note }
+}
+
+fn startup(s: &Summary) -> Figure {
+    let told = |seconds: Option<f64>| seconds.map_or("none".to_owned(), duration);
+    let note = format!("from created to ready; p50 {}", told(s.pods.startup_p50_s));
+    Figure { label: "Pod startup p99", value: told(s.pods.startup_p99_s), note }
+}
+
+fn pods(s: &Summary) -> Figure {
+    let pods = &s.pods;
+    let mut note = format!("{} created", amount(pods.created as f64));
+    if pods.restarts > 0 {
+        note += &format!(", {}", count(pods.restarts, "restart"));
+    }
+    if pods.evicted > 0 {
+        note += &format!(", {} evicted", amount(pods.evicted as f64));
+    }
+    if pods.unbound_at_end > 0 {
+        note += &format!(", {} without a node at the end", amount(f64::from(pods.unbound_at_end)));
+    }
+    let value = format!("{} at most", amount(f64::from(pods.peak_ready)));
+    Figure { label: "Pods ready", value, note }
+}
+
+fn nodes(s: &Summary) -> Figure {
+    let n = &s.nodes;
+    let mut note = format!("{} at most, {} at the start", n.peak, n.at_start);
+    if n.at_limit_s > 0.0 {
+        note += &format!("; {} at the limit", duration(n.at_limit_s));
+    }
+    Figure { label: "Nodes", value: format!("{} node-h", amount(n.node_hours)), note }
+}
+
+fn cost(s: &Summary) -> Figure {
+    let c = &s.cost;
+    let mut note = format!("at most {} an hour", money(c.peak_per_hour, &c.currency));
+    if let Some(price) = c.per_million_served {
+        note += &format!("; {} per million served", money(price, &c.currency));
+    }
+    Figure { label: "Cost", value: money(c.total, &c.currency), note }
+}
+
+fn energy(s: &Summary) -> Figure {
+    let n = &s.nodes;
+    let note = format!(
+        "of the CPU {} used, {} requested",
+        percent(n.cpu_utilization),
+        percent(n.cpu_requested_ratio)
+    );
+    Figure { label: "Energy", value: format!("{} kWh", amount(n.energy_kwh)), note }
+}
+
+/// How a moment bears on the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mood {
+    Bad,
+    Good,
+    Neutral,
+}
+
+/// The name of a kind of moment, and its mood.
+pub(super) fn moment(kind: Moment) -> (&'static str, Mood) {
+    match kind {
+        Moment::TimelineBegins => ("Timeline: begins", Mood::Neutral),
+        Moment::TimelineEnds => ("Timeline: over", Mood::Neutral),
+        Moment::DemandPassesCapacity => ("Demand passes capacity", Mood::Bad),
+        Moment::FirstErrors => ("First errors", Mood::Bad),
+        Moment::ObjectiveMissed => ("Objective missed", Mood::Bad),
+        Moment::Recovered => ("Recovered", Mood::Good),
+        Moment::FirstUnschedulable => ("First pod without a node", Mood::Bad),
+        Moment::MaxReplicasReached => ("Autoscaler at its limit", Mood::Bad),
+        Moment::NodeLimitReached => ("Node limit reached", Mood::Bad),
+        Moment::QuotaReached => ("Quota reached", Mood::Bad),
+        Moment::FirstNodeJoins => ("First node joins", Mood::Good),
+        Moment::NodeLost => ("Node lost", Mood::Bad),
+        Moment::EvictionBegins => ("Eviction begins", Mood::Bad),
+        Moment::PeakDemand => ("Peak of demand", Mood::Neutral),
+        Moment::PeakNodes => ("Most nodes", Mood::Neutral),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::summary::Requests;
+
+    fn objective(first: Option<f64>, recovery: Option<f64>) -> Objective {
+        Objective {
+            error_budget: 0.01,
+            latency_s: 0.5,
+            missed_s: 1200.0,
+            first_missed_s: first,
+            time_to_recover_s: recovery,
+            held_at_end: recovery.is_some(),
+        }
+    }
+
+    #[test]
+    fn the_lead_tells_how_it_ended() {
+        let what = "The objective (at most 1% failed, 95% answered within 500 ms) was";
+        let rows = [
+            (objective(None, None), format!("{what} never missed.")),
+            (
+                objective(Some(3600.0), Some(1800.0)),
+                format!(
+                    "{what} first missed at 01:00:00, for 20m in all; it held for good 30m after \
+                     the first miss."
+                ),
+            ),
+            (
+                objective(Some(3600.0), None),
+                format!(
+                    "{what} first missed at 01:00:00, for 20m in all; it did not hold when the run \
+                     ended."
+                ),
+            ),
+        ];
+        for (objective, expected) in rows {
+            let requests =
+                Requests { offered: 2e9, failed: 2e7, failed_ratio: 0.01, ..Default::default() };
+            let summary =
+                Summary { duration_s: 86_400.0, requests, objective, ..Default::default() };
+            let traffic = "In 24h of simulated time 2 billion requests arrived; 1% of them failed.";
+            assert_eq!(lead(&summary), format!("{traffic} {expected}"));
+        }
+    }
+
+    #[test]
+    fn verdicts() {
+        let result = |held| ExpectationResult {
+            text: String::new(),
+            metric: "cost".into(),
+            measured: None,
+            held,
+        };
+        type Row = (&'static [bool], Option<(bool, &'static str)>);
+        let rows: [Row; 5] = [
+            (&[], None),
+            (&[true], Some((true, "The expectation held"))),
+            (&[false], Some((false, "The expectation was missed"))),
+            (&[true, true], Some((true, "All 2 expectations held"))),
+            (&[true, false, false], Some((false, "2 of 3 expectations missed"))),
+        ];
+        for (held, expected) in rows {
+            let results: Vec<_> = held.iter().map(|h| result(*h)).collect();
+            let told = verdict(&results);
+            assert_eq!(told.as_ref().map(|(all, text)| (*all, text.as_str())), expected);
+        }
+    }
+}

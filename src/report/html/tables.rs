@@ -1,0 +1,80 @@
+//! The tables of the page.
+
+use super::escape;
+use crate::record::summary::{NodeGroupSummary, Summary, WorkloadSummary};
+use crate::record::wording::{amount, duration, money, percent};
+
+/// Head and body of a table whose first column is a name and whose others are numbers.
+fn table(title: &str, columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut out = format!(
+        "<section class=\"card\">\n<h2>{title}</h2>\n<div class=\"scroll\" tabindex=\"0\" \
+         role=\"region\" aria-label=\"{title}\">\n<table>\n<thead><tr>"
+    );
+    for column in columns {
+        out += &format!("<th scope=\"col\">{column}</th>");
+    }
+    out += "</tr></thead>\n<tbody>\n";
+    for row in rows {
+        out += "<tr>";
+        for (index, cell) in row.iter().enumerate() {
+            let cell = escape(cell);
+            out += &match index {
+                0 => format!("<th scope=\"row\">{cell}</th>"),
+                _ => format!("<td>{cell}</td>"),
+            };
+        }
+        out += "</tr>\n";
+    }
+    out + "</tbody>\n</table>\n</div>\n</section>\n"
+}
+
+/// The Deployments.
+pub(super) fn workloads(summary: &Summary) -> String {
+    let columns = [
+        "Deployment",
+        "Requests",
+        "Failed",
+        "Share",
+        "p50",
+        "p95",
+        "p99",
+        "Most desired",
+        "Most ready",
+        "Most waiting",
+        "Restarts",
+    ];
+    let latency = |seconds: Option<f64>| seconds.map_or("\u{2013}".to_owned(), duration);
+    let row = |w: &WorkloadSummary| {
+        let share = if w.offered > 0.0 { w.failed / w.offered } else { 0.0 };
+        vec![
+            w.name.clone(),
+            amount(w.offered),
+            amount(w.failed),
+            percent(share),
+            latency(w.latency_p50_s),
+            latency(w.latency_p95_s),
+            latency(w.latency_p99_s),
+            amount(f64::from(w.peak_desired)),
+            amount(f64::from(w.peak_ready)),
+            amount(f64::from(w.peak_pending)),
+            amount(w.restarts as f64),
+        ]
+    };
+    table("Services", &columns, summary.workloads.iter().map(row))
+}
+
+/// The node groups.
+pub(super) fn node_groups(summary: &Summary) -> String {
+    let columns = ["Node group", "Machine", "Nodes in all", "Never ready", "Cost", "Energy"];
+    let row = |g: &NodeGroupSummary| {
+        vec![
+            g.name.clone(),
+            g.machine.clone(),
+            amount(g.nodes as f64),
+            amount(g.never_ready as f64),
+            money(g.cost, &summary.cost.currency),
+            format!("{} kWh", amount(g.energy_kwh)),
+        ]
+    };
+    table("Machines", &columns, summary.node_groups.iter().map(row))
+}
