@@ -1,8 +1,8 @@
 //! A launch of realistic size is written to a result folder: whole, equal twice, without traces of
 //! the machine.
 //!
-//! `STORMGLASS_KEEP=DIR cargo test --test report` leaves the folder of the launch in `DIR`, to be
-//! looked at.
+//! `STORMGLASS_KEEP=DIR cargo test --test report` leaves the folders of the launch and of a short
+//! run in `DIR`, to be looked at.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use stormglass::record::Recorder;
 use stormglass::record::measure::Expected;
 use stormglass::record::objective::Target;
+use stormglass::record::rows::{ClusterSample, Quantiles, WorkloadSample};
 use stormglass::record::summarize::{RunFacts, summarize};
 use stormglass::record::summary::Summary;
 use stormglass::report::{Manifest, ReportError, ResultFolder, Results, Timing, terminal};
@@ -123,8 +124,9 @@ struct Place(PathBuf, bool);
 
 impl Place {
     fn new(name: &str) -> Place {
-        if let (Some(kept), "first") = (std::env::var_os("STORMGLASS_KEEP"), name) {
-            return Place(kept.into(), true);
+        match std::env::var_os("STORMGLASS_KEEP") {
+            Some(kept) if matches!(name, "first" | "short") => return Place(kept.into(), true),
+            _ => {}
         }
         let name = format!("stormglass-report-{}-{name}", std::process::id());
         Place(std::env::temp_dir().join(name), false)
@@ -175,6 +177,96 @@ fn a_launch_is_written_whole_and_equal_twice() {
         fs::write(first.0.join("story.txt"), &story).unwrap();
     }
     assert!(story.lines().all(|line| line.chars().count() <= 100), "{story}");
+}
+
+/// Ten minutes of one service whose pod crashes in the fourth, sampled every five seconds.
+fn crash(recorder: &mut Recorder<'_>) {
+    for i in 1..=120 {
+        let (time, interval) = (SimTime::from_secs(5 * i), SimDuration::from_secs(5));
+        let down = (40..46).contains(&i);
+        let (ready, failed) = if down { (1, 60.0) } else { (2, 0.0) };
+        let p95 = if down { 0.4 } else { 0.05 };
+        let latency = Some(Quantiles { p50: p95 / 2.0, p95, p99: p95 * 2.0 });
+        let offered = 250.0;
+        recorder.totals.entry_latency.add(p95 / 2.0, offered);
+        recorder.workload_sample(WorkloadSample {
+            time,
+            interval,
+            offered,
+            served: offered - failed,
+            failed,
+            desired: 2,
+            current: 2,
+            ready,
+            latency,
+            ..Default::default()
+        });
+        recorder.cluster_sample(ClusterSample {
+            time,
+            interval,
+            offered,
+            served: offered - failed,
+            failed,
+            latency,
+            capacity_rps: 40.0 * f64::from(ready),
+            nodes: 2,
+            nodes_ready: 2,
+            nodes_limit: 2,
+            pods: 2,
+            pods_desired: 2,
+            pods_ready: ready,
+            pods_starting: 2 - ready,
+            cost: 0.001 * i as f64,
+            cost_per_hour: 0.72,
+            ..Default::default()
+        });
+    }
+}
+
+#[test]
+fn a_short_run_reads_well_and_its_currency_is_text() {
+    let place = Place::new("short");
+    let names = ["default/hello".to_owned()];
+    let folder = ResultFolder::create(&place.0, "hello", 1).unwrap();
+    let mut sink = folder.sink(&names).unwrap();
+    let mut recorder = Recorder::new(&mut sink);
+    crash(&mut recorder);
+    let facts = RunFacts {
+        scenario: "hello",
+        question: "What heals a crashed pod?",
+        about: "",
+        seed: 1,
+        duration: SimDuration::from_secs(600),
+        workloads: &names,
+        target: Target { error_budget: 0.01, latency_s: 0.5 },
+        currency: "<b>",
+        ignored: &[],
+    };
+    let summary = summarize(&recorder, &facts, &[]);
+    let Recorder { cluster, workloads, .. } = recorder;
+    let results = Results {
+        cluster: &cluster,
+        workloads: &workloads,
+        names: &names,
+        summary: &summary,
+        manifest: &manifest(),
+        timing: Timing::default(),
+    };
+    let path = folder.finish(sink, &results).unwrap();
+    let story: Vec<_> =
+        summary.story.iter().map(|p| format!("{:.0} {}", p.time_s, p.text)).collect();
+    let expected = [
+        "195 demand, 50 req/s, passes what the ready pods can serve, 40 req/s",
+        "195 the first requests fail: 60 of 250 in 5 s",
+        "195 the objective is missed: 24% of requests fail, budget 1%",
+        "225 the objective holds again after 30 s",
+    ];
+    assert_eq!(story, expected);
+    for name in ["report.html", "plots/cost.svg"] {
+        let text = fs::read_to_string(path.join(name)).unwrap();
+        assert!(!text.contains("<b> per hour"), "{name}");
+        assert!(text.contains("&lt;b&gt; per hour"), "{name}");
+    }
 }
 
 #[test]

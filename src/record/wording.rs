@@ -106,10 +106,10 @@ pub fn clock(seconds: f64) -> String {
     format!("{day}{:02}:{:02}:{:02}", whole / 3600 % 24, whole / 60 % 60, whole % 60)
 }
 
-/// Money: `12,400 USD`; cents only below 100.
-pub fn money(amount_of: f64, currency: &str) -> String {
-    let figure =
-        if amount_of.abs() < 100.0 { format!("{amount_of:.2}") } else { amount(amount_of) };
+/// Money: `12,400 USD`, `12.50 USD`, `0.0123 USD`.
+pub fn money(sum: f64, currency: &str) -> String {
+    let with_cents = sum == 0.0 || (0.995..99.995).contains(&sum.abs());
+    let figure = if with_cents { format!("{sum:.2}") } else { amount(sum) };
     if currency.is_empty() { figure } else { format!("{figure} {currency}") }
 }
 
@@ -204,6 +204,7 @@ mod tests {
         assert_eq!(clock(4350.9), "01:12:30");
         assert_eq!(clock(177_150.0), "2d 01:12:30");
         assert_eq!(money(12.5, "USD"), "12.50 USD");
+        assert_eq!(money(0.012_34, "USD"), "0.0123 USD");
         assert_eq!(money(12_387.2, "USD"), "12,400 USD");
     }
 }

@@ -124,15 +124,21 @@ fn latency(s: &Summary) -> Figure {
 
 fn waiting(s: &Summary) -> Figure {
     let pods = &s.pods;
-    let wait = pods.schedule_p99_s.map_or("none bound".to_owned(), duration);
-    let note = format!("without a node; 99% waited up to {wait}");
+    let note = match pods.schedule_p99_s {
+        Some(wait) => format!("without a node; 99% waited up to {}", duration(wait)),
+        None => "without a node; no pod was bound".to_owned(),
+    };
     Figure { label: "Pods pending", value: format!("{} pod-s", amount(pods.pending_pod_s)), note }
 }
 
 fn startup(s: &Summary) -> Figure {
-    let told = |seconds: Option<f64>| seconds.map_or("none".to_owned(), duration);
-    let note = format!("from created to ready; p50 {}", told(s.pods.startup_p50_s));
-    Figure { label: "Pod startup p99", value: told(s.pods.startup_p99_s), note }
+    let label = "Pod startup p99";
+    let Some((p50, p99)) = s.pods.startup_p50_s.zip(s.pods.startup_p99_s) else {
+        let note = "no pod became ready after the start".to_owned();
+        return Figure { label, value: "none".to_owned(), note };
+    };
+    let note = format!("from created to ready; p50 {}", duration(p50));
+    Figure { label, value: duration(p99), note }
 }
 
 fn pods(s: &Summary) -> Figure {

@@ -163,7 +163,7 @@ enum Lock {
 /// Tries to take the lock of `seed`.
 fn acquire(parent: &Path, seed: u64) -> Result<Lock, ReportError> {
     let path = lock_path(parent, seed);
-    let failed = |e| ReportError::new("write", &path, e);
+    let failed = |e| ReportError::new("write to", parent, e);
     // Its last holder may remove the file between our opening and locking it: then try anew.
     for _ in 0..100 {
         let file = File::options().create(true).append(true).open(&path).map_err(failed)?;

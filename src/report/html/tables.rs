@@ -30,6 +30,9 @@ fn table(title: &str, columns: &[&str], rows: impl Iterator<Item = Vec<String>>)
 
 /// The Deployments.
 pub(super) fn workloads(summary: &Summary) -> String {
+    if summary.workloads.is_empty() {
+        return String::new();
+    }
     let columns = [
         "Deployment",
         "Requests",
@@ -65,6 +68,9 @@ pub(super) fn workloads(summary: &Summary) -> String {
 
 /// The node groups.
 pub(super) fn node_groups(summary: &Summary) -> String {
+    if summary.node_groups.is_empty() {
+        return String::new();
+    }
     let columns = ["Node group", "Machine", "Nodes in all", "Never ready", "Cost", "Energy"];
     let row = |g: &NodeGroupSummary| {
         vec![

@@ -60,7 +60,7 @@ impl ValueFormatter<f64> for TimeAxis {
         } else if step >= 60 {
             format!("{:02}:{:02}", s / 3600, s / 60 % 60)
         } else {
-            format!("{}:{:02}", s / 60, s % 60)
+            format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
         }
     }
 }
@@ -70,6 +70,8 @@ impl ValueFormatter<f64> for TimeAxis {
 pub(super) enum Unit {
     /// `12k`.
     Amount,
+    /// `12k`, of things that are whole.
+    Count,
     /// `1.5 s`, of seconds.
     Seconds,
     /// `50%`, of shares.
@@ -115,7 +117,8 @@ impl ValueAxis {
         let power = power_of_ten(rough);
         let factors = [1.0, 2.0, 2.5, 5.0, 10.0];
         let fits = |factor: &f64| factor * power >= rough * (1.0 - 1e-9);
-        factors.into_iter().find(fits).unwrap_or(10.0) * power
+        let step = factors.into_iter().find(fits).unwrap_or(10.0) * power;
+        if self.unit == Unit::Count { step.max(1.0).ceil() } else { step }
     }
 
     /// `value`, moved into the range.
@@ -168,7 +171,7 @@ impl ValueFormatter<f64> for ValueAxis {
     fn format_ext(&self, value: &f64) -> String {
         use crate::record::wording;
         match self.unit {
-            Unit::Amount => wording::short(*value),
+            Unit::Amount | Unit::Count => wording::short(*value),
             Unit::Seconds => wording::duration(*value),
             Unit::Share => wording::percent(*value),
         }
@@ -208,7 +211,7 @@ mod tests {
     #[test]
     fn times_are_labelled_in_human_steps() {
         let rows: [(&str, f64, &[&str]); 5] = [
-            ("half a minute", 30.0, &["0:00", "0:10", "0:20", "0:30"]),
+            ("half a minute", 30.0, &["00:00:00", "00:00:10", "00:00:20", "00:00:30"]),
             ("an hour", 3600.0, &["00:00", "00:15", "00:30", "00:45", "01:00"]),
             ("a day", 86_400.0, &["00:00", "06:00", "12:00", "18:00", "24:00"]),
             ("three days", 259_200.0, &["0d", "1d", "2d", "3d"]),
@@ -221,7 +224,7 @@ mod tests {
 
     #[test]
     fn values_are_labelled_in_round_steps() {
-        let rows: [(&str, ValueAxis, &[&str]); 6] = [
+        let rows: [(&str, ValueAxis, &[&str]); 7] = [
             (
                 "a maximum between steps",
                 ValueAxis::linear(12_387.0, Unit::Amount, 5),
@@ -233,6 +236,7 @@ mod tests {
                 &["0", "1", "2", "3", "4"],
             ),
             ("nothing at all", ValueAxis::linear(0.0, Unit::Amount, 2), &["0", "0.5", "1"]),
+            ("two pods are not halved", ValueAxis::linear(2.0, Unit::Count, 5), &["0", "1", "2"]),
             ("shares", ValueAxis::linear(0.03, Unit::Share, 3), &["0%", "1%", "2%", "3%"]),
             (
                 "a narrow range of latencies",

@@ -9,13 +9,13 @@ use super::{Data, per_second};
 const CAPACITY_SHOWN: f64 = 1.5;
 
 pub(super) fn panels(data: &Data<'_>) -> Vec<Panel> {
-    let demand = data.over_time(|r| per_second(r, r.offered));
+    let demand = data.over_intervals(|r| per_second(r, r.offered));
     let capacity = data.over_time(|r| r.capacity_rps);
     let most_demand = highest(&demand);
     let top = most_demand.max(highest(&capacity).min(CAPACITY_SHOWN * most_demand));
     let mut layers = stack(vec![
-        ("served", COMING, data.over_time(|r| per_second(r, r.served))),
-        ("failed", FAILED, data.over_time(|r| per_second(r, r.failed))),
+        ("served", COMING, data.over_intervals(|r| per_second(r, r.served))),
+        ("failed", FAILED, data.over_intervals(|r| per_second(r, r.failed))),
     ]);
     layers.push(Layer::line("ready pods can serve", CAPACITY, capacity));
     layers.push(Layer::line("demand", INK, demand));

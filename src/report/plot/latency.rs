@@ -12,7 +12,7 @@ pub(super) fn panels(data: &Data<'_>) -> Vec<Panel> {
 
 fn latency(data: &Data<'_>) -> Panel {
     let quantile = |p: fn(&Quantiles) -> f64| -> Points {
-        data.over_time(|r| r.latency.as_ref().map_or(f64::NAN, p))
+        data.over_intervals(|r| r.latency.as_ref().map_or(f64::NAN, p))
     };
     let (p50, p95, p99) = (quantile(|l| l.p50), quantile(|l| l.p95), quantile(|l| l.p99));
     let objective = data.results.summary.objective.latency_s;
@@ -33,8 +33,8 @@ fn latency(data: &Data<'_>) -> Panel {
 }
 
 fn errors(data: &Data<'_>) -> Panel {
-    let share =
-        data.over_time(|r| if r.offered > 0.0 { (r.failed / r.offered).min(1.0) } else { 0.0 });
+    let share = data
+        .over_intervals(|r| if r.offered > 0.0 { (r.failed / r.offered).min(1.0) } else { 0.0 });
     let budget = data.results.summary.objective.error_budget;
     let most = highest(&share).max(budget);
     let mut layers = stack(vec![("failed", FAILED, share)]);

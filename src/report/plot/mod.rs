@@ -80,9 +80,20 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// Values of the cluster over time.
+    /// Values of instants.
     fn over_time(&self, value: impl Fn(&ClusterSample) -> f64) -> Points {
         self.results.cluster.iter().map(|row| (row.time.as_secs_f64(), value(row))).collect()
+    }
+
+    /// Values of intervals: each holds from the interval's start to its end.
+    fn over_intervals(&self, value: impl Fn(&ClusterSample) -> f64) -> Points {
+        let rows = self.results.cluster.iter();
+        rows.flat_map(|row| {
+            let held = value(row);
+            let from = objective::start_of(row).as_secs_f64();
+            [(from, held), (row.time.as_secs_f64(), held)]
+        })
+        .collect()
     }
 
     fn frame(&self, plot: Plot, format: Format) -> Frame<'_> {

@@ -29,13 +29,13 @@ fn nodes(data: &Data<'_>) -> Panel {
         top = top.max(highest(&visible));
         layers.push(Layer::dashed("limit", LIMIT, visible));
     }
-    Panel { caption: "nodes", scale: Scale::Linear(top, Unit::Amount), weight: 3, layers }
+    Panel { caption: "nodes", scale: Scale::Linear(top, Unit::Count), weight: 3, layers }
 }
 
 fn cpu(data: &Data<'_>) -> Panel {
     let offered = data.over_time(|r| r.cpu_allocatable.cores());
     let requested = data.over_time(|r| r.cpu_requested.cores());
-    let used = data.over_time(|r| r.cpu_used.cores());
+    let used = data.over_intervals(|r| r.cpu_used.cores());
     let top = highest(offered.iter().chain(&requested).chain(&used));
     Panel {
         caption: "CPU cores",

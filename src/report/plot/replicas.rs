@@ -15,5 +15,5 @@ pub(super) fn panels(data: &Data<'_>) -> Vec<Panel> {
         ("waiting for a node", WAITING, data.over_time(|r| f64::from(r.pods_unbound))),
     ]);
     layers.push(Layer::line("desired", INK, desired));
-    vec![Panel { caption: "pods", scale: Scale::Linear(top, Unit::Amount), weight: 1, layers }]
+    vec![Panel { caption: "pods", scale: Scale::Linear(top, Unit::Count), weight: 1, layers }]
 }

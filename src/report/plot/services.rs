@@ -38,7 +38,9 @@ struct Layout {
 pub(super) fn svg(data: &Data<'_>, frame: &Frame<'_>) -> io::Result<String> {
     let m = frame.measures();
     let phone = frame.format == Format::Phone;
-    let rows = rows(data, if phone { 56 } else { 144 });
+    // No more spans than samples, or some would have none.
+    let most = data.results.cluster.len().max(1);
+    let rows = rows(data, most.min(if phone { 56 } else { 144 }));
     let layout = if phone {
         Layout { row: 34, name: 17, left: 18 }
     } else {
