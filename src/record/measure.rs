@@ -1,4 +1,4 @@
-//! Evaluates the measures of [`metric`](super::metric) over what a run recorded.
+//! Evaluates the measures of [`metric`] over what a run recorded.
 //!
 //! A sum, rate, ratio or latency of a window counts the sample intervals that lie wholly in it;
 //! a level (pods, nodes) counts the samples taken in it. Nothing to measure is `None`, never 0.

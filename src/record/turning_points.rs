@@ -26,7 +26,7 @@ pub fn story(
 ) -> Vec<TurningPoint> {
     let calm = calm(rows);
     let mut points = moments.to_vec();
-    points.extend(demand_passes_capacity(rows, calm));
+    add_demand_passes_capacity(&mut points, demand_passes_capacity(rows, calm), calm);
     points.extend(first_errors(rows));
     points.extend(objective_points(rows, target, calm));
     points.extend(peak_demand(rows));
@@ -84,6 +84,24 @@ fn demand_passes_capacity(rows: &[ClusterSample], calm: SimDuration) -> Vec<Turn
         }
     };
     notable(episodes).into_iter().enumerate().map(tell).collect()
+}
+
+/// Adds the episodes that the rows show; of what the world saw begin at about the same time only
+/// its exact instant is kept.
+fn add_demand_passes_capacity(
+    points: &mut Vec<TurningPoint>,
+    episodes: Vec<TurningPoint>,
+    calm: SimDuration,
+) {
+    for mut episode in episodes {
+        let (from, until) = (episode.time.0.saturating_sub(calm.0), episode.time + calm);
+        let same =
+            |p: &TurningPoint| p.kind == episode.kind && (SimTime(from)..=until).contains(&p.time);
+        if let Some(seen) = points.iter().position(same) {
+            episode.time = points.remove(seen).time;
+        }
+        points.push(episode);
+    }
 }
 
 /// The interval in which the first whole request has failed: rates are fluid.
@@ -285,6 +303,21 @@ mod tests {
             "00:16:00 6 nodes, the most at once; 3 at the start",
         ];
         assert_eq!(told(&story(&rows(&of), &seen, TARGET)), expected);
+    }
+
+    #[test]
+    fn what_the_world_saw_exactly_is_not_told_twice() {
+        let mut of = vec![CALM; 10];
+        of.extend([OVERRUN; 5]);
+        of.extend([HEALED; 10]);
+        let mut seen = point(10, Moment::DemandPassesCapacity, "demand passes capacity");
+        seen.time += SimDuration::from_secs(7);
+        let points = story(&rows(&of), &[seen], TARGET);
+        let passes: Vec<_> =
+            points.iter().filter(|p| p.kind == Moment::DemandPassesCapacity).cloned().collect();
+        let expected =
+            "00:10:07 demand, 400 req/s, passes what the ready pods can serve, 200 req/s";
+        assert_eq!(told(&passes), [expected]);
     }
 
     #[test]

@@ -1,26 +1,23 @@
-//! Draws panels: legend, axes, layers, the stretches of missed objective and the turning points.
+//! Draws panels: axes, layers, the stretches of missed objective and the turning points.
 //!
 //! It does not know what the panels mean. Texts are plain SVG text, whose width is estimated:
 //! no font is needed to draw, and the bytes are the same everywhere.
 
 use super::axis::{TimeAxis, ValueAxis};
+use super::legend::{AREA_OPACITY, Entry, MISSED_OPACITY};
 use super::palette::{FAILED, GRID, INK, MARK, MUTED, PAPER};
 use super::panel::{Layer, Panel, Points, Shape};
+use super::sheet::{BOX_PER_FONT, FINE, Measures, Sheet, at, failed, font_style};
 use super::{Format, thin};
-use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::io;
 use std::ops::Range;
 
-/// Device units per point of the drawing: the backend knows whole units only.
-pub(super) const FINE: i32 = 2;
-/// The backend divides sizes by this to get from a text's box to its font size.
-const BOX_PER_FONT: f64 = 1.24;
 /// Points between panels: the topmost label of one needs some of them.
 const GAP: i32 = 16;
 
-pub(super) type Sheet<'b> = DrawingArea<SVGBackend<'b>, Shift>;
+/// A panel's axes, ready to be drawn on.
 pub(super) type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<TimeAxis, ValueAxis>>;
 
 /// What all panels of a plot share.
@@ -38,55 +35,6 @@ pub(super) struct Frame<'a> {
     pub(super) marks: &'a [f64],
     /// Stretches in which the objective was missed: from and until, seconds.
     pub(super) missed: &'a [(f64, f64)],
-}
-
-/// Lengths of a format, in points.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Measures {
-    pub(super) width: i32,
-    /// Height of all panels together, without legends.
-    pub(super) panels: i32,
-    pub(super) font: f64,
-    pub(super) left: i32,
-    pub(super) right: i32,
-    pub(super) line: i32,
-    pub(super) title: i32,
-}
-
-impl Measures {
-    pub(super) fn of(format: Format) -> Measures {
-        match format {
-            Format::File => Measures {
-                width: 960,
-                panels: 330,
-                font: 14.0,
-                left: 62,
-                right: 22,
-                line: 24,
-                title: 40,
-            },
-            Format::Banner => Measures { width: 1240, ..Measures::of(Format::Page) },
-            Format::Page => {
-                Measures { title: 0, width: 840, panels: 290, ..Measures::of(Format::File) }
-            }
-            Format::Phone => Measures {
-                width: 340,
-                panels: 210,
-                font: 12.0,
-                left: 52,
-                right: 22,
-                line: 19,
-                title: 0,
-            },
-        }
-    }
-}
-
-/// An error of the backend as one of input and output.
-pub(super) fn failed<E: std::error::Error + Send + Sync>(
-    error: DrawingAreaErrorKind<E>,
-) -> io::Error {
-    io::Error::other(error.to_string())
 }
 
 impl Frame<'_> {
@@ -177,44 +125,6 @@ impl Frame<'_> {
     ) -> io::Result<()> {
         let style = font_style(font, color).pos(Pos::new(h_pos, VPos::Top));
         sheet.draw_text(text, &style, at(place.0, place.1)).map_err(failed)
-    }
-
-    /// The lines of a panel's legend: its caption, then its layers, broken where the width ends.
-    fn legend(&self, panel: &Panel, first: bool) -> Vec<Vec<Entry>> {
-        let m = self.measures();
-        let caption = Entry { text: panel.caption.to_owned(), swatch: None };
-        let layers = panel.layers.iter().filter(|l| !l.label.is_empty()).map(Entry::of);
-        let missed = (first && !self.missed.is_empty()).then(Entry::missed);
-        let mut lines: Vec<Vec<Entry>> = vec![Vec::new()];
-        let mut used = 0;
-        for entry in std::iter::once(caption).chain(layers).chain(missed) {
-            let width = entry.width(m.font);
-            if used + width > m.width - m.right && used > 0 {
-                lines.push(Vec::new());
-                used = 0;
-            }
-            used += width;
-            if let Some(line) = lines.last_mut() {
-                line.push(entry);
-            }
-        }
-        lines
-    }
-
-    fn draw_legend_line(&self, sheet: &Sheet<'_>, top: i32, line: &[Entry]) -> io::Result<()> {
-        let m = self.measures();
-        let mut left = if self.format == Format::Phone { 4 } else { 12 };
-        for entry in line {
-            let mut text_left = left;
-            if let Some(swatch) = &entry.swatch {
-                swatch.draw(sheet, left, top + m.font as i32 / 2 + 3)?;
-                text_left += SWATCH + 5;
-            }
-            let color = if entry.swatch.is_some() { INK } else { MUTED };
-            self.text(sheet, &entry.text, (text_left, top + 3), m.font, &color, HPos::Left)?;
-            left += entry.width(m.font);
-        }
-        Ok(())
     }
 
     fn draw_panel(
@@ -347,86 +257,6 @@ impl Frame<'_> {
         }
         Ok(())
     }
-}
-
-/// Opacity of filled bands: what lies behind stays visible.
-const AREA_OPACITY: f64 = 0.72;
-/// Opacity of the stretches of missed objective, behind everything.
-const MISSED_OPACITY: f64 = 0.11;
-/// Width of the sample of a layer in the legend, points.
-const SWATCH: i32 = 16;
-
-/// An entry of a legend.
-struct Entry {
-    text: String,
-    swatch: Option<Swatch>,
-}
-
-#[derive(Clone, Copy)]
-struct Swatch {
-    color: RGBColor,
-    /// Opacity of a filled one; `None`: a line.
-    area: Option<f64>,
-    dashed: bool,
-}
-
-impl Entry {
-    fn of(layer: &Layer) -> Entry {
-        let swatch = Swatch {
-            color: layer.color,
-            area: matches!(layer.shape, Shape::Area(_)).then_some(AREA_OPACITY),
-            dashed: matches!(layer.shape, Shape::Dashed(_)),
-        };
-        Entry { text: layer.label.clone(), swatch: Some(swatch) }
-    }
-
-    fn missed() -> Entry {
-        let swatch = Swatch { color: FAILED, area: Some(2.0 * MISSED_OPACITY), dashed: false };
-        Entry { text: "objective missed".to_owned(), swatch: Some(swatch) }
-    }
-
-    fn width(&self, font: f64) -> i32 {
-        let swatch = if self.swatch.is_some() { SWATCH + 5 } else { 0 };
-        swatch + text_width(&self.text, font) + 16
-    }
-}
-
-impl Swatch {
-    fn draw(self, sheet: &Sheet<'_>, left: i32, middle: i32) -> io::Result<()> {
-        let bar = |from: i32, to: i32, half: i32, style: ShapeStyle| {
-            let corners = [at(left + from, middle - half), at(left + to, middle + half)];
-            sheet.draw(&Rectangle::new(corners, style)).map_err(failed)
-        };
-        if let Some(opacity) = self.area {
-            bar(0, SWATCH, 5, self.color.mix(opacity).filled())
-        } else if self.dashed {
-            bar(0, 6, 1, self.color.filled())?;
-            bar(10, SWATCH, 1, self.color.filled())
-        } else {
-            bar(0, SWATCH, 1, self.color.filled())
-        }
-    }
-}
-
-/// A place in points as one in device units.
-pub(super) fn at(x: i32, y: i32) -> (i32, i32) {
-    (x * FINE, y * FINE)
-}
-
-fn font_style(font: f64, color: &RGBColor) -> TextStyle<'static> {
-    ("sans-serif", font * f64::from(FINE) * BOX_PER_FONT).into_font().color(color)
-}
-
-/// About the width of `text` in points, in the usual sans-serif fonts.
-pub(super) fn text_width(text: &str, font: f64) -> i32 {
-    let share = |c: char| match c {
-        'i' | 'j' | 'l' | '.' | ',' | ':' | '\'' | '|' => 0.25,
-        'f' | 't' | 'r' | ' ' | '-' | '/' | '(' | ')' => 0.33,
-        'm' | 'w' | 'M' | 'W' | '%' => 0.86,
-        c if c.is_ascii_uppercase() => 0.70,
-        _ => 0.57,
-    };
-    (text.chars().map(share).sum::<f64>() * font).ceil() as i32
 }
 
 /// The stretches of `points` that have values.

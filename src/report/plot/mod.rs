@@ -1,6 +1,6 @@
 //! The plots of a result folder and of the report page.
 //!
-//! A plot file says what is shown, as [`panel`]s; [`frame`] draws. All plots share the time axis
+//! A plot file says what is shown, as `panel`s; `frame` draws. All plots share the time axis
 //! and the numbered turning points. Bytes depend on the results only.
 
 mod axis;
@@ -8,11 +8,13 @@ mod cost;
 mod demand;
 mod frame;
 mod latency;
+mod legend;
 mod nodes;
 mod palette;
 mod panel;
 mod replicas;
 mod services;
+mod sheet;
 mod thin;
 
 use super::folder::Results;
@@ -98,7 +100,7 @@ impl<'a> Data<'a> {
 
     fn frame(&self, plot: Plot, format: Format) -> Frame<'_> {
         let (marks, missed) = (&self.marks, &self.missed);
-        let left = frame::Measures::of(format).left;
+        let left = sheet::Measures::of(format).left;
         Frame { title: plot.title(), format, left, end_s: self.end_s, marks, missed }
     }
 }

@@ -1,8 +1,9 @@
 //! Which Deployments failed requests, and when: a row per Deployment, darker where more failed.
 
 use super::axis::{Unit, ValueAxis};
-use super::frame::{FINE, Frame, Measures, Sheet, at, failed, text_width};
+use super::frame::Frame;
 use super::palette::{FAILURE_STEPS, INK, MUTED};
+use super::sheet::{FINE, Measures, Sheet, at, failed, text_width};
 use super::{Data, Format};
 use crate::record::rows::WorkloadSample;
 use plotters::prelude::*;
