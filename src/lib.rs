@@ -22,4 +22,6 @@ pub mod check;
 
 pub mod world;
 
+pub mod cli;
+
 pub mod report;

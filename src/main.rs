@@ -1,3 +1,5 @@
 //! The `stormglass` program. It only hands the arguments to the `cli` room.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    stormglass::cli::main()
+}

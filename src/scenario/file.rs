@@ -569,3 +569,44 @@ pub enum BoundFile {
     /// A share or a duration.
     Text(String),
 }
+
+impl ShapeFile {
+    /// How many shapes are given; exactly one should be.
+    pub fn count(&self) -> usize {
+        [
+            self.constant.is_some(),
+            self.step.is_some(),
+            self.ramp.is_some(),
+            self.diurnal.is_some(),
+            self.spike.is_some(),
+            self.points.is_some(),
+            self.trace.is_some(),
+            self.sum.is_some(),
+            self.product.is_some(),
+        ]
+        .into_iter()
+        .filter(|given| *given)
+        .count()
+    }
+}
+
+impl TimelineFile {
+    /// How many happenings are given; exactly one should be.
+    pub fn count(&self) -> usize {
+        [
+            self.node_crash.is_some(),
+            self.node_hang.is_some(),
+            self.zone_outage.is_some(),
+            self.container_crash.is_some(),
+            self.crash_loop.is_some(),
+            self.delete_pods.is_some(),
+            self.registry_slow.is_some(),
+            self.node_group_max.is_some(),
+            self.max_nodes_total.is_some(),
+            self.scale.is_some(),
+        ]
+        .into_iter()
+        .filter(|given| *given)
+        .count()
+    }
+}

@@ -6,7 +6,16 @@ pub mod curve;
 pub mod diagnostic;
 pub mod file;
 pub mod flags;
+pub mod load;
+pub mod machines;
+mod manifests;
 pub mod model;
+mod overrides;
+mod parameters;
+mod resolve;
 pub mod strict;
+mod trace;
 pub mod value;
 pub mod yaml;
+
+pub use load::{Overrides, load};

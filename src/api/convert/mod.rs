@@ -3,10 +3,13 @@
 //! The API server's defaulting of Kubernetes 1.37 is applied on the way. Nothing here reads a file
 //! or knows which one an object came from: errors carry the field's path, callers add the place.
 
+pub mod autoscaling;
 pub mod ignored;
 pub mod node;
 pub mod pod;
 pub mod pod_affinity;
+pub mod service;
+pub mod workload;
 
 use super::Text;
 use super::labels::{Labels, Operator, Requirement, Selector};

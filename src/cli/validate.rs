@@ -1,0 +1,100 @@
+//! `stormglass validate`: everything that is wrong with scenarios, without running them.
+
+use super::{Format, Outcome, complain, print};
+use crate::scenario::diagnostic::Diagnostics;
+use crate::scenario::model::Scenario;
+use crate::scenario::{Overrides, load};
+use clap::Args;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Check scenarios and everything they name, without running them.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  stormglass validate scenarios/hello.yaml scenarios/pokemon-go/*.yaml")]
+pub(super) struct Validate {
+    /// Scenario files.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// How to print the findings.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+impl Validate {
+    pub(super) fn execute(&self) -> Outcome {
+        let mut outcome = Outcome::Fine;
+        let mut findings = Vec::new();
+        for file in &self.files {
+            let loaded = load(file, &Overrides::default());
+            if loaded.is_err() {
+                outcome = Outcome::BadInput;
+            }
+            match (&loaded, self.format) {
+                (Ok(scenario), Format::Text) => {
+                    print(&describe(&file.display().to_string(), scenario))
+                }
+                (Err(errors), Format::Text) => complain(&errors.to_string()),
+                (_, Format::Json) => findings.push(as_json(&file.display().to_string(), &loaded)),
+            }
+        }
+        if self.format == Format::Json {
+            print(&format!("{:#}\n", Value::from(findings)));
+        }
+        outcome
+    }
+}
+
+fn describe(file: &str, scenario: &Scenario) -> String {
+    let objects = &scenario.objects;
+    let mut text = format!("{file}: ok\n  {}\n", scenario.question);
+    let nodes: u32 = scenario.node_groups.iter().map(|group| group.count).sum();
+    text.push_str(&format!(
+        "  {} of simulated time; {nodes} nodes at the start; {} Deployments, {} Services, {} autoscalers, {} disruption budgets\n",
+        scenario.duration,
+        objects.deployments.len(),
+        objects.services.len(),
+        objects.hpas.len(),
+        objects.pdbs.len(),
+    ));
+    for line in ignored_lines(scenario) {
+        text.push_str(&format!("  note: {line}\n"));
+    }
+    text
+}
+
+/// What was accepted without effect, a line each.
+pub(super) fn ignored_lines(scenario: &Scenario) -> Vec<String> {
+    let line = |i: &crate::scenario::model::Ignored| {
+        let fields = match i.fields.len() {
+            0 => String::new(),
+            n if n <= 6 => format!(" ({})", i.fields.join(", ")),
+            n => format!(" ({} and {} more fields)", i.fields[..6].join(", "), n - 6),
+        };
+        format!("{}:{}: {}{fields}: {}", i.file, i.line, i.object, i.reason)
+    };
+    scenario.ignored.iter().map(line).collect()
+}
+
+fn as_json(file: &str, loaded: &Result<Scenario, Diagnostics>) -> Value {
+    match loaded {
+        Ok(scenario) => json!({"file": file, "ok": true, "notes": ignored_lines(scenario)}),
+        Err(diagnostics) => {
+            let error = |e: &crate::scenario::diagnostic::Diagnostic| {
+                let place =
+                    e.span.as_ref().map(|span| diagnostics.line_column(&e.file, span.start));
+                json!({
+                    "file": e.file,
+                    "line": place.map(|(line, _)| line),
+                    "column": place.map(|(_, column)| column),
+                    "path": e.path,
+                    "message": e.message,
+                    "hint": e.hint,
+                })
+            };
+            let errors: Vec<Value> = diagnostics.errors.iter().map(error).collect();
+            json!({"file": file, "ok": false, "errors": errors})
+        }
+    }
+}

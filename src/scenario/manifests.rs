@@ -1,0 +1,464 @@
+//! Kubernetes manifests: real files, unmodified, into the objects that the simulation knows.
+//!
+//! What has no effect is listed, what is unknown is an error; nothing is dropped in silence. It
+//! knows kinds and their meaning here, not the scenario around them.
+
+use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use super::model::Ignored;
+use super::strict::decode;
+use super::yaml::{Node, Value, parse};
+use crate::api::autoscaling::Hpa;
+use crate::api::convert::{FieldError, autoscaling, ignored, service, workload};
+use crate::api::policy::Pdb;
+use crate::api::service::Service;
+use crate::api::workload::Deployment;
+use k8s_openapi::api as k8s;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Objects read, with the place of each.
+#[derive(Debug, Default)]
+pub(super) struct Manifests {
+    pub deployments: Vec<(Deployment, Place)>,
+    pub services: Vec<(Service, Place)>,
+    pub hpas: Vec<(Hpa, autoscaling::Target, Place)>,
+    pub pdbs: Vec<(Pdb, Place)>,
+    pub ignored: Vec<Ignored>,
+    priorities: BTreeMap<String, (i32, bool)>,
+    names: Vec<(String, Place)>,
+}
+
+/// Where an object stands.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub file: String,
+    pub document: Node,
+}
+
+/// Kinds that are read strictly but change nothing in the simulation.
+const NO_EFFECT: &str = "no effect on the simulation";
+/// Kinds that will matter some day.
+const NOT_YET: &str = "not modelled yet";
+/// Kinds whose pods would matter.
+const NO_PODS: &str = "not modelled yet: its pods are not created";
+
+/// API versions that Kubernetes has removed, with what took their place and when.
+const REMOVED: &[(&str, &str, &str, &str)] = &[
+    ("extensions/v1beta1", "Deployment", "apps/v1", "1.16"),
+    ("apps/v1beta1", "Deployment", "apps/v1", "1.16"),
+    ("apps/v1beta2", "Deployment", "apps/v1", "1.16"),
+    ("extensions/v1beta1", "DaemonSet", "apps/v1", "1.16"),
+    ("extensions/v1beta1", "ReplicaSet", "apps/v1", "1.16"),
+    ("extensions/v1beta1", "Ingress", "networking.k8s.io/v1", "1.22"),
+    ("networking.k8s.io/v1beta1", "Ingress", "networking.k8s.io/v1", "1.22"),
+    ("extensions/v1beta1", "NetworkPolicy", "networking.k8s.io/v1", "1.16"),
+    ("policy/v1beta1", "PodDisruptionBudget", "policy/v1", "1.25"),
+    ("policy/v1beta1", "PodSecurityPolicy", "Pod Security Admission", "1.25"),
+    ("batch/v1beta1", "CronJob", "batch/v1", "1.25"),
+    ("autoscaling/v2beta1", "HorizontalPodAutoscaler", "autoscaling/v2", "1.25"),
+    ("autoscaling/v2beta2", "HorizontalPodAutoscaler", "autoscaling/v2", "1.26"),
+    ("rbac.authorization.k8s.io/v1beta1", "ClusterRole", "rbac.authorization.k8s.io/v1", "1.22"),
+    (
+        "rbac.authorization.k8s.io/v1beta1",
+        "ClusterRoleBinding",
+        "rbac.authorization.k8s.io/v1",
+        "1.22",
+    ),
+    ("rbac.authorization.k8s.io/v1beta1", "Role", "rbac.authorization.k8s.io/v1", "1.22"),
+    ("rbac.authorization.k8s.io/v1beta1", "RoleBinding", "rbac.authorization.k8s.io/v1", "1.22"),
+    ("apiextensions.k8s.io/v1beta1", "CustomResourceDefinition", "apiextensions.k8s.io/v1", "1.22"),
+    ("scheduling.k8s.io/v1beta1", "PriorityClass", "scheduling.k8s.io/v1", "1.22"),
+];
+
+/// Kinds of Kubernetes' own groups that are known here, for "did you mean".
+const KINDS: &[&str] = &[
+    "Deployment",
+    "Service",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+    "PriorityClass",
+    "Namespace",
+    "ConfigMap",
+    "Secret",
+    "ServiceAccount",
+    "ResourceQuota",
+    "LimitRange",
+    "Pod",
+    "ReplicaSet",
+    "ReplicationController",
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "CronJob",
+    "Ingress",
+    "IngressClass",
+    "NetworkPolicy",
+    "Role",
+    "RoleBinding",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "StorageClass",
+    "CSIDriver",
+    "Endpoints",
+    "EndpointSlice",
+    "CustomResourceDefinition",
+    "ValidatingWebhookConfiguration",
+    "MutatingWebhookConfiguration",
+    "APIService",
+    "RuntimeClass",
+    "Lease",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "List",
+];
+
+impl Manifests {
+    /// Reads all documents of one file.
+    pub(super) fn read(&mut self, file: &str, text: &str, out: &mut Diagnostics) {
+        match parse(text) {
+            Ok(documents) => {
+                for document in documents {
+                    self.document(file, document, out);
+                }
+            }
+            Err(error) => out.errors.push(Diagnostic {
+                file: file.to_string(),
+                span: Some(error.span),
+                path: String::new(),
+                message: error.message,
+                hint: None,
+            }),
+        }
+    }
+
+    fn document(&mut self, file: &str, document: Node, out: &mut Diagnostics) {
+        let mut reader = Reader { place: Place { file: file.to_string(), document }, out };
+        let node = reader.place.document.clone();
+        let word = |key: &str| node.get(key).and_then(Node::as_text).unwrap_or("").to_string();
+        let (version, kind) = (word("apiVersion"), word("kind"));
+        if version.is_empty() || kind.is_empty() {
+            let hint = "every document of a manifest has apiVersion and kind".to_string();
+            reader.error(
+                "",
+                "this is no Kubernetes object: apiVersion or kind is missing",
+                Some(hint),
+            );
+            return;
+        }
+        if kind == "List" && version == "v1" {
+            let Some(Value::List(items)) = node.get("items").map(|items| items.value.clone())
+            else {
+                return;
+            };
+            for item in items {
+                self.document(file, item, out);
+            }
+            return;
+        }
+        if let Some((_, _, instead, since)) = REMOVED.iter().find(|r| r.0 == version && r.1 == kind)
+        {
+            let message = format!("{kind} of {version} was removed in Kubernetes {since}");
+            reader.error("apiVersion", &message, Some(format!("use {instead}")));
+            return;
+        }
+        self.object(&version, &kind, &mut reader);
+    }
+
+    /// One object by its group, version and kind.
+    fn object(&mut self, version: &str, kind: &str, reader: &mut Reader<'_>) {
+        match (version, kind) {
+            ("apps/v1", "Deployment") => self.deployment(reader),
+            ("v1", "Service") => self.service(reader),
+            ("autoscaling/v2", "HorizontalPodAutoscaler") => {
+                if let Some(given) = reader.decode() {
+                    let mut errors = Vec::new();
+                    let (hpa, target) = autoscaling::hpa(&given, "default", &mut errors);
+                    self.hpa(hpa, target, reader, errors);
+                }
+            }
+            ("autoscaling/v1", "HorizontalPodAutoscaler") => {
+                if let Some(given) = reader.decode() {
+                    let mut errors = Vec::new();
+                    let (hpa, target) = autoscaling::hpa_v1(&given, "default", &mut errors);
+                    self.hpa(hpa, target, reader, errors);
+                }
+            }
+            ("policy/v1", "PodDisruptionBudget") => {
+                if let Some(given) = reader.decode::<k8s::policy::v1::PodDisruptionBudget>() {
+                    let mut errors = Vec::new();
+                    let pdb = service::pdb(&given, "default", &mut errors);
+                    self.name(kind, &pdb.namespace, &pdb.name, reader);
+                    reader.fields(errors);
+                    self.pdbs.push((pdb, reader.place.clone()));
+                }
+            }
+            ("scheduling.k8s.io/v1", "PriorityClass") => {
+                if let Some(given) = reader.decode::<k8s::scheduling::v1::PriorityClass>() {
+                    let name = given.metadata.name.unwrap_or_default();
+                    let default = given.global_default.unwrap_or(false);
+                    self.priorities.insert(name, (given.value.unwrap_or(0), default));
+                }
+            }
+            _ => self.without_effect(version, kind, reader),
+        }
+    }
+
+    fn deployment(&mut self, reader: &mut Reader<'_>) {
+        let Some(given) = reader.decode::<k8s::apps::v1::Deployment>() else { return };
+        let mut errors = Vec::new();
+        let deployment = workload::deployment(&given, "default", &mut errors);
+        self.name("Deployment", &deployment.namespace, &deployment.name, reader);
+        reader.fields(errors);
+        if let Some(spec) = &given.spec.template.spec {
+            let fields = ignored::ignored_fields(spec, "spec.template.spec");
+            if !fields.is_empty() {
+                let object = format!("Deployment {}/{}", deployment.namespace, deployment.name);
+                self.ignored.push(reader.ignored(object, fields, NO_EFFECT));
+            }
+        }
+        self.deployments.push((deployment, reader.place.clone()));
+    }
+
+    fn service(&mut self, reader: &mut Reader<'_>) {
+        let Some(given) = reader.decode::<k8s::core::v1::Service>() else { return };
+        let object = service::service(&given, "default");
+        self.name("Service", &object.namespace, &object.name, reader);
+        self.services.push((object, reader.place.clone()));
+    }
+
+    fn hpa(
+        &mut self,
+        hpa: Hpa,
+        target: autoscaling::Target,
+        reader: &mut Reader<'_>,
+        errors: Vec<FieldError>,
+    ) {
+        self.name("HorizontalPodAutoscaler", &hpa.namespace, &hpa.name, reader);
+        reader.fields(errors);
+        self.hpas.push((hpa, target, reader.place.clone()));
+    }
+
+    /// Notes an object's name; a second one of the same kind and name is an error.
+    fn name(&mut self, kind: &str, namespace: &str, name: &str, reader: &mut Reader<'_>) {
+        if !is_dns_name(name) {
+            let message = format!("{name:?} is no object name");
+            let hint =
+                "lower case letters, digits, `-` and `.`; at most 253 characters".to_string();
+            reader.error("metadata.name", &message, Some(hint));
+        }
+        let full = format!("{kind} {namespace}/{name}");
+        if let Some((_, first)) = self.names.iter().find(|(other, _)| *other == full) {
+            let message = format!("{full} is declared twice; first in {}", first.file);
+            reader.error("metadata.name", &message, None);
+        }
+        self.names.push((full, reader.place.clone()));
+    }
+
+    /// Objects that are accepted and listed.
+    fn without_effect(&mut self, version: &str, kind: &str, reader: &mut Reader<'_>) {
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        let reason = match check_known(version, kind, reader) {
+            Known::Typed(reason) => reason,
+            Known::Unknown if is_builtin_group(group) => {
+                let message = format!("unknown kind {kind} of {version}");
+                let hint = did_you_mean(kind, KINDS.iter().copied());
+                let hint = hint
+                    .filter(|known| *known != kind)
+                    .map(|known| format!("did you mean {known}?"));
+                reader.error("kind", &message, hint);
+                return;
+            }
+            // Custom resources: nobody but their operator knows them.
+            Known::Unknown => NO_EFFECT,
+        };
+        let meta = reader.place.document.get("metadata");
+        let word = |key: &str| meta.and_then(|m| m.get(key)).and_then(Node::as_text).unwrap_or("");
+        let (namespace, name) = (word("namespace"), word("name"));
+        let namespace = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
+        let object = format!("{kind} {namespace}{name}");
+        let entry = reader.ignored(object, Vec::new(), reason);
+        self.ignored.push(entry);
+    }
+
+    /// Gives pods the priority of their class, once all classes are known.
+    pub(super) fn resolve_priorities(&mut self, out: &mut Diagnostics) {
+        let default = self.priorities.values().find(|(_, default)| *default).map_or(0, |(v, _)| *v);
+        for (deployment, place) in &mut self.deployments {
+            let class = deployment.template.spec.priority_class.to_string();
+            let value = match class.as_str() {
+                "" => default,
+                "system-cluster-critical" => 2_000_000_000,
+                "system-node-critical" => 2_000_001_000,
+                _ => match self.priorities.get(&class) {
+                    Some((value, _)) => *value,
+                    None => {
+                        let mut reader = Reader { place: place.clone(), out };
+                        let known = self.priorities.keys().map(String::as_str);
+                        let hint =
+                            did_you_mean(&class, known).map(|k| format!("did you mean {k}?"));
+                        let path = "spec.template.spec.priorityClassName";
+                        reader.error(
+                            path,
+                            &format!("no PriorityClass with name {class} was found"),
+                            hint,
+                        );
+                        0
+                    }
+                },
+            };
+            if value != 0 {
+                let mut spec = (*deployment.template.spec).clone();
+                spec.priority = value;
+                deployment.template.spec = Arc::new(spec);
+            }
+        }
+    }
+}
+
+enum Known {
+    Typed(&'static str),
+    Unknown,
+}
+
+/// Decodes kinds of Kubernetes' own groups strictly, for their mistakes.
+fn check_known(version: &str, kind: &str, reader: &mut Reader<'_>) -> Known {
+    macro_rules! kinds {
+        ($($version:literal $kind:literal $type:ty => $reason:expr,)*) => {
+            match (version, kind) {
+                $(($version, $kind) => { let _ = reader.decode::<$type>(); Known::Typed($reason) })*
+                _ => Known::Unknown,
+            }
+        };
+    }
+    kinds! {
+        "v1" "Namespace" k8s::core::v1::Namespace => NO_EFFECT,
+        "v1" "ConfigMap" k8s::core::v1::ConfigMap => NO_EFFECT,
+        "v1" "Secret" k8s::core::v1::Secret => NO_EFFECT,
+        "v1" "ServiceAccount" k8s::core::v1::ServiceAccount => NO_EFFECT,
+        "v1" "ResourceQuota" k8s::core::v1::ResourceQuota => NOT_YET,
+        "v1" "LimitRange" k8s::core::v1::LimitRange => NOT_YET,
+        "v1" "PersistentVolume" k8s::core::v1::PersistentVolume => NOT_YET,
+        "v1" "PersistentVolumeClaim" k8s::core::v1::PersistentVolumeClaim => NOT_YET,
+        "v1" "Endpoints" k8s::core::v1::Endpoints => NO_EFFECT,
+        "v1" "Pod" k8s::core::v1::Pod => NO_PODS,
+        "v1" "ReplicationController" k8s::core::v1::ReplicationController => NO_PODS,
+        "apps/v1" "ReplicaSet" k8s::apps::v1::ReplicaSet => NO_PODS,
+        "apps/v1" "StatefulSet" k8s::apps::v1::StatefulSet => NO_PODS,
+        "apps/v1" "DaemonSet" k8s::apps::v1::DaemonSet => NO_PODS,
+        "batch/v1" "Job" k8s::batch::v1::Job => NO_PODS,
+        "batch/v1" "CronJob" k8s::batch::v1::CronJob => NO_PODS,
+        "networking.k8s.io/v1" "Ingress" k8s::networking::v1::Ingress => NOT_YET,
+        "networking.k8s.io/v1" "IngressClass" k8s::networking::v1::IngressClass => NO_EFFECT,
+        "networking.k8s.io/v1" "NetworkPolicy" k8s::networking::v1::NetworkPolicy => NO_EFFECT,
+        "rbac.authorization.k8s.io/v1" "Role" k8s::rbac::v1::Role => NO_EFFECT,
+        "rbac.authorization.k8s.io/v1" "RoleBinding" k8s::rbac::v1::RoleBinding => NO_EFFECT,
+        "rbac.authorization.k8s.io/v1" "ClusterRole" k8s::rbac::v1::ClusterRole => NO_EFFECT,
+        "rbac.authorization.k8s.io/v1" "ClusterRoleBinding" k8s::rbac::v1::ClusterRoleBinding => NO_EFFECT,
+        "storage.k8s.io/v1" "StorageClass" k8s::storage::v1::StorageClass => NOT_YET,
+        "storage.k8s.io/v1" "CSIDriver" k8s::storage::v1::CSIDriver => NO_EFFECT,
+        "discovery.k8s.io/v1" "EndpointSlice" k8s::discovery::v1::EndpointSlice => NO_EFFECT,
+        "node.k8s.io/v1" "RuntimeClass" k8s::node::v1::RuntimeClass => NO_EFFECT,
+        "coordination.k8s.io/v1" "Lease" k8s::coordination::v1::Lease => NO_EFFECT,
+        "admissionregistration.k8s.io/v1" "ValidatingWebhookConfiguration"
+            k8s::admissionregistration::v1::ValidatingWebhookConfiguration => NO_EFFECT,
+        "admissionregistration.k8s.io/v1" "MutatingWebhookConfiguration"
+            k8s::admissionregistration::v1::MutatingWebhookConfiguration => NO_EFFECT,
+        "admissionregistration.k8s.io/v1" "ValidatingAdmissionPolicy"
+            k8s::admissionregistration::v1::ValidatingAdmissionPolicy => NO_EFFECT,
+        "admissionregistration.k8s.io/v1" "ValidatingAdmissionPolicyBinding"
+            k8s::admissionregistration::v1::ValidatingAdmissionPolicyBinding => NO_EFFECT,
+        "apiextensions.k8s.io/v1" "CustomResourceDefinition" Untyped => NO_EFFECT,
+        "apiregistration.k8s.io/v1" "APIService" Untyped => NO_EFFECT,
+    }
+}
+
+/// Any object: kinds whose content plays no part and is not worth a type.
+#[derive(serde::Deserialize)]
+struct Untyped {
+    #[allow(dead_code, reason = "only its being there is checked")]
+    metadata: ObjectMeta,
+    #[serde(flatten)]
+    _rest: BTreeMap<String, serde::de::IgnoredAny>,
+}
+
+fn is_builtin_group(group: &str) -> bool {
+    let short = ["", "apps", "batch", "autoscaling", "policy", "extensions"];
+    short.contains(&group)
+        || (group.ends_with(".k8s.io")
+            && !group.contains("x-k8s")
+            && group.matches('.').count() == 2)
+            && [
+                "networking",
+                "rbac.authorization",
+                "storage",
+                "scheduling",
+                "coordination",
+                "discovery",
+                "node",
+                "admissionregistration",
+                "apiextensions",
+                "apiregistration",
+                "certificates",
+                "events",
+                "flowcontrol",
+                "resource",
+            ]
+            .contains(&group.trim_end_matches(".k8s.io"))
+}
+
+fn is_dns_name(name: &str) -> bool {
+    let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    name.len() <= 253
+        && name.chars().all(fine)
+        && edge(name.chars().next())
+        && edge(name.chars().last())
+}
+
+/// One document being read, and where its errors go.
+struct Reader<'a> {
+    place: Place,
+    out: &'a mut Diagnostics,
+}
+
+impl Reader<'_> {
+    fn decode<T: DeserializeOwned>(&mut self) -> Option<T> {
+        let (value, faults) = decode(&self.place.document);
+        for fault in faults {
+            self.out.errors.push(Diagnostic {
+                file: self.place.file.clone(),
+                span: Some(fault.span),
+                path: String::new(),
+                message: fault.message,
+                hint: fault.hint,
+            });
+        }
+        value
+    }
+
+    fn fields(&mut self, errors: Vec<FieldError>) {
+        for error in errors {
+            self.error(&error.path, &error.message, error.hint);
+        }
+    }
+
+    fn error(&mut self, path: &str, message: &str, hint: Option<String>) {
+        let span = self.place.document.nearest(path).span.clone();
+        self.out.errors.push(Diagnostic {
+            file: self.place.file.clone(),
+            span: Some(span),
+            path: path.to_string(),
+            message: message.to_string(),
+            hint,
+        });
+    }
+
+    fn ignored(&self, object: String, fields: Vec<String>, reason: &str) -> Ignored {
+        let (line, _) = self.out.line_column(&self.place.file, self.place.document.span.start);
+        Ignored { file: self.place.file.clone(), line, object, fields, reason: reason.to_string() }
+    }
+}
