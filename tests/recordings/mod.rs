@@ -53,6 +53,7 @@ pub(crate) struct Recorded {
     pub message: Option<String>,
     pub unschedulable_plugins: Vec<String>,
     pub nominated: Option<String>,
+    pub preemption_offset: Option<usize>,
     pub victims: Vec<String>,
     pub scores: Option<BTreeMap<String, BTreeMap<String, i64>>>,
 }

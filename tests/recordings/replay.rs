@@ -4,12 +4,16 @@
 //! far as possible.
 
 use super::{Line, Recorded, Step, key, node, pod};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use slotmap::SlotMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use stormglass::api::{NodeId, PodId};
+use stormglass::api::labels::Labels;
+use stormglass::api::pod::PodSpec;
+use stormglass::api::{NodeId, PdbId, PodId};
 use stormglass::control::scheduler::config::SchedulerConfiguration;
 use stormglass::control::scheduler::cycle::{Core, Failure};
+use stormglass::control::scheduler::objects::Budget;
 use stormglass::control::scheduler::pod_info::PodInfo;
 use stormglass::control::scheduler::registry;
 use stormglass::units::SimTime;
@@ -41,6 +45,8 @@ pub(crate) struct Replay {
     core: Core,
     node_ids: SlotMap<NodeId, ()>,
     pod_ids: SlotMap<PodId, ()>,
+    budget_ids: SlotMap<PdbId, ()>,
+    names: BTreeMap<PodId, String>,
     nodes: BTreeMap<String, NodeId>,
     pods: BTreeMap<String, PodId>,
     pub tally: Tally,
@@ -61,6 +67,8 @@ impl Replay {
             core,
             node_ids: SlotMap::with_key(),
             pod_ids: SlotMap::with_key(),
+            budget_ids: SlotMap::with_key(),
+            names: BTreeMap::new(),
             nodes: BTreeMap::new(),
             pods: BTreeMap::new(),
             tally: Tally::default(),
@@ -97,11 +105,33 @@ impl Replay {
             let name = metadata["name"].as_str().unwrap();
             self.core.objects.namespaces.insert(name.into(), labels);
         }
+        if object["kind"] == "PodDisruptionBudget" {
+            let given: PodDisruptionBudget = serde_json::from_value(object.clone()).unwrap();
+            let spec = given.spec.unwrap_or_default();
+            let status = given.status.unwrap_or_default();
+            let selector = spec.selector.as_ref();
+            let mut errors = Vec::new();
+            let budget = Budget {
+                namespace: given.metadata.namespace.as_deref().unwrap_or("default").into(),
+                selector: stormglass::api::convert::selector(selector, "selector", &mut errors),
+                disruptions_allowed: i64::from(status.disruptions_allowed.unwrap_or(0)),
+                disrupted_pods: status
+                    .disrupted_pods
+                    .iter()
+                    .flatten()
+                    .map(|(name, _)| name.as_str().into())
+                    .collect(),
+            };
+            let id = self.budget_ids.insert(());
+            self.core.objects.budgets.insert(id, budget);
+        }
     }
 
     fn pod_id(&mut self, key: &str) -> PodId {
         let ids = &mut self.pod_ids;
-        *self.pods.entry(key.to_owned()).or_insert_with(|| ids.insert(()))
+        let id = *self.pods.entry(key.to_owned()).or_insert_with(|| ids.insert(()));
+        self.names.insert(id, key.to_owned());
+        id
     }
 
     fn add_node(&mut self, given: &k8s_openapi::api::core::v1::Node) {
@@ -139,8 +169,17 @@ impl Replay {
         pod.nominated = nominated.and_then(|n| self.nodes.get(n).copied());
         let info = Arc::new(PodInfo::new(id, &pod));
         let profile = self.core.profile_of(&info).unwrap();
+        self.core.set_preemption_offset(recorded.preemption_offset.unwrap_or(0));
         let found = self.decide(profile, &info);
         self.compare(&name, &found, recorded);
+        for victim in &recorded.victims {
+            let id = self.pods.remove(victim).unwrap();
+            self.core.cache.remove_pod(id);
+        }
+        if let Some(node) = &recorded.nominated {
+            let index = self.core.cache.index_of(self.nodes[node]).unwrap();
+            self.core.nominate(stub(&info), index);
+        }
         if let Some(node) = &recorded.node {
             let index = self.core.cache.index_of(self.nodes[node]).unwrap();
             self.core.remove_nomination(id);
@@ -160,7 +199,16 @@ impl Replay {
             Err(Failure::NoNodes) => {
                 found.message = Some("no nodes available to schedule pods".to_owned());
             }
-            Err(Failure::Unfit(diagnosis)) => {
+            Err(Failure::Unfit(unfit)) => {
+                let name = |node| self.core.cache.info(node).name().to_string();
+                found.nominated = unfit.nomination.flatten().map(name);
+                found.victims = unfit.victims.iter().map(|v| self.names[&v.id].clone()).collect();
+                match unfit.nomination {
+                    Some(Some(node)) => self.core.nominate(stub(info), node),
+                    Some(None) => self.core.remove_nomination(info.id),
+                    None => {}
+                }
+                let diagnosis = unfit.diagnosis;
                 found.message = Some(diagnosis.message(nodes(&self.core)));
                 let plugins = diagnosis.unschedulable_plugins.iter().map(registry::name_of);
                 found.unschedulable_plugins = plugins.map(str::to_owned).collect();
@@ -221,4 +269,14 @@ impl Replay {
         self.tally.scores += 1;
         None
     }
+}
+
+/// These cases were recorded without a queue, in which upstream looks nominated pods up: what it
+/// supposes on a nominated node is then a pod of this name without any specification.
+fn stub(info: &Arc<PodInfo>) -> Arc<PodInfo> {
+    let spec = Arc::new(PodSpec::default());
+    let mut stub = PodInfo::hypothetical(&spec, &info.namespace, &Labels::default());
+    stub.id = info.id;
+    stub.name = info.name.clone();
+    Arc::new(stub)
 }

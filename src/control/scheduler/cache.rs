@@ -29,6 +29,8 @@ pub struct Cache {
     tree: NodeTree,
     pods: SecondaryMap<PodId, PodState>,
     images: BTreeMap<Text, (Bytes, u32)>,
+    /// How many pods there are of each priority.
+    priorities: BTreeMap<i32, usize>,
     /// The search order of the last snapshot.
     order: Vec<NodeIndex>,
     /// How many records the last snapshot had.
@@ -129,6 +131,7 @@ impl Cache {
         self.remove_pod(pod.id);
         self.touch(node);
         self.pods.insert(pod.id, PodState { node, assumed });
+        *self.priorities.entry(pod.priority()).or_default() += 1;
         self.infos[node.0 as usize].add_pod(pod);
     }
 
@@ -136,9 +139,20 @@ impl Cache {
     pub fn remove_pod(&mut self, id: PodId) -> Option<Arc<PodInfo>> {
         let state = self.pods.remove(id)?;
         self.touch(state.node);
-        let pod = self.infos[state.node.0 as usize].remove_pod(id);
+        let pod = self.infos[state.node.0 as usize].remove_pod(id)?;
         self.free_unused(state.node);
-        pod
+        if let Some(count) = self.priorities.get_mut(&pod.priority()) {
+            *count -= 1;
+            if *count == 0 {
+                self.priorities.remove(&pod.priority());
+            }
+        }
+        Some(pod)
+    }
+
+    /// The lowest priority of any pod on a node.
+    pub fn lowest_priority(&self) -> Option<i32> {
+        self.priorities.keys().next().copied()
     }
 
     /// The node a pod is on, assumed or bound.

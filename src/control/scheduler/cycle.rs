@@ -7,6 +7,7 @@ use super::cache::Cache;
 use super::config::SchedulerConfiguration;
 use super::diagnosis::{Diagnosis, Rejection};
 use super::framework::{Context, NodeIndex, NodeList, PluginId, Status};
+use super::node_info::NodeInfo;
 use super::nominator::Nominator;
 use super::objects::Objects;
 use super::pod_info::PodInfo;
@@ -14,12 +15,15 @@ use super::profile::{ConfigurationError, CycleState, Profile};
 use super::registry;
 use crate::api::PodId;
 use crate::units::SimTime;
+use slotmap::SecondaryMap;
 use std::sync::Arc;
 
 /// With fewer nodes all are looked at (`minFeasibleNodesToFind`).
 const MIN_FEASIBLE_NODES_TO_FIND: usize = 100;
 /// The adaptive percentage never falls below (`minFeasibleNodesPercentageToFind`).
 const MIN_FEASIBLE_NODES_PERCENTAGE: usize = 5;
+/// A prime far from the sizes of clusters: steps of it modulo any number of nodes reach all.
+const OFFSET_STEP: usize = 7919;
 
 /// Everything a cycle works on.
 pub struct Core {
@@ -34,6 +38,10 @@ pub struct Core {
     next_start: usize,
     explain: bool,
     explanation: Explanation,
+    /// Pods that were chosen as victims and are still there.
+    pub(super) preempted: SecondaryMap<PodId, ()>,
+    /// Where the next dry run of preemption starts among the potential nodes.
+    preemption_offset: usize,
     /// Memory of the last cycle's rejections, to be used again.
     scratch: Vec<Rejection>,
 }
@@ -55,7 +63,18 @@ pub enum Failure {
     /// There is no node at all.
     NoNodes,
     /// No node fits.
-    Unfit(Box<Diagnosis>),
+    Unfit(Box<Unfit>),
+}
+
+/// What is known of a pod that fits nowhere, and what PostFilter proposes.
+#[derive(Debug)]
+pub struct Unfit {
+    /// Why it fits nowhere.
+    pub diagnosis: Diagnosis,
+    /// What becomes of its nomination: `None` leaves it.
+    pub nomination: Option<Option<NodeIndex>>,
+    /// Pods to be deleted for it, terminating ones included.
+    pub victims: Vec<Arc<PodInfo>>,
 }
 
 /// What a cycle considered, kept for people who ask why. Recorded only if asked for.
@@ -83,6 +102,8 @@ impl Core {
             next_start: 0,
             explain: false,
             explanation: Explanation::default(),
+            preempted: SecondaryMap::new(),
+            preemption_offset: 0,
             scratch: Vec::new(),
         })
     }
@@ -116,7 +137,8 @@ impl Core {
         }
         self.scratch.clear();
         let mut diagnosis = Diagnosis::new(std::mem::take(&mut self.scratch));
-        let (feasible, next_start) = self.find_nodes_that_fit(profile, pod, now, &mut diagnosis);
+        let (feasible, next_start, state) =
+            self.find_nodes_that_fit(profile, pod, now, &mut diagnosis);
         self.next_start = next_start;
         if self.explain {
             self.explanation.rejections.clone_from(&diagnosis.rejections);
@@ -124,7 +146,9 @@ impl Core {
             self.explanation.scores.clear();
         }
         if feasible.is_empty() {
-            return Err(Failure::Unfit(Box::new(diagnosis)));
+            return Err(Failure::Unfit(Box::new(
+                self.post_filter(profile, pod, now, state, diagnosis),
+            )));
         }
         let evaluated = feasible.len() + diagnosis.rejections.len();
         self.scratch = diagnosis.rejections;
@@ -175,7 +199,7 @@ impl Core {
         pod: &PodInfo,
         now: SimTime,
         diagnosis: &mut Diagnosis,
-    ) -> (Vec<NodeIndex>, usize) {
+    ) -> (Vec<NodeIndex>, usize, CycleState) {
         let profile = &self.profiles[profile];
         let cx = self.context(now);
         let found = profile.run_pre_filter(&cx, pod);
@@ -186,7 +210,7 @@ impl Core {
             if let Some(plugin) = plugin {
                 diagnosis.unschedulable_plugins.insert(plugin);
             }
-            return (Vec::new(), self.next_start);
+            return (Vec::new(), self.next_start, found.state);
         }
         let search = Search { core: self, profile, cx, state: &found.state, pod };
         let nominated = pod.nominated.and_then(|id| self.cache.index_of(id));
@@ -195,7 +219,7 @@ impl Core {
             // A node that fails here stays in the diagnosis, and counts once.
             let feasible = search.run(&[node], None, diagnosis);
             if !feasible.is_empty() {
-                return (feasible, self.next_start);
+                return (feasible, self.next_start, found.state);
             }
         }
         let narrowed: Vec<NodeIndex>;
@@ -212,7 +236,46 @@ impl Core {
         };
         let feasible = search.run(nodes, nominated, diagnosis);
         let processed = feasible.len() + diagnosis.rejections.len();
-        (feasible, (self.next_start + processed) % cx.nodes.len())
+        (feasible, (self.next_start + processed) % cx.nodes.len(), found.state)
+    }
+
+    /// Asks the PostFilter plugins what could be done for a pod that fits nowhere.
+    fn post_filter(
+        &mut self,
+        profile: usize,
+        pod: &PodInfo,
+        now: SimTime,
+        state: CycleState,
+        mut diagnosis: Diagnosis,
+    ) -> Unfit {
+        let cx = self.context(now);
+        let handle = Handle { core: self, profile: &self.profiles[profile], cx, state: &state };
+        let found = handle.profile.run_post_filter(&handle, pod, &diagnosis);
+        diagnosis.post_filter_message = found.status.message();
+        for victim in &found.victims {
+            self.preempted.insert(victim.id, ());
+        }
+        self.preemption_offset = self.preemption_offset.wrapping_add(OFFSET_STEP);
+        Unfit { diagnosis, nomination: found.nomination, victims: found.victims }
+    }
+
+    /// Where the next dry run of preemption starts, modulo the number of potential nodes. Upstream
+    /// draws it at random; here it takes regular steps, so that no node is favoured.
+    pub fn set_preemption_offset(&mut self, offset: usize) {
+        self.preemption_offset = offset;
+    }
+
+    /// The victims whose deletion has not begun.
+    pub(super) fn victims_to_delete(&self, victims: &[Arc<PodInfo>]) -> Vec<PodId> {
+        victims.iter().filter(|v| v.deletion.is_none()).map(|v| v.id).collect()
+    }
+
+    /// The pods of lower priority that are nominated to the node that `pod` gets
+    /// (`getLowerPriorityNominatedPods`).
+    pub(super) fn lower_nominations(&self, pod: &PodInfo, node: Option<NodeIndex>) -> Vec<PodId> {
+        let nominated = node.map_or(&[][..], |node| self.nominator.on(node));
+        let lower = nominated.iter().filter(|n| n.priority() < pod.priority());
+        lower.map(|n| n.id).collect()
     }
 
     /// How many feasible nodes end the search of a list of `nodes` (`numFeasibleNodesToFind`).
@@ -284,7 +347,8 @@ impl Search<'_> {
             return feasible;
         }
         for node in in_order {
-            match self.core.filter(self.profile, &self.cx, self.state, self.pod, *node) {
+            let info = self.core.cache.info(*node);
+            match self.core.filter(self.profile, &self.cx, self.state, self.pod, *node, info) {
                 Ok(()) if feasible.len() == wanted => break,
                 Ok(()) => feasible.push(*node),
                 Err((plugin, status)) => {
@@ -307,8 +371,8 @@ impl Core {
         state: &CycleState,
         pod: &PodInfo,
         node: NodeIndex,
+        info: &NodeInfo,
     ) -> Result<(), (PluginId, Status)> {
-        let info = self.cache.info(node);
         let nominated = self.nominator.on(node);
         let mut weighty = nominated
             .iter()
@@ -324,6 +388,85 @@ impl Core {
             profile.run_filter(cx, &state, pod, &info)?;
         }
         profile.run_filter(cx, state, pod, info)
+    }
+}
+
+/// What a PostFilter plugin may do: look at nodes and suppose (`framework.Handle`).
+pub struct Handle<'a> {
+    core: &'a Core,
+    profile: &'a Profile,
+    cx: Context<'a>,
+    state: &'a CycleState,
+}
+
+impl<'a> Handle<'a> {
+    /// Nodes and objects.
+    pub fn context(&self) -> &Context<'a> {
+        &self.cx
+    }
+
+    /// The plugins' states of this cycle.
+    pub fn state(&self) -> &CycleState {
+        self.state
+    }
+
+    /// The record of a node.
+    pub fn node(&self, node: NodeIndex) -> &'a NodeInfo {
+        self.core.cache.info(node)
+    }
+
+    /// The record of the node that `pod` is nominated to in its status, if the node is there.
+    pub fn nominated_node(&self, pod: &PodInfo) -> Option<NodeIndex> {
+        let node = self.core.cache.index_of(pod.nominated?)?;
+        self.core.cache.is_in_snapshot(node).then_some(node)
+    }
+
+    /// Whether any pod on a node has a lower priority.
+    pub fn has_lower_priority_pods(&self, priority: i32) -> bool {
+        self.core.cache.lowest_priority().is_some_and(|lowest| lowest < priority)
+    }
+
+    /// Whether the pod is on its way out because the scheduler chose it as a victim.
+    pub fn is_terminating_by_preemption(&self, pod: &PodInfo) -> bool {
+        pod.deletion.is_some() && self.core.preempted.contains_key(pod.id)
+    }
+
+    /// Where a dry run starts among `nodes` potential nodes.
+    pub fn preemption_offset(&self, nodes: usize) -> usize {
+        self.core.preemption_offset % nodes.max(1)
+    }
+
+    /// Runs the filters on a supposed record of `node`, nominated pods considered.
+    pub fn filter(
+        &self,
+        state: &CycleState,
+        pod: &PodInfo,
+        node: NodeIndex,
+        info: &NodeInfo,
+    ) -> Result<(), (PluginId, Status)> {
+        self.core.filter(self.profile, &self.cx, state, pod, node, info)
+    }
+
+    /// Supposes that `added` is on the node of `info`, where it has been put.
+    pub fn run_add_pod(
+        &self,
+        state: &mut CycleState,
+        pod: &PodInfo,
+        added: &PodInfo,
+        info: &NodeInfo,
+    ) {
+        self.profile.run_add_pod(state, pod, added, info);
+    }
+
+    /// Supposes that `removed` is no longer on the node of `info`, whence it has been taken.
+    pub fn run_remove_pod(
+        &self,
+        state: &mut CycleState,
+        pod: &PodInfo,
+        removed: &PodInfo,
+        info: &NodeInfo,
+    ) {
+        self.profile.run_remove_pod(state, pod, removed, info);
     }
 }
 

@@ -29,8 +29,11 @@ pub enum Decision {
         rejected_by: PluginSet,
         /// What becomes of `status.nominatedNodeName`.
         nomination: Nomination,
-        /// Pods to be deleted for it, in this order.
+        /// Pods to be deleted for it, in this order. Those on their way out already are left out.
         victims: Vec<PodId>,
+        /// Pods of lower priority that were nominated to the same node and are not any more:
+        /// their `status.nominatedNodeName` is to be emptied.
+        denominated: Vec<PodId>,
     },
 }
 

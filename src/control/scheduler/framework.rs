@@ -5,6 +5,8 @@
 //! `registry.rs`. Plugins are pure: they see the nodes and objects of [`Context`] and their own
 //! state of the cycle, nothing else; outcomes are values ([`Status`]), not errors.
 
+use super::cycle::Handle;
+use super::diagnosis::Diagnosis;
 use super::event::{ClusterEvent, EventObjects};
 use super::node_info::NodeInfo;
 use super::objects::Objects;
@@ -273,7 +275,7 @@ impl PreFilter {
 /// Holds pods back from the active queue.
 pub trait PreEnqueuePlugin: Send + Sync {
     /// Whether the pod may enter the active queue.
-    fn pre_enqueue(&self, pod: &PodInfo) -> Status;
+    fn pre_enqueue(&self, pod: &QueuedPod) -> Status;
 }
 
 /// Orders the active queue. Upstream compares two pods (`Less`); an ordering key says the same
@@ -315,6 +317,28 @@ pub trait FilterPlugin: Send + Sync {
         pod: &PodInfo,
         node: &NodeInfo,
     ) -> Status;
+}
+
+/// What a PostFilter plugin proposes for a pod that fits nowhere (`PostFilterResult`).
+pub struct PostFilter {
+    /// Success: the pod is likely to fit once this is carried out. Its reasons go into the message.
+    pub status: Status,
+    /// What becomes of the pod's nomination: `None` leaves it.
+    pub nomination: Option<Option<NodeIndex>>,
+    /// Pods to be deleted, in this order.
+    pub victims: Vec<Arc<PodInfo>>,
+}
+
+/// Looks for a way to make a pod schedulable that fits nowhere.
+pub trait PostFilterPlugin: Send + Sync {
+    /// What it proposes. `state` is the plugin's own from PreFilter.
+    fn post_filter(
+        &self,
+        handle: &Handle<'_>,
+        state: &PluginState,
+        pod: &PodInfo,
+        diagnosis: &Diagnosis,
+    ) -> PostFilter;
 }
 
 /// What PreScore finds.

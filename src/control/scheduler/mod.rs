@@ -51,6 +51,7 @@ use cycle::{Core, Failure};
 use decision::{Decision, Nomination};
 use event::{Action, ClusterEvent, EventObjects, Resource, node_changes, pod_changes};
 use framework::{NodeIndex, PluginSet};
+use objects::Budget;
 use pod_info::PodInfo;
 use profile::ConfigurationError;
 use queue::{Place, Queue};
@@ -153,6 +154,8 @@ impl Scheduler {
         let assumed = self.core.cache.is_assumed(id);
         let waiting = self.queue.remove(&self.core.profiles, id);
         self.core.remove_nomination(id);
+        self.queue.victim_is_going(id);
+        self.core.preempted.remove(id);
         if let Some(gone) = self.core.cache.remove_pod(id) {
             let objects = EventObjects::Pod { old: Some(&gone), new: None };
             return self.move_all(ClusterEvent::ASSIGNED_POD_DELETE, &objects, now);
@@ -187,7 +190,15 @@ impl Scheduler {
     /// A disruption budget has appeared or changed; `None`: it is gone.
     pub fn set_budget(&mut self, id: PdbId, budget: Option<&Pdb>) {
         match budget {
-            Some(budget) => self.core.objects.budgets.insert(id, budget.clone()),
+            Some(budget) => self.core.objects.budgets.insert(
+                id,
+                Budget {
+                    namespace: budget.namespace.clone(),
+                    selector: budget.selector.clone(),
+                    disruptions_allowed: i64::from(budget.disruptions_allowed),
+                    disrupted_pods: Vec::new(),
+                },
+            ),
             None => self.core.objects.budgets.remove(&id),
         };
     }
@@ -262,25 +273,42 @@ impl Scheduler {
     /// Puts a pod that found no node back into the queue (`handleSchedulingFailure`).
     fn reject(&mut self, info: Arc<PodInfo>, failure: Failure, now: SimTime) -> Decision {
         let nodes = self.core.cache.nodes().len();
-        let (message, rejected_by) = match failure {
-            Failure::NoNodes => {
-                ("no nodes available to schedule pods".to_owned(), PluginSet::EMPTY)
-            }
-            Failure::Unfit(diagnosis) => {
-                let found = (diagnosis.message(nodes), diagnosis.unschedulable_plugins);
-                self.core.recycle(*diagnosis);
-                found
-            }
-        };
-        self.queue.add_unschedulable(&self.core.profiles, info.id, rejected_by, now);
-        self.core.remove_nomination(info.id);
-        Decision::Unschedulable {
+        let mut decision = Decision::Unschedulable {
             pod: info.id,
-            message,
-            rejected_by,
+            message: "no nodes available to schedule pods".to_owned(),
+            rejected_by: PluginSet::EMPTY,
             nomination: Nomination::Set(None),
             victims: Vec::new(),
+            denominated: Vec::new(),
+        };
+        let mut nominated = Some(None);
+        if let Failure::Unfit(unfit) = failure {
+            nominated = unfit.nomination;
+            let id_of = |node| self.core.cache.id_of(node);
+            decision = Decision::Unschedulable {
+                pod: info.id,
+                message: unfit.diagnosis.message(nodes),
+                rejected_by: unfit.diagnosis.unschedulable_plugins,
+                nomination: nominated
+                    .map_or(Nomination::Keep, |node| Nomination::Set(node.map(id_of))),
+                victims: self.core.victims_to_delete(&unfit.victims),
+                denominated: self.core.lower_nominations(&info, nominated.flatten()),
+            };
+            self.core.recycle(unfit.diagnosis);
         }
+        let Decision::Unschedulable { rejected_by, victims, .. } = &decision else {
+            unreachable!("it was made as one above");
+        };
+        self.queue.add_unschedulable(&self.core.profiles, info.id, *rejected_by, now);
+        if let Some(last) = victims.last() {
+            self.queue.wait_for_victim(info.id, *last);
+        }
+        match nominated {
+            Some(Some(node)) => self.core.nominate(Arc::clone(&info), node),
+            Some(None) => self.core.remove_nomination(info.id),
+            None => self.nominate_as_told(&info),
+        }
+        decision
     }
 
     fn add_pending(&mut self, info: Arc<PodInfo>, now: SimTime) {
@@ -299,6 +327,9 @@ impl Scheduler {
     fn update_assigned(&mut self, info: Arc<PodInfo>, node: NodeIndex, now: SimTime) {
         let Some(old) = self.core.cache.remove_pod(info.id) else { return };
         self.core.cache.add_pod(Arc::clone(&info), node, false);
+        if info.deletion.is_some() {
+            self.queue.victim_is_going(info.id);
+        }
         let objects = EventObjects::Pod { old: Some(&old), new: Some(&info) };
         for event in pod_changes(&old, &info, Resource::AssignedPod) {
             self.move_all(event, &objects, now);

@@ -4,14 +4,17 @@
 //! Source: `pkg/scheduler/framework/runtime/framework.go`, v1.37.
 
 use super::config::{self, PluginNames, ProfileConfiguration};
+use super::cycle::Handle;
+use super::diagnosis::Diagnosis;
 use super::event::{ClusterEvent, EventObjects};
 use super::framework::{
     Code, Context, EnqueueExtensions, FilterPlugin, NodeList, PluginId, PluginSet, PluginState,
-    PreEnqueuePlugin, PreFilter, PreFilterPlugin, PreScore, PreScorePlugin, QueueSortPlugin,
-    QueueingHint, ScorePlugin, Status,
+    PostFilter, PostFilterPlugin, PreEnqueuePlugin, PreFilter, PreFilterPlugin, PreScore,
+    PreScorePlugin, QueueSortPlugin, QueueingHint, Reasons, ScorePlugin, Status,
 };
 use super::node_info::NodeInfo;
 use super::pod_info::PodInfo;
+use super::queue::QueuedPod;
 use super::registry::{self, Points};
 use crate::api::Text;
 use std::sync::Arc;
@@ -45,6 +48,7 @@ pub struct Profile {
     queue_sort: Arc<dyn QueueSortPlugin>,
     pre_filter: List<dyn PreFilterPlugin>,
     filter: List<dyn FilterPlugin>,
+    post_filter: List<dyn PostFilterPlugin>,
     pre_score: List<dyn PreScorePlugin>,
     score: Vec<(PluginId, i64, Arc<dyn ScorePlugin>)>,
     events: List<dyn EnqueueExtensions>,
@@ -133,6 +137,7 @@ impl Profile {
             queue_sort: Arc::clone(queue_sort),
             pre_filter: point!(pre_filter),
             filter: point!(filter),
+            post_filter: point!(post_filter),
             pre_score: point!(pre_score),
             score,
             events,
@@ -155,12 +160,12 @@ impl Profile {
     }
 
     /// Runs PreEnqueue, the plugin that gated the pod last first; gives the one that gates it.
-    pub fn run_pre_enqueue(&self, pod: &PodInfo, gated_by: Option<PluginId>) -> Option<PluginId> {
+    pub fn run_pre_enqueue(&self, pod: &QueuedPod) -> Option<PluginId> {
         let gates = |(_, plugin): &&(PluginId, Arc<dyn PreEnqueuePlugin>)| {
             !plugin.pre_enqueue(pod).is_success()
         };
-        let last = self.pre_enqueue.iter().filter(|(id, _)| Some(*id) == gated_by);
-        let others = self.pre_enqueue.iter().filter(|(id, _)| Some(*id) != gated_by);
+        let last = self.pre_enqueue.iter().filter(|(id, _)| Some(*id) == pod.gated_by);
+        let others = self.pre_enqueue.iter().filter(|(id, _)| Some(*id) != pod.gated_by);
         last.chain(others).find(gates).map(|(id, _)| *id)
     }
 
@@ -256,6 +261,33 @@ impl Profile {
                 plugin.remove_pod(&mut state.filter[usize::from(id.0)], pod, removed, node);
             }
         }
+    }
+
+    /// Runs the PostFilter plugins until one succeeds or has the final word
+    /// (`RunPostFilterPlugins`). Without any, the pod's nomination is taken away.
+    pub fn run_post_filter(
+        &self,
+        handle: &Handle<'_>,
+        pod: &PodInfo,
+        diagnosis: &Diagnosis,
+    ) -> PostFilter {
+        let mut nomination = self.post_filter.is_empty().then_some(None);
+        let mut reasons: Vec<Text> = Vec::new();
+        for (id, plugin) in &self.post_filter {
+            let state = &handle.state().filter[usize::from(id.0)];
+            let found = plugin.post_filter(handle, state, pod, diagnosis);
+            match found.status.code {
+                Code::Success | Code::UnschedulableAndUnresolvable => return found,
+                Code::Error => {
+                    return PostFilter { nomination: None, victims: Vec::new(), ..found };
+                }
+                Code::Unschedulable | Code::Pending => {}
+            }
+            nomination = found.nomination.or(nomination);
+            reasons.extend(found.status.reasons.iter().map(Text::from));
+        }
+        let status = Status { code: Code::Unschedulable, reasons: Reasons::Made(reasons.into()) };
+        PostFilter { status, nomination, victims: Vec::new() }
     }
 
     /// Scores the feasible nodes (`prioritizeNodes`). With `explain`, each plugin's part is kept.

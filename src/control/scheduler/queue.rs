@@ -42,7 +42,9 @@ pub struct QueuedPod {
     /// Plugins that rejected it last time, or gate it.
     rejected_by: PluginSet,
     /// The PreEnqueue plugin that keeps it out of the active queue.
-    gated_by: Option<PluginId>,
+    pub(super) gated_by: Option<PluginId>,
+    /// The last of the pods that are to be deleted for it, until its deletion has begun.
+    pub(super) waits_for_victim: Option<PodId>,
     /// When it was last flushed as a leftover.
     flushed: SimTime,
     place: Place,
@@ -74,6 +76,7 @@ pub struct Queue {
     /// By what rejected and gates them, so that an event finds the pods it may concern; each
     /// group by the time from which leftovers count, then arrival.
     unschedulable: BTreeMap<Group, BTreeSet<(SimTime, u64, PodId)>>,
+    waiting_for_victims: Vec<PodId>,
     initial_backoff: SimDuration,
     max_backoff: SimDuration,
     next_sequence: u64,
@@ -111,6 +114,7 @@ impl Queue {
             backoff: BTreeMap::new(),
             error_backoff: BTreeMap::new(),
             unschedulable: BTreeMap::new(),
+            waiting_for_victims: Vec::new(),
             initial_backoff,
             max_backoff,
             next_sequence: 0,
@@ -222,6 +226,7 @@ impl Queue {
             consecutive_errors: 0,
             rejected_by: PluginSet::EMPTY,
             gated_by: None,
+            waits_for_victim: None,
             flushed: SimTime::ZERO,
             place: Place::InFlight,
         };
@@ -346,6 +351,26 @@ impl Queue {
         }
     }
 
+    /// The pod stays out of the active queue until the deletion of `victim` has begun.
+    pub(super) fn wait_for_victim(&mut self, pod: PodId, victim: PodId) {
+        if let Some(queued) = self.pods.get_mut(pod) {
+            queued.waits_for_victim = Some(victim);
+            self.waiting_for_victims.push(pod);
+        }
+    }
+
+    /// The deletion of `victim` has begun.
+    pub(super) fn victim_is_going(&mut self, victim: PodId) {
+        let pods = &mut self.pods;
+        self.waiting_for_victims.retain(|pod| {
+            let Some(queued) = pods.get_mut(*pod) else { return false };
+            if queued.waits_for_victim == Some(victim) {
+                queued.waits_for_victim = None;
+            }
+            queued.waits_for_victim.is_some()
+        });
+    }
+
     fn is_worth_requeuing(
         &self,
         profiles: &[Profile],
@@ -386,7 +411,7 @@ impl Queue {
     fn is_gated(&mut self, profiles: &[Profile], pod: PodId) -> bool {
         let queued = &mut self.pods[pod];
         let profile = &profiles[queued.profile];
-        queued.gated_by = profile.run_pre_enqueue(&queued.info, queued.gated_by);
+        queued.gated_by = profile.run_pre_enqueue(queued);
         if let Some(plugin) = queued.gated_by {
             queued.rejected_by.insert(plugin);
         }

@@ -4,8 +4,8 @@
 //! Source of the idea: `pkg/scheduler/framework/plugins/registry.go`, v1.37.
 
 use super::framework::{
-    EnqueueExtensions, FilterPlugin, PluginId, PreEnqueuePlugin, PreFilterPlugin, PreScorePlugin,
-    QueueSortPlugin, ScorePlugin,
+    EnqueueExtensions, FilterPlugin, PluginId, PostFilterPlugin, PreEnqueuePlugin, PreFilterPlugin,
+    PreScorePlugin, QueueSortPlugin, ScorePlugin,
 };
 use super::plugins::*;
 use serde::Deserialize;
@@ -33,6 +33,11 @@ pub const REGISTRY: &[(&str, Constructor)] = &[
         let plugin = plugin(NodeResourcesFit::new(args)?);
         Ok(plugin.pre_filter().filter().pre_score().score().events().done())
     }),
+    ("DynamicResources", |_| Ok(plugin(DynamicResources).pre_filter().post_filter().done())),
+    ("DefaultPreemption", |args| {
+        let plugin = plugin(DefaultPreemption::new(args)?);
+        Ok(plugin.pre_enqueue().post_filter().events().done())
+    }),
     ("NodeResourcesBalancedAllocation", |args| {
         Ok(plugin(NodeResourcesBalancedAllocation::new(args)?).pre_score().score().done())
     }),
@@ -57,6 +62,7 @@ pub struct Points {
     pub queue_sort: Option<Arc<dyn QueueSortPlugin>>,
     pub pre_filter: Option<Arc<dyn PreFilterPlugin>>,
     pub filter: Option<Arc<dyn FilterPlugin>>,
+    pub post_filter: Option<Arc<dyn PostFilterPlugin>>,
     pub pre_score: Option<Arc<dyn PreScorePlugin>>,
     pub score: Option<Arc<dyn ScorePlugin>>,
     pub events: Option<Arc<dyn EnqueueExtensions>>,
@@ -93,6 +99,7 @@ point!(pre_enqueue, PreEnqueuePlugin);
 point!(queue_sort, QueueSortPlugin);
 point!(pre_filter, PreFilterPlugin);
 point!(filter, FilterPlugin);
+point!(post_filter, PostFilterPlugin);
 point!(pre_score, PreScorePlugin);
 point!(score, ScorePlugin);
 point!(events, EnqueueExtensions);

@@ -1,6 +1,8 @@
 //! One plugin per file, named as upstream. A plugin sees the pod, a node and its own state of the
 //! cycle; it knows neither queues nor other plugins.
 
+mod default_preemption;
+mod dynamic_resources;
 mod image_locality;
 mod node_affinity;
 mod node_name;
@@ -13,6 +15,8 @@ mod resource_score;
 mod scheduling_gates;
 mod taint_toleration;
 
+pub use default_preemption::DefaultPreemption;
+pub use dynamic_resources::DynamicResources;
 pub use image_locality::ImageLocality;
 pub use node_affinity::NodeAffinity;
 pub use node_name::NodeName;

@@ -7,13 +7,14 @@ use crate::control::scheduler::framework::{
     EnqueueExtensions, PreEnqueuePlugin, QueueingHint, Status,
 };
 use crate::control::scheduler::pod_info::PodInfo;
+use crate::control::scheduler::queue::QueuedPod;
 
 /// Holds pods with `spec.schedulingGates` back.
 pub struct SchedulingGates;
 
 impl PreEnqueuePlugin for SchedulingGates {
-    fn pre_enqueue(&self, pod: &PodInfo) -> Status {
-        if pod.spec.scheduling_gates.is_empty() {
+    fn pre_enqueue(&self, pod: &QueuedPod) -> Status {
+        if pod.info.spec.scheduling_gates.is_empty() {
             return Status::SUCCESS;
         }
         Status::unresolvable(&["waiting for scheduling gates"])

@@ -1,0 +1,300 @@
+//! DefaultPreemption: makes room for a pod by deleting pods of lower priority.
+//!
+//! Source: `plugins/defaultpreemption/default_preemption.go`, `framework/preemption/`, v1.37,
+//! without workload-aware preemption (off by default). Upstream lists potential nodes in the random
+//! order of a map; here it is the order in which they were searched.
+
+use crate::api::labels::Selector;
+use crate::control::scheduler::cycle::Handle;
+use crate::control::scheduler::diagnosis::{Diagnosis, Rejection};
+use crate::control::scheduler::event::{ClusterEvent, EventObjects};
+use crate::control::scheduler::framework::{
+    Code, EnqueueExtensions, NodeIndex, PluginId, PluginState, PostFilter, PostFilterPlugin,
+    PreEnqueuePlugin, QueueingHint, Status,
+};
+use crate::control::scheduler::pod_info::PodInfo;
+use crate::control::scheduler::profile::CycleState;
+use crate::control::scheduler::queue::QueuedPod;
+use crate::control::scheduler::registry::decode;
+use crate::units::SimTime;
+use serde::Deserialize;
+use serde_json::Value;
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+/// Finds victims for pods that fit nowhere.
+pub struct DefaultPreemption {
+    args: Args,
+}
+
+/// `DefaultPreemptionArgs`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Args {
+    min_candidate_nodes_percentage: usize,
+    min_candidate_nodes_absolute: usize,
+}
+
+impl Default for Args {
+    fn default() -> Args {
+        Args { min_candidate_nodes_percentage: 10, min_candidate_nodes_absolute: 100 }
+    }
+}
+
+/// A node with the pods whose deletion would make room, most important first.
+struct Candidate {
+    node: NodeIndex,
+    victims: Vec<Arc<PodInfo>>,
+    violations: usize,
+}
+
+const NO_VICTIMS: Status = Status::unresolvable(&["No preemption victims found for incoming pod"]);
+
+impl DefaultPreemption {
+    /// From `DefaultPreemptionArgs`.
+    pub fn new(args: &Value) -> Result<DefaultPreemption, String> {
+        Ok(DefaultPreemption { args: decode(args)? })
+    }
+
+    /// How many candidates are enough (`calculateNumCandidates`).
+    fn num_candidates(&self, nodes: usize) -> usize {
+        let share = nodes * self.args.min_candidate_nodes_percentage / 100;
+        share.max(self.args.min_candidate_nodes_absolute).min(nodes)
+    }
+
+    /// Tries the potential nodes (`DryRunPreemption`): candidates, those that violate no budget
+    /// first, and what the others said.
+    fn dry_run(
+        &self,
+        handle: &Handle<'_>,
+        pod: &PodInfo,
+        nodes: &[NodeIndex],
+        said: &mut Diagnosis,
+    ) -> Vec<Candidate> {
+        let mut harmless = Vec::new();
+        let mut violating = Vec::new();
+        let plugin = PluginId(0);
+        if !handle.has_lower_priority_pods(pod.priority()) {
+            // No node has a victim: what the loop below would find, at no cost.
+            let say = |node| Rejection { node, plugin, status: NO_VICTIMS };
+            said.rejections.extend(nodes.iter().copied().map(say));
+            return harmless;
+        }
+        let enough = self.num_candidates(nodes.len());
+        let start = handle.preemption_offset(nodes.len());
+        for node in nodes[start..].iter().chain(&nodes[..start]) {
+            match select_victims(handle, pod, *node) {
+                Ok(candidate) if candidate.violations == 0 => harmless.push(candidate),
+                Ok(candidate) => violating.push(candidate),
+                Err(status) => said.rejections.push(Rejection { node: *node, plugin, status }),
+            }
+            if !harmless.is_empty() && harmless.len() + violating.len() >= enough {
+                break;
+            }
+        }
+        harmless.extend(violating);
+        harmless
+    }
+}
+
+/// The least important pods that make room on a node (`SelectVictimsOnNode`): all of lower
+/// priority are taken away, then as many as possible put back, the most important first.
+fn select_victims(
+    handle: &Handle<'_>,
+    pod: &PodInfo,
+    node: NodeIndex,
+) -> Result<Candidate, Status> {
+    let lower = handle.node(node).pods.iter().filter(|p| p.priority() < pod.priority());
+    let mut potential: Vec<Arc<PodInfo>> = lower.cloned().collect();
+    if potential.is_empty() {
+        return Err(NO_VICTIMS);
+    }
+    let mut info = handle.node(node).clone();
+    let mut state = handle.state().clone();
+    for victim in &potential {
+        info.remove_pod(victim.id);
+        handle.run_remove_pod(&mut state, pod, victim, &info);
+    }
+    handle.filter(&state, pod, node, &info).map_err(|(_, status)| status)?;
+    sort_by_importance(&mut potential);
+    let (violating, harmless) = split_by_budgets(handle, potential);
+    let (both, mut violations) = (!violating.is_empty() && !harmless.is_empty(), 0);
+    let mut victims = Vec::new();
+    let mut reprieve = |victim: Arc<PodInfo>, state: &mut CycleState| {
+        info.add_pod(Arc::clone(&victim));
+        handle.run_add_pod(state, pod, &victim, &info);
+        if handle.filter(state, pod, node, &info).is_ok() {
+            return true;
+        }
+        info.remove_pod(victim.id);
+        handle.run_remove_pod(state, pod, &victim, &info);
+        victims.push(victim);
+        false
+    };
+    for victim in violating {
+        violations += usize::from(!reprieve(victim, &mut state));
+    }
+    for victim in harmless {
+        reprieve(victim, &mut state);
+    }
+    if both {
+        sort_by_importance(&mut victims);
+    }
+    if victims.is_empty() {
+        // All could be put back, which upstream reports as an error.
+        let name = handle.node(node).name();
+        let reason = format!("expected at least one victim pod on node {name:?}");
+        return Err(Status::made(Code::Error, reason));
+    }
+    Ok(Candidate { node, victims, violations })
+}
+
+/// Higher priority first, then earlier start (`MoreImportantVictim`). A pod that has not started
+/// counts as started just now, so among such pods the order stays.
+fn sort_by_importance(pods: &mut [Arc<PodInfo>]) {
+    pods.sort_by_key(|p| (Reverse(p.priority()), p.started));
+}
+
+/// Pods whose deletion would violate a budget, and the others, both in the given order
+/// (`FilterVictimsWithPDBViolation`). Budgets are used up in that order.
+fn split_by_budgets(
+    handle: &Handle<'_>,
+    pods: Vec<Arc<PodInfo>>,
+) -> (Vec<Arc<PodInfo>>, Vec<Arc<PodInfo>>) {
+    let budgets = &handle.context().objects.budgets;
+    if budgets.is_empty() {
+        return (Vec::new(), pods);
+    }
+    let mut allowed: Vec<i64> = budgets.values().map(|b| b.disruptions_allowed).collect();
+    let mut violates = |pod: &Arc<PodInfo>| {
+        if pod.labels.is_empty() {
+            return false;
+        }
+        for (budget, allowed) in budgets.values().zip(&mut allowed) {
+            let selects = match &budget.selector {
+                // An empty selector of a budget selects nothing.
+                Selector::All(requirements) if requirements.is_empty() => false,
+                selector => selector.matches(&pod.labels),
+            };
+            let applies = budget.namespace == pod.namespace && selects;
+            if !applies || budget.disrupted_pods.contains(&pod.name) {
+                continue;
+            }
+            *allowed -= 1;
+            if *allowed < 0 {
+                return true;
+            }
+        }
+        false
+    };
+    pods.into_iter().partition(|pod| violates(pod))
+}
+
+/// The candidate that does least harm (`pickOneNodeForPreemption`), the first of equal ones.
+fn pick_one(candidates: Vec<Candidate>) -> Option<Candidate> {
+    // A key that is smaller where upstream's scores are higher, in upstream's order.
+    let harm = |c: &Candidate| {
+        let priority = |p: &Arc<PodInfo>| i64::from(p.priority()) + (1 << 31);
+        let top = c.victims.first().map_or(0, |v| v.priority());
+        let sum: i64 = c.victims.iter().map(priority).sum();
+        let of_top = c.victims.iter().filter(|v| v.priority() == top);
+        let earliest = of_top.map(|v| v.started).min().unwrap_or(SimTime::NEVER);
+        (c.violations, top, sum, c.victims.len(), Reverse(earliest))
+    };
+    candidates.into_iter().min_by_key(harm)
+}
+
+/// Why the pod must not preempt, if it must not (`PodEligibleToPreemptOthers`).
+fn not_eligible(
+    handle: &Handle<'_>,
+    pod: &PodInfo,
+    diagnosis: &Diagnosis,
+) -> Option<&'static [&'static str]> {
+    if pod.spec.never_preempts {
+        return Some(&["preemption: not eligible due to preemptionPolicy=Never."]);
+    }
+    let node = handle.nominated_node(pod)?;
+    if diagnosis.status_of(node).code == Code::UnschedulableAndUnresolvable {
+        return None;
+    }
+    let going =
+        |p: &Arc<PodInfo>| p.priority() < pod.priority() && handle.is_terminating_by_preemption(p);
+    handle
+        .node(node)
+        .pods
+        .iter()
+        .any(going)
+        .then_some(&["preemption: not eligible due to a terminating pod on the nominated node."])
+}
+
+impl PostFilterPlugin for DefaultPreemption {
+    fn post_filter(
+        &self,
+        handle: &Handle<'_>,
+        _state: &PluginState,
+        pod: &PodInfo,
+        diagnosis: &Diagnosis,
+    ) -> PostFilter {
+        if let Some(reasons) = not_eligible(handle, pod, diagnosis) {
+            let status = Status::unschedulable(reasons);
+            return PostFilter { status, nomination: None, victims: Vec::new() };
+        }
+        let all = handle.context().nodes.order;
+        let nodes = potential_nodes(diagnosis, all);
+        let mut said = Diagnosis::new(Vec::new());
+        said.absent = Status::unresolvable(&["Preemption is not helpful for scheduling"]);
+        let candidates = self.dry_run(handle, pod, &nodes, &mut said);
+        let Some(best) = pick_one(candidates) else {
+            let reason = format!("preemption: {}", said.message(all.len()));
+            let status = Status::made(Code::Unschedulable, reason);
+            return PostFilter { status, nomination: Some(None), victims: Vec::new() };
+        };
+        let reason = format!(
+            "preemption: found a potential placement for pod on node {}, preempting {} victims",
+            handle.node(best.node).name(),
+            best.victims.len()
+        );
+        PostFilter {
+            status: Status::made(Code::Success, reason),
+            nomination: Some(Some(best.node)),
+            victims: best.victims,
+        }
+    }
+}
+
+/// Nodes that were rejected in a way that removing pods may mend.
+fn potential_nodes(diagnosis: &Diagnosis, all: &[NodeIndex]) -> Vec<NodeIndex> {
+    let may_help = |status: &Status| status.code == Code::Unschedulable;
+    if !may_help(&diagnosis.absent) {
+        let rejections = diagnosis.rejections.iter().filter(|r| may_help(&r.status));
+        return rejections.map(|r| r.node).collect();
+    }
+    all.iter().copied().filter(|n| may_help(diagnosis.status_of(*n))).collect()
+}
+
+impl PreEnqueuePlugin for DefaultPreemption {
+    /// A pod waits until the deletion of its last victim has begun.
+    fn pre_enqueue(&self, pod: &QueuedPod) -> Status {
+        if pod.waits_for_victim.is_none() {
+            return Status::SUCCESS;
+        }
+        Status::unresolvable(&["waiting for the preemption for this pod to be finished"])
+    }
+}
+
+impl EnqueueExtensions for DefaultPreemption {
+    fn events_to_register(&self) -> &'static [ClusterEvent] {
+        const EVENTS: [ClusterEvent; 1] = [ClusterEvent::ASSIGNED_POD_DELETE];
+        &EVENTS
+    }
+
+    /// The plugins that rejected the pod know when to try again.
+    fn queueing_hint(
+        &self,
+        _pod: &PodInfo,
+        _event: ClusterEvent,
+        _objects: &EventObjects<'_>,
+    ) -> QueueingHint {
+        QueueingHint::QueueSkip
+    }
+}

@@ -1,0 +1,43 @@
+//! DynamicResources, for pods without resource claims: other pods are not simulated yet.
+//!
+//! Such a pod passes; but upstream's PostFilter needs what its PreFilter left, and fails with the
+//! error "not found" when a plugin before it has rejected the pod. Preemption, which comes after
+//! it, is then not tried, and people read "not found" in the pod's events.
+//!
+//! Source: `plugins/dynamicresources/dynamicresources.go`, v1.37.
+
+use crate::control::scheduler::cycle::Handle;
+use crate::control::scheduler::diagnosis::Diagnosis;
+use crate::control::scheduler::framework::{
+    Code, Context, PluginState, PostFilter, PostFilterPlugin, PreFilter, PreFilterPlugin, Status,
+};
+use crate::control::scheduler::pod_info::PodInfo;
+
+/// Passes every pod.
+pub struct DynamicResources;
+
+/// PreFilter was here.
+#[derive(Clone)]
+struct Seen;
+
+impl PreFilterPlugin for DynamicResources {
+    fn pre_filter(&self, _cx: &Context<'_>, _pod: &PodInfo) -> PreFilter {
+        PreFilter::with(Seen)
+    }
+}
+
+impl PostFilterPlugin for DynamicResources {
+    fn post_filter(
+        &self,
+        _handle: &Handle<'_>,
+        state: &PluginState,
+        _pod: &PodInfo,
+        _diagnosis: &Diagnosis,
+    ) -> PostFilter {
+        let status = match state.get::<Seen>() {
+            Some(_) => Status::unschedulable(&[]),
+            None => Status { code: Code::Error, ..Status::unschedulable(&["not found"]) },
+        };
+        PostFilter { status, nomination: None, victims: Vec::new() }
+    }
+}
