@@ -117,6 +117,14 @@ pub(crate) fn pod(given: &k8s::Pod) -> Pod {
     }
 }
 
+/// `kind/namespace/name` of the controlling owner of a pod.
+pub(crate) fn owner(given: &k8s::Pod) -> Option<String> {
+    let namespace = given.metadata.namespace.as_deref().unwrap_or("default");
+    let owners = given.metadata.owner_references.iter().flatten();
+    let owner = owners.into_iter().find(|o| o.controller == Some(true))?;
+    Some(format!("{}/{namespace}/{}", owner.kind, owner.name))
+}
+
 /// Wall-clock seconds as an instant; the recordings start at 2000-01-01.
 fn instant(unix_seconds: i64) -> SimTime {
     SimTime::from_secs(u64::try_from(unix_seconds - 946_684_800).unwrap_or(0))

@@ -3,14 +3,15 @@
 //! After a difference the recorded decision is applied, so that one mistake is counted once as
 //! far as possible.
 
-use super::{Line, Recorded, Step, key, node, pod};
+use super::{Line, Recorded, Step, key, node, owner, pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use slotmap::SlotMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use stormglass::api::labels::Labels;
+use stormglass::api::labels::{Labels, Selector};
 use stormglass::api::pod::PodSpec;
-use stormglass::api::{NodeId, PdbId, PodId};
+use stormglass::api::{NodeId, ObjectName, PdbId, PodId, ReplicaSetId};
 use stormglass::control::scheduler::config::SchedulerConfiguration;
 use stormglass::control::scheduler::cycle::{Core, Failure};
 use stormglass::control::scheduler::objects::Budget;
@@ -46,6 +47,10 @@ pub(crate) struct Replay {
     node_ids: SlotMap<NodeId, ()>,
     pod_ids: SlotMap<PodId, ()>,
     budget_ids: SlotMap<PdbId, ()>,
+    owner_ids: SlotMap<ReplicaSetId, ()>,
+    owners: BTreeMap<String, ReplicaSetId>,
+    /// Where each pod was last nominated: its status in later steps.
+    nominations: BTreeMap<PodId, NodeId>,
     names: BTreeMap<PodId, String>,
     nodes: BTreeMap<String, NodeId>,
     pods: BTreeMap<String, PodId>,
@@ -68,6 +73,9 @@ impl Replay {
             node_ids: SlotMap::with_key(),
             pod_ids: SlotMap::with_key(),
             budget_ids: SlotMap::with_key(),
+            owner_ids: SlotMap::with_key(),
+            owners: BTreeMap::new(),
+            nominations: BTreeMap::new(),
             names: BTreeMap::new(),
             nodes: BTreeMap::new(),
             pods: BTreeMap::new(),
@@ -105,7 +113,38 @@ impl Replay {
             let name = metadata["name"].as_str().unwrap();
             self.core.objects.namespaces.insert(name.into(), labels);
         }
-        if object["kind"] == "PodDisruptionBudget" {
+        let metadata = &object["metadata"];
+        let (kind, name) = (object["kind"].as_str().unwrap(), metadata["name"].as_str().unwrap());
+        let namespace = metadata["namespace"].as_str().unwrap_or("default");
+        let mut errors = Vec::new();
+        match kind {
+            "Service" => {
+                let labels: Option<BTreeMap<String, String>> =
+                    serde_json::from_value(object["spec"]["selector"].clone()).unwrap();
+                let labels = labels.map(|l| stormglass::api::convert::labels(Some(&l)));
+                if let Some(labels) = labels {
+                    let key = ObjectName::new(namespace, name);
+                    self.core.objects.services.insert(key, Selector::from_labels(&labels));
+                }
+            }
+            "ReplicaSet" | "StatefulSet" => {
+                let selector: LabelSelector =
+                    serde_json::from_value(object["spec"]["selector"].clone()).unwrap();
+                let selector =
+                    stormglass::api::convert::selector(Some(&selector), "selector", &mut errors);
+                let id = self.owner_id(&format!("{kind}/{namespace}/{name}"));
+                self.core.objects.replica_sets.insert(id, selector);
+            }
+            "ReplicationController" => {
+                let labels: Option<BTreeMap<String, String>> =
+                    serde_json::from_value(object["spec"]["selector"].clone()).unwrap();
+                let labels = stormglass::api::convert::labels(labels.as_ref());
+                let id = self.owner_id(&format!("{kind}/{namespace}/{name}"));
+                self.core.objects.replica_sets.insert(id, Selector::from_labels(&labels));
+            }
+            _ => {}
+        }
+        if kind == "PodDisruptionBudget" {
             let given: PodDisruptionBudget = serde_json::from_value(object.clone()).unwrap();
             let spec = given.spec.unwrap_or_default();
             let status = given.status.unwrap_or_default();
@@ -125,6 +164,11 @@ impl Replay {
             let id = self.budget_ids.insert(());
             self.core.objects.budgets.insert(id, budget);
         }
+    }
+
+    fn owner_id(&mut self, key: &str) -> ReplicaSetId {
+        let ids = &mut self.owner_ids;
+        *self.owners.entry(key.to_owned()).or_insert_with(|| ids.insert(()))
     }
 
     fn pod_id(&mut self, key: &str) -> PodId {
@@ -165,8 +209,8 @@ impl Replay {
         let name = key(given);
         let id = self.pod_id(&name);
         let mut pod = pod(given);
-        let nominated = given.status.as_ref().and_then(|s| s.nominated_node_name.as_ref());
-        pod.nominated = nominated.and_then(|n| self.nodes.get(n).copied());
+        pod.nominated = self.nominations.get(&id).copied();
+        pod.owner = owner(given).map(|key| self.owner_id(&key));
         let info = Arc::new(PodInfo::new(id, &pod));
         let profile = self.core.profile_of(&info).unwrap();
         self.core.set_preemption_offset(recorded.preemption_offset.unwrap_or(0));
@@ -177,6 +221,7 @@ impl Replay {
             self.core.cache.remove_pod(id);
         }
         if let Some(node) = &recorded.nominated {
+            self.nominations.insert(id, self.nodes[node]);
             let index = self.core.cache.index_of(self.nodes[node]).unwrap();
             self.core.nominate(stub(&info), index);
         }

@@ -124,7 +124,7 @@ fn term(given: &k8s::PodAffinityTerm, path: &str, errors: &mut Vec<FieldError>) 
 }
 
 /// One entry of `spec.topologySpreadConstraints`.
-pub(super) fn topology_spread(
+pub(crate) fn topology_spread(
     given: &k8s::TopologySpreadConstraint,
     path: &str,
     errors: &mut Vec<FieldError>,

@@ -33,6 +33,10 @@ pub struct Cache {
     priorities: BTreeMap<i32, usize>,
     /// The search order of the last snapshot.
     order: Vec<NodeIndex>,
+    /// Those of it with pods that have any affinity to other pods, as of the last snapshot.
+    with_affinity: Vec<NodeIndex>,
+    /// Those of it with pods that have required anti-affinity.
+    with_required_anti_affinity: Vec<NodeIndex>,
     /// How many records the last snapshot had.
     in_snapshot: usize,
     /// A node is there that the last snapshot did not have.
@@ -52,6 +56,8 @@ struct Record {
     touched: bool,
     /// Pods nominated to the node.
     nominations: u32,
+    /// The node is in the lists of those with affinity and with required anti-affinity.
+    listed: (bool, bool),
     zone: String,
 }
 
@@ -126,6 +132,16 @@ impl Cache {
         NodeList { infos: &self.infos, order: &self.order }
     }
 
+    /// The nodes of the last snapshot with pods that have any affinity to other pods.
+    pub fn nodes_with_affinity(&self) -> NodeList<'_> {
+        NodeList { infos: &self.infos, order: &self.with_affinity }
+    }
+
+    /// The nodes of the last snapshot with pods that have required anti-affinity.
+    pub fn nodes_with_required_anti_affinity(&self) -> NodeList<'_> {
+        NodeList { infos: &self.infos, order: &self.with_required_anti_affinity }
+    }
+
     /// A pod has a node: it was assumed there before, or is news (`AssumePod`, `AddPod`).
     pub fn add_pod(&mut self, pod: Arc<PodInfo>, node: NodeIndex, assumed: bool) {
         self.remove_pod(pod.id);
@@ -178,9 +194,14 @@ impl Cache {
 
     /// Prepares a cycle (`UpdateSnapshot`).
     pub fn update_snapshot(&mut self) {
+        let mut relist = false;
         for index in std::mem::take(&mut self.touched) {
+            let info = &self.infos[index.0 as usize];
+            let lists = affinity_lists(info);
             let record = &mut self.records[index.0 as usize];
             record.touched = false;
+            relist |= record.listed != lists;
+            record.listed = lists;
             if record.present {
                 self.refresh_images(index);
             }
@@ -207,6 +228,16 @@ impl Cache {
         if rebuild {
             self.order = self.tree.list();
         }
+        if rebuild || relist {
+            self.list_nodes_with_affinity();
+        }
+    }
+
+    fn list_nodes_with_affinity(&mut self) {
+        let listed = |node: &&NodeIndex| self.records[node.0 as usize].listed;
+        self.with_affinity = self.order.iter().filter(|n| listed(n).0).copied().collect();
+        self.with_required_anti_affinity =
+            self.order.iter().filter(|n| listed(n).1).copied().collect();
     }
 
     /// The record for a node's name, made if there is none.
@@ -312,6 +343,11 @@ impl Cache {
             self.free.push(index);
         }
     }
+}
+
+/// Whether a node has pods with affinity, and with required anti-affinity.
+fn affinity_lists(info: &NodeInfo) -> (bool, bool) {
+    (!info.pods_with_affinity.is_empty(), !info.pods_with_required_anti_affinity.is_empty())
 }
 
 #[cfg(test)]

@@ -188,7 +188,13 @@ impl Core {
     }
 
     pub(super) fn context(&self, now: SimTime) -> Context<'_> {
-        Context { nodes: self.cache.nodes(), objects: &self.objects, now }
+        Context {
+            nodes: self.cache.nodes(),
+            with_affinity: self.cache.nodes_with_affinity(),
+            with_required_anti_affinity: self.cache.nodes_with_required_anti_affinity(),
+            objects: &self.objects,
+            now,
+        }
     }
 
     /// Runs PreFilter and Filter (`findNodesThatFitPod`): the feasible nodes in the order found,

@@ -189,6 +189,10 @@ impl<'a> NodeList<'a> {
 pub struct Context<'a> {
     /// All nodes of the snapshot, in the order they are searched.
     pub nodes: NodeList<'a>,
+    /// At least those of them with pods that have any affinity to other pods.
+    pub with_affinity: NodeList<'a>,
+    /// At least those of them with pods that have required anti-affinity to other pods.
+    pub with_required_anti_affinity: NodeList<'a>,
     /// Namespaces, services, budgets and other objects.
     pub objects: &'a Objects,
     /// The present.
@@ -387,14 +391,15 @@ pub trait EnqueueExtensions: Send + Sync {
     /// The events it wants to hear of (`EventsToRegister`).
     fn events_to_register(&self) -> &'static [ClusterEvent];
 
-    /// What `event` means for `pod`; called only for registered events.
+    /// What `event`, with this `change`, means for `pod`; called only for registered events.
     fn queueing_hint(
         &self,
+        objects: &Objects,
         pod: &PodInfo,
         event: ClusterEvent,
-        objects: &EventObjects<'_>,
+        change: &EventObjects<'_>,
     ) -> QueueingHint {
-        let _ = (pod, event, objects);
+        let _ = (objects, pod, event, change);
         QueueingHint::Queue
     }
 }

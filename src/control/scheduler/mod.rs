@@ -262,7 +262,8 @@ impl Scheduler {
     }
 
     fn move_all(&mut self, event: ClusterEvent, objects: &EventObjects<'_>, now: SimTime) {
-        self.queue.move_all(&self.core.profiles, event, objects, |_| true, now);
+        let core = &self.core;
+        self.queue.move_all(&core.profiles, &core.objects, event, objects, |_| true, now);
     }
 
     fn assume(&mut self, info: Arc<PodInfo>, node: NodeIndex) {
@@ -355,7 +356,8 @@ impl Scheduler {
         }
         let Some(old) = old else { return self.add_pending(info, now) };
         self.renominate(&old, &info);
-        self.queue.update(&self.core.profiles, Arc::clone(&info), now);
+        let core = &self.core;
+        self.queue.update(&core.profiles, &core.objects, Arc::clone(&info), now);
         if old.nominated.is_some() && old.nominated != info.nominated {
             self.nominated_is_gone(&old, now);
         }
@@ -367,7 +369,8 @@ impl Scheduler {
         let priority = old.priority();
         let check = |pod: &PodInfo| pod.priority() <= priority;
         let event = ClusterEvent::ASSIGNED_POD_DELETE;
-        self.queue.move_all(&self.core.profiles, event, &objects, check, now);
+        let core = &self.core;
+        self.queue.move_all(&core.profiles, &core.objects, event, &objects, check, now);
     }
 
     /// Nominates a pod to the node in its status (`addNominatedPod` without an override).

@@ -77,7 +77,7 @@ impl NodeInfo {
         self.non_zero_requested.0 += pod.non_zero.0;
         self.non_zero_requested.1 += pod.non_zero.1;
         for port in host_ports(&pod) {
-            if !self.used_ports.contains(port) {
+            if !self.used_ports.iter().any(|used| is_same(used, port)) {
                 self.used_ports.push(port.clone());
             }
         }
@@ -98,7 +98,7 @@ impl NodeInfo {
         self.non_zero_requested.0 -= pod.non_zero.0;
         self.non_zero_requested.1 -= pod.non_zero.1;
         for port in host_ports(&pod) {
-            self.used_ports.retain(|used| used != port);
+            self.used_ports.retain(|used| !is_same(used, port));
         }
         for list in [&mut self.pods_with_affinity, &mut self.pods_with_required_anti_affinity] {
             if let Some(at) = list.iter().position(|p| p.id == id) {
@@ -120,14 +120,25 @@ impl NodeInfo {
     }
 }
 
+/// The wildcard address, however it is written.
+fn is_any(ip: &str) -> bool {
+    ip.is_empty() || ip == "0.0.0.0"
+}
+
+/// Whether two ports are one entry of the set of used ports.
+fn is_same(a: &HostPort, b: &HostPort) -> bool {
+    a.port == b.port
+        && a.protocol == b.protocol
+        && (a.ip == b.ip || (is_any(&a.ip) && is_any(&b.ip)))
+}
+
 /// Whether `wanted` collides with one of `used`: same protocol and port, and one of the addresses
 /// is the wildcard or both are the same.
 pub fn ports_conflict(used: &[HostPort], wanted: &HostPort) -> bool {
-    let any = |ip: &str| ip.is_empty() || ip == "0.0.0.0";
     used.iter().any(|u| {
         u.port == wanted.port
             && u.protocol == wanted.protocol
-            && (any(&u.ip) || any(&wanted.ip) || u.ip == wanted.ip)
+            && (is_any(&u.ip) || is_any(&wanted.ip) || u.ip == wanted.ip)
     })
 }
 

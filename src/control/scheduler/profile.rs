@@ -13,6 +13,7 @@ use super::framework::{
     PreScorePlugin, QueueSortPlugin, QueueingHint, Reasons, ScorePlugin, Status,
 };
 use super::node_info::NodeInfo;
+use super::objects::Objects;
 use super::pod_info::PodInfo;
 use super::queue::QueuedPod;
 use super::registry::{self, Points};
@@ -343,14 +344,15 @@ impl Profile {
     pub fn is_worth_requeuing(
         &self,
         rejected_by: PluginSet,
+        objects: &Objects,
         pod: &PodInfo,
         event: ClusterEvent,
-        objects: &EventObjects<'_>,
+        change: &EventObjects<'_>,
     ) -> bool {
         self.events.iter().any(|(id, plugin)| {
             rejected_by.has(*id)
                 && plugin.events_to_register().iter().any(|e| e.matches(event))
-                && plugin.queueing_hint(pod, event, objects) == QueueingHint::Queue
+                && plugin.queueing_hint(objects, pod, event, change) == QueueingHint::Queue
         })
     }
 }

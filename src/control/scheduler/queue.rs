@@ -7,6 +7,7 @@
 
 use super::event::{ClusterEvent, EventObjects, Resource, pod_changes};
 use super::framework::{PluginId, PluginSet};
+use super::objects::Objects;
 use super::pod_info::PodInfo;
 use super::profile::Profile;
 use crate::api::PodId;
@@ -240,7 +241,13 @@ impl Queue {
     }
 
     /// A waiting pod's object has changed (`Update`); gives false when it is not in the queue.
-    pub fn update(&mut self, profiles: &[Profile], info: Arc<PodInfo>, now: SimTime) -> bool {
+    pub fn update(
+        &mut self,
+        profiles: &[Profile],
+        objects: &Objects,
+        info: Arc<PodInfo>,
+        now: SimTime,
+    ) -> bool {
         let id = info.id;
         let Some(pod) = self.pods.get(id) else { return false };
         let old = Arc::clone(&pod.info);
@@ -249,8 +256,8 @@ impl Queue {
             Place::Unschedulable => {
                 self.pods[id].info = Arc::clone(&info);
                 for event in pod_changes(&old, &info, Resource::TargetPod) {
-                    let objects = EventObjects::Pod { old: Some(&old), new: Some(&info) };
-                    if !self.is_worth_requeuing(profiles, id, event, &objects) {
+                    let change = EventObjects::Pod { old: Some(&old), new: Some(&info) };
+                    if !self.is_worth_requeuing(profiles, objects, id, event, &change) {
                         continue;
                     }
                     self.take_out(profiles, id);
@@ -317,8 +324,9 @@ impl Queue {
     pub fn move_all(
         &mut self,
         profiles: &[Profile],
+        objects: &Objects,
         event: ClusterEvent,
-        objects: &EventObjects<'_>,
+        change: &EventObjects<'_>,
         check: impl Fn(&PodInfo) -> bool,
         now: SimTime,
     ) {
@@ -339,7 +347,7 @@ impl Queue {
                 let info = &self.pods[*pod].info;
                 if check(info)
                     && (rejected_by.is_empty()
-                        || profile.is_worth_requeuing(rejected_by, info, event, objects))
+                        || profile.is_worth_requeuing(rejected_by, objects, info, event, change))
                 {
                     moved.push(*pod);
                 }
@@ -374,14 +382,15 @@ impl Queue {
     fn is_worth_requeuing(
         &self,
         profiles: &[Profile],
+        objects: &Objects,
         pod: PodId,
         event: ClusterEvent,
-        objects: &EventObjects<'_>,
+        change: &EventObjects<'_>,
     ) -> bool {
         let queued = &self.pods[pod];
         let profile = &profiles[queued.profile];
         queued.rejected_by.is_empty()
-            || profile.is_worth_requeuing(queued.rejected_by, &queued.info, event, objects)
+            || profile.is_worth_requeuing(queued.rejected_by, objects, &queued.info, event, change)
     }
 
     /// `requeueEntityWithQueueingStrategy`: `worth` means after its back-off, else it waits for an

@@ -33,6 +33,14 @@ pub const REGISTRY: &[(&str, Constructor)] = &[
         let plugin = plugin(NodeResourcesFit::new(args)?);
         Ok(plugin.pre_filter().filter().pre_score().score().events().done())
     }),
+    ("PodTopologySpread", |args| {
+        let plugin = plugin(PodTopologySpread::new(args)?);
+        Ok(plugin.pre_filter().filter().pre_score().score().events().done())
+    }),
+    ("InterPodAffinity", |args| {
+        let plugin = plugin(InterPodAffinity::new(args)?);
+        Ok(plugin.pre_filter().filter().pre_score().score().events().done())
+    }),
     ("DynamicResources", |_| Ok(plugin(DynamicResources).pre_filter().post_filter().done())),
     ("DefaultPreemption", |args| {
         let plugin = plugin(DefaultPreemption::new(args)?);

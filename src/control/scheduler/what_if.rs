@@ -60,7 +60,13 @@ impl WhatIf {
         objects: &'a Objects,
     ) -> Result<Question<'a>, Unfit> {
         let nodes = NodeList { infos: nodes, order };
-        let cx = Context { nodes, objects, now: SimTime::ZERO };
+        let cx = Context {
+            nodes,
+            with_affinity: nodes,
+            with_required_anti_affinity: nodes,
+            objects,
+            now: SimTime::ZERO,
+        };
         let found = self.profile.run_pre_filter(&cx, pod);
         match found.rejected {
             Some((plugin, status)) => Err(Unfit { plugin, status }),

@@ -12,6 +12,7 @@ use crate::control::scheduler::framework::{
     Code, EnqueueExtensions, NodeIndex, PluginId, PluginState, PostFilter, PostFilterPlugin,
     PreEnqueuePlugin, QueueingHint, Status,
 };
+use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::scheduler::profile::CycleState;
 use crate::control::scheduler::queue::QueuedPod;
@@ -291,9 +292,10 @@ impl EnqueueExtensions for DefaultPreemption {
     /// The plugins that rejected the pod know when to try again.
     fn queueing_hint(
         &self,
+        _objects: &Objects,
         _pod: &PodInfo,
         _event: ClusterEvent,
-        _objects: &EventObjects<'_>,
+        _change: &EventObjects<'_>,
     ) -> QueueingHint {
         QueueingHint::QueueSkip
     }

@@ -13,6 +13,7 @@ use crate::control::scheduler::framework::{
     PreScore, PreScorePlugin, QueueingHint, ScorePlugin, Status, default_normalize_score,
 };
 use crate::control::scheduler::node_info::NodeInfo;
+use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::scheduler::registry::decode;
 use serde::Deserialize;
@@ -172,13 +173,14 @@ impl EnqueueExtensions for NodeAffinity {
 
     fn queueing_hint(
         &self,
+        _objects: &Objects,
         pod: &PodInfo,
         _event: ClusterEvent,
-        objects: &EventObjects<'_>,
+        change: &EventObjects<'_>,
     ) -> QueueingHint {
-        let Some(new) = objects.new_node() else { return QueueingHint::Queue };
+        let Some(new) = change.new_node() else { return QueueingHint::Queue };
         let matches = self.added_matches(new) && matches_required(pod, new);
-        let matched = objects.old_node().is_some_and(|old| matches_required(pod, old));
+        let matched = change.old_node().is_some_and(|old| matches_required(pod, old));
         if matches && !matched { QueueingHint::Queue } else { QueueingHint::QueueSkip }
     }
 }

@@ -9,6 +9,7 @@ use crate::control::scheduler::framework::{
     QueueingHint, Status,
 };
 use crate::control::scheduler::node_info::{NodeInfo, host_ports, ports_conflict};
+use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::PodInfo;
 
 /// Filters by host ports.
@@ -49,11 +50,12 @@ impl EnqueueExtensions for NodePorts {
 
     fn queueing_hint(
         &self,
+        _objects: &Objects,
         pod: &PodInfo,
         _event: ClusterEvent,
-        objects: &EventObjects<'_>,
+        change: &EventObjects<'_>,
     ) -> QueueingHint {
-        let Some(deleted) = objects.old_pod() else { return QueueingHint::Queue };
+        let Some(deleted) = change.old_pod() else { return QueueingHint::Queue };
         let freed: Vec<HostPort> = host_ports(deleted).cloned().collect();
         let helps = host_ports(pod).any(|port| ports_conflict(&freed, port));
         if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }

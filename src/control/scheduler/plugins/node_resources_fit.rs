@@ -15,6 +15,7 @@ use crate::control::scheduler::framework::{
     Status,
 };
 use crate::control::scheduler::node_info::NodeInfo;
+use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::scheduler::registry::decode;
 use serde::Deserialize;
@@ -293,11 +294,12 @@ impl EnqueueExtensions for NodeResourcesFit {
 
     fn queueing_hint(
         &self,
+        _objects: &Objects,
         pod: &PodInfo,
         event: ClusterEvent,
-        objects: &EventObjects<'_>,
+        change: &EventObjects<'_>,
     ) -> QueueingHint {
-        let helps = match objects {
+        let helps = match change {
             EventObjects::Node { old, new: Some(new) } => {
                 let asked = Asked::of(pod, |_| false);
                 fits(&asked, new, &Resources::default(), 0).is_success()

@@ -8,6 +8,7 @@ use crate::control::scheduler::framework::{
     Context, EnqueueExtensions, FilterPlugin, PluginState, QueueingHint, Status,
 };
 use crate::control::scheduler::node_info::NodeInfo;
+use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::PodInfo;
 
 /// Filters by `spec.unschedulable`.
@@ -49,11 +50,12 @@ impl EnqueueExtensions for NodeUnschedulable {
 
     fn queueing_hint(
         &self,
+        _objects: &Objects,
         pod: &PodInfo,
         _event: ClusterEvent,
-        objects: &EventObjects<'_>,
+        change: &EventObjects<'_>,
     ) -> QueueingHint {
-        let helps = match objects {
+        let helps = match change {
             EventObjects::Node { old, new: Some(new) } => {
                 old.is_none_or(|old| old.unschedulable) && !new.unschedulable
             }

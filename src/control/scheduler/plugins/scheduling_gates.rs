@@ -6,6 +6,7 @@ use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resou
 use crate::control::scheduler::framework::{
     EnqueueExtensions, PreEnqueuePlugin, QueueingHint, Status,
 };
+use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::scheduler::queue::QueuedPod;
 
@@ -32,9 +33,10 @@ impl EnqueueExtensions for SchedulingGates {
 
     fn queueing_hint(
         &self,
+        _objects: &Objects,
         _pod: &PodInfo,
         _event: ClusterEvent,
-        _objects: &EventObjects<'_>,
+        _change: &EventObjects<'_>,
     ) -> QueueingHint {
         QueueingHint::Queue
     }

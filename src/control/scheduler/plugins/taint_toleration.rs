@@ -10,13 +10,14 @@ use crate::control::scheduler::framework::{
     QueueingHint, ScorePlugin, Status, default_normalize_score,
 };
 use crate::control::scheduler::node_info::NodeInfo;
+use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::PodInfo;
 
 /// Filters by taints NoSchedule and NoExecute, scores by PreferNoSchedule.
 pub struct TaintToleration;
 
 /// Whether a taint keeps the pod off the node.
-fn is_untolerated(node: &Node, pod: &PodInfo) -> bool {
+pub(super) fn is_untolerated(node: &Node, pod: &PodInfo) -> bool {
     node.taints.iter().any(|taint| {
         taint.effect != TaintEffect::PreferNoSchedule && !taint.is_tolerated(&pod.spec.tolerations)
     })
@@ -92,11 +93,12 @@ impl EnqueueExtensions for TaintToleration {
 
     fn queueing_hint(
         &self,
+        _objects: &Objects,
         pod: &PodInfo,
         _event: ClusterEvent,
-        objects: &EventObjects<'_>,
+        change: &EventObjects<'_>,
     ) -> QueueingHint {
-        let helps = match objects {
+        let helps = match change {
             EventObjects::Node { old, new: Some(new) } => {
                 old.is_none_or(|old| is_untolerated(old, pod)) && !is_untolerated(new, pod)
             }
@@ -170,7 +172,13 @@ mod tests {
         for (sentence, pod, expected) in rows {
             let objects = crate::control::scheduler::objects::Objects::default();
             let nodes = NodeList { infos: &[], order: &[] };
-            let cx = Context { nodes, objects: &objects, now: SimTime::ZERO };
+            let cx = Context {
+                nodes,
+                with_affinity: nodes,
+                with_required_anti_affinity: nodes,
+                objects: &objects,
+                now: SimTime::ZERO,
+            };
             let score = TaintToleration.score(&cx, &PluginState::none(), &pod, &info);
             assert_eq!(score, expected, "{sentence}");
         }
