@@ -7,6 +7,7 @@
 
 mod recordings;
 
+use recordings::queue_replay::QueueReplay;
 use recordings::replay::{Replay, Tally};
 use std::path::{Path, PathBuf};
 
@@ -84,5 +85,24 @@ fn named_families() {
         let (tally, differences) = replay(&directory, family);
         differences.iter().for_each(|d| println!("  {d}"));
         println!("{family}: {tally:?}");
+    }
+}
+
+/// Queue families named in the environment variable `FAMILIES`.
+#[test]
+fn named_queue_families() {
+    let Some(directory) = full_set() else { return };
+    let directory = directory.with_file_name("scheduler-queue");
+    for family in std::env::var("FAMILIES").unwrap_or_default().split_whitespace() {
+        let (mut cycles, mut equal, mut cases) = (0, 0, 0);
+        for file in recordings::files(&directory, family) {
+            let replay = QueueReplay::run(&recordings::read(&file));
+            (cycles, equal) = (cycles + replay.cycles, equal + replay.equal);
+            cases += usize::from(replay.differences.is_empty());
+            if let Some(difference) = replay.differences.first() {
+                println!("  {}: {difference}", file.file_name().unwrap().to_string_lossy());
+            }
+        }
+        println!("{family}: {cases} cases, {equal} of {cycles} cycles");
     }
 }

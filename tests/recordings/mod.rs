@@ -3,6 +3,8 @@
 //! The manifests decode through k8s-openapi and the project's own conversion, so the recordings
 //! judge that too.
 
+pub(crate) mod objects;
+pub(crate) mod queue_replay;
 pub(crate) mod replay;
 
 use flate2::read::GzDecoder;
@@ -28,6 +30,16 @@ pub(crate) struct Line {
     pub pod: Option<k8s::Pod>,
     pub step: Option<Step>,
     pub decision: Option<Recorded>,
+    pub queue: Option<Queue>,
+}
+
+/// Where the pending pods are.
+#[derive(Deserialize)]
+pub(crate) struct Queue {
+    pub active: Vec<String>,
+    pub backoff: Vec<String>,
+    pub unschedulable: Vec<String>,
+    pub nominated: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -38,15 +50,19 @@ pub(crate) struct Case {
 #[derive(Deserialize)]
 pub(crate) struct Step {
     pub op: String,
+    #[serde(default)]
+    pub at: u64,
+    pub object: Option<Value>,
     pub name: Option<String>,
     pub node: Option<k8s::Node>,
     pub pod: Option<k8s::Pod>,
 }
 
 /// What the real scheduler decided.
-#[derive(Deserialize, Default, Debug, PartialEq)]
+#[derive(Clone, Deserialize, Default, Debug, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Recorded {
+    pub pod: String,
     pub node: Option<String>,
     pub evaluated: Option<usize>,
     pub feasible: Option<usize>,

@@ -257,7 +257,9 @@ impl Scheduler {
 
     // ---- inside ------------------------------------------------------------------------------
 
-    fn advance(&mut self, now: SimTime) {
+    /// Does what upstream's timers have done by `now`. Every other call does so first; this is for
+    /// those who look at the queue without a call.
+    pub fn advance(&mut self, now: SimTime) {
         self.queue.advance(&self.core.profiles, now);
     }
 
