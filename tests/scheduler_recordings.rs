@@ -1,6 +1,6 @@
 //! The scheduler against recorded decisions of the real one (Kubernetes 1.37.2).
 //!
-//! A few cases lie in `tests/data/scheduler/` and run always; the full set runs where it is found.
+//! A few cases lie in `tests/data/` and run always; the full set runs where it is found.
 //! `cargo test --test scheduler_recordings -- --nocapture` prints the agreement family by family.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is test code")]
@@ -88,21 +88,58 @@ fn named_families() {
     }
 }
 
-/// Queue families named in the environment variable `FAMILIES`.
+/// Families with the queue in which every decision and every place of a pod is reproduced.
+const EQUAL_WITH_QUEUE: [&str; 7] = [
+    "queue-basic",
+    "queue-backoff",
+    "queue-gates",
+    "queue-hints",
+    "queue-preemption",
+    "queue-preemption-mix",
+    "queue-mixed",
+];
+
+/// Replays a family with the queue; gives cycles, those that agree, and first differences.
+fn replay_with_queue(directory: &Path, family: &str) -> (usize, usize, Vec<String>) {
+    let (mut cycles, mut equal, mut differences) = (0, 0, Vec::new());
+    for file in recordings::files(directory, family) {
+        let replay = QueueReplay::run(&recordings::read(&file));
+        (cycles, equal) = (cycles + replay.cycles, equal + replay.equal);
+        let name = file.file_name().unwrap().to_string_lossy();
+        differences.extend(replay.differences.first().map(|d| format!("{name}: {d}")));
+    }
+    (cycles, equal, differences)
+}
+
+fn check_with_queue(directory: &Path) {
+    for family in EQUAL_WITH_QUEUE {
+        let (cycles, equal, differences) = replay_with_queue(directory, family);
+        println!("{family}: {equal} of {cycles} cycles");
+        assert_eq!(differences, Vec::<String>::new(), "{family}");
+        assert!(cycles > 0, "there are cases of {family}");
+    }
+}
+
+#[test]
+fn kept_timelines_agree() {
+    check_with_queue(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/scheduler-queue"));
+}
+
+#[test]
+fn the_full_set_of_timelines_agrees() {
+    if let Some(directory) = full_set() {
+        check_with_queue(&directory.with_file_name("scheduler-queue"));
+    }
+}
+
+/// Queue families named in the environment variable `FAMILIES`, for work on those that differ.
 #[test]
 fn named_queue_families() {
     let Some(directory) = full_set() else { return };
     let directory = directory.with_file_name("scheduler-queue");
     for family in std::env::var("FAMILIES").unwrap_or_default().split_whitespace() {
-        let (mut cycles, mut equal, mut cases) = (0, 0, 0);
-        for file in recordings::files(&directory, family) {
-            let replay = QueueReplay::run(&recordings::read(&file));
-            (cycles, equal) = (cycles + replay.cycles, equal + replay.equal);
-            cases += usize::from(replay.differences.is_empty());
-            if let Some(difference) = replay.differences.first() {
-                println!("  {}: {difference}", file.file_name().unwrap().to_string_lossy());
-            }
-        }
-        println!("{family}: {cases} cases, {equal} of {cycles} cycles");
+        let (cycles, equal, differences) = replay_with_queue(&directory, family);
+        differences.iter().for_each(|d| println!("  {d}"));
+        println!("{family}: {equal} of {cycles} cycles");
     }
 }

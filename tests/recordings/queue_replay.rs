@@ -177,6 +177,8 @@ impl QueueReplay {
                     self.pods[*pod].nominated = *node;
                 }
                 self.pods[*pod].unschedulable = true;
+                // The calls that delete victims return before anything is heard of them.
+                self.scheduler.preemption_finished(*pod, now);
                 self.tell(*pod, now);
                 for id in denominated {
                     self.pods[*id].nominated = None;

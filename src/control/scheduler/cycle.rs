@@ -258,7 +258,8 @@ impl Core {
         let handle = Handle { core: self, profile: &self.profiles[profile], cx, state: &state };
         let found = handle.profile.run_post_filter(&handle, pod, &diagnosis);
         diagnosis.post_filter_message = found.status.message();
-        for victim in &found.victims {
+        // Who was on the way out before does not go because of the scheduler.
+        for victim in found.victims.iter().filter(|v| v.deletion.is_none()) {
             self.preempted.insert(victim.id, ());
         }
         self.preemption_offset = self.preemption_offset.wrapping_add(OFFSET_STEP);
@@ -278,10 +279,9 @@ impl Core {
 
     /// The pods of lower priority that are nominated to the node that `pod` gets
     /// (`getLowerPriorityNominatedPods`).
-    pub(super) fn lower_nominations(&self, pod: &PodInfo, node: Option<NodeIndex>) -> Vec<PodId> {
-        let nominated = node.map_or(&[][..], |node| self.nominator.on(node));
-        let lower = nominated.iter().filter(|n| n.priority() < pod.priority());
-        lower.map(|n| n.id).collect()
+    pub(super) fn lower_nominations(&self, pod: &PodInfo, node: NodeIndex) -> Vec<PodId> {
+        let lower = |n: &&Arc<PodInfo>| n.priority() < pod.priority() && n.nominated.is_some();
+        self.nominator.on(node).iter().filter(lower).map(|n| n.id).collect()
     }
 
     /// How many feasible nodes end the search of a list of `nodes` (`numFeasibleNodesToFind`).

@@ -255,6 +255,13 @@ impl Scheduler {
         self.queue.add_unschedulable(&self.core.profiles, pod, PluginSet::EMPTY, now);
     }
 
+    /// The API calls that delete the victims of `pod` have returned. Until then, or until the
+    /// deletion of the last victim is seen, the pod is kept out of the active queue.
+    pub fn preemption_finished(&mut self, pod: PodId, now: SimTime) {
+        self.advance(now);
+        self.queue.stop_waiting_for_victim(pod);
+    }
+
     // ---- inside ------------------------------------------------------------------------------
 
     /// Does what upstream's timers have done by `now`. Every other call does so first; this is for
@@ -288,14 +295,20 @@ impl Scheduler {
         if let Failure::Unfit(unfit) = failure {
             nominated = unfit.nomination;
             let id_of = |node| self.core.cache.id_of(node);
+            let victims = self.core.victims_to_delete(&unfit.victims);
+            // Upstream takes nominations back only where it has pods to delete too.
+            let denominated = match (victims.is_empty(), nominated.flatten()) {
+                (false, Some(node)) => self.core.lower_nominations(&info, node),
+                _ => Vec::new(),
+            };
             decision = Decision::Unschedulable {
                 pod: info.id,
                 message: unfit.diagnosis.message(nodes),
                 rejected_by: unfit.diagnosis.unschedulable_plugins,
                 nomination: nominated
                     .map_or(Nomination::Keep, |node| Nomination::Set(node.map(id_of))),
-                victims: self.core.victims_to_delete(&unfit.victims),
-                denominated: self.core.lower_nominations(&info, nominated.flatten()),
+                victims,
+                denominated,
             };
             self.core.recycle(unfit.diagnosis);
         }

@@ -367,6 +367,13 @@ impl Queue {
         }
     }
 
+    /// The pod need not wait for a victim any more.
+    pub(super) fn stop_waiting_for_victim(&mut self, pod: PodId) {
+        if let Some(queued) = self.pods.get_mut(pod) {
+            queued.waits_for_victim = None;
+        }
+    }
+
     /// The deletion of `victim` has begun.
     pub(super) fn victim_is_going(&mut self, victim: PodId) {
         let pods = &mut self.pods;
