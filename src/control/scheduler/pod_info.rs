@@ -146,7 +146,8 @@ fn scoring_requests(spec: &PodSpec) -> (MilliCpu, Bytes) {
 }
 
 /// What the pod adds to its node's non-zero requests: with pod-level requests, defaults are
-/// assumed only for what neither the pod nor any container mentions (`getNonMissingContainerRequests`).
+/// assumed only for what neither the pod nor any container mentions
+/// (`getNonMissingContainerRequests`).
 fn non_zero_requests(spec: &PodSpec) -> (MilliCpu, Bytes) {
     let Some(pod) = &spec.pod_requests else { return scoring_requests(spec) };
     let containers = || spec.containers.iter().chain(&spec.init_containers);
