@@ -3,7 +3,7 @@
 //! Source: `pkg/scheduler/framework/types.go` `FitError.Error`, v1.37. It knows statuses, not how
 //! they came about.
 
-use super::framework::{NodeIndex, PluginId, PluginSet, Status};
+use super::framework::{NodeIndex, PluginId, PluginSet, Reasons, Status};
 use std::collections::BTreeMap;
 
 /// What a node's filters said.
@@ -63,15 +63,11 @@ impl Diagnosis {
     /// `0/5 nodes are available: 3 Insufficient cpu, ...`, as the pod's event and condition have
     /// it, for a cluster of `nodes` nodes.
     pub fn message(&self, nodes: usize) -> String {
-        let mut out = format!("0/{nodes} nodes are available:");
-        if self.pre_filter_message.is_empty() {
-            let counts = self.counted_reasons(nodes);
-            if !counts.is_empty() {
-                out.push_str(&format!(" {}.", counts.join(", ")));
-            }
+        let mut out = if self.pre_filter_message.is_empty() {
+            counted_message(nodes, &self.counted_reasons(nodes))
         } else {
-            out.push_str(&format!(" {}.", self.pre_filter_message));
-        }
+            format!("0/{nodes} nodes are available: {}.", self.pre_filter_message)
+        };
         if !self.post_filter_message.is_empty() {
             out.push(' ');
             out.push_str(&self.post_filter_message);
@@ -79,24 +75,39 @@ impl Diagnosis {
         out
     }
 
-    /// Each reason with its number of nodes, sorted as strings, the number in front.
-    fn counted_reasons(&self, nodes: usize) -> Vec<String> {
+    /// Each reason with its number of nodes.
+    fn counted_reasons(&self, nodes: usize) -> BTreeMap<&str, usize> {
+        // Most nodes are rejected in the same few words: those are told apart by where they lie
+        // in memory, and only then by their letters.
+        let mut shared: Vec<(&Reasons, usize)> = Vec::new();
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for rejection in &self.rejections {
-            for reason in rejection.status.reasons.iter() {
-                *counts.entry(reason).or_default() += 1;
+            let reasons = &rejection.status.reasons;
+            if let Some((_, count)) = shared.iter_mut().find(|(r, _)| r.is_same_text(reasons)) {
+                *count += 1;
+            } else if shared.len() < 16 {
+                shared.push((reasons, 1));
+            } else {
+                reasons.iter().for_each(|reason| *counts.entry(reason).or_default() += 1);
             }
         }
         if self.rejections.len() < nodes {
-            for reason in self.absent.reasons.iter() {
-                *counts.entry(reason).or_default() += nodes - self.rejections.len();
-            }
+            shared.push((&self.absent.reasons, nodes - self.rejections.len()));
         }
-        let mut out: Vec<String> =
-            counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-        out.sort_unstable();
-        out
+        for (reasons, count) in shared {
+            reasons.iter().for_each(|reason| *counts.entry(reason).or_default() += count);
+        }
+        counts
     }
+}
+
+/// The message for these reasons: sorted as strings, the number in front.
+pub(super) fn counted_message(nodes: usize, reasons: &BTreeMap<&str, usize>) -> String {
+    let mut counted: Vec<String> =
+        reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    counted.sort_unstable();
+    let end = if counted.is_empty() { String::new() } else { format!(" {}.", counted.join(", ")) };
+    format!("0/{nodes} nodes are available:{end}")
 }
 
 #[cfg(test)]

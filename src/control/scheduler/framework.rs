@@ -54,6 +54,15 @@ pub enum Reasons {
 }
 
 impl Reasons {
+    /// Whether these are the same texts in memory; false says nothing.
+    pub(super) fn is_same_text(&self, other: &Reasons) -> bool {
+        match (self, other) {
+            (Reasons::Fixed(a), Reasons::Fixed(b)) => std::ptr::eq(*a, *b),
+            (Reasons::Made(a), Reasons::Made(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
     /// All texts in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let (fixed, made): (&[&str], &[Text]) = match self {

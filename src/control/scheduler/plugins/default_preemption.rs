@@ -6,7 +6,7 @@
 
 use crate::api::labels::Selector;
 use crate::control::scheduler::cycle::Handle;
-use crate::control::scheduler::diagnosis::{Diagnosis, Rejection};
+use crate::control::scheduler::diagnosis::{Diagnosis, Rejection, counted_message};
 use crate::control::scheduler::event::{ClusterEvent, EventObjects};
 use crate::control::scheduler::framework::{
     Code, EnqueueExtensions, NodeIndex, PluginId, PluginState, PostFilter, PostFilterPlugin,
@@ -49,7 +49,8 @@ struct Candidate {
     violations: usize,
 }
 
-const NO_VICTIMS: Status = Status::unresolvable(&["No preemption victims found for incoming pod"]);
+const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
+const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
 
 impl DefaultPreemption {
     /// From `DefaultPreemptionArgs`.
@@ -75,12 +76,6 @@ impl DefaultPreemption {
         let mut harmless = Vec::new();
         let mut violating = Vec::new();
         let plugin = PluginId(0);
-        if !handle.has_lower_priority_pods(pod.priority()) {
-            // No node has a victim: what the loop below would find, at no cost.
-            let say = |node| Rejection { node, plugin, status: NO_VICTIMS };
-            said.rejections.extend(nodes.iter().copied().map(say));
-            return harmless;
-        }
         let enough = self.num_candidates(nodes.len());
         let start = handle.preemption_offset(nodes.len());
         for node in nodes[start..].iter().chain(&nodes[..start]) {
@@ -108,7 +103,7 @@ fn select_victims(
     let lower = handle.node(node).pods.iter().filter(|p| p.priority() < pod.priority());
     let mut potential: Vec<Arc<PodInfo>> = lower.cloned().collect();
     if potential.is_empty() {
-        return Err(NO_VICTIMS);
+        return Err(Status::unresolvable(&[NO_VICTIMS]));
     }
     let mut info = handle.node(node).clone();
     let mut state = handle.state().clone();
@@ -242,13 +237,14 @@ impl PostFilterPlugin for DefaultPreemption {
         }
         let all = handle.context().nodes.order;
         let nodes = potential_nodes(diagnosis, all);
+        if !handle.has_lower_priority_pods(pod.priority()) {
+            return no_victims_anywhere(nodes.len(), all.len());
+        }
         let mut said = Diagnosis::new(Vec::new());
-        said.absent = Status::unresolvable(&["Preemption is not helpful for scheduling"]);
+        said.absent = Status::unresolvable(&[NOT_HELPFUL]);
         let candidates = self.dry_run(handle, pod, &nodes, &mut said);
         let Some(best) = pick_one(candidates) else {
-            let reason = format!("preemption: {}", said.message(all.len()));
-            let status = Status::made(Code::Unschedulable, reason);
-            return PostFilter { status, nomination: Some(None), victims: Vec::new() };
+            return fruitless(&said.message(all.len()));
         };
         let reason = format!(
             "preemption: found a potential placement for pod on node {}, preempting {} victims",
@@ -261,6 +257,20 @@ impl PostFilterPlugin for DefaultPreemption {
             victims: best.victims,
         }
     }
+}
+
+/// No candidate was found: the pod's nomination goes too.
+fn fruitless(message: &str) -> PostFilter {
+    let status = Status::made(Code::Unschedulable, format!("preemption: {message}"));
+    PostFilter { status, nomination: Some(None), victims: Vec::new() }
+}
+
+/// What a dry run finds when no pod of the cluster has a lower priority, without making it: so
+/// that many pods of one priority may wait at little cost.
+fn no_victims_anywhere(potential: usize, nodes: usize) -> PostFilter {
+    let counts = [(NO_VICTIMS, potential), (NOT_HELPFUL, nodes - potential)];
+    let counts = counts.into_iter().filter(|(_, count)| *count > 0).collect();
+    fruitless(&counted_message(nodes, &counts))
 }
 
 /// Nodes that were rejected in a way that removing pods may mend.
@@ -298,5 +308,49 @@ impl EnqueueExtensions for DefaultPreemption {
         _change: &EventObjects<'_>,
     ) -> QueueingHint {
         QueueingHint::QueueSkip
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::PodId;
+    use crate::api::pod::PodSpec;
+    use crate::control::scheduler::testing::{pod_info, spec};
+
+    fn victim(priority: i32, started: u64) -> Arc<PodInfo> {
+        let pod = pod_info(PodId::default(), PodSpec { priority, ..spec(1, 1) });
+        Arc::new(PodInfo { started: SimTime::from_secs(started), ..pod })
+    }
+
+    #[test]
+    fn the_least_harm_is_chosen() {
+        type Victims = &'static [(i32, u64)];
+        type Row = (&'static str, (Victims, usize), (Victims, usize), u32);
+        let rows: [Row; 6] = [
+            ("fewer violated budgets", (&[(1, 0)], 1), (&[(9, 0)], 0), 1),
+            ("a lower top priority", (&[(2, 0)], 0), (&[(1, 0), (1, 0), (1, 0)], 0), 1),
+            ("a smaller sum", (&[(5, 0), (3, 0)], 0), (&[(5, 0), (2, 0)], 0), 1),
+            ("fewer victims", (&[(5, 0), (-5, 0)], 0), (&[(5, 0)], 0), 1),
+            ("a later start", (&[(5, 3)], 0), (&[(5, 7)], 0), 1),
+            ("else the first", (&[(5, 3)], 0), (&[(5, 3)], 0), 0),
+        ];
+        for (sentence, first, second, expected) in rows {
+            let candidate = |node, (victims, violations): (Victims, usize)| Candidate {
+                node: NodeIndex(node),
+                victims: victims.iter().map(|(p, s)| victim(*p, *s)).collect(),
+                violations,
+            };
+            let best = pick_one(vec![candidate(0, first), candidate(1, second)]).unwrap();
+            assert_eq!(best.node, NodeIndex(expected), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn importance_is_priority_then_age() {
+        let mut pods = [victim(1, 5), victim(3, 9), victim(3, 2), victim(1, 1)];
+        sort_by_importance(&mut pods);
+        let order: Vec<_> = pods.iter().map(|p| (p.priority(), p.started.whole_secs())).collect();
+        assert_eq!(order, [(3, 2), (3, 9), (1, 1), (1, 5)]);
     }
 }

@@ -437,3 +437,100 @@ fn node_helps(own: &AffinityTerms, old: Option<&Node>, new: &Node) -> bool {
     let goes = |t: &AffinityTerm| matches!(values(t), (Some(v), after) if after != Some(v));
     own.required.iter().any(comes) || own.required_anti.iter().any(goes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::PodId;
+    use crate::api::node::ZONE_LABEL;
+    use crate::api::pod::PodSpec;
+    use crate::api::pod_affinity::{PodAffinity, PodAffinityTerm};
+    use crate::control::scheduler::framework::NodeIndex;
+    use crate::control::scheduler::testing::{spec, zone_node};
+    use slotmap::SlotMap;
+
+    fn term(app: &str) -> PodAffinityTerm {
+        PodAffinityTerm {
+            selector: Selector::from_labels(&Labels::from([("app", app)])),
+            namespaces: Vec::new(),
+            namespace_selector: None,
+            topology_key: ZONE_LABEL.into(),
+            match_label_keys: Vec::new(),
+            mismatch_label_keys: Vec::new(),
+        }
+    }
+
+    /// A pod of this app that wants to be with `with` and away from `away`.
+    fn pod(id: PodId, app: &str, with: Option<&str>, away: Option<&str>) -> PodInfo {
+        let mut affinity = PodAffinity::default();
+        affinity.affinity.required.extend(with.map(term));
+        affinity.anti_affinity.required.extend(away.map(term));
+        let spec = PodSpec { pod_affinity: Some(Box::new(affinity)), ..spec(1, 1) };
+        let labels = Labels::from([("app", app)]);
+        let info = PodInfo::hypothetical(&Arc::new(spec), &"default".into(), &labels);
+        PodInfo { id, ..info }
+    }
+
+    #[test]
+    fn affinity_is_judged_by_zone() {
+        let mut ids: SlotMap<PodId, ()> = SlotMap::with_key();
+        let mut new = |app, with, away| pod(ids.insert(()), app, with, away);
+        let anywhere: &[&Status] = &[&Status::SUCCESS, &Status::SUCCESS];
+        let there = new("db", None, None);
+        let hermit = new("db", None, Some("web"));
+        type Row<'a> = (&'a str, &'a PodInfo, PodInfo, &'a [&'a Status]);
+        let rows: [Row; 7] = [
+            (
+                "with a pod that is there",
+                &there,
+                new("web", Some("db"), None),
+                &[&Status::SUCCESS, &AFFINITY],
+            ),
+            (
+                "away from it",
+                &there,
+                new("web", None, Some("db")),
+                &[&ANTI_AFFINITY, &Status::SUCCESS],
+            ),
+            (
+                "it wants to be alone",
+                &hermit,
+                new("web", None, None),
+                &[&EXISTING_ANTI_AFFINITY, &Status::SUCCESS],
+            ),
+            ("it does not mind others", &hermit, new("api", None, None), anywhere),
+            ("the first of its kind may start", &there, new("web", Some("web"), None), anywhere),
+            (
+                "one that is not its own kind may not",
+                &there,
+                new("web", Some("x"), None),
+                &[&AFFINITY, &AFFINITY],
+            ),
+            ("nothing to say", &there, new("web", None, None), anywhere),
+        ];
+        for (sentence, there, incoming, expected) in rows {
+            let node = |name, zone| Arc::new(zone_node(name, zone));
+            let infos = [
+                NodeInfo::with_pods(node("a", "1"), [Arc::new(there.clone())]),
+                NodeInfo::new(node("b", "2")),
+            ];
+            let order = [NodeIndex(0), NodeIndex(1)];
+            let nodes = NodeList { infos: &infos, order: &order };
+            let objects = Objects::default();
+            let cx = Context {
+                nodes,
+                with_affinity: nodes,
+                with_required_anti_affinity: nodes,
+                objects: &objects,
+                now: crate::units::SimTime::ZERO,
+            };
+            let plugin = InterPodAffinity::new(&Value::Null).unwrap();
+            let state = match plugin.pre_filter(&cx, &incoming) {
+                PreFilter::Continue { state, .. } => state,
+                _ => PluginState::none(),
+            };
+            let found = infos.each_ref().map(|info| plugin.filter(&cx, &state, &incoming, info));
+            assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{sentence}");
+        }
+    }
+}

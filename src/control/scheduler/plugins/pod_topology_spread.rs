@@ -497,3 +497,110 @@ fn node_helps(constraints: &[Constraint], old: Option<&Node>, new: Option<&Node>
         |c: &Constraint| before.labels.get(&c.topology_key) != after.labels.get(&c.topology_key);
     matches(new) && (constraints.iter().any(moved) || before.taints != after.taints)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::PodId;
+    use crate::api::pod::PodSpec;
+    use crate::control::scheduler::framework::NodeIndex;
+    use crate::control::scheduler::testing::{pod_info, spec, zone_node};
+    use slotmap::SlotMap;
+
+    /// Nodes in zones, each with so many pods labelled `app: web`.
+    fn cluster(zones: &[(&str, usize)]) -> (Vec<NodeInfo>, Vec<NodeIndex>) {
+        let mut ids: SlotMap<PodId, ()> = SlotMap::with_key();
+        let mut infos = Vec::new();
+        for (i, (zone, count)) in zones.iter().enumerate() {
+            let node = match *zone {
+                "" => crate::control::scheduler::testing::node("bare"),
+                zone => zone_node(&format!("n{i}"), zone),
+            };
+            let pods = (0..*count).map(|_| {
+                let mut pod = pod_info(ids.insert(()), spec(1, 1));
+                pod.labels = Labels::from([("app", "web")]);
+                Arc::new(pod)
+            });
+            infos.push(NodeInfo::with_pods(Arc::new(node), pods));
+        }
+        let order = (0..infos.len() as u32).map(NodeIndex).collect();
+        (infos, order)
+    }
+
+    fn pod(max_skew: i32, min_domains: i32) -> PodInfo {
+        let labels = Labels::from([("app", "web")]);
+        let constraint = TopologySpreadConstraint {
+            max_skew,
+            min_domains,
+            when_unsatisfiable: WhenUnsatisfiable::DoNotSchedule,
+            selector: Selector::from_labels(&labels),
+            ..system_default(ZONE_LABEL, 1)
+        };
+        let spec = PodSpec { topology_spread: vec![constraint], ..spec(1, 1) };
+        PodInfo { labels, ..pod_info(PodId::default(), spec) }
+    }
+
+    /// Which nodes may take the pod, by position; and the status of the first that may not.
+    fn admitted(pod: &PodInfo, zones: &[(&str, usize)]) -> (Vec<usize>, Option<Status>) {
+        let (infos, order) = cluster(zones);
+        let nodes = NodeList { infos: &infos, order: &order };
+        let objects = Objects::default();
+        let cx = Context {
+            nodes,
+            with_affinity: nodes,
+            with_required_anti_affinity: nodes,
+            objects: &objects,
+            now: crate::units::SimTime::ZERO,
+        };
+        let plugin = PodTopologySpread::new(&Value::Null).unwrap();
+        let PreFilter::Continue { state, .. } = plugin.pre_filter(&cx, pod) else {
+            return ((0..infos.len()).collect(), None);
+        };
+        let statuses: Vec<Status> =
+            infos.iter().map(|info| plugin.filter(&cx, &state, pod, info)).collect();
+        let admitted = (0..infos.len()).filter(|i| statuses[*i].is_success()).collect();
+        (admitted, statuses.into_iter().find(|s| !s.is_success()))
+    }
+
+    #[test]
+    fn skew_is_counted_as_upstream() {
+        type Row = (&'static str, PodInfo, &'static [(&'static str, usize)], &'static [usize]);
+        let rows: [Row; 6] = [
+            ("the emptier zone is taken", pod(1, 1), &[("a", 1), ("b", 0)], &[1]),
+            ("even zones are both fine", pod(1, 1), &[("a", 1), ("b", 1)], &[0, 1]),
+            ("a larger skew allows more", pod(2, 1), &[("a", 1), ("b", 0)], &[0, 1]),
+            ("nodes of a zone count together", pod(1, 1), &[("a", 1), ("a", 1), ("b", 1)], &[2]),
+            ("too few zones count as one empty", pod(1, 3), &[("a", 1), ("b", 1)], &[]),
+            ("a node without a zone takes none", pod(9, 1), &[("", 0), ("a", 0)], &[1]),
+        ];
+        for (sentence, pod, zones, expected) in rows {
+            assert_eq!(admitted(&pod, zones).0, expected, "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_missing_label_is_told_apart() {
+        let (_, status) = admitted(&pod(1, 1), &[("", 0), ("a", 0)]);
+        assert_eq!(status, Some(LABEL_MISSING));
+        let (_, status) = admitted(&pod(1, 1), &[("a", 1), ("b", 0)]);
+        assert_eq!(status, Some(NOT_MATCH));
+    }
+
+    #[test]
+    fn supposed_pods_move_the_minimum() {
+        let (infos, order) = cluster(&[("a", 1), ("b", 0)]);
+        let nodes = NodeList { infos: &infos, order: &order };
+        let incoming = pod(1, 1);
+        let constraints = of_kind(
+            &incoming.spec.topology_spread,
+            WhenUnsatisfiable::DoNotSchedule,
+            &incoming.labels,
+        );
+        let mut hard = Hard::of(constraints, &incoming, nodes);
+        assert_eq!(hard.0[0].minimum(), 0);
+        hard.update(&incoming, &incoming, &infos[1].node, 1);
+        assert_eq!(hard.0[0].minimum(), 1);
+        hard.update(&incoming, &incoming, &infos[1].node, -1);
+        assert_eq!(hard.0[0].minimum(), 0);
+    }
+}
