@@ -4,8 +4,9 @@
 //! be missing for 40 s. Lazily evaluated: without orphans there is nothing to wake up for.
 
 use super::action::{About, Action, Outcome};
-use crate::api::NodeId;
+use crate::api::{NodeId, PodId};
 use crate::api::event::EventType::Normal;
+use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
 use std::collections::BTreeMap;
@@ -20,6 +21,18 @@ pub struct PodGc {
 }
 
 impl PodGc {
+    /// A controller with these flags.
+    pub fn new(_flags: &ControllerManagerFlags) -> PodGc {
+        PodGc::default()
+    }
+
+    /// A node object is gone; `pods` were bound to it (as [`crate::store::Change::NodeRemoved`]
+    /// tells).
+    pub fn node_removed(&mut self, _node: NodeId, _pods: &[PodId]) {}
+
+    /// A pod's phase changed, or it was removed. Call it for every such change.
+    pub fn pod_changed(&mut self, _pod: PodId, _store: &Store) {}
+
     /// Looks for pods whose node is gone. Called on the change; acts on the grid of its checks.
     pub fn sync(&mut self, store: &Store, now: SimTime) -> Outcome {
         let mut outcome = Outcome::idle();

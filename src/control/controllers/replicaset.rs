@@ -123,6 +123,14 @@ fn rank(pod: &Pod, siblings: usize, now: SimTime) -> Rank {
     )
 }
 
+/// The Event to publish once a [`Action::CreatePod`] has been answered: only the API server knows
+/// the pod's name.
+pub fn created_event(owner: ReplicaSetId, pod_name: &str) -> Action {
+    let message = format!("Created pod: {pod_name}");
+    let about = About::ReplicaSet(owner);
+    Action::Event { kind: Normal, reason: "SuccessfulCreate", about, message }
+}
+
 /// The ReplicaSet that `set` would be with other replicas: for the deployment controller.
 pub fn with_replicas(set: &ReplicaSet, replicas: u32) -> ReplicaSet {
     ReplicaSet { replicas, ..set.clone() }

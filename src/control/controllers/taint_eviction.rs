@@ -4,7 +4,7 @@
 //! nodes that have such a taint.
 
 use super::action::{About, Action, Outcome};
-use crate::api::PodId;
+use crate::api::{NodeId, PodId};
 use crate::api::event::EventType::Normal;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
@@ -20,6 +20,12 @@ pub struct TaintEviction {
 }
 
 impl TaintEviction {
+    /// A node appeared, changed or went. Call it for every such change, before [`Self::sync`].
+    pub fn node_changed(&mut self, _node: NodeId) {}
+
+    /// A pod was bound, marked for deletion or removed. Call it for every such change.
+    pub fn pod_changed(&mut self, _pod: PodId) {}
+
     /// Looks at all pods on tainted nodes.
     pub fn sync(&mut self, store: &Store, now: SimTime) -> Outcome {
         let mut outcome = Outcome::idle();

@@ -52,6 +52,13 @@ impl PodAutoscaler {
         PodAutoscaler { flags: flags.clone(), objects: SecondaryMap::new() }
     }
 
+    /// When an object that sleeps (its last sync asked for no wake-up) must be synced because
+    /// something it reads changed at `now`: the next instant of its own grid.
+    pub fn next_sync(&self, id: HpaId, now: SimTime) -> SimTime {
+        let period = self.flags.horizontal_pod_autoscaler_sync_period;
+        self.objects.get(id).map_or(now, |state| now.next_on_grid(state.phase, period))
+    }
+
     /// Syncs one object; asks to be woken for its next period.
     pub fn sync(
         &mut self,

@@ -3,9 +3,9 @@
 //! Source: kubernetes `pkg/controller/podautoscaler/replica_calculator.go` and
 //! `metrics/utilization.go`, v1.37; whole-number arithmetic as there.
 
-use crate::api::PodId;
 use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget};
 use crate::api::pod::{Pod, PodPhase};
+use crate::api::{DeploymentId, PodId};
 use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
@@ -25,6 +25,12 @@ pub struct Sample {
 pub trait PodMetrics {
     /// A pod's value; `None`: there is none.
     fn sample(&self, pod: PodId, source: MetricSource) -> Option<Sample>;
+
+    /// From which instant on every pod of `target` reads the same value, or stays without one,
+    /// whenever it is asked again, until the controller is told of a change. `None`: not known.
+    fn steady_from(&self, _target: DeploymentId) -> Option<SimTime> {
+        None
+    }
 }
 
 /// A metric could not be read: upstream's message.
