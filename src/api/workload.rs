@@ -116,6 +116,11 @@ pub struct ReplicaSet {
     pub owner: Option<DeploymentId>,
     /// Annotation `deployment.kubernetes.io/revision`.
     pub revision: u64,
+    /// Annotation `deployment.kubernetes.io/desired-replicas`: the Deployment's replicas when it
+    /// last scaled this set.
+    pub desired_replicas: u32,
+    /// Annotation `deployment.kubernetes.io/max-replicas`: those and the surge it allowed.
+    pub max_replicas: u32,
     /// `spec.replicas`.
     pub replicas: u32,
     /// `spec.selector`.

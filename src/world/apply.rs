@@ -73,19 +73,20 @@ impl World<'_> {
                 set.created = self.now;
                 self.store.create_replica_set(*set);
             }
-            Action::ScaleReplicaSet { set, replicas } => {
+            Action::ScaleReplicaSet { set, replicas, desired, max } => {
                 self.store.update_replica_set(set, |s| {
-                    let changed = s.replicas != replicas;
-                    s.replicas = replicas;
-                    s.generation += u64::from(changed);
-                    changed
+                    let before = (s.replicas, s.desired_replicas, s.max_replicas);
+                    s.generation += u64::from(s.replicas != replicas);
+                    (s.replicas, s.desired_replicas, s.max_replicas) = (replicas, desired, max);
+                    before != (replicas, desired, max)
                 });
             }
-            Action::SetRevision { set, revision } => {
+            Action::SetRevision { set, revision, min_ready } => {
                 self.store.update_replica_set(set, |s| {
-                    let changed = s.revision != revision;
-                    s.revision = revision;
-                    changed
+                    let before = (s.revision, s.min_ready);
+                    s.generation += u64::from(s.min_ready != min_ready);
+                    (s.revision, s.min_ready) = (revision, min_ready);
+                    before != (revision, min_ready)
                 });
             }
             Action::DeleteReplicaSet { set } => {

@@ -42,19 +42,25 @@ pub enum Action {
         /// As it shall be.
         set: Box<ReplicaSet>,
     },
-    /// Set `spec.replicas` of a ReplicaSet.
+    /// Set `spec.replicas` of a ReplicaSet and the annotations that go with it.
     ScaleReplicaSet {
         /// The set.
         set: ReplicaSetId,
         /// The new number.
         replicas: u32,
+        /// Annotation `deployment.kubernetes.io/desired-replicas`.
+        desired: u32,
+        /// Annotation `deployment.kubernetes.io/max-replicas`.
+        max: u32,
     },
-    /// Set the revision annotation of a ReplicaSet.
+    /// Set the revision annotation and `spec.minReadySeconds` of a ReplicaSet.
     SetRevision {
         /// The set.
         set: ReplicaSetId,
         /// The new revision.
         revision: u64,
+        /// The new `spec.minReadySeconds`.
+        min_ready: SimDuration,
     },
     /// Delete a ReplicaSet that has no pods.
     DeleteReplicaSet {

@@ -17,5 +17,7 @@ pub mod podautoscaler;
 pub mod podgc;
 pub mod replicaset;
 pub mod taint_eviction;
+#[cfg(test)]
+mod testing;
 
 pub use action::{Action, Outcome};

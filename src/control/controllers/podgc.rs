@@ -4,8 +4,8 @@
 //! be missing for 40 s. Lazily evaluated: without orphans there is nothing to wake up for.
 
 use super::action::{About, Action, Outcome};
-use crate::api::{NodeId, PodId};
 use crate::api::event::EventType::Normal;
+use crate::api::{NodeId, PodId};
 use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};

@@ -4,11 +4,11 @@
 //! nodes that have such a taint.
 
 use super::action::{About, Action, Outcome};
-use crate::api::{NodeId, PodId};
 use crate::api::event::EventType::Normal;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::taint::TaintEffect;
+use crate::api::{NodeId, PodId};
 use crate::store::Store;
 use crate::units::SimTime;
 use slotmap::SecondaryMap;

@@ -1,0 +1,275 @@
+//! A small API server for the controllers' tests: it does what actions ask at once, and keeps Events.
+
+use super::action::{Action, Outcome};
+use crate::api::event::EventType;
+use crate::api::labels::{Labels, Selector};
+use crate::api::node::{Node, ZONE_LABEL};
+use crate::api::pod::{Container, Pod, PodPhase, PodSpec};
+use crate::api::resources::Resources;
+use crate::api::taint::{NOT_READY, Toleration, UNREACHABLE};
+use crate::api::workload::{
+    Deployment, IntOrPercent, PodTemplate, ReplicaSet, Strategy, WorkloadStatus,
+};
+use crate::api::{DeploymentId, NodeId, PodId, ReplicaSetId};
+use crate::store::Store;
+use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
+use std::sync::Arc;
+
+/// Seconds as an instant.
+pub const fn at(seconds: u64) -> SimTime {
+    SimTime::from_secs(seconds)
+}
+
+/// Seconds as a length.
+pub const fn secs(seconds: u64) -> SimDuration {
+    SimDuration::from_secs(seconds)
+}
+
+/// The store, the time, and what has been said.
+#[derive(Debug)]
+pub struct Bench {
+    pub store: Store,
+    pub now: SimTime,
+    /// `reason: message` of every Event.
+    pub events: Vec<String>,
+}
+
+impl Bench {
+    pub fn new() -> Bench {
+        Bench { store: Store::default(), now: at(1000), events: Vec::new() }
+    }
+
+    /// Events since the last call.
+    pub fn told(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// A Ready node in a zone.
+    pub fn node(&mut self, name: &str, zone: &str) -> NodeId {
+        let node = Node {
+            name: name.into(),
+            labels: Labels::from([(ZONE_LABEL, zone)]),
+            allocatable: Resources::of(MilliCpu(8000), Bytes::mebi(32 * 1024)),
+            max_pods: 110,
+            created: self.now,
+            ready_changed: self.now,
+            ..Node::empty()
+        };
+        self.store.create_node(node)
+    }
+
+    /// A Deployment labelled `app=name` with the default rolling update.
+    pub fn deployment(&mut self, name: &str, replicas: u32) -> DeploymentId {
+        self.store.create_deployment(deployment(name, replicas, self.now))
+    }
+
+    /// A ReplicaSet of nobody, labelled `app=name`.
+    pub fn replica_set(&mut self, name: &str, replicas: u32) -> ReplicaSetId {
+        self.replica_set_of(name, replicas, None)
+    }
+
+    pub fn replica_set_of(
+        &mut self,
+        name: &str,
+        replicas: u32,
+        owner: Option<DeploymentId>,
+    ) -> ReplicaSetId {
+        let labels = Labels::from([("app", name)]);
+        self.store.create_replica_set(ReplicaSet {
+            name: name.into(),
+            namespace: "default".into(),
+            owner,
+            revision: 1,
+            desired_replicas: replicas,
+            max_replicas: replicas,
+            replicas,
+            selector: Selector::from_labels(&labels),
+            template: template(name),
+            min_ready: SimDuration::ZERO,
+            generation: 1,
+            created: self.now,
+            status: WorkloadStatus::default(),
+        })
+    }
+
+    /// A pod of a ReplicaSet, not bound.
+    pub fn pod(&mut self, owner: ReplicaSetId) -> PodId {
+        let set = self.store.replica_set(owner).unwrap();
+        let name = format!("{}-{}", set.name, self.store.next_pod_uid());
+        let (labels, spec) = (set.template.labels.clone(), set.template.spec.clone());
+        let mut pod = bare_pod(&name, labels, spec, self.now);
+        pod.owner = Some(owner);
+        self.store.create_pod(pod)
+    }
+
+    /// A pod of a ReplicaSet that runs and is ready on a node.
+    pub fn ready_pod(&mut self, owner: ReplicaSetId, node: NodeId) -> PodId {
+        let pod = self.pod(owner);
+        self.store.bind_pod(pod, node, self.now);
+        self.run(pod);
+        pod
+    }
+
+    /// Makes a pod Running and Ready now.
+    pub fn run(&mut self, pod: PodId) {
+        let now = self.now;
+        self.store.update_pod(pod, |p| {
+            (p.phase, p.ready, p.ready_changed, p.started) = (PodPhase::Running, true, now, now);
+            true
+        });
+    }
+
+    /// Does everything an outcome asks for, at once.
+    pub fn apply(&mut self, outcome: &Outcome) {
+        for action in outcome.batches.iter().flatten() {
+            self.act(action.clone());
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        let now = self.now;
+        match action {
+            Action::Event { kind, reason, message, .. } => {
+                let mark = if kind == EventType::Warning { "!" } else { "" };
+                self.events.push(format!("{mark}{reason}: {message}"));
+            }
+            Action::CreatePod { owner } => {
+                self.pod(owner);
+            }
+            Action::DeletePod { pod, grace, .. } | Action::EvictPod { pod, grace, .. } => {
+                self.store.mark_pod_deleted(pod, now);
+                let unbound = self.store.pod(pod).is_some_and(|p| p.node.is_none());
+                if unbound || grace == Some(SimDuration::ZERO) {
+                    self.store.remove_pod(pod);
+                }
+            }
+            Action::MarkPodNotReady { pod } => self.store.set_pod_ready(pod, false, now),
+            Action::NodeUnknown { node } => self.store.update_node(node, |n| {
+                (n.ready, n.ready_changed) = (crate::api::node::NodeReady::Unknown, now);
+                true
+            }),
+            Action::AddTaint { node, mut taint } => self.store.update_node(node, |n| {
+                taint.added = now;
+                n.taints.push(taint);
+                true
+            }),
+            Action::RemoveTaint { node, key, effect } => self.store.update_node(node, |n| {
+                n.taints.retain(|t| t.key != key || t.effect != effect);
+                true
+            }),
+            other => self.act_on_workload(other),
+        }
+    }
+
+    fn act_on_workload(&mut self, action: Action) {
+        match action {
+            Action::CreateReplicaSet { mut set } => {
+                set.created = self.now;
+                self.store.create_replica_set(*set);
+            }
+            Action::ScaleReplicaSet { set, replicas, desired, max } => {
+                self.store.update_replica_set(set, |s| {
+                    s.generation += u64::from(s.replicas != replicas);
+                    (s.replicas, s.desired_replicas, s.max_replicas) = (replicas, desired, max);
+                    true
+                });
+            }
+            Action::SetRevision { set, revision, min_ready } => {
+                self.store.update_replica_set(set, |s| {
+                    (s.revision, s.min_ready) = (revision, min_ready);
+                    true
+                });
+            }
+            Action::DeleteReplicaSet { set } => self.store.remove_replica_set(set),
+            Action::ReplicaSetStatus { set, status } => self.store.update_replica_set(set, |s| {
+                s.status = status;
+                true
+            }),
+            Action::DeploymentStatus { deployment, status } => {
+                self.store.update_deployment(deployment, |d| {
+                    d.status = status;
+                    true
+                });
+            }
+            Action::ScaleDeployment { deployment, replicas } => {
+                self.store.scale_deployment(deployment, replicas);
+            }
+            Action::HpaStatus { hpa, current, desired } => {
+                self.store.set_hpa_status(hpa, current, desired);
+            }
+            Action::Endpoints { service, endpoints } => {
+                self.store.set_endpoints(service, endpoints);
+            }
+            Action::PdbStatus { pdb, status } => self.store.update_pdb(pdb, |p| {
+                [p.disruptions_allowed, p.current_healthy, p.desired_healthy, p.expected_pods] =
+                    status;
+                true
+            }),
+            other => panic!("{other:?} is not for this API server"),
+        }
+    }
+}
+
+/// A pod as it is created.
+pub fn bare_pod(name: &str, labels: Labels, spec: Arc<PodSpec>, now: SimTime) -> Pod {
+    Pod {
+        name: name.into(),
+        namespace: "default".into(),
+        uid: 0,
+        labels,
+        spec,
+        owner: None,
+        created: now,
+        deletion: None,
+        node: None,
+        nominated: None,
+        phase: PodPhase::Pending,
+        ready: false,
+        ready_changed: now,
+        scheduled: SimTime::NEVER,
+        started: SimTime::NEVER,
+        unschedulable: false,
+        restarts: 0,
+        crash_loop: false,
+    }
+}
+
+/// A template labelled `app=name`: 1 CPU, 1 GiB, the admission plugins' default tolerations.
+pub fn template(name: &str) -> PodTemplate {
+    let requests = Resources::of(MilliCpu(1000), Bytes::mebi(1024));
+    let container = Container { name: "c".into(), requests, ..Container::default() };
+    let spec = PodSpec {
+        containers: vec![container],
+        tolerations: vec![
+            Toleration::default_seconds(NOT_READY),
+            Toleration::default_seconds(UNREACHABLE),
+        ],
+        termination_grace: secs(30),
+        ..PodSpec::default()
+    };
+    PodTemplate { labels: Labels::from([("app", name)]), spec: Arc::new(spec), hash: "v1".into() }
+}
+
+/// A Deployment labelled `app=name` with 25 % surge and unavailability.
+pub fn deployment(name: &str, replicas: u32, now: SimTime) -> Deployment {
+    let labels = Labels::from([("app", name)]);
+    Deployment {
+        name: name.into(),
+        namespace: "default".into(),
+        labels: labels.clone(),
+        replicas,
+        selector: Selector::from_labels(&labels),
+        template: template(name),
+        strategy: Strategy::RollingUpdate {
+            max_surge: IntOrPercent::Percent(25),
+            max_unavailable: IntOrPercent::Percent(25),
+        },
+        min_ready: SimDuration::ZERO,
+        paused: false,
+        revision_history_limit: 10,
+        progress_deadline: secs(600),
+        generation: 1,
+        created: now,
+        status: WorkloadStatus::default(),
+    }
+}
