@@ -6,7 +6,7 @@ use super::Text;
 use std::sync::Arc;
 
 /// The labels of one object: sorted by key, keys unique, shared between equal objects.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Labels(Arc<[(Text, Text)]>);
 
 impl Labels {

@@ -10,15 +10,17 @@ mod index;
 pub use changes::Change;
 
 use crate::api::autoscaling::Hpa;
+use crate::api::labels::{Labels, Selector};
 use crate::api::node::Node;
 use crate::api::pod::{Pod, PodPhase};
 use crate::api::policy::Pdb;
 use crate::api::service::Service;
 use crate::api::workload::{Deployment, ReplicaSet};
-use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ReplicaSetId, ServiceId};
+use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ReplicaSetId, ServiceId, Text};
 use crate::units::SimTime;
 use index::PodIndex;
 use slotmap::{SecondaryMap, SlotMap};
+use std::collections::BTreeMap;
 
 /// All objects, and what has changed since the watchers were last told.
 #[derive(Debug, Default)]
@@ -33,6 +35,9 @@ pub struct Store {
     by_owner: SecondaryMap<ReplicaSetId, PodIndex>,
     by_node: SecondaryMap<NodeId, PodIndex>,
     sets_of: SecondaryMap<DeploymentId, Vec<ReplicaSetId>>,
+    /// Pods with the same labels, by namespace. Most pods have their template's labels, so there
+    /// are few entries, and a selector is asked once for each instead of once per pod.
+    by_labels: BTreeMap<Text, BTreeMap<Labels, PodIndex>>,
     resource_version: u64,
     pods_created: u64,
     nodes_created: u64,
@@ -136,6 +141,20 @@ impl Store {
         self.by_node.get(id).map_or(&[], PodIndex::ids)
     }
 
+    /// Pods of a namespace whose labels a selector matches, the ended and deleted ones included:
+    /// label set by label set, each in order of creation.
+    pub fn pods_matching<'a>(
+        &'a self,
+        namespace: &str,
+        selector: &'a Selector,
+    ) -> impl Iterator<Item = (PodId, &'a Pod)> {
+        let groups = self.by_labels.get(namespace).into_iter().flatten();
+        groups
+            .filter(|(labels, _)| selector.matches(labels))
+            .flat_map(|(_, index)| index.ids())
+            .filter_map(|id| Some((*id, self.pods.get(*id)?)))
+    }
+
     /// The Deployment that a pod belongs to through its ReplicaSet.
     pub fn deployment_of(&self, pod: &Pod) -> Option<DeploymentId> {
         self.replica_sets.get(pod.owner?)?.owner
@@ -164,7 +183,9 @@ impl Store {
         self.pods_created += 1;
         pod.uid = self.pods_created;
         let (owner, node) = (pod.owner, pod.node);
+        let (namespace, labels) = (pod.namespace.clone(), pod.labels.clone());
         let id = self.pods.insert(pod);
+        self.by_labels.entry(namespace).or_default().entry(labels).or_default().push(id);
         if let Some(index) = owner.and_then(|owner| self.by_owner.get_mut(owner)) {
             index.push(id);
         }
@@ -198,7 +219,7 @@ impl Store {
     }
 
     /// Changes a pod's status through `change`, which tells whether anything changed. Binding,
-    /// ownership and deletion have methods of their own.
+    /// ownership and deletion have methods of their own; namespace and labels stay as they are.
     pub fn update_pod(&mut self, id: PodId, change: impl FnOnce(&mut Pod) -> bool) {
         let Some(pod) = self.pods.get_mut(id) else { return };
         if change(pod) {
@@ -252,6 +273,14 @@ impl Store {
         }
         if let Some(index) = pod.node.and_then(|node| self.by_node.get_mut(node)) {
             index.remove(id);
+        }
+        if let Some(groups) = self.by_labels.get_mut(&pod.namespace)
+            && let Some(index) = groups.get_mut(&pod.labels)
+        {
+            index.remove(id);
+            if index.ids().is_empty() {
+                groups.remove(&pod.labels);
+            }
         }
         self.note(Change::PodRemoved(id, Box::new(pod)));
         true

@@ -1,28 +1,139 @@
-//! Endpoints.
+//! The endpointslice controller: which pods stand behind a Service.
+//!
+//! Source: kubernetes `pkg/controller/endpointslice/endpointslice_controller.go`, endpointslice
+//! `reconciler.go` and `utils.go` (`podToEndpoint`), v1.37, and recordings. Slices of 100 endpoints
+//! and terminating endpoints are not told apart: a Service has one sorted list of the pods whose
+//! condition `ready` is true. The store finds a selector's pods by their label set, so a sync costs
+//! what the Service has, not what the cluster has.
+
 use super::action::{Action, Outcome};
+use crate::api::pod::Pod;
+use crate::api::service::Service;
 use crate::api::{PodId, ServiceId};
 use crate::store::Store;
+use crate::units::SimTime;
 
 /// Syncs one Service.
 pub fn sync(id: ServiceId, store: &Store) -> Outcome {
     let mut outcome = Outcome::idle();
     let Some(service) = store.service(id) else { return outcome };
     let Some(selector) = &service.selector else { return outcome };
-    let mut endpoints: Vec<PodId> = Vec::new();
-    for (set_id, set) in store.replica_sets() {
-        if set.namespace != service.namespace || !selector.matches(&set.template.labels) {
-            continue;
-        }
-        endpoints.extend(
-            store
-                .pods_of(set_id)
-                .iter()
-                .filter(|p| store.pod(**p).is_some_and(|p| p.ready && p.deletion.is_none())),
-        );
-    }
+    let mut endpoints: Vec<PodId> = store
+        .pods_matching(&service.namespace, selector)
+        .filter(|(_, pod)| is_ready(pod, service))
+        .map(|(id, _)| id)
+        .collect();
     endpoints.sort_unstable();
     if endpoints != service.endpoints {
         outcome.then(Action::Endpoints { service: id, endpoints });
     }
     outcome
+}
+
+/// Whether a pod is an endpoint with condition `ready`: bound, with an address, not ended, ready
+/// and not terminating; a Service may ask for its addresses whether ready or not.
+fn is_ready(pod: &Pod, service: &Service) -> bool {
+    let has_address = pod.node.is_some() && pod.started != SimTime::NEVER;
+    let serves = service.publish_not_ready || (pod.ready && pod.deletion.is_none());
+    has_address && serves && !pod.phase.is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::labels::{Labels, Selector};
+    use crate::api::pod::PodPhase;
+    use crate::control::controllers::testing::Bench;
+
+    fn service(bench: &mut Bench, namespace: &str, publish_not_ready: bool) -> ServiceId {
+        bench.store.create_service(Service {
+            name: "web".into(),
+            namespace: namespace.into(),
+            labels: Labels::default(),
+            selector: Some(Selector::from_labels(&Labels::from([("app", "web")]))),
+            publish_not_ready,
+            endpoints: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn only_ready_pods_that_match_are_endpoints() {
+        type Change = fn(&mut Bench, PodId);
+        let rows: [(&str, Change, bool, bool); 6] = [
+            ("a ready pod is an endpoint", |_, _| {}, true, true),
+            (
+                "one that is not ready is none, unless the Service publishes such",
+                |b, p| b.store.set_pod_ready(p, false, b.now),
+                false,
+                true,
+            ),
+            (
+                "a terminating pod leaves at once, though it still serves",
+                |b, p| {
+                    b.store.mark_pod_deleted(p, b.now);
+                },
+                false,
+                true,
+            ),
+            (
+                "an ended pod is none",
+                |b, p| b.store.set_pod_phase(p, PodPhase::Failed),
+                false,
+                false,
+            ),
+            (
+                "a pod has no address before its kubelet has seen it",
+                |b, p| {
+                    b.store.update_pod(p, |pod| {
+                        (pod.started, pod.ready) = (SimTime::NEVER, false);
+                        true
+                    });
+                },
+                false,
+                false,
+            ),
+            (
+                "a pod that is gone is none",
+                |b, p| {
+                    b.store.remove_pod(p);
+                },
+                false,
+                false,
+            ),
+        ];
+        for (sentence, change, expected, published) in rows {
+            let mut bench = Bench::new();
+            let node = bench.node("n", "a");
+            let set = bench.replica_set("web", 1);
+            let pod = bench.ready_pod(set, node);
+            let plain = service(&mut bench, "default", false);
+            let publishing = service(&mut bench, "default", true);
+            change(&mut bench, pod);
+            for id in [plain, publishing] {
+                let outcome = sync(id, &bench.store);
+                bench.apply(&outcome);
+            }
+            let has = |id| bench.store.service(id).unwrap().endpoints.contains(&pod);
+            assert_eq!(has(plain), expected, "{sentence}");
+            assert_eq!(has(publishing), published, "{sentence} (publishNotReadyAddresses)");
+        }
+    }
+
+    #[test]
+    fn a_service_sees_only_its_namespace_and_its_labels() {
+        let mut bench = Bench::new();
+        let node = bench.node("n", "a");
+        let (web, api) = (bench.replica_set("web", 1), bench.replica_set("api", 1));
+        let mine = bench.ready_pod(web, node);
+        bench.ready_pod(api, node);
+        let here = service(&mut bench, "default", false);
+        let elsewhere = service(&mut bench, "other", false);
+        for id in [here, elsewhere] {
+            let outcome = sync(id, &bench.store);
+            bench.apply(&outcome);
+        }
+        assert_eq!(bench.store.service(here).unwrap().endpoints, [mine]);
+        assert!(bench.store.service(elsewhere).unwrap().endpoints.is_empty());
+        assert!(sync(here, &bench.store).batches.is_empty(), "nothing changed, nothing is written");
+    }
 }
