@@ -20,6 +20,9 @@ pub struct Hpa {
     pub max_replicas: u32,
     /// `spec.metrics`; the largest proposal wins.
     pub metrics: Vec<MetricSpec>,
+    /// Whether `spec.behavior` is there at all: without it the controller follows older rules,
+    /// which are not those that its defaults would give.
+    pub has_behavior: bool,
     /// `spec.behavior.scaleUp`, defaults filled in.
     pub scale_up: ScalingRules,
     /// `spec.behavior.scaleDown`, defaults filled in.

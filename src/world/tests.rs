@@ -149,6 +149,7 @@ fn hpa(min: u32, max: u32) -> (Hpa, usize) {
         min_replicas: min,
         max_replicas: max,
         metrics: vec![cpu],
+        has_behavior: false,
         scale_up: ScalingRules::default_up(),
         scale_down: ScalingRules::default_down(),
         created: SimTime::ZERO,

@@ -1,16 +1,23 @@
-//! What windows and rates make of a proposal: stabilisation and scaling policies.
+//! What windows, rates and limits make of a proposal.
 //!
-//! Source: kubernetes `pkg/controller/podautoscaler/horizontal.go`
-//! (`stabilizeRecommendationWithBehaviors`, `convertDesiredReplicasWithBehaviorRate`), v1.37.
+//! Source: kubernetes `pkg/controller/podautoscaler/horizontal.go` (`normalizeDesiredReplicas`,
+//! `normalizeDesiredReplicasWithBehaviors`, `convertDesiredReplicasWithBehaviorRate`), v1.37. An
+//! object without `spec.behavior` follows older rules than one with the defaults written out: at
+//! most twice its replicas or four, and no memory of past steps.
 
+use super::recommendations::Recommendations;
 use crate::api::autoscaling::{Hpa, PolicyKind, ScalingRules, SelectPolicy};
 use crate::units::{SimDuration, SimTime};
 
+/// Without `spec.behavior`: at most so many times the current replicas at a sync ...
+const SCALE_UP_FACTOR: u32 = 2;
+/// ... or this many, whichever is more.
+const SCALE_UP_MINIMUM: u32 = 4;
+
 /// What the controller remembers of one autoscaler.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Memory {
-    /// Proposals with their times, inside the longer window.
-    recommendations: Vec<(SimTime, u32)>,
+    recommendations: Recommendations,
     /// Replicas added, with times, inside the longest period.
     ups: Vec<(SimTime, u32)>,
     /// Replicas removed, likewise.
@@ -18,14 +25,33 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The memory of an autoscaler first seen at `now` with `current` replicas.
-    pub fn new(current: u32, now: SimTime) -> Memory {
-        Memory { recommendations: vec![(now, current)], ups: Vec::new(), downs: Vec::new() }
+    /// The first sync counts the replicas it finds as a recommendation
+    /// (`recordInitialRecommendation`).
+    pub fn begin(&mut self, current: u32, now: SimTime) {
+        if self.recommendations.is_empty() {
+            self.recommendations.add(current, now, SimDuration::MAX);
+        }
     }
 
-    /// What is allowed of a proposal, and remembers the proposal.
-    pub fn normalize(&mut self, hpa: &Hpa, current: u32, proposed: u32, now: SimTime) -> u32 {
-        let stabilized = self.stabilize(hpa, current, proposed, now);
+    /// What is allowed of a proposal, and remembers the proposal. `downscale` is the window of
+    /// `--horizontal-pod-autoscaler-downscale-stabilization`.
+    pub fn normalize(
+        &mut self,
+        hpa: &Hpa,
+        current: u32,
+        proposed: u32,
+        downscale: SimDuration,
+        now: SimTime,
+    ) -> u32 {
+        let (up, down) = windows(hpa, downscale);
+        let highest = self.recommendations.highest(proposed, down, now);
+        let lowest = self.recommendations.lowest(proposed, up, now);
+        self.recommendations.add(proposed, now, up.max(down));
+        if !hpa.has_behavior {
+            let most = (SCALE_UP_FACTOR * current).max(SCALE_UP_MINIMUM).min(hpa.max_replicas);
+            return highest.max(hpa.min_replicas).min(most);
+        }
+        let stabilized = current.max(lowest).min(highest);
         if stabilized > current {
             let limit = self.up_limit(&hpa.scale_up, current, now).max(current);
             stabilized.min(hpa.max_replicas.min(limit))
@@ -33,29 +59,15 @@ impl Memory {
             let limit = self.down_limit(&hpa.scale_down, current, now).min(current);
             stabilized.max(hpa.min_replicas.max(limit))
         } else {
-            stabilized.clamp(hpa.min_replicas, hpa.max_replicas)
+            stabilized
         }
-    }
-
-    fn stabilize(&mut self, hpa: &Hpa, current: u32, proposed: u32, now: SimTime) -> u32 {
-        let inside = |at: SimTime, window: SimDuration| at + window > now;
-        let (mut up, mut down) = (proposed, proposed);
-        for (at, replicas) in &self.recommendations {
-            if inside(*at, hpa.scale_up.stabilization_window) {
-                up = up.min(*replicas);
-            }
-            if inside(*at, hpa.scale_down.stabilization_window) {
-                down = down.max(*replicas);
-            }
-        }
-        let longest = hpa.scale_up.stabilization_window.max(hpa.scale_down.stabilization_window);
-        self.recommendations.retain(|(at, _)| inside(*at, longest));
-        self.recommendations.push((now, proposed));
-        current.max(up).min(down)
     }
 
     /// Remembers that the target was scaled.
     pub fn scaled(&mut self, hpa: &Hpa, from: u32, to: u32, now: SimTime) {
+        if !hpa.has_behavior {
+            return;
+        }
         let (events, rules) = if to > from {
             (&mut self.ups, &hpa.scale_up)
         } else {
@@ -64,6 +76,25 @@ impl Memory {
         let longest = rules.policies.iter().map(|p| p.period).max().unwrap_or(SimDuration::ZERO);
         events.retain(|(at, _)| *at + longest > now);
         events.push((now, from.abs_diff(to)));
+    }
+
+    /// The latest proposal would have been repeated at every sync up to `at`.
+    pub fn repeat_until(&mut self, at: SimTime) {
+        self.recommendations.repeat_until(at);
+    }
+
+    /// The first instant after `now` at which the same proposal may be answered otherwise: a
+    /// recommendation leaves its window, or a past step its period.
+    pub fn turns(&self, hpa: &Hpa, downscale: SimDuration, now: SimTime) -> SimTime {
+        let (up, down) = windows(hpa, downscale);
+        let recommendations = &self.recommendations;
+        let mut turns =
+            recommendations.next_leaves(up, now).min(recommendations.next_leaves(down, now));
+        for policy in hpa.scale_up.policies.iter().chain(&hpa.scale_down.policies) {
+            let ends = self.ups.iter().chain(&self.downs).map(|(at, _)| *at + policy.period);
+            turns = turns.min(ends.filter(|at| *at > now).min().unwrap_or(SimTime::NEVER));
+        }
+        turns
     }
 
     /// Replicas at the start of a policy's period.
@@ -99,6 +130,15 @@ impl Memory {
     }
 }
 
+/// Windows up and down.
+fn windows(hpa: &Hpa, downscale: SimDuration) -> (SimDuration, SimDuration) {
+    if hpa.has_behavior {
+        (hpa.scale_up.stabilization_window, hpa.scale_down.stabilization_window)
+    } else {
+        (SimDuration::ZERO, downscale)
+    }
+}
+
 /// The limit that the selected policy gives: `most` is the function that picks the largest change.
 fn select(
     policy: SelectPolicy,
@@ -119,30 +159,18 @@ fn select(
 mod tests {
     use super::*;
     use crate::api::autoscaling::ScalingPolicy;
+    use crate::control::controllers::podautoscaler::testing::hpa;
 
-    fn hpa(min: u32, max: u32) -> Hpa {
-        Hpa {
-            name: "web".into(),
-            namespace: "default".into(),
-            target: Default::default(),
-            min_replicas: min,
-            max_replicas: max,
-            metrics: vec![],
-            scale_up: ScalingRules::default_up(),
-            scale_down: ScalingRules::default_down(),
-            created: SimTime::ZERO,
-            current_replicas: 0,
-            desired_replicas: 0,
-        }
-    }
+    const WINDOW: SimDuration = SimDuration::from_secs(300);
 
     /// Replicas after syncs each 15 s with these proposals.
     fn follow(hpa: &Hpa, start: u32, proposals: &[u32]) -> Vec<u32> {
-        let mut memory = Memory::new(start, SimTime::ZERO);
+        let mut memory = Memory::default();
+        memory.begin(start, SimTime::ZERO);
         let mut current = start;
         let sync = |(i, proposed): (usize, &u32)| {
             let now = SimTime::from_secs(15 * (i as u64 + 1));
-            let next = memory.normalize(hpa, current, *proposed, now);
+            let next = memory.normalize(hpa, current, *proposed, WINDOW, now);
             if next != current {
                 memory.scaled(hpa, current, next, now);
             }
@@ -154,23 +182,46 @@ mod tests {
 
     #[test]
     fn a_spike_doubles_the_replicas_each_sync() {
-        let recorded = [4 + 2, 12, 24, 48, 96, 100];
-        let ours = follow(&hpa(2, 100), 2, &[100; 6]);
-        assert_eq!(ours, recorded, "max(100 %, 4 pods) per 15 s");
+        let plain = follow(&hpa(2, 100), 2, &[100; 6]);
+        assert_eq!(plain, [4, 8, 16, 32, 64, 100], "as recorded without spec.behavior");
+        let mut written_out = hpa(2, 100);
+        written_out.has_behavior = true;
+        let ours = follow(&written_out, 2, &[100; 6]);
+        assert_eq!(ours, [6, 12, 24, 48, 96, 100], "max(100 %, 4 pods) per 15 s");
     }
 
     #[test]
     fn scale_down_waits_for_the_highest_of_five_minutes() {
-        let mut proposals = vec![12];
-        proposals.extend([2; 22]);
-        let ours = follow(&hpa(2, 100), 12, &proposals);
-        assert!(ours[..20].iter().all(|n| *n == 12), "for 300 s nothing happens");
-        assert_eq!(*ours.last().unwrap(), 2, "then it goes down in one step");
+        for has_behavior in [false, true] {
+            let mut hpa = hpa(2, 100);
+            hpa.has_behavior = has_behavior;
+            let mut proposals = vec![12];
+            proposals.extend([2; 22]);
+            let ours = follow(&hpa, 12, &proposals);
+            assert!(ours[..20].iter().all(|n| *n == 12), "for 300 s nothing happens");
+            assert_eq!(ours[20], 2, "then it goes down in one step");
+        }
+    }
+
+    #[test]
+    fn the_down_window_raises_too() {
+        let ours = follow(&hpa(2, 100), 4, &[12, 8, 8]);
+        assert_eq!(ours, [8, 12, 12], "12 was cut to 8 and comes back though 8 is enough now");
+    }
+
+    #[test]
+    fn an_up_window_waits_for_the_lowest() {
+        let mut patient = hpa(2, 100);
+        patient.has_behavior = true;
+        patient.scale_up.stabilization_window = SimDuration::from_secs(60);
+        let ours = follow(&patient, 4, &[8, 8, 8, 8, 8]);
+        assert_eq!(ours, [4, 4, 4, 8, 8], "four replicas were fine less than a minute ago");
     }
 
     #[test]
     fn custom_policies_limit_the_rate_as_recorded() {
         let mut slow = hpa(1, 10);
+        slow.has_behavior = true;
         let period = SimDuration::from_secs(30);
         slow.scale_up.policies = vec![ScalingPolicy { kind: PolicyKind::Pods, value: 2, period }];
         assert_eq!(follow(&slow, 4, &[10; 6]), [6, 6, 8, 8, 10, 10], "two pods each 30 s");
@@ -183,10 +234,28 @@ mod tests {
     }
 
     #[test]
-    fn a_disabled_direction_stays() {
+    fn the_selected_policy_decides() {
+        let period = SimDuration::from_secs(15);
+        let policies = vec![
+            ScalingPolicy { kind: PolicyKind::Pods, value: 4, period },
+            ScalingPolicy { kind: PolicyKind::Percent, value: 100, period },
+        ];
+        let rows = [
+            ("the larger change", SelectPolicy::Max, 20),
+            ("the smaller change", SelectPolicy::Min, 14),
+            ("no change at all", SelectPolicy::Disabled, 10),
+        ];
+        for (sentence, select, expected) in rows {
+            let mut hpa = hpa(1, 100);
+            hpa.has_behavior = true;
+            hpa.scale_up =
+                ScalingRules { select, policies: policies.clone(), ..ScalingRules::default_up() };
+            assert_eq!(follow(&hpa, 10, &[50]), [expected], "{sentence}");
+        }
         let mut fixed = hpa(1, 10);
+        fixed.has_behavior = true;
         fixed.scale_down.select = SelectPolicy::Disabled;
         fixed.scale_down.stabilization_window = SimDuration::ZERO;
-        assert_eq!(follow(&fixed, 8, &[2, 2]), [8, 8]);
+        assert_eq!(follow(&fixed, 8, &[2, 2]), [8, 8], "a disabled direction stays");
     }
 }

@@ -1,23 +1,31 @@
 //! The horizontal-pod-autoscaler controller.
 //!
-//! Source: kubernetes `pkg/controller/podautoscaler/horizontal.go`, v1.37: one sync of each object
-//! per period, on its own phase, and at once after a change of its spec. What a sync proposes is in
-//! [`replica_calculator`], what rates and windows allow in [`behavior`].
+//! Source: kubernetes `pkg/controller/podautoscaler/horizontal.go`, v1.37, and recordings: one sync
+//! of each object per period, on its own phase, and one at once after a change of its spec, which
+//! does not move the phase. What a metric proposes is in [`replica_calculator`], what windows, rates
+//! and limits allow in [`behavior`].
+//!
+//! Lazily evaluated: an object whose next syncs could only repeat the last one asks for no wake-up
+//! until something that it remembers expires; the world tells of anything that it reads
+//! ([`PodAutoscaler::inputs_changed`]). A test holds that the decisions are those of syncing every
+//! period.
 
 pub mod behavior;
+pub mod recommendations;
 pub mod replica_calculator;
 
 use super::action::{About, Action, Outcome};
 use crate::api::HpaId;
-use crate::api::autoscaling::{Hpa, MetricSource, MetricTarget};
+use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget};
 use crate::api::event::EventType::{Normal, Warning};
+use crate::api::workload::Deployment;
 use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
 use crate::units::SimTime;
 use behavior::Memory;
-use replica_calculator::{Calculator, NoMetrics, Proposal};
-pub use replica_calculator::{PodMetrics, Sample};
+pub use replica_calculator::{Calculator, NoMetrics, PodMetrics, Proposal, Sample};
 use slotmap::SecondaryMap;
+use std::cell::Cell;
 
 /// The controller's memory of every autoscaler.
 #[derive(Debug, Default)]
@@ -31,19 +39,28 @@ struct State {
     memory: Memory,
     /// First sync: the object's phase on the period's grid.
     phase: SimTime,
-    /// Generation stand-in: the last replicas it set, to tell its own writes from others'.
-    last_sync: SimTime,
-    /// It could not read its metrics at the last sync.
-    no_metrics: bool,
+    /// The sync of the grid that is due next; the ones before it are left out.
+    due: SimTime,
+    /// When it was synced last.
+    synced: SimTime,
+    /// Whether the last sync made a recommendation, which the ones left out would have repeated.
+    recommended: bool,
+    /// What was said of metrics that can't be read. Upstream says it at every sync, which the API
+    /// merges into one Event with a count; here it is said when it changes.
+    complaints: Vec<String>,
 }
 
-/// What one sync came to, for tests and traces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// `spec.replicas` that the sync saw.
-    pub current: u32,
-    /// What it wants.
-    pub desired: u32,
+/// What a sync comes to.
+#[derive(Debug, Default)]
+struct Decision {
+    /// `None`: nothing can be said, the metrics can't be read.
+    desired: Option<u32>,
+    reason: String,
+    /// Metrics that could not be read: reason and message of the Events.
+    complaints: Vec<(&'static str, String)>,
+    /// When the same inputs may lead to another decision.
+    turns: Option<SimTime>,
+    recommended: bool,
 }
 
 impl PodAutoscaler {
@@ -52,14 +69,17 @@ impl PodAutoscaler {
         PodAutoscaler { flags: flags.clone(), objects: SecondaryMap::new() }
     }
 
-    /// When an object that sleeps (its last sync asked for no wake-up) must be synced because
-    /// something it reads changed at `now`: the next instant of its own grid.
-    pub fn next_sync(&self, id: HpaId, now: SimTime) -> SimTime {
+    /// Tells that something changed at `now` that an object reads: its target's pods or replicas,
+    /// or their metrics. Returns when it must be synced: at the next instant of its grid.
+    pub fn inputs_changed(&mut self, id: HpaId, now: SimTime) -> SimTime {
         let period = self.flags.horizontal_pod_autoscaler_sync_period;
-        self.objects.get(id).map_or(now, |state| now.next_on_grid(state.phase, period))
+        let Some(state) = self.objects.get_mut(id) else { return now };
+        let after_last = SimTime(state.synced.0 + 1).max(now);
+        state.due = state.due.min(after_last.next_on_grid(state.phase, period));
+        state.due
     }
 
-    /// Syncs one object; asks to be woken for its next period.
+    /// Syncs one object; asks to be woken for its next sync that may come to something else.
     pub fn sync(
         &mut self,
         id: HpaId,
@@ -70,64 +90,39 @@ impl PodAutoscaler {
         let mut outcome = Outcome::idle();
         let Some(hpa) = store.hpa(id) else { return outcome };
         let Some(target) = store.deployment(hpa.target) else { return outcome };
-        let state = self.objects.entry(id);
-        let Some(state) = state.map(|entry| {
-            entry.or_insert_with(|| State {
-                memory: Memory::new(target.replicas, now),
-                phase: now,
-                last_sync: now,
-                no_metrics: false,
-            })
-        }) else {
-            return outcome;
-        };
+        if !self.objects.contains_key(id) {
+            self.objects.insert(id, State::new(now));
+        }
+        let Some(state) = self.objects.get_mut(id) else { return outcome };
         let period = self.flags.horizontal_pod_autoscaler_sync_period;
-        outcome.wake(SimTime(now.0 + 1).next_on_grid(state.phase, period));
-        state.last_sync = now;
+        // Workers may have been busy at the tick: windows are measured on the grid.
+        let clock = if state.due <= now { state.due } else { now };
+        state.repeat_left_out_syncs(clock, period);
         let current = target.replicas;
-        if current == 0 && hpa.min_replicas != 0 {
-            return outcome;
-        }
-        let (desired, reason) = if current > hpa.max_replicas {
-            (hpa.max_replicas, "Current number of replicas above Spec.MaxReplicas".to_string())
-        } else if current < hpa.min_replicas {
-            (hpa.min_replicas, "Current number of replicas below Spec.MinReplicas".to_string())
-        } else {
-            let calculator = Calculator { flags: &self.flags, store, metrics, now };
-            match propose(hpa, current, &calculator) {
-                Ok((wanted, reason)) => {
-                    state.no_metrics = false;
-                    let allowed = state.memory.normalize(hpa, current, wanted, now);
-                    (
-                        allowed,
-                        if wanted == allowed || wanted != current { reason } else { String::new() },
-                    )
-                }
-                Err(NoMetrics(message)) => {
-                    if !std::mem::replace(&mut state.no_metrics, true) {
-                        let about = About::Hpa(id);
-                        let reason = "FailedGetResourceMetric";
-                        outcome.then(Action::Event { kind: Warning, reason, about, message });
-                    }
-                    let status =
-                        Action::HpaStatus { hpa: id, current, desired: hpa.desired_replicas };
-                    outcome.then(status);
-                    return outcome;
-                }
-            }
+        state.memory.begin(current, clock);
+        let calculator = Calculator {
+            flags: &self.flags,
+            store,
+            metrics,
+            namespace: &hpa.namespace,
+            selector: &target.selector,
+            now,
+            turns: Cell::new(SimTime::NEVER),
         };
-        if desired != current {
-            state.memory.scaled(hpa, current, desired, now);
+        let decision = decide(hpa, target, &calculator, &mut state.memory, clock);
+        state.synced = now;
+        state.recommended = decision.recommended;
+        state.plan(&decision, current, metrics.steady_from(hpa.target), now, period);
+        outcome.wake(state.due);
+        state.complain(id, &decision, &mut outcome);
+        if let Some(desired) = decision.desired.filter(|desired| *desired != current) {
+            state.memory.scaled(hpa, current, desired, clock);
             outcome.then(Action::ScaleDeployment { deployment: hpa.target, replicas: desired });
-            let message = format!("New size: {desired}; reason: {reason}");
-            let about = About::Hpa(id);
-            outcome.then(Action::Event {
-                kind: Normal,
-                reason: "SuccessfulRescale",
-                about,
-                message,
-            });
+            let message = format!("New size: {desired}; reason: {}", decision.reason);
+            let (reason, about) = ("SuccessfulRescale", About::Hpa(id));
+            outcome.then(Action::Event { kind: Normal, reason, about, message });
         }
+        let desired = decision.desired.unwrap_or(hpa.desired_replicas);
         if (hpa.current_replicas, hpa.desired_replicas) != (current, desired) {
             outcome.then(Action::HpaStatus { hpa: id, current, desired });
         }
@@ -135,50 +130,173 @@ impl PodAutoscaler {
     }
 }
 
-/// The largest proposal of all metrics, and the words for it.
-fn propose(
-    hpa: &Hpa,
-    current: u32,
-    calculator: &Calculator<'_>,
-) -> Result<(u32, String), NoMetrics> {
-    let mut best: Option<(u32, String)> = None;
-    let mut failed = None;
-    for metric in &hpa.metrics {
-        match calculator.propose(hpa, current, metric) {
-            Ok(Proposal { replicas }) => {
-                if best.as_ref().is_none_or(|(most, _)| replicas > *most) {
-                    best = Some((replicas, describe(metric.source, metric.target)));
-                }
-            }
-            Err(error) => failed = Some(error),
+impl State {
+    fn new(now: SimTime) -> State {
+        State {
+            memory: Memory::default(),
+            phase: now,
+            due: now,
+            synced: now,
+            recommended: false,
+            complaints: Vec::new(),
         }
     }
-    // A metric that can't be read forbids scaling down on the others.
-    match (best, failed) {
-        (Some((replicas, _)), Some(error)) if replicas < current => Err(error),
-        (None, Some(error)) => Err(error),
-        (None, None) => Ok((current, String::new())),
-        (Some((replicas, metric)), _) => {
-            let reason = if replicas > current {
-                format!("{metric} above target")
-            } else {
-                "All metrics below target".to_string()
-            };
-            Ok((replicas, reason))
+
+    /// The syncs between the last one and this would have recommended the same.
+    fn repeat_left_out_syncs(&mut self, clock: SimTime, period: crate::units::SimDuration) {
+        let next = SimTime(self.synced.0 + 1).next_on_grid(self.phase, period);
+        if self.recommended && period.0 > 0 && next < clock {
+            let last = next.0 + (clock.0 - 1 - next.0) / period.0 * period.0;
+            self.memory.repeat_until(SimTime(last));
+        }
+    }
+
+    /// Plans the next sync: at the next instant of the grid, or the first one that may differ.
+    fn plan(
+        &mut self,
+        decision: &Decision,
+        current: u32,
+        steady: Option<SimTime>,
+        now: SimTime,
+        period: crate::units::SimDuration,
+    ) {
+        let next = SimTime(now.0 + 1).next_on_grid(self.phase, period);
+        let rests = decision.desired.is_none_or(|desired| desired == current);
+        let steady = steady.is_some_and(|from| from <= now);
+        self.due = match decision.turns {
+            Some(SimTime::NEVER) if rests && steady => SimTime::NEVER,
+            Some(turn) if rests && steady => next.max(turn.next_on_grid(self.phase, period)),
+            _ => next,
+        };
+    }
+
+    fn complain(&mut self, id: HpaId, decision: &Decision, outcome: &mut Outcome) {
+        let texts: Vec<String> = decision.complaints.iter().map(|(_, text)| text.clone()).collect();
+        if texts != self.complaints {
+            for (reason, message) in &decision.complaints {
+                let (about, message) = (About::Hpa(id), message.clone());
+                outcome.then(Action::Event { kind: Warning, reason, about, message });
+            }
+            self.complaints = texts;
         }
     }
 }
 
-fn describe(source: MetricSource, target: MetricTarget) -> String {
-    match (source, target) {
-        (MetricSource::Cpu, MetricTarget::Utilization(_)) => {
-            "cpu resource utilization (percentage of request)".to_string()
+/// What an autoscaler wants of its target, and why (`reconcileAutoscaler`).
+fn decide(
+    hpa: &Hpa,
+    target: &Deployment,
+    calculator: &Calculator<'_>,
+    memory: &mut Memory,
+    clock: SimTime,
+) -> Decision {
+    let current = target.replicas;
+    let without_metrics = |desired: u32, reason: &str| Decision {
+        desired: Some(desired),
+        reason: reason.to_string(),
+        turns: Some(SimTime::NEVER),
+        ..Decision::default()
+    };
+    if current == 0 {
+        // Scaled to zero by hand: left alone. Only metrics of other objects could wake it.
+        return without_metrics(0, "");
+    }
+    if current > hpa.max_replicas {
+        let reason = "Current number of replicas above Spec.MaxReplicas";
+        return without_metrics(hpa.max_replicas, reason);
+    }
+    if current < hpa.min_replicas {
+        let reason = "Current number of replicas below Spec.MinReplicas";
+        return without_metrics(hpa.min_replicas, reason);
+    }
+    let (proposal, complaints) = propose(hpa, current, calculator);
+    let Some((wanted, metric)) = proposal else {
+        let turns = Some(calculator.turns.get());
+        return Decision { complaints, turns, ..Decision::default() };
+    };
+    // The reason speaks of the proposal: where only the window raises it, it stays empty.
+    let reason = match wanted.cmp(&current) {
+        std::cmp::Ordering::Greater => format!("{metric} above target"),
+        std::cmp::Ordering::Less => "All metrics below target".to_string(),
+        std::cmp::Ordering::Equal => String::new(),
+    };
+    let downscale = calculator.flags.horizontal_pod_autoscaler_downscale_stabilization;
+    let desired = memory.normalize(hpa, current, wanted, downscale, clock);
+    let turns = calculator.turns.get().min(memory.turns(hpa, downscale, clock));
+    Decision { desired: Some(desired), reason, complaints, turns: Some(turns), recommended: true }
+}
+
+/// Why a proposal can't be made: reasons and messages of Events.
+type Complaints = Vec<(&'static str, String)>;
+
+/// The largest proposal of all metrics and the words for it, unless a metric that can't be read
+/// forbids to believe the others (`computeReplicasForMetrics`).
+fn propose(
+    hpa: &Hpa,
+    current: u32,
+    calculator: &Calculator<'_>,
+) -> (Option<(u32, String)>, Complaints) {
+    let mut best: Option<(u32, String)> = None;
+    let mut complaints = Vec::new();
+    let mut first = None;
+    for metric in &hpa.metrics {
+        match calculator.propose(hpa, current, metric) {
+            Ok(Proposal { replicas }) => {
+                if best.as_ref().is_none_or(|(most, _)| *most == 0 || replicas > *most) {
+                    best = Some((replicas, describe(metric.source, metric.target)));
+                }
+            }
+            Err(NoMetrics(message)) => {
+                first.get_or_insert_with(|| in_full(metric, &message));
+                complaints.push((failure(metric.source), message));
+            }
         }
-        (MetricSource::Memory, MetricTarget::Utilization(_)) => {
-            "memory resource utilization (percentage of request)".to_string()
-        }
-        (MetricSource::Cpu, MetricTarget::AverageValue(_)) => "cpu resource".to_string(),
-        (MetricSource::Memory, MetricTarget::AverageValue(_)) => "memory resource".to_string(),
-        (MetricSource::RequestsPerSecond, _) => "pods metric requests_per_second".to_string(),
+    }
+    let Some(first) = first else {
+        return (Some(best.unwrap_or((current, String::new()))), complaints);
+    };
+    // With a metric missing, the others may raise but not lower.
+    if best.as_ref().is_some_and(|(replicas, _)| *replicas >= current) {
+        return (best, complaints);
+    }
+    let (failed, all) = (complaints.len(), hpa.metrics.len());
+    let message =
+        format!("invalid metrics ({failed} invalid out of {all}), first error is: {first}");
+    complaints.push(("FailedComputeMetricsReplicas", message));
+    (None, complaints)
+}
+
+fn failure(source: MetricSource) -> &'static str {
+    match source {
+        MetricSource::RequestsPerSecond => "FailedGetPodsMetric",
+        _ => "FailedGetResourceMetric",
     }
 }
+
+fn in_full(metric: &MetricSpec, message: &str) -> String {
+    match metric.source {
+        MetricSource::Cpu => format!("failed to get cpu resource metric value: {message}"),
+        MetricSource::Memory => format!("failed to get memory resource metric value: {message}"),
+        MetricSource::RequestsPerSecond => format!("failed to get pods metric value: {message}"),
+    }
+}
+
+fn describe(source: MetricSource, target: MetricTarget) -> String {
+    let text = match (source, target) {
+        (MetricSource::Cpu, MetricTarget::Utilization(_)) => {
+            "cpu resource utilization (percentage of request)"
+        }
+        (MetricSource::Memory, MetricTarget::Utilization(_)) => {
+            "memory resource utilization (percentage of request)"
+        }
+        (MetricSource::Cpu, MetricTarget::AverageValue(_)) => "cpu resource",
+        (MetricSource::Memory, MetricTarget::AverageValue(_)) => "memory resource",
+        (MetricSource::RequestsPerSecond, _) => "pods metric requests_per_second",
+    };
+    text.to_string()
+}
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

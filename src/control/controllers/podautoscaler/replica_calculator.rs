@@ -1,14 +1,17 @@
 //! How many replicas one metric asks for.
 //!
 //! Source: kubernetes `pkg/controller/podautoscaler/replica_calculator.go` and
-//! `metrics/utilization.go`, v1.37; whole-number arithmetic as there.
+//! `metrics/utilization.go`, v1.37; whole-number arithmetic as there. It is shown the target's pods
+//! and their samples and knows nothing of rates, windows and limits.
 
 use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget};
-use crate::api::pod::{Pod, PodPhase};
+use crate::api::labels::Selector;
+use crate::api::pod::{Container, Pod, PodPhase};
 use crate::api::{DeploymentId, PodId};
 use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
+use std::cell::Cell;
 
 /// One pod's value of a metric, as the metrics API answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +30,8 @@ pub trait PodMetrics {
     fn sample(&self, pod: PodId, source: MetricSource) -> Option<Sample>;
 
     /// From which instant on every pod of `target` reads the same value, or stays without one,
-    /// whenever it is asked again, until the controller is told of a change. `None`: not known.
+    /// whenever it is asked again, until the controller is told of a change
+    /// ([`super::PodAutoscaler::inputs_changed`]). `None`: not known.
     fn steady_from(&self, _target: DeploymentId) -> Option<SimTime> {
         None
     }
@@ -52,163 +56,297 @@ pub struct Calculator<'a> {
     pub store: &'a Store,
     /// The metrics API.
     pub metrics: &'a dyn PodMetrics,
+    /// Namespace of the target.
+    pub namespace: &'a str,
+    /// The target's selector (`scale.status.selector`).
+    pub selector: &'a Selector,
     /// Now.
     pub now: SimTime,
+    /// When at the earliest a pod's sample may begin or cease to count though nothing changes;
+    /// set by the calculations.
+    pub turns: Cell<SimTime>,
 }
 
-/// The target's pods, sorted by what their samples are worth (`groupPods`).
-#[derive(Debug, Default)]
+/// The target's pods, sorted by what their samples are worth (`groupPods`): sums and numbers are
+/// all that the arithmetic needs.
+#[derive(Clone, Copy, Debug, Default)]
 struct Groups {
-    /// Samples of ready pods and their requests in the metric's unit.
-    ready: Vec<(i64, i64)>,
-    /// Requests of pods that are not ready or too young to count.
-    unready: Vec<i64>,
-    /// Requests of pods without a sample.
-    missing: Vec<i64>,
+    ready: Sum,
+    unready: Sum,
+    missing: Sum,
+}
+
+/// Some pods' samples together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    pods: u32,
+    /// Sum of the values. Wider than upstream's 64 bits, which overflow at 2^63 / 100.
+    value: i128,
+    /// Sum of the requests, in the metric's thousandths.
+    request: i128,
+}
+
+impl Sum {
+    fn add(&mut self, value: i64, request: i64) {
+        self.pods += 1;
+        self.value += i128::from(value);
+        self.request += i128::from(request);
+    }
+
+    /// With the pods of `other`, each counted as if it used `value` of all their requests.
+    fn with(self, other: Sum, value: i128) -> Sum {
+        Sum {
+            pods: self.pods + other.pods,
+            value: self.value + value,
+            request: self.request + other.request,
+        }
+    }
 }
 
 impl Calculator<'_> {
     /// What `metric` asks for, of a target that has `current` replicas.
     ///
     /// # Errors
-    /// No pod has a sample.
+    /// No sample counts, or a container has no request to compare with.
     pub fn propose(
         &self,
         hpa: &Hpa,
         current: u32,
         metric: &MetricSpec,
     ) -> Result<Proposal, NoMetrics> {
-        let mut groups = self.group(hpa, metric.source);
-        if groups.ready.is_empty() {
-            return Err(NoMetrics(no_metrics(metric.source).to_string()));
-        }
-        let first = ratio(&groups.ready, metric.target);
-        let with_unready = !groups.unready.is_empty() && first > 1.0;
-        if !with_unready && groups.missing.is_empty() {
+        let groups = self.group(metric).map_err(|reason| NoMetrics(describe(metric, &reason)))?;
+        self.judge(hpa, current, metric.target, groups)
+            .map_err(|reason| NoMetrics(describe(metric, &reason)))
+    }
+
+    /// `GetResourceReplicas` and `calcPlainMetricReplicas`, which differ in the ratio and in what
+    /// they take a pod without sample for.
+    fn judge(
+        &self,
+        hpa: &Hpa,
+        current: u32,
+        target: MetricTarget,
+        groups: Groups,
+    ) -> Result<Proposal, String> {
+        let first = ratio(groups.ready, target)?;
+        let with_unready = groups.unready.pods > 0 && first > 1.0;
+        if !with_unready && groups.missing.pods == 0 {
             if self.within_tolerance(hpa, first) {
                 return Ok(Proposal { replicas: current });
             }
-            let replicas = ceil(first * groups.ready.len() as f64);
-            return Ok(Proposal { replicas });
+            return Ok(Proposal { replicas: ceil(first * f64::from(groups.ready.pods)) });
         }
-        let fallback = match metric.target {
-            MetricTarget::Utilization(percent) => i64::from(percent.max(100)),
-            MetricTarget::AverageValue(_) => 0,
-        };
         // Pods without samples count against the move: as full when it goes down, as idle when up.
-        for request in std::mem::take(&mut groups.missing) {
-            if first < 1.0 {
-                let value = match metric.target {
-                    MetricTarget::Utilization(_) => request * fallback / 100,
-                    MetricTarget::AverageValue(target) => target,
-                };
-                groups.ready.push((value, request));
-            } else if first > 1.0 {
-                groups.ready.push((0, request));
-            }
+        let mut counted = groups.ready;
+        if first < 1.0 {
+            counted = counted.with(groups.missing, full(groups.missing, target));
+        } else if first > 1.0 {
+            counted = counted.with(groups.missing, 0);
         }
         if with_unready {
-            groups.ready.extend(groups.unready.iter().map(|request| (0, *request)));
+            counted = counted.with(groups.unready, 0);
         }
-        let second = ratio(&groups.ready, metric.target);
+        let second = ratio(counted, target)?;
         let turned = (first < 1.0 && second > 1.0) || (first > 1.0 && second < 1.0);
         if self.within_tolerance(hpa, second) || turned {
             return Ok(Proposal { replicas: current });
         }
-        let replicas = ceil(second * groups.ready.len() as f64);
+        let replicas = ceil(second * f64::from(counted.pods));
         let against = (second < 1.0 && replicas > current) || (second > 1.0 && replicas < current);
         Ok(Proposal { replicas: if against { current } else { replicas } })
     }
 
-    fn group(&self, hpa: &Hpa, source: MetricSource) -> Groups {
+    fn group(&self, metric: &MetricSpec) -> Result<Groups, String> {
+        let source = metric.source;
+        let needs_request = matches!(metric.target, MetricTarget::Utilization(_));
         let mut groups = Groups::default();
-        for set in self.store.replica_sets_of(hpa.target) {
-            for id in self.store.pods_of(*set) {
-                let Some(pod) = self.store.pod(*id) else { continue };
-                if pod.deletion.is_some() || pod.phase == PodPhase::Failed {
-                    continue;
+        let (mut any_pod, mut any_sample, mut no_request) = (false, false, None);
+        for (id, pod) in self.store.pods_matching(self.namespace, self.selector) {
+            any_pod = true;
+            let sample = self.metrics.sample(id, source);
+            any_sample |= sample.is_some();
+            let request = match requested(pod, source) {
+                Err(reason) if needs_request => {
+                    no_request.get_or_insert(reason);
+                    0
                 }
-                let request = requested(pod, source);
-                if pod.phase == PodPhase::Pending {
-                    groups.unready.push(request);
-                    continue;
+                request => request.unwrap_or(0),
+            };
+            if pod.deletion.is_some() || pod.phase == PodPhase::Failed {
+                continue;
+            }
+            if pod.phase == PodPhase::Pending {
+                groups.unready.add(0, request);
+                continue;
+            }
+            match sample {
+                None => groups.missing.add(0, request),
+                Some(sample) if source == MetricSource::Cpu && self.is_unready(pod, &sample) => {
+                    groups.unready.add(0, request);
                 }
-                match self.metrics.sample(*id, source) {
-                    None => groups.missing.push(request),
-                    Some(sample)
-                        if source == MetricSource::Cpu && self.is_unready(pod, &sample) =>
-                    {
-                        groups.unready.push(request);
-                    }
-                    Some(sample) => groups.ready.push((sample.milli, request)),
-                }
+                Some(sample) => groups.ready.add(sample.milli, request),
             }
         }
-        groups
+        if !any_sample {
+            return Err(nothing_returned(source));
+        }
+        if !any_pod {
+            return Err("no pods returned by selector while calculating replica count".into());
+        }
+        if groups.ready.pods == 0 {
+            return Err("did not receive metrics for targeted pods (pods might be unready)".into());
+        }
+        no_request.map_or(Ok(groups), Err)
     }
 
-    /// Whether a pod's CPU sample does not count yet.
+    /// Whether a pod's CPU sample does not count: it is not ready, or the sample's window reaches
+    /// back to when it was not. Times are cut to seconds, as the API keeps them.
     fn is_unready(&self, pod: &Pod, sample: &Sample) -> bool {
         if pod.started == SimTime::NEVER {
             return true;
         }
-        let initializing =
-            pod.started + self.flags.horizontal_pod_autoscaler_cpu_initialization_period > self.now;
-        if initializing {
-            return !pod.ready || sample.timestamp < pod.ready_changed + sample.window;
-        }
+        let (started, changed) = (whole(pod.started), whole(pod.ready_changed));
+        let initialized = started + self.flags.horizontal_pod_autoscaler_cpu_initialization_period;
         let delay = self.flags.horizontal_pod_autoscaler_initial_readiness_delay;
-        !pod.ready && pod.started + delay > pod.ready_changed
+        let never_was_ready = !pod.ready && started + delay > changed;
+        if initialized <= self.now {
+            return never_was_ready;
+        }
+        if !pod.ready {
+            if !never_was_ready {
+                self.turns.set(self.turns.get().min(initialized));
+            }
+            return true;
+        }
+        let young = sample.timestamp < changed + sample.window;
+        if young {
+            // Some later sample will count; which one only the metrics API knows.
+            self.turns.set(SimTime::ZERO);
+        }
+        young
     }
 
     fn within_tolerance(&self, hpa: &Hpa, ratio: f64) -> bool {
-        let rules = if ratio > 1.0 { &hpa.scale_up } else { &hpa.scale_down };
         let flag = self.flags.horizontal_pod_autoscaler_tolerance;
-        let tolerance = rules.tolerance_milli.map_or(flag, |milli| f64::from(milli) / 1000.0);
-        (1.0 - tolerance..=1.0 + tolerance).contains(&ratio)
+        let of = |milli: Option<u32>| milli.map_or(flag, |milli| f64::from(milli) / 1000.0);
+        let down = of(hpa.scale_down.tolerance_milli);
+        let up = of(hpa.scale_up.tolerance_milli);
+        (1.0 - down..=1.0 + up).contains(&ratio)
     }
 }
 
-/// A pod's request in the metric's thousandths.
-fn requested(pod: &Pod, source: MetricSource) -> i64 {
-    let requests = pod.spec.containers.iter().map(|c| &c.requests);
+fn whole(instant: SimTime) -> SimTime {
+    SimTime::from_secs(instant.whole_secs())
+}
+
+/// What pods without a sample are taken to use when the others use too little: all of their
+/// request (or the target where that is more), or the target itself.
+fn full(missing: Sum, target: MetricTarget) -> i128 {
+    match target {
+        // Upstream rounds down per pod; requests are equal in a workload, so round that way too.
+        MetricTarget::Utilization(percent) => {
+            let pods = i128::from(missing.pods.max(1));
+            missing.request / pods * i128::from(percent.max(100)) / 100 * pods
+        }
+        MetricTarget::AverageValue(value) => i128::from(value) * i128::from(missing.pods),
+    }
+}
+
+/// A pod's request in the metric's thousandths (`calculateRequests`).
+fn requested(pod: &Pod, source: MetricSource) -> Result<i64, String> {
+    let spec = &pod.spec;
+    if source == MetricSource::RequestsPerSecond {
+        return Ok(0);
+    }
+    if let Some(own) = &spec.pod_requests {
+        let whole = spec.requests();
+        let given = match source {
+            MetricSource::Cpu => own.cpu.map(|_| whole.cpu.0),
+            _ => own.memory.map(|_| whole.memory.0 * 1000),
+        };
+        let missing = || {
+            let name = name_of(source);
+            format!("missing pod-level request for {name} in Pod {}", pod.name)
+        };
+        return given.ok_or_else(missing);
+    }
+    let sidecars = spec.init_containers.iter().filter(|c| c.sidecar);
+    let mut sum = 0;
+    for container in spec.containers.iter().chain(sidecars) {
+        sum += container_request(container, source).ok_or_else(|| {
+            format!(
+                "missing request for {} in container {} of Pod {}",
+                name_of(source),
+                container.name,
+                pod.name
+            )
+        })?;
+    }
+    Ok(sum)
+}
+
+fn container_request(container: &Container, source: MetricSource) -> Option<i64> {
+    let zero = container.explicit_zero;
     match source {
-        MetricSource::Cpu => requests.map(|r| r.cpu.0).sum(),
-        MetricSource::Memory => requests.map(|r| r.memory.0 * 1000).sum(),
-        MetricSource::RequestsPerSecond => 0,
+        MetricSource::Cpu => {
+            let cpu = container.requests.cpu.0;
+            (cpu != 0 || zero.cpu).then_some(cpu)
+        }
+        _ => {
+            let memory = container.requests.memory.0;
+            (memory != 0 || zero.memory).then_some(memory * 1000)
+        }
     }
 }
 
 /// Usage over target of all samples together.
-fn ratio(samples: &[(i64, i64)], target: MetricTarget) -> f64 {
-    let total: i64 = samples.iter().map(|(value, _)| value).sum();
+fn ratio(samples: Sum, target: MetricTarget) -> Result<f64, String> {
     match target {
         MetricTarget::Utilization(percent) => {
-            let requests: i64 = samples.iter().map(|(_, request)| request).sum();
-            let utilization = total * 100 / requests.max(1);
-            utilization as f64 / f64::from(percent)
+            if samples.request == 0 {
+                return Err("no metrics returned matched known pods".into());
+            }
+            let utilization = samples.value * 100 / samples.request;
+            Ok(utilization as f64 / f64::from(percent))
         }
         MetricTarget::AverageValue(value) => {
-            let mean = total / samples.len() as i64;
-            mean as f64 / value as f64
+            let mean = samples.value / i128::from(samples.pods.max(1));
+            Ok(mean as f64 / value as f64)
         }
     }
 }
 
 fn ceil(replicas: f64) -> u32 {
-    replicas.ceil() as u32
+    replicas.ceil().min(f64::from(i32::MAX)) as u32
 }
 
-fn no_metrics(source: MetricSource) -> &'static str {
+fn name_of(source: MetricSource) -> &'static str {
     match source {
-        MetricSource::Cpu => {
-            "failed to get cpu utilization: unable to get metrics for resource cpu: no metrics returned from resource metrics API"
-        }
-        MetricSource::Memory => {
-            "failed to get memory utilization: unable to get metrics for resource memory: no metrics returned from resource metrics API"
-        }
+        MetricSource::Cpu => "cpu",
+        MetricSource::Memory => "memory",
+        MetricSource::RequestsPerSecond => "requests_per_second",
+    }
+}
+
+fn nothing_returned(source: MetricSource) -> String {
+    match source {
         MetricSource::RequestsPerSecond => {
             "unable to get metric requests_per_second: no metrics returned from custom metrics API"
+                .to_string()
         }
+        _ => format!(
+            "unable to get metrics for resource {}: no metrics returned from resource metrics API",
+            name_of(source)
+        ),
+    }
+}
+
+/// The error as the Event tells it.
+fn describe(metric: &MetricSpec, reason: &str) -> String {
+    let name = name_of(metric.source);
+    match (metric.source, metric.target) {
+        (MetricSource::RequestsPerSecond, _) => reason.to_string(),
+        (_, MetricTarget::Utilization(_)) => format!("failed to get {name} utilization: {reason}"),
+        (_, MetricTarget::AverageValue(_)) => format!("failed to get {name} usage: {reason}"),
     }
 }

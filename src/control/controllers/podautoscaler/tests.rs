@@ -1,0 +1,349 @@
+//! Syncs of whole objects: what pods count, what is said, and that lazy is the same as eager.
+
+use super::testing::{Values, hpa};
+use super::*;
+use crate::api::pod::PodPhase;
+use crate::api::{DeploymentId, NodeId, PodId};
+use crate::control::controllers::testing::{Bench, at, secs};
+use proptest::prelude::*;
+
+/// A Deployment with an autoscaler and ready pods that have been so for ten minutes.
+struct Scene {
+    bench: Bench,
+    node: NodeId,
+    set: crate::api::ReplicaSetId,
+    deployment: DeploymentId,
+    id: HpaId,
+    pods: Vec<PodId>,
+    values: Values,
+    controller: PodAutoscaler,
+}
+
+impl Scene {
+    fn new(replicas: u32, mut hpa: Hpa) -> Scene {
+        let mut bench = Bench::new();
+        let node = bench.node("n", "a");
+        let deployment = bench.deployment("web", replicas);
+        let set = bench.replica_set_of("web", replicas, Some(deployment));
+        hpa.target = deployment;
+        let id = bench.store.create_hpa(hpa);
+        let pods = (0..replicas).map(|_| bench.ready_pod(set, node)).collect();
+        bench.now = at(1600);
+        let controller = PodAutoscaler::new(&ControllerManagerFlags::default());
+        Scene { bench, node, set, deployment, id, pods, values: Values::default(), controller }
+    }
+
+    /// Every pod uses this much.
+    fn all_use(&mut self, milli: i64) {
+        self.values.milli = self.pods.iter().map(|pod| (*pod, milli)).collect();
+    }
+
+    /// Syncs now and applies; the replicas wanted.
+    fn sync(&mut self) -> u32 {
+        self.values.timestamp = self.bench.now;
+        let store = &self.bench.store;
+        let outcome = self.controller.sync(self.id, store, &self.values, self.bench.now);
+        self.bench.apply(&outcome);
+        self.bench.store.deployment(self.deployment).unwrap().replicas
+    }
+}
+
+#[test]
+fn pods_that_do_not_count_hold_the_move_back() {
+    type Arrange = fn(&mut Scene);
+    // Four replicas that request 1,000 each; the target is 500.
+    let rows: [(&str, Arrange, u32); 10] = [
+        ("on target nothing moves", |s| s.all_use(500), 4),
+        ("within a tenth nothing moves", |s| s.all_use(549), 4),
+        ("half as much again asks for half as many again", |s| s.all_use(750), 6),
+        (
+            "a pending pod counts as idle when it goes up",
+            |s| {
+                s.all_use(750);
+                let pending = s.bench.pod(s.set);
+                s.bench.store.bind_pod(pending, s.node, s.bench.now);
+            },
+            6,
+        ),
+        (
+            "a pod without a sample counts as idle when it goes up",
+            |s| {
+                s.all_use(1000);
+                s.values.milli.remove(&s.pods[0]);
+            },
+            6,
+        ),
+        (
+            "... and can turn the move around: then nothing moves",
+            |s| {
+                s.all_use(600);
+                s.values.milli.remove(&s.pods[0]);
+            },
+            4,
+        ),
+        (
+            "a pod that is deleted counts nowhere",
+            |s| {
+                s.all_use(750);
+                s.bench.store.mark_pod_deleted(s.pods[3], s.bench.now);
+            },
+            5,
+        ),
+        (
+            "a failed pod counts nowhere",
+            |s| {
+                s.all_use(750);
+                s.bench.store.set_pod_phase(s.pods[3], PodPhase::Failed);
+            },
+            5,
+        ),
+        (
+            "a pod ready for less than the window counts as idle",
+            |s| {
+                s.all_use(1500);
+                s.bench.now = at(1010);
+            },
+            4,
+        ),
+        ("nobody's sample counts, nothing moves", |s| s.values.milli.clear(), 4),
+    ];
+    for (sentence, arrange, expected) in rows {
+        let mut scene = Scene::new(4, hpa(1, 100));
+        arrange(&mut scene);
+        assert_eq!(scene.sync(), expected, "{sentence}");
+    }
+}
+
+#[test]
+fn unready_pods_are_judged_by_their_age() {
+    type Arrange = fn(&mut Scene);
+    let rows: [(&str, Arrange, u32); 4] = [
+        (
+            "unready within the initialization period: ignored",
+            |s| {
+                s.bench.now = at(1100);
+                s.bench.store.set_pod_ready(s.pods[0], false, at(1050));
+            },
+            6,
+        ),
+        (
+            "never ready: ignored for ever",
+            |s| {
+                s.bench.store.set_pod_ready(s.pods[0], false, at(1020));
+            },
+            6,
+        ),
+        (
+            "was ready and is not now: its sample counts",
+            |s| {
+                s.bench.store.set_pod_ready(s.pods[0], false, at(1050));
+            },
+            8,
+        ),
+        (
+            "never started: ignored",
+            |s| {
+                s.bench.store.update_pod(s.pods[0], |p| {
+                    p.started = SimTime::NEVER;
+                    true
+                });
+            },
+            6,
+        ),
+    ];
+    for (sentence, arrange, expected) in rows {
+        let mut scene = Scene::new(4, hpa(1, 100));
+        scene.all_use(1000);
+        arrange(&mut scene);
+        assert_eq!(scene.sync(), expected, "{sentence}");
+    }
+}
+
+#[test]
+fn limits_come_before_metrics() {
+    let rows = [
+        ("above the maximum", 12, (1, 10), 10, "Current number of replicas above Spec.MaxReplicas"),
+        ("below the minimum", 2, (5, 10), 5, "Current number of replicas below Spec.MinReplicas"),
+    ];
+    for (sentence, replicas, (min, max), expected, reason) in rows {
+        let mut scene = Scene::new(replicas, hpa(min, max));
+        assert_eq!(scene.sync(), expected, "{sentence}");
+        let said = format!("SuccessfulRescale: New size: {expected}; reason: {reason}");
+        assert_eq!(scene.bench.told(), [said], "{sentence}");
+    }
+    let mut scene = Scene::new(0, hpa(1, 10));
+    assert_eq!(scene.sync(), 0, "zero replicas by hand: scaling is disabled");
+}
+
+#[test]
+fn what_cannot_be_read_is_said_once() {
+    let mut scene = Scene::new(2, hpa(1, 10));
+    scene.sync();
+    let why = "failed to get cpu utilization: unable to get metrics for resource cpu: no metrics returned from resource metrics API";
+    let expected = [
+        format!("!FailedGetResourceMetric: {why}"),
+        format!(
+            "!FailedComputeMetricsReplicas: invalid metrics (1 invalid out of 1), first error is: failed to get cpu resource metric value: {why}"
+        ),
+    ];
+    assert_eq!(scene.bench.told(), expected);
+    scene.bench.now = at(1615);
+    scene.sync();
+    assert!(scene.bench.told().is_empty(), "the same complaint is merged");
+    scene.all_use(1000);
+    scene.bench.now = at(1630);
+    scene.sync();
+    let said = "SuccessfulRescale: New size: 4; reason: cpu resource utilization (percentage of request) above target";
+    assert_eq!(scene.bench.told(), [said]);
+}
+
+#[test]
+fn a_missing_metric_allows_up_but_not_down() {
+    let mut two = hpa(1, 100);
+    let target = MetricTarget::AverageValue(100);
+    two.metrics.push(MetricSpec { source: MetricSource::RequestsPerSecond, target });
+    for (sentence, milli, expected) in [("up", 1000, 8), ("not down", 100, 4)] {
+        let mut scene = Scene::new(4, two.clone());
+        scene.all_use(milli);
+        struct OnlyCpu<'a>(&'a Values);
+        impl PodMetrics for OnlyCpu<'_> {
+            fn sample(&self, pod: PodId, source: MetricSource) -> Option<Sample> {
+                (source == MetricSource::Cpu).then(|| self.0.sample(pod, source)).flatten()
+            }
+        }
+        scene.values.timestamp = scene.bench.now;
+        let metrics = OnlyCpu(&scene.values);
+        let outcome =
+            scene.controller.sync(scene.id, &scene.bench.store, &metrics, scene.bench.now);
+        scene.bench.apply(&outcome);
+        let replicas = scene.bench.store.deployment(scene.deployment).unwrap().replicas;
+        assert_eq!(replicas, expected, "{sentence}");
+        let failed =
+            scene.bench.events.iter().any(|e| e.starts_with("!FailedGetPodsMetric: unable"));
+        assert!(failed, "{sentence}: {:?}", scene.bench.events);
+    }
+}
+
+#[test]
+fn a_change_of_spec_does_not_move_the_phase() {
+    let mut scene = Scene::new(4, hpa(1, 100));
+    scene.all_use(500);
+    let mut sync = |now: SimTime| {
+        scene.values.timestamp = now;
+        scene.controller.sync(scene.id, &scene.bench.store, &scene.values, now).wake_at
+    };
+    assert_eq!(sync(at(1600)), at(1615));
+    assert_eq!(sync(at(1603)), at(1615), "recorded: 120.0 on a change, then 121.6 on the grid");
+    assert_eq!(sync(at(1615)), at(1630));
+}
+
+#[test]
+fn a_steady_autoscaler_sleeps() {
+    let mut scene = Scene::new(4, hpa(1, 100));
+    scene.all_use(500);
+    scene.values.steady = Some(at(1500));
+    let (now, id) = (at(1600), scene.id);
+    scene.values.timestamp = now;
+    let wake = scene.controller.sync(id, &scene.bench.store, &scene.values, now).wake_at;
+    assert_eq!(wake, SimTime::NEVER);
+    assert_eq!(scene.controller.inputs_changed(id, at(2000)), at(2005), "the grid stands");
+    assert_eq!(scene.controller.inputs_changed(id, at(1600)), at(1615), "not this one again");
+}
+
+/// One run over a curve of loads: each entry is seconds until the next change and the milli-CPU
+/// that the pods use together from then on. Pods follow the replicas at once.
+fn run(lazy: bool, hpa: Hpa, curve: &[(u64, i64)], start: u32) -> (Vec<(SimTime, u32)>, u32) {
+    let mut scene = Scene::new(start, hpa);
+    let mut changes = curve.iter();
+    let (mut load, mut next_change) = (400 * i64::from(start), at(1600));
+    let mut due = at(1600);
+    let (mut decisions, mut syncs) = (Vec::new(), 0);
+    while scene.bench.now < at(9000) {
+        let now = due.min(next_change).min(at(9000));
+        scene.bench.now = now;
+        if now == next_change {
+            next_change = match changes.next() {
+                Some((gap, milli)) => {
+                    load = *milli;
+                    now + secs(*gap)
+                }
+                None => SimTime::NEVER,
+            };
+            if lazy {
+                due = due.min(scene.controller.inputs_changed(scene.id, now));
+            }
+            spread(&mut scene, load);
+        }
+        if now != due {
+            continue;
+        }
+        syncs += 1;
+        let before = scene.bench.store.deployment(scene.deployment).unwrap().replicas;
+        scene.values.timestamp = now;
+        scene.values.steady = lazy.then_some(now);
+        let outcome = scene.controller.sync(scene.id, &scene.bench.store, &scene.values, now);
+        due = if lazy { outcome.wake_at } else { now + secs(15) };
+        scene.bench.apply(&outcome);
+        let replicas = scene.bench.store.deployment(scene.deployment).unwrap().replicas;
+        if replicas != before {
+            decisions.push((now, replicas));
+            resize(&mut scene, replicas);
+            spread(&mut scene, load);
+            due = if lazy { scene.controller.inputs_changed(scene.id, now) } else { due };
+        }
+    }
+    (decisions, syncs)
+}
+
+fn spread(scene: &mut Scene, load: i64) {
+    let each = load / scene.pods.len().max(1) as i64;
+    scene.all_use(each);
+}
+
+fn resize(scene: &mut Scene, replicas: u32) {
+    while scene.pods.len() > replicas as usize {
+        let pod = scene.pods.pop().unwrap();
+        scene.bench.store.remove_pod(pod);
+    }
+    while scene.pods.len() < replicas as usize {
+        let pod = scene.bench.ready_pod(scene.set, scene.node);
+        scene.pods.push(pod);
+    }
+}
+
+fn shapes() -> impl Strategy<Value = Hpa> {
+    (any::<bool>(), 0u64..400, 0u64..400, 1u32..6, 15u64..90).prop_map(
+        |(has_behavior, up, down, pods, period)| {
+            let mut hpa = hpa(1, 60);
+            hpa.has_behavior = has_behavior;
+            hpa.scale_up.stabilization_window = secs(up / 4);
+            hpa.scale_down.stabilization_window = secs(down);
+            hpa.scale_up.policies[0].value = pods;
+            hpa.scale_up.policies[0].period = secs(period);
+            hpa.scale_down.policies[0].value = 30;
+            hpa.scale_down.policies[0].period = secs(period);
+            hpa
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn lazy_decides_as_syncing_every_period(
+        hpa in shapes(),
+        start in 1u32..20,
+        curve in proptest::collection::vec((1u64..900, 100i64..20_000), 1..12),
+    ) {
+        let (eager, every) = run(false, hpa.clone(), &curve, start);
+        let (lazy, some) = run(true, hpa, &curve, start);
+        prop_assert_eq!(lazy, eager);
+        prop_assert!(some <= every);
+    }
+}
+
+#[test]
+fn a_day_of_steady_load_costs_a_handful_of_syncs() {
+    let (_, syncs) = run(true, hpa(1, 60), &[(60, 9000), (600, 1000)], 4);
+    assert!(syncs < 90, "{syncs} syncs in 7,400 s instead of 493");
+}
