@@ -14,6 +14,7 @@ use crate::record::latency::LatencyHistogram;
 use crate::scenario::model::{Scenario, Workload};
 use crate::sim::rng::Streams;
 use crate::units::{MilliCpu, SimTime};
+use slotmap::Key as _;
 
 impl<'a> World<'a> {
     /// Builds the world of a scenario.
@@ -114,7 +115,11 @@ impl<'a> World<'a> {
             }
         }
         for id in self.store.hpas().map(|(id, _)| id).collect::<Vec<_>>() {
-            self.enqueue(Key::Hpa(id), SimTime::ZERO);
+            // Each object has its own phase on the period's grid.
+            let period =
+                self.scenario.flags.controller_manager.horizontal_pod_autoscaler_sync_period;
+            let mut stream = self.streams.stream("hpa phase", id.data().as_ffi());
+            self.enqueue(Key::Hpa(id), SimTime(stream.below(period.0.max(1))));
         }
         for key in [Key::NodeLifecycle, Key::TaintEviction, Key::PodGc] {
             self.enqueue(key, SimTime::ZERO);

@@ -42,6 +42,10 @@ impl World<'_> {
     pub(super) fn settle_traffic(&mut self) {
         self.network.settle(self.now);
         for workload in 0..self.scaled_by.len() {
+            // Only where the use of CPU has changed just now.
+            if self.network.stations[workload].steady_since() != self.now {
+                continue;
+            }
             for index in 0..self.scaled_by[workload].len() {
                 let hpa = self.scaled_by[workload][index];
                 self.hpa_inputs_changed(hpa);

@@ -159,12 +159,11 @@ impl World<'_> {
         }
     }
 
-    /// The autoscaler deletes the machine behind a node: the kubelet stops now, the bill and the
-    /// node object end when the cloud is done.
+    /// The autoscaler deletes the machine behind a node: the kubelet, the bill and the node object
+    /// end when the cloud is done.
     pub(super) fn delete_machine_of(&mut self, node: NodeId) -> bool {
         let Some(machine) = self.nodes.get(node).map(|state| state.machine) else { return false };
         let Some(gone) = self.cloud.delete(self.now, machine, &self.streams) else { return false };
-        self.machine_dies(node);
         self.plan(gone, Event::Machine(machine, MachineStep::Gone));
         true
     }
@@ -182,6 +181,7 @@ impl World<'_> {
         let Some(m) = self.cloud.remove(machine) else { return };
         self.ledger.close(self.now, &self.scenario.node_groups[m.group].machine);
         let Some(node) = m.node else { return };
+        self.machine_dies(node);
         self.record_node(node, m.requested, m.group, Some(self.now));
         self.store.remove_node(node);
         self.nodes.remove(node);

@@ -5,8 +5,8 @@
 
 use super::kubelet::Containers;
 use super::world::World;
-use crate::api::PodId;
 use crate::api::autoscaling::MetricSource;
+use crate::api::{DeploymentId, PodId};
 use crate::control::controllers::podautoscaler::{PodMetrics, Sample};
 use crate::units::{SimDuration, SimTime};
 
@@ -26,6 +26,15 @@ impl PodMetrics for World<'_> {
             MetricSource::RequestsPerSecond => (self.network.rate_of(pod) * 1000.0).round() as i64,
         };
         Some(Sample { milli, timestamp, window })
+    }
+
+    /// Two scrapes after the last change of rates or containers, all samples stay what they are.
+    fn steady_from(&self, target: DeploymentId) -> Option<SimTime> {
+        let workload = *self.workload_of.get(target)?;
+        let rates = self.network.stations[workload].steady_since();
+        let changed = rates.max(self.containers_changed[workload]);
+        let window = self.scenario.flags.metrics_server.metric_resolution;
+        Some(changed.next_on_grid(SimTime::ZERO, window) + window * 2)
     }
 }
 

@@ -151,8 +151,13 @@ impl World<'_> {
         booting.into_iter().enumerate().map(view).collect()
     }
 
-    /// What an autoscaler reads has changed.
-    pub(super) fn hpa_inputs_changed(&mut self, _hpa: HpaId) {}
+    /// What an autoscaler reads has changed: it syncs at its next tick.
+    pub(super) fn hpa_inputs_changed(&mut self, hpa: HpaId) {
+        let now = self.now;
+        let due = self
+            .with_controllers(|controllers, _| controllers.podautoscaler.inputs_changed(hpa, now));
+        self.enqueue(Key::Hpa(hpa), due);
+    }
 
     /// A kubelet has fallen silent or reports again.
     pub(super) fn heartbeats_changed(&mut self) {

@@ -52,6 +52,8 @@ pub struct World<'a> {
     pub(super) pods: SecondaryMap<PodId, PodState>,
     pub(super) images: Vec<ImageId>,
     pub(super) registry_factor: f64,
+    /// When a container of each Deployment last started or ended.
+    pub(super) containers_changed: Vec<SimTime>,
     pub(super) crash_loops: Vec<Option<SimDuration>>,
     pub(super) name_shift: u64,
     /// Sum of the bills of recorded nodes: the other side of the ledger.
@@ -112,6 +114,7 @@ impl<'a> World<'a> {
             pods: SecondaryMap::new(),
             images: parts.images,
             registry_factor: 1.0,
+            containers_changed: vec![SimTime::ZERO; n],
             crash_loops: vec![None; n],
             name_shift,
             billed: 0.0,
@@ -194,6 +197,13 @@ impl<'a> World<'a> {
         let life = self.pods.get(pod).map_or(0, |state| u64::from(state.incarnation));
         let mut stream = self.streams.stream(purpose, uid | (life << 48));
         SimDuration::from_secs_f64(distribution.sample(&mut stream))
+    }
+
+    /// A container of a pod started or ended: its samples begin or cease.
+    pub(super) fn containers_change(&mut self, pod: PodId) {
+        if let Some(workload) = self.pods.get(pod).and_then(|state| state.workload()) {
+            self.containers_changed[workload] = self.now;
+        }
     }
 
     /// CPU that a pod requests.

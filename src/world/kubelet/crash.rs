@@ -21,6 +21,7 @@ impl World<'_> {
         }
         state.containers = Containers::Waiting;
         state.incarnation += 1;
+        self.containers_change(pod);
         self.network.set_alive(now, pod, false);
         self.traffic_changed = true;
         if reason == "OOMKilled" {

@@ -134,6 +134,7 @@ impl World<'_> {
             state.first_running = now;
         }
         let workload = state.workload();
+        self.containers_change(pod);
         self.store.update_pod(pod, |p| {
             p.phase = PodPhase::Running;
             p.crash_loop = false;

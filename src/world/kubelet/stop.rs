@@ -47,6 +47,7 @@ impl World<'_> {
         if let Some(state) = self.pods.get_mut(pod) {
             state.containers = Containers::Ended;
         }
+        self.containers_change(pod);
         self.network.set_alive(now, pod, false);
         self.traffic_changed = true;
         self.store.remove_pod(pod);
@@ -68,6 +69,7 @@ impl World<'_> {
                 state.containers = Containers::Waiting;
                 state.incarnation += 1;
             }
+            self.containers_change(pod);
             self.network.set_alive(now, pod, false);
         }
         self.traffic_changed = true;
