@@ -41,6 +41,8 @@ pub struct Cache {
     in_snapshot: usize,
     /// A node is there that the last snapshot did not have.
     appeared: bool,
+    /// Raised with every change.
+    version: u64,
     /// Records whose image states are to be looked at again.
     touched: Vec<NodeIndex>,
 }
@@ -71,12 +73,14 @@ struct PodState {
 impl Cache {
     /// A node has appeared (`AddNode`).
     pub fn add_node(&mut self, id: NodeId, node: Arc<Node>) {
+        self.version += 1;
         let index = self.index_for(&node);
         self.set_node(index, id, node);
     }
 
     /// A node has changed (`UpdateNode`); gives the object before the change.
     pub fn update_node(&mut self, id: NodeId, node: Arc<Node>) -> Option<Arc<Node>> {
+        self.version += 1;
         let index = self.index_for(&node);
         let record = &self.records[index.0 as usize];
         let old = record.present.then(|| Arc::clone(&self.infos[index.0 as usize].node));
@@ -87,6 +91,7 @@ impl Cache {
     /// A node is gone (`RemoveNode`). Its pods stay until they are removed, and count again when
     /// a node of its name appears.
     pub fn remove_node(&mut self, id: NodeId) -> Option<Arc<Node>> {
+        self.version += 1;
         let index = *self.by_id.get(id)?;
         let record = &mut self.records[index.0 as usize];
         if !record.present {
@@ -99,6 +104,11 @@ impl Cache {
         self.forget_images(&node);
         self.free_unused(index);
         Some(node)
+    }
+
+    /// A number that stands for the present content.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// The record of a node, wherever it is in its life.
@@ -144,6 +154,7 @@ impl Cache {
 
     /// A pod has a node: it was assumed there before, or is news (`AssumePod`, `AddPod`).
     pub fn add_pod(&mut self, pod: Arc<PodInfo>, node: NodeIndex, assumed: bool) {
+        self.version += 1;
         self.remove_pod(pod.id);
         self.touch(node);
         self.pods.insert(pod.id, PodState { node, assumed });
@@ -153,6 +164,7 @@ impl Cache {
 
     /// A pod is gone from its node (`RemovePod`, `ForgetPod`).
     pub fn remove_pod(&mut self, id: PodId) -> Option<Arc<PodInfo>> {
+        self.version += 1;
         let state = self.pods.remove(id)?;
         self.touch(state.node);
         let pod = self.infos[state.node.0 as usize].remove_pod(id)?;

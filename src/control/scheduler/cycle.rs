@@ -266,6 +266,23 @@ impl Core {
         Unfit { diagnosis, nomination: found.nomination, victims: found.victims }
     }
 
+    /// Whether equal pods must fail alike while the cache stays as it is: nobody is nominated and
+    /// nobody could be preempted, whatever the offset, and verdicts need not be kept.
+    pub(super) fn fails_alike(&self, pod: &PodInfo) -> bool {
+        let lowest = self.cache.lowest_priority().unwrap_or(i32::MAX);
+        !self.explain && self.nominator.is_empty() && pod.priority() <= lowest
+    }
+
+    /// Where the next search starts.
+    pub(super) fn next_start(&self) -> usize {
+        self.next_start
+    }
+
+    /// What a failed cycle does beside its answer.
+    pub(super) fn skip_failed_cycle(&mut self) {
+        self.preemption_offset = self.preemption_offset.wrapping_add(OFFSET_STEP);
+    }
+
     /// Where the next dry run of preemption starts, modulo the number of potential nodes. Upstream
     /// draws it at random; here it takes regular steps, so that no node is favoured.
     pub fn set_preemption_offset(&mut self, offset: usize) {

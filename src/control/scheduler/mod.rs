@@ -25,6 +25,9 @@ pub mod decision;
 pub mod diagnosis;
 pub mod event;
 pub mod framework;
+#[cfg(test)]
+mod lockstep;
+mod memo;
 pub mod node_info;
 pub mod node_tree;
 pub mod nominator;
@@ -51,6 +54,7 @@ use cycle::{Core, Failure};
 use decision::{Decision, Nomination};
 use event::{Action, ClusterEvent, EventObjects, Resource, node_changes, pod_changes};
 use framework::{NodeIndex, PluginSet};
+use memo::{FailureMemo, KnownFailure};
 use objects::Budget;
 use pod_info::PodInfo;
 use profile::ConfigurationError;
@@ -61,6 +65,11 @@ use std::sync::Arc;
 pub struct Scheduler {
     core: Core,
     queue: Queue,
+    memo: FailureMemo,
+    /// Whether the fast path beside the reference is taken.
+    remembers: bool,
+    /// Raised with every change of services, ReplicaSets, budgets and namespaces.
+    objects_version: u64,
 }
 
 impl Scheduler {
@@ -68,7 +77,13 @@ impl Scheduler {
     pub fn new(configuration: &SchedulerConfiguration) -> Result<Scheduler, ConfigurationError> {
         let initial = SimDuration::from_secs(configuration.pod_initial_backoff_seconds);
         let max = SimDuration::from_secs(configuration.pod_max_backoff_seconds);
-        Ok(Scheduler { core: Core::new(configuration)?, queue: Queue::new(initial, max) })
+        Ok(Scheduler {
+            core: Core::new(configuration)?,
+            queue: Queue::new(initial, max),
+            memo: FailureMemo::default(),
+            remembers: true,
+            objects_version: 0,
+        })
     }
 
     /// The part that knows nodes and runs cycles.
@@ -79,6 +94,12 @@ impl Scheduler {
     /// Whether each cycle's verdicts and scores are kept for [`Core::explanation`].
     pub fn set_explain(&mut self, explain: bool) {
         self.core.set_explain(explain);
+    }
+
+    /// Whether failures of equal pods in an unchanged state are remembered (default), or every
+    /// cycle is run: the reference path.
+    pub fn set_remembers(&mut self, remembers: bool) {
+        self.remembers = remembers;
     }
 
     /// The pods that wait.
@@ -168,11 +189,13 @@ impl Scheduler {
 
     /// A namespace with its labels has appeared or changed.
     pub fn set_namespace(&mut self, name: Text, labels: Labels) {
+        self.objects_version += 1;
         self.core.objects.namespaces.insert(name, labels);
     }
 
     /// A service has appeared or changed; `None`: it is gone, or has no selector.
     pub fn set_service(&mut self, name: ObjectName, selector: Option<Selector>) {
+        self.objects_version += 1;
         match selector {
             Some(selector) => self.core.objects.services.insert(name, selector),
             None => self.core.objects.services.remove(&name),
@@ -181,6 +204,7 @@ impl Scheduler {
 
     /// A ReplicaSet has appeared with this selector; `None`: it is gone.
     pub fn set_replica_set(&mut self, id: ReplicaSetId, selector: Option<Selector>) {
+        self.objects_version += 1;
         match selector {
             Some(selector) => self.core.objects.replica_sets.insert(id, selector),
             None => self.core.objects.replica_sets.remove(&id),
@@ -189,6 +213,7 @@ impl Scheduler {
 
     /// A disruption budget has appeared or changed; `None`: it is gone.
     pub fn set_budget(&mut self, id: PdbId, budget: Option<&Pdb>) {
+        self.objects_version += 1;
         match budget {
             Some(budget) => self.core.objects.budgets.insert(
                 id,
@@ -226,6 +251,10 @@ impl Scheduler {
                 self.queue.remove(&self.core.profiles, pod);
                 continue;
             }
+            if let Some(decision) = self.repeat_failure(profile, &info, now) {
+                return Some(decision);
+            }
+            let start = self.core.next_start();
             return Some(match self.core.schedule_pod(profile, &info, now) {
                 Ok(placement) => {
                     self.assume(info, placement.node);
@@ -236,7 +265,14 @@ impl Scheduler {
                         feasible: placement.feasible,
                     }
                 }
-                Err(failure) => self.reject(info, failure, now),
+                Err(failure) => {
+                    let decision = self.reject(Arc::clone(&info), failure, now);
+                    // A narrowed search moves the start: its repetition would move it again.
+                    if self.core.next_start() == start {
+                        self.remember_failure(profile, &info, &decision);
+                    }
+                    decision
+                }
             });
         }
     }
@@ -278,6 +314,57 @@ impl Scheduler {
     fn assume(&mut self, info: Arc<PodInfo>, node: NodeIndex) {
         self.core.remove_nomination(info.id);
         self.core.cache.add_pod(info, node, true);
+    }
+
+    /// A number that stands for everything a plugin reads but the pod itself.
+    fn version(&self) -> u64 {
+        self.core.cache.version() + self.objects_version
+    }
+
+    /// The answer for a pod of which an equal one has failed since the last change.
+    fn repeat_failure(
+        &mut self,
+        profile: usize,
+        info: &Arc<PodInfo>,
+        now: SimTime,
+    ) -> Option<Decision> {
+        let usable = self.remembers && info.nominated.is_none() && self.core.fails_alike(info);
+        let known = self.memo.find(self.version(), profile, info).filter(|_| usable)?.clone();
+        self.core.skip_failed_cycle();
+        self.queue.add_unschedulable(&self.core.profiles, info.id, known.rejected_by, now);
+        Some(Decision::Unschedulable {
+            pod: info.id,
+            message: known.message,
+            rejected_by: known.rejected_by,
+            nomination: match known.keeps_nomination {
+                true => Nomination::Keep,
+                false => Nomination::Set(None),
+            },
+            victims: Vec::new(),
+            denominated: Vec::new(),
+        })
+    }
+
+    fn remember_failure(&mut self, profile: usize, info: &PodInfo, decision: &Decision) {
+        let Decision::Unschedulable { message, rejected_by, nomination, victims, .. } = decision
+        else {
+            return;
+        };
+        let plain = victims.is_empty()
+            && *rejected_by != PluginSet::EMPTY
+            && !matches!(nomination, Nomination::Set(Some(_)));
+        if !self.remembers || !plain || info.nominated.is_some() || !self.core.fails_alike(info) {
+            return;
+        }
+        let failure = KnownFailure {
+            message: message.clone(),
+            rejected_by: *rejected_by,
+            keeps_nomination: *nomination == Nomination::Keep,
+        };
+        // The cycle itself changes nothing that it reads; asked again, the state is this one.
+        if self.memo.find(self.version(), profile, info).is_none() {
+            self.memo.remember(profile, info, failure);
+        }
     }
 
     /// Puts a pod that found no node back into the queue (`handleSchedulingFailure`).

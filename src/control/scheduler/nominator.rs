@@ -36,6 +36,11 @@ impl Nominator {
         Some(node)
     }
 
+    /// Whether nobody is nominated anywhere.
+    pub fn is_empty(&self) -> bool {
+        self.by_node.is_empty()
+    }
+
     /// Where the pod is nominated.
     pub fn node_of(&self, pod: PodId) -> Option<NodeIndex> {
         self.node_of.get(pod).copied()

@@ -10,10 +10,13 @@ mod scale_down;
 mod scale_up;
 
 use super::action::Outcome;
-use crate::api::NodeId;
 use crate::api::node::Node;
+use crate::api::pod::Pod;
+use crate::api::{NodeId, ReplicaSetId};
 use crate::control::flags::ClusterAutoscalerFlags;
 use crate::control::scheduler::config::ProfileConfiguration;
+use crate::control::scheduler::node_info::NodeInfo;
+use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::scheduler::what_if::WhatIf;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
@@ -63,6 +66,9 @@ pub struct ClusterAutoscaler {
     /// Groups that failed to bring nodes: until when they are left alone, and for how long next.
     backoff: BTreeMap<usize, (SimTime, SimDuration)>,
     held: Option<Held>,
+    /// State of the store and the groups at the last scan that found nothing to do, while no clock
+    /// ran: the next one would find the same.
+    fruitless: Option<(u64, Vec<(u32, u32, usize)>)>,
 }
 
 impl std::fmt::Debug for ClusterAutoscaler {
@@ -86,6 +92,7 @@ impl ClusterAutoscaler {
             draining: BTreeMap::new(),
             backoff: BTreeMap::new(),
             held: None,
+            fruitless: None,
         }
     }
 
@@ -97,6 +104,7 @@ impl ClusterAutoscaler {
     /// Changes `--max-nodes-total`.
     pub fn set_max_nodes_total(&mut self, max: u32) {
         self.flags.max_nodes_total = max;
+        self.fruitless = None;
     }
 
     /// What kept it from helping at the last scan.
@@ -118,15 +126,55 @@ impl ClusterAutoscaler {
             outcome.wake(now.next_on_grid(SimTime::ZERO, scan));
             return outcome;
         }
+        let state = (store.resource_version(), sizes(groups));
+        if self.fruitless.as_ref() == Some(&state) {
+            return outcome;
+        }
         self.give_up_on_late_machines(groups, now, &mut outcome);
         let waiting = self.scale_up(store, groups, pick, now, &mut outcome);
         if !waiting && self.flags.scale_down_enabled {
             self.scale_down(store, groups, now, &mut outcome);
         }
+        let clocks = !self.unneeded.is_empty() || !self.draining.is_empty();
+        let booting = groups.iter().any(|group| !group.booting.is_empty());
+        let backing_off = self.backoff.values().any(|(until, _)| *until > now);
+        let delayed = self.flags.new_pod_scale_up_delay > SimDuration::ZERO;
+        if outcome.batches.is_empty() && !delayed && !clocks && !booting && !backing_off {
+            // Only a change can make the next scan come to something: the world tells of it.
+            self.fruitless = Some(state);
+            return outcome;
+        }
+        self.fruitless = None;
         let busy = waiting || !self.unneeded.is_empty() || !self.draining.is_empty();
-        if busy || groups.iter().any(|group| !group.booting.is_empty()) {
+        if busy || booting {
             outcome.wake(now + scan);
         }
         outcome
     }
+}
+
+/// The pods of a node as the filters see them: what equal pods share is made once per owner.
+#[derive(Debug, Default)]
+struct Views(BTreeMap<ReplicaSetId, Arc<PodInfo>>);
+
+impl Views {
+    fn of(&mut self, pod: &Pod) -> Arc<PodInfo> {
+        let make = || Arc::new(PodInfo::hypothetical(&pod.spec, &pod.namespace, &pod.labels));
+        match pod.owner {
+            Some(owner) => Arc::clone(self.0.entry(owner).or_insert_with(make)),
+            None => make(),
+        }
+    }
+
+    /// A node with the pods that are on it.
+    fn node(&mut self, store: &Store, id: NodeId, node: &Node) -> NodeInfo {
+        let pods = store.pods_on(id).iter().filter_map(|pod| store.pod(*pod));
+        let live = pods.filter(|pod| !pod.phase.is_terminal()).map(|pod| self.of(pod));
+        NodeInfo::with_pods(Arc::new(node.clone()), live)
+    }
+}
+
+/// What a scan reads of the groups beside their constants.
+fn sizes(groups: &[GroupView]) -> Vec<(u32, u32, usize)> {
+    groups.iter().map(|group| (group.target, group.max, group.booting.len())).collect()
 }

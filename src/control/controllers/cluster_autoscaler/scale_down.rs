@@ -2,7 +2,7 @@
 //!
 //! Source: cluster-autoscaler `core/scaledown/`, FAQ "How does scale-down work?".
 
-use super::{ClusterAutoscaler, GroupView};
+use super::{ClusterAutoscaler, GroupView, Views};
 use crate::api::NodeId;
 use crate::api::event::EventType::Normal;
 use crate::api::node::{Node, NodeReady};
@@ -87,10 +87,11 @@ impl ClusterAutoscaler {
         if candidates.is_empty() {
             return BTreeMap::new();
         }
+        let mut views = Views::default();
         let mut others: BTreeMap<NodeId, NodeInfo> = store
             .nodes()
             .filter(|(id, node)| node.ready == NodeReady::True && !self.draining.contains_key(id))
-            .map(|(id, node)| (id, info(store, id, node)))
+            .map(|(id, node)| (id, views.node(store, id, node)))
             .collect();
         let mut found = BTreeMap::new();
         for id in candidates {
@@ -185,13 +186,6 @@ impl ClusterAutoscaler {
             }
         }
     }
-}
-
-fn info(store: &Store, id: NodeId, node: &Node) -> NodeInfo {
-    let pods = store.pods_on(id).iter().filter_map(|pod| {
-        store.pod(*pod).filter(|p| !p.phase.is_terminal()).map(|p| Arc::new(PodInfo::new(*pod, p)))
-    });
-    NodeInfo::with_pods(Arc::new(node.clone()), pods)
 }
 
 fn undo(moved: Vec<(NodeId, NodeInfo)>, others: &mut BTreeMap<NodeId, NodeInfo>) {

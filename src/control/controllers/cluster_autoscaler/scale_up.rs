@@ -5,7 +5,7 @@
 
 use super::estimator::{PodGroup, estimate};
 use super::expander::{Choice, best};
-use super::{ClusterAutoscaler, GroupView, Held};
+use super::{ClusterAutoscaler, GroupView, Held, Views};
 use crate::api::event::EventType::Normal;
 use crate::api::node::NodeReady;
 use crate::api::pod::Pod;
@@ -90,6 +90,7 @@ impl ClusterAutoscaler {
         groups: &[GroupView],
         pending: &[PodGroup],
     ) -> Vec<usize> {
+        let mut views = Views::default();
         let mut nodes: Vec<NodeInfo> = Vec::new();
         let mut ready = vec![0u32; groups.len()];
         for (id, node) in store.nodes() {
@@ -99,13 +100,7 @@ impl ClusterAutoscaler {
             if let Some(count) = ready.get_mut(node.group) {
                 *count += 1;
             }
-            let pods = store.pods_on(id).iter().filter_map(|pod| {
-                store
-                    .pod(*pod)
-                    .filter(|p| !p.phase.is_terminal())
-                    .map(|p| Arc::new(PodInfo::new(*pod, p)))
-            });
-            nodes.push(NodeInfo::with_pods(Arc::new(node.clone()), pods));
+            nodes.push(views.node(store, id, node));
         }
         for (group, ready) in groups.iter().zip(&ready) {
             for _ in *ready..group.target {
