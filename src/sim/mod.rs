@@ -2,7 +2,6 @@
 //!
 //! It knows nothing of Kubernetes.
 
-pub mod engine;
 pub mod hash;
 pub mod queue;
 pub mod rng;

@@ -1,1 +1,0 @@
-//! The run loop (see `sim::queue`).
