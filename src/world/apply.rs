@@ -197,6 +197,8 @@ impl World<'_> {
         if let Some(state) = self.pods.get_mut(pod).filter(|state| state.end_reason.is_empty()) {
             state.end_reason = reason;
             state.grace = grace;
+            let evicted = ["TaintManager", "Preempted", "PodGC", "Drained"].contains(&reason);
+            self.recorder.totals.pods_evicted += u64::from(evicted);
         }
         if unbound || force {
             self.store.mark_pod_deleted(pod, self.now);
@@ -219,7 +221,6 @@ impl World<'_> {
                 taken
             });
         }
-        self.recorder.totals.pods_evicted += 1;
         self.delete_pod(pod, grace, reason)
     }
 

@@ -192,7 +192,6 @@ impl World<'_> {
                     });
                 }
                 for victim in victims {
-                    self.recorder.totals.pods_evicted += 1;
                     self.delete_pod(victim, None, "Preempted");
                 }
                 // The condition is written once; later failures change only its message.

@@ -13,7 +13,6 @@ use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
 use slotmap::SecondaryMap;
-use std::collections::BTreeMap;
 
 /// What the controller sees of the kubelets' leases.
 pub trait Heartbeats {
@@ -38,7 +37,11 @@ enum Zone {
 /// The eviction queue of one zone: its rate and when the next node is due.
 #[derive(Clone, Debug, Default)]
 struct ZoneQueue {
+    name: String,
     state: Zone,
+    /// Nodes, and how many of them are ready.
+    size: u32,
+    ready: u32,
     due: SimTime,
     queued: Vec<NodeId>,
 }
@@ -47,8 +50,10 @@ struct ZoneQueue {
 #[derive(Clone, Debug, Default)]
 pub struct NodeLifecycle {
     flags: ControllerManagerFlags,
-    /// Nodes found silent, and when the monitor first saw each node's present state.
-    zones: BTreeMap<String, ZoneQueue>,
+    /// Zones in the order of their first nodes.
+    zones: Vec<ZoneQueue>,
+    /// Index of each node's zone, found once: labels of zones don't change.
+    zone_of: SecondaryMap<NodeId, usize>,
     /// When the condition of a queued node changed: it is in its zone's queue already.
     queued: SecondaryMap<NodeId, SimTime>,
 }
@@ -63,11 +68,18 @@ impl NodeLifecycle {
     pub fn sync(&mut self, store: &Store, heartbeats: &dyn Heartbeats, now: SimTime) -> Outcome {
         let mut outcome = Outcome::idle();
         let mut batch = Vec::new();
-        for (id, node) in store.nodes() {
-            self.monitor(id, node, store, heartbeats, now, &mut batch, &mut outcome);
+        let troubled: Vec<NodeId> = store
+            .nodes()
+            .filter(|(id, node)| self.is_troubled(*id, node, heartbeats))
+            .map(|(id, _)| id)
+            .collect();
+        if troubled.is_empty() && self.queued.is_empty() {
+            return outcome;
         }
         self.set_zone_states(store, now);
-        for (id, node) in store.nodes() {
+        for id in troubled {
+            let Some(node) = store.node(id) else { continue };
+            self.monitor(id, node, store, heartbeats, now, &mut batch, &mut outcome);
             self.taint_no_schedule(id, node, &mut batch);
             self.queue_for_eviction(id, node, now, &mut batch);
         }
@@ -76,6 +88,14 @@ impl NodeLifecycle {
             outcome.batches.push(batch);
         }
         outcome
+    }
+
+    /// Whether there is anything to do about a node: most are well, and are passed over quickly.
+    fn is_troubled(&self, id: NodeId, node: &Node, heartbeats: &dyn Heartbeats) -> bool {
+        node.ready != NodeReady::True
+            || !node.taints.is_empty()
+            || heartbeats.silent_since(id).is_some()
+            || self.queued.contains_key(id)
     }
 
     /// Ready becomes Unknown when the lease is older than the grace period, found at a tick of the
@@ -157,7 +177,8 @@ impl NodeLifecycle {
                 });
             }
         }
-        let zone = self.zones.entry(node.zone().to_string()).or_default();
+        let zone = self.zone_of.get(id).copied().unwrap_or(0);
+        let zone = &mut self.zones[zone];
         match wanted {
             Some(key) if !node.has_taint(key, TaintEffect::NoExecute) => {
                 if !self.queued.contains_key(id) {
@@ -175,27 +196,43 @@ impl NodeLifecycle {
 
     /// Zone states from the share of unready nodes (`ComputeZoneState`).
     fn set_zone_states(&mut self, store: &Store, now: SimTime) {
-        let mut counts: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
-        for (_, node) in store.nodes() {
-            let count = counts.entry(node.zone()).or_default();
-            count.0 += u32::from(node.ready == NodeReady::True);
-            count.1 += u32::from(node.ready != NodeReady::True);
+        for zone in &mut self.zones {
+            (zone.size, zone.ready) = (0, 0);
         }
-        for (name, (ready, unready)) in counts {
-            let share = f64::from(unready) / f64::from(ready + unready);
-            let state = if ready == 0 && unready > 0 {
+        for (id, node) in store.nodes() {
+            let zone = match self.zone_of.get(id) {
+                Some(zone) => *zone,
+                None => self.learn_zone(id, node),
+            };
+            self.zones[zone].size += 1;
+            self.zones[zone].ready += u32::from(node.ready == NodeReady::True);
+        }
+        for zone in &mut self.zones {
+            let unready = zone.size - zone.ready;
+            let share = f64::from(unready) / f64::from(zone.size.max(1));
+            let state = if zone.ready == 0 && unready > 0 {
                 Zone::FullDisruption
             } else if unready > 2 && share >= self.flags.unhealthy_zone_threshold {
                 Zone::PartialDisruption
             } else {
                 Zone::Normal
             };
-            let zone = self.zones.entry(name.to_string()).or_default();
             if zone.state != state {
                 zone.state = state;
                 zone.due = zone.due.max(now);
             }
         }
+    }
+
+    fn learn_zone(&mut self, id: NodeId, node: &Node) -> usize {
+        let name = node.zone();
+        let known = self.zones.iter().position(|zone| zone.name == name);
+        let index = known.unwrap_or_else(|| {
+            self.zones.push(ZoneQueue { name: name.to_string(), ..ZoneQueue::default() });
+            self.zones.len() - 1
+        });
+        self.zone_of.insert(id, index);
+        index
     }
 
     /// One node after another gets its NoExecute taint, as fast as its zone allows.
@@ -206,10 +243,10 @@ impl NodeLifecycle {
         batch: &mut Vec<Action>,
         outcome: &mut Outcome,
     ) {
-        let all_down = self.zones.values().all(|zone| zone.state == Zone::FullDisruption);
-        let sizes = zone_sizes(store);
-        for (name, zone) in &mut self.zones {
-            let size = sizes.get(name.as_str()).copied().unwrap_or(0);
+        let mut present = self.zones.iter().filter(|zone| zone.size > 0);
+        let all_down = present.all(|zone| zone.state == Zone::FullDisruption);
+        for zone in &mut self.zones {
+            let size = zone.size;
             let rate = match zone.state {
                 _ if all_down => 0.0,
                 Zone::PartialDisruption if size > self.flags.large_cluster_size_threshold => {
@@ -250,14 +287,6 @@ impl NodeLifecycle {
             }
         }
     }
-}
-
-fn zone_sizes(store: &Store) -> BTreeMap<&str, u32> {
-    let mut sizes: BTreeMap<&str, u32> = BTreeMap::new();
-    for (_, node) in store.nodes() {
-        *sizes.entry(node.zone()).or_default() += 1;
-    }
-    sizes
 }
 
 fn taint_of(ready: NodeReady) -> Option<&'static str> {

@@ -37,6 +37,8 @@ struct Endpoint {
     fronts: u16,
     /// Whether its containers answer.
     alive: bool,
+    /// Whether the pod is gone for good, and stays known only while somebody routes to it.
+    gone: bool,
     /// CPU seconds it had used in requests before it last became live.
     cpu_before: f64,
     /// The station's line at that moment; `None` while it is not live.
@@ -109,7 +111,14 @@ impl Network {
 
     /// A pod has been created for a station; it is neither routed to nor alive.
     pub fn add_pod(&mut self, pod: PodId, station: usize) {
-        let endpoint = Endpoint { station, fronts: 0, alive: false, cpu_before: 0.0, joined: None };
+        let endpoint = Endpoint {
+            station,
+            fronts: 0,
+            alive: false,
+            gone: false,
+            cpu_before: 0.0,
+            joined: None,
+        };
         self.endpoints.insert(pod, endpoint);
     }
 
@@ -127,7 +136,9 @@ impl Network {
     pub fn remove_pod(&mut self, now: SimTime, pod: PodId) {
         self.set_alive(now, pod, false);
         // It stays known, as a dead endpoint, while a Service still routes to it.
-        if self.endpoints.get(pod).is_some_and(|endpoint| endpoint.fronts == 0) {
+        let Some(endpoint) = self.endpoints.get_mut(pod) else { return };
+        endpoint.gone = true;
+        if endpoint.fronts == 0 {
             self.endpoints.remove(pod);
         }
     }
@@ -137,8 +148,7 @@ impl Network {
         let old = std::mem::replace(&mut self.fronts[service].routed, pods.to_vec());
         for pod in old.iter().filter(|pod| pods.binary_search(pod).is_err()) {
             self.change(now, *pod, |endpoint| endpoint.fronts -= 1);
-            // Gone for good: alive pods that are routed nowhere may come back.
-            if self.endpoints.get(*pod).is_some_and(|e| e.fronts == 0 && !e.alive) {
+            if self.endpoints.get(*pod).is_some_and(|e| e.fronts == 0 && e.gone) {
                 self.endpoints.remove(*pod);
             }
         }
