@@ -144,13 +144,20 @@ impl Cloud {
                 return (accepted, Some(Shortage::Quota));
             }
             let at = self.api.take(now);
-            accepted.push(self.create_one(at, group, streams));
+            accepted.push(self.create_one(now, at, group, streams));
         }
         (accepted, None)
     }
 
-    fn create_one(&mut self, at: SimTime, group: usize, streams: &Streams) -> Accepted {
-        let machine = self.add(at, group);
+    fn create_one(
+        &mut self,
+        now: SimTime,
+        at: SimTime,
+        group: usize,
+        streams: &Streams,
+    ) -> Accepted {
+        // Accepted and paid for now; the API gets round to it at `at`.
+        let machine = self.add(now, group);
         let made = &self.machines[machine];
         let spec = &self.groups[group].spec;
         let mut stream = streams.stream("machine boot", entity(group, made.ordinal));
