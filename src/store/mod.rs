@@ -408,6 +408,14 @@ impl Store {
         id
     }
 
+    /// Changes an autoscaler's spec through `change`, which tells whether anything changed.
+    pub fn update_hpa(&mut self, id: HpaId, change: impl FnOnce(&mut Hpa) -> bool) {
+        let Some(hpa) = self.hpas.get_mut(id) else { return };
+        if change(hpa) {
+            self.note(Change::Hpa(id));
+        }
+    }
+
     /// Writes `status.currentReplicas` and `status.desiredReplicas`.
     pub fn set_hpa_status(&mut self, id: HpaId, current: u32, desired: u32) {
         let Some(hpa) = self.hpas.get_mut(id) else { return };

@@ -1,7 +1,7 @@
 //! The replicaset controller: as many active pods as wanted.
 //!
-//! Source: kubernetes `pkg/controller/replicaset/replica_set.go`, `pkg/controller/controller_utils.go`
-//! (`ActivePodsWithRanks`), v1.37, and recordings of it. One pass over the set's pods per sync; only
+//! Source: kubernetes `pkg/controller/replicaset/replica_set.go`, `controller_utils.go`
+//! (`ActivePodsWithRanks`), v1.37, and recordings. One pass over the set's pods per sync; only
 //! a deletion that has to choose ranks them. Adoption and release are not modelled: nothing here
 //! relabels pods.
 

@@ -1,4 +1,4 @@
-//! A small API server for the controllers' tests: it does what actions ask at once, and keeps Events.
+//! A small API server for the controllers' tests: does what actions ask at once, keeps Events.
 
 use super::action::{Action, Outcome};
 use crate::api::event::EventType;

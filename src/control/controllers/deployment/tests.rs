@@ -73,7 +73,7 @@ fn a_rolling_update_walks_inside_surge_and_unavailability() {
     settle(&mut bench, id);
     bench.told();
     change_template(&mut bench, id, "v2");
-    bench.now = bench.now + crate::units::SimDuration::from_secs(5);
+    bench.now += crate::units::SimDuration::from_secs(5);
     settle(&mut bench, id);
     let told = bench.told();
     let expected = [
@@ -108,7 +108,7 @@ fn a_stuck_rollout_is_scaled_in_proportion() {
     settle(&mut bench, id);
     change_template(&mut bench, id, "v2");
     let stuck: fn(&str, u32) -> u32 = |hash, n| if hash == "v1" { n } else { 0 };
-    bench.now = bench.now + crate::units::SimDuration::from_secs(5);
+    bench.now += crate::units::SimDuration::from_secs(5);
     for _ in 0..3 {
         settle(&mut bench, id);
         observe(&mut bench, id, stuck);
@@ -132,7 +132,7 @@ fn unhealthy_old_pods_go_first_and_free_the_rollout() {
     settle(&mut bench, id);
     bench.told();
     change_template(&mut bench, id, "v2");
-    bench.now = bench.now + crate::units::SimDuration::from_secs(5);
+    bench.now += crate::units::SimDuration::from_secs(5);
     bench.apply(&sync(id, &bench.store, bench.now));
     let expected = [
         "ScalingReplicaSet: Scaled up replica set web-v2 from 0 to 3",
@@ -175,7 +175,7 @@ fn recreate_waits_until_the_last_old_pod_is_gone() {
     bench.apply(&replicaset::sync(old, &bench.store, bench.now));
     settle(&mut bench, id);
     change_template(&mut bench, id, "v2");
-    bench.now = bench.now + crate::units::SimDuration::from_secs(5);
+    bench.now += crate::units::SimDuration::from_secs(5);
     settle(&mut bench, id);
     assert_eq!(sizes(&bench, id), [0], "the old set goes down first");
     for pod in pods {
@@ -203,7 +203,7 @@ fn history_is_cut_when_a_rollout_is_complete() {
     let roll = |bench: &mut Bench, hash: &str| {
         change_template(bench, id, hash);
         for _ in 0..6 {
-            bench.now = bench.now + crate::units::SimDuration::from_secs(5);
+            bench.now += crate::units::SimDuration::from_secs(5);
             settle(bench, id);
             observe(bench, id, ALL);
         }

@@ -2,8 +2,8 @@
 //!
 //! Source: kubernetes `pkg/controller/podautoscaler/horizontal.go`, v1.37, and recordings: one sync
 //! of each object per period, on its own phase, and one at once after a change of its spec, which
-//! does not move the phase. What a metric proposes is in [`replica_calculator`], what windows, rates
-//! and limits allow in [`behavior`].
+//! does not move the phase. What a metric proposes is in [`replica_calculator`], what windows,
+//! rates and limits allow in [`behavior`].
 //!
 //! Lazily evaluated: an object whose next syncs could only repeat the last one asks for no wake-up
 //! until something that it remembers expires; the world tells of anything that it reads
