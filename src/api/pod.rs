@@ -281,6 +281,16 @@ impl Pod {
     pub fn is_active(&self) -> bool {
         !self.phase.is_terminal() && self.deletion.is_none()
     }
+
+    /// The node whose room it takes: the one it is bound to, until it has ended.
+    pub fn loaded_node(&self) -> Option<NodeId> {
+        self.node.filter(|_| !self.phase.is_terminal())
+    }
+
+    /// Whether it is neither bound nor being deleted.
+    pub fn waits_for_node(&self) -> bool {
+        self.node.is_none() && self.deletion.is_none()
+    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@
 
 mod changes;
 mod index;
+mod load;
 
 pub use changes::Change;
+pub use load::NodeLoad;
 
 use crate::api::autoscaling::Hpa;
 use crate::api::labels::{Labels, Selector};
@@ -20,7 +22,7 @@ use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ReplicaSetId, Servic
 use crate::units::SimTime;
 use index::PodIndex;
 use slotmap::{SecondaryMap, SlotMap};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All objects, and what has changed since the watchers were last told.
 #[derive(Debug, Default)]
@@ -38,6 +40,10 @@ pub struct Store {
     /// Pods with the same labels, by namespace. Most pods have their template's labels, so there
     /// are few entries, and a selector is asked once for each instead of once per pod.
     by_labels: BTreeMap<Text, BTreeMap<Labels, PodIndex>>,
+    /// What the pods on each node request together.
+    loads: SecondaryMap<NodeId, NodeLoad>,
+    /// Pods without a node of which the scheduler has said that they fit nowhere, by uid.
+    unschedulable: BTreeSet<(u64, PodId)>,
     resource_version: u64,
     pods_created: u64,
     nodes_created: u64,
@@ -155,6 +161,17 @@ impl Store {
             .filter_map(|id| Some((*id, self.pods.get(*id)?)))
     }
 
+    /// What the pods on a node that have not ended request together; nothing for a missing node.
+    pub fn load_of(&self, id: NodeId) -> NodeLoad {
+        self.loads.get(id).cloned().unwrap_or_default()
+    }
+
+    /// Pods without a node that the scheduler found to fit nowhere (condition `PodScheduled` False,
+    /// reason `Unschedulable`) and that are not being deleted, oldest first.
+    pub fn unschedulable_pods(&self) -> impl Iterator<Item = (PodId, &Pod)> {
+        self.unschedulable.iter().filter_map(|(_, id)| Some((*id, self.pods.get(*id)?)))
+    }
+
     /// The Deployment that a pod belongs to through its ReplicaSet.
     pub fn deployment_of(&self, pod: &Pod) -> Option<DeploymentId> {
         self.replica_sets.get(pod.owner?)?.owner
@@ -192,6 +209,7 @@ impl Store {
         if let Some(index) = node.and_then(|node| self.by_node.get_mut(node)) {
             index.push(id);
         }
+        self.settle(id, None);
         self.note(Change::PodCreated(id));
         id
     }
@@ -214,6 +232,7 @@ impl Store {
         pod.scheduled = now;
         pod.unschedulable = false;
         index.push(id);
+        self.settle(id, None);
         self.note(Change::PodBound(id));
         true
     }
@@ -222,8 +241,30 @@ impl Store {
     /// ownership and deletion have methods of their own; namespace and labels stay as they are.
     pub fn update_pod(&mut self, id: PodId, change: impl FnOnce(&mut Pod) -> bool) {
         let Some(pod) = self.pods.get_mut(id) else { return };
+        let before = pod.loaded_node();
         if change(pod) {
+            self.settle(id, before);
             self.note(Change::PodUpdated(id));
+        }
+    }
+
+    /// Keeps node loads and the list of unschedulable pods true after a pod changed; `before` is
+    /// the node that it loaded until then.
+    fn settle(&mut self, id: PodId, before: Option<NodeId>) {
+        let Some(pod) = self.pods.get(id) else { return };
+        let (after, waits) = (pod.loaded_node(), pod.unschedulable && pod.waits_for_node());
+        if before != after {
+            for (node, sign) in [(before, false), (after, true)] {
+                if let Some(load) = node.and_then(|node| self.loads.get_mut(node)) {
+                    load.count(pod, sign);
+                }
+            }
+        }
+        let key = (pod.uid, id);
+        if waits {
+            self.unschedulable.insert(key);
+        } else if !self.unschedulable.is_empty() {
+            self.unschedulable.remove(&key);
         }
     }
 
@@ -261,6 +302,7 @@ impl Store {
             return false;
         }
         pod.deletion = Some(now);
+        self.unschedulable.remove(&(pod.uid, id));
         self.note(Change::PodMarked(id));
         true
     }
@@ -268,6 +310,10 @@ impl Store {
     /// Removes a pod for good.
     pub fn remove_pod(&mut self, id: PodId) -> bool {
         let Some(pod) = self.pods.remove(id) else { return false };
+        self.unschedulable.remove(&(pod.uid, id));
+        if let Some(load) = pod.loaded_node().and_then(|node| self.loads.get_mut(node)) {
+            load.count(&pod, false);
+        }
         if let Some(index) = pod.owner.and_then(|owner| self.by_owner.get_mut(owner)) {
             index.remove(id);
         }
@@ -295,6 +341,7 @@ impl Store {
         node.uid = self.nodes_created;
         let id = self.nodes.insert(node);
         self.by_node.insert(id, PodIndex::default());
+        self.loads.insert(id, NodeLoad::default());
         self.note(Change::NodeCreated(id));
         id
     }
@@ -311,6 +358,7 @@ impl Store {
     pub fn remove_node(&mut self, id: NodeId) -> bool {
         let Some(node) = self.nodes.remove(id) else { return false };
         let orphans = self.by_node.remove(id).map(PodIndex::into_ids).unwrap_or_default();
+        self.loads.remove(id);
         self.note(Change::NodeRemoved(id, Box::new(node), orphans));
         true
     }
