@@ -74,6 +74,8 @@ struct Group {
     /// Machines wanted: those that exist and are neither deleted nor being deleted.
     target: u32,
     created: u64,
+    /// When machines of it were last refused.
+    refused: Option<SimTime>,
 }
 
 /// A machine that the cloud has accepted to make.
@@ -88,8 +90,13 @@ pub struct Accepted {
 impl Cloud {
     /// A cloud with these groups and no machines.
     pub fn new(groups: &[NodeGroup], flags: &CloudFlags) -> Cloud {
-        let group =
-            |spec: &NodeGroup| Group { spec: spec.clone(), max: spec.max, target: 0, created: 0 };
+        let group = |spec: &NodeGroup| Group {
+            spec: spec.clone(),
+            max: spec.max,
+            target: 0,
+            created: 0,
+            refused: None,
+        };
         Cloud {
             groups: groups.iter().map(group).collect(),
             machines: SlotMap::with_key(),
@@ -125,6 +132,11 @@ impl Cloud {
         self.groups[group].target
     }
 
+    /// When machines of a group were last refused for lack of quota.
+    pub fn refused(&self, group: usize) -> Option<SimTime> {
+        self.groups[group].refused
+    }
+
     /// Asks for `count` more machines of a group; fewer come when the quota ends before.
     pub fn create(
         &mut self,
@@ -141,6 +153,7 @@ impl Cloud {
                 .cpu_quota
                 .is_some_and(|quota| self.cores_in_use + cores > f64::from(quota))
             {
+                self.groups[group].refused = Some(now);
                 return (accepted, Some(Shortage::Quota));
             }
             let at = self.api.take(now);

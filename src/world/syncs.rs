@@ -119,6 +119,9 @@ impl World<'_> {
             Held::GroupMax(group, max) => {
                 format!("node group {group} stands at its limit of {max} nodes while pods wait")
             }
+            Held::Quota(group) => {
+                format!("the cloud refuses machines of node group {group} while pods wait")
+            }
             Held::Total(max) => {
                 format!("the cluster stands at its limit of {max} nodes while pods wait")
             }
@@ -146,6 +149,7 @@ impl World<'_> {
                 template: Arc::clone(&templates[index]),
                 price_per_hour: group.machine.price_per_hour,
                 booting,
+                refused: self.cloud.refused(index),
             }
         };
         booting.into_iter().enumerate().map(view).collect()

@@ -1,21 +1,11 @@
 //! How many new nodes of one group a set of pods needs: first fit on nodes that do not exist yet.
 //!
-//! Source: cluster-autoscaler `estimator/binpacking_estimator.go`.
+//! Source: cluster-autoscaler `estimator/binpacking_estimator.go`, `decreasing_pod_orderer.go`,
+//! July 2026. A group of equal pods is placed by counting.
 
+use super::pending::PodGroup;
+use super::simulator::{Bin, Simulator};
 use crate::api::node::Node;
-use crate::control::scheduler::node_info::NodeInfo;
-use crate::control::scheduler::pod_info::PodInfo;
-use crate::control::scheduler::what_if::WhatIf;
-use std::sync::Arc;
-
-/// Equal pods that wait.
-#[derive(Clone, Debug)]
-pub(super) struct PodGroup {
-    /// One of them.
-    pub pod: Arc<PodInfo>,
-    /// Their ids, oldest first.
-    pub ids: Vec<crate::api::PodId>,
-}
 
 /// What new nodes of a group would do.
 #[derive(Clone, Debug)]
@@ -26,47 +16,48 @@ pub(super) struct Estimate {
     pub placed: Vec<usize>,
 }
 
-/// Places pods on up to `limit` new nodes like `template`, largest pods first.
+/// Places pods on new nodes like `template`, largest pods first; `counts` of each group wait.
+/// At most `limit` nodes are tried; `None`: no limit.
 pub(super) fn estimate(
-    what_if: &WhatIf,
-    template: &Arc<Node>,
+    simulator: &Simulator<'_>,
+    template: &Node,
     groups: &[PodGroup],
     counts: &[usize],
-    limit: u32,
+    limit: Option<u32>,
 ) -> Estimate {
-    let mut order: Vec<usize> = (0..groups.len()).collect();
-    order.sort_by_key(|i| std::cmp::Reverse(size(&groups[*i].pod, template)));
-    let mut nodes: Vec<NodeInfo> = Vec::new();
+    let mut order: Vec<usize> = (0..groups.len()).filter(|i| counts[*i] > 0).collect();
+    order.sort_by(|a, b| score(&groups[*b], template).total_cmp(&score(&groups[*a], template)));
+    let mut bins: Vec<Bin<'_>> = Vec::new();
     let mut placed = vec![0; groups.len()];
+    let mut more_nodes = true;
     for index in order {
-        let pod = &groups[index].pod;
+        let needs = &groups[index].needs;
         let mut left = counts[index];
-        // Full nodes stay full for equal pods: the search goes on where it stopped.
-        let mut at = 0;
-        while left > 0 {
-            if at == nodes.len() {
-                let fresh = NodeInfo::new(Arc::clone(template));
-                if nodes.len() as u32 >= limit || what_if.fits(pod, &fresh).is_err() {
-                    break;
-                }
-                nodes.push(fresh);
+        left -= simulator.place_first_fit(&mut bins, needs, left);
+        while left > 0 && more_nodes {
+            // A pod that does not fit on an empty node fits on no further one.
+            if bins.last().is_some_and(Bin::is_untouched) {
+                break;
             }
-            if what_if.fits(pod, &nodes[at]).is_ok() {
-                nodes[at].add_pod(Arc::clone(pod));
-                placed[index] += 1;
-                left -= 1;
-            } else {
-                at += 1;
+            if limit.is_some_and(|limit| bins.len() as u32 >= limit) {
+                more_nodes = false;
+                break;
             }
+            let mut bin = Bin::fresh(template);
+            let n = simulator.place(&mut bin, needs, left);
+            bins.push(bin);
+            left -= n;
         }
+        placed[index] = counts[index] - left;
     }
-    Estimate { nodes: nodes.len() as u32, placed }
+    let used = bins.iter().filter(|bin| !bin.is_untouched()).count();
+    Estimate { nodes: used as u32, placed }
 }
 
-/// A pod's size against a node: the sum of its shares of CPU and memory, in millionths.
-fn size(pod: &PodInfo, template: &Node) -> i64 {
-    let share =
-        |part: i64, whole: i64| if whole > 0 { part.saturating_mul(1_000_000) / whole } else { 0 };
-    share(pod.requests.cpu.0, template.allocatable.cpu.0)
-        + share(pod.requests.memory.0, template.allocatable.memory.0)
+/// A pod's size against a node: the sum of its shares of CPU and memory.
+fn score(group: &PodGroup, template: &Node) -> f64 {
+    let requests = &group.needs.info.requests;
+    let share = |part: i64, whole: i64| if whole > 0 { part as f64 / whole as f64 } else { 0.0 };
+    share(requests.cpu.0, template.allocatable.cpu.0)
+        + share(requests.memory.0, template.allocatable.memory.0)
 }

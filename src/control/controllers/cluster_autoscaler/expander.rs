@@ -1,9 +1,12 @@
 //! Which of several groups shall grow.
 //!
-//! Source: cluster-autoscaler `expander/` (random, waste, mostpods, price).
+//! Source: cluster-autoscaler `expander/` (random, waste, mostpods, price, factory/chain.go), July
+//! 2026. Of equals one is drawn, as there.
 
 use super::GroupView;
-use super::estimator::{Estimate, PodGroup};
+use super::estimator::Estimate;
+use super::pending::PodGroup;
+use crate::api::resources::Resources;
 use crate::control::flags::Expander;
 
 /// An option: a group and what its new nodes would do.
@@ -15,45 +18,108 @@ pub(super) struct Choice {
     pub estimate: Estimate,
 }
 
-/// The option that the expander takes; of equals the first, or one by `pick` for `random`.
+/// The option that the expander takes; `pick(n)` draws a number below `n` where several are equal.
 pub(super) fn best(
     expander: Expander,
     mut choices: Vec<Choice>,
     groups: &[GroupView],
     pods: &[PodGroup],
+    nodes: usize,
     pick: &mut dyn FnMut(usize) -> usize,
 ) -> Option<Choice> {
-    if choices.is_empty() {
-        return None;
-    }
     let score = |choice: &Choice| match expander {
         Expander::Random => 0.0,
         Expander::LeastWaste => waste(choice, groups, pods),
         Expander::MostPods => -(choice.estimate.placed.iter().sum::<usize>() as f64),
-        Expander::Price => price_per_pod(choice, groups),
+        Expander::Price => price(choice, groups, pods, nodes),
     };
-    let index = if expander == Expander::Random {
-        pick(choices.len())
-    } else {
-        let scores: Vec<f64> = choices.iter().map(score).collect();
-        (0..scores.len()).min_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap_or(0)
+    let scores: Vec<f64> = choices.iter().map(score).collect();
+    let lowest = scores.iter().copied().min_by(f64::total_cmp)?;
+    let equals: Vec<usize> = (0..scores.len()).filter(|i| scores[*i] == lowest).collect();
+    let index = match equals.as_slice() {
+        [only] => *only,
+        several => several[pick(several.len())],
     };
     Some(choices.swap_remove(index))
 }
 
-/// Share of the new nodes' CPU and memory that stays unused, summed.
-fn waste(choice: &Choice, groups: &[GroupView], pods: &[PodGroup]) -> f64 {
-    let node = &groups[choice.group].template.allocatable;
-    let nodes = f64::from(choice.estimate.nodes);
+/// CPU in milli-cores and memory in bytes of all pods that an option places.
+fn requested(choice: &Choice, pods: &[PodGroup]) -> (f64, f64) {
     let (mut cpu, mut memory) = (0.0, 0.0);
     for (group, n) in pods.iter().zip(&choice.estimate.placed) {
-        cpu += group.pod.requests.cpu.0 as f64 * *n as f64;
-        memory += group.pod.requests.memory.0 as f64 * *n as f64;
+        let requests = &group.needs.info.requests;
+        cpu += requests.cpu.0 as f64 * *n as f64;
+        memory += requests.memory.0 as f64 * *n as f64;
     }
-    (1.0 - cpu / (node.cpu.0 as f64 * nodes)) + (1.0 - memory / (node.memory.0 as f64 * nodes))
+    (cpu, memory)
 }
 
-fn price_per_pod(choice: &Choice, groups: &[GroupView]) -> f64 {
-    let pods = choice.estimate.placed.iter().sum::<usize>().max(1);
-    groups[choice.group].price_per_hour * f64::from(choice.estimate.nodes) / pods as f64
+/// Share of the new machines' CPU and memory that stays unused, summed. Measured against the whole
+/// machine, not what is allocatable, as upstream.
+fn waste(choice: &Choice, groups: &[GroupView], pods: &[PodGroup]) -> f64 {
+    let machine = &groups[choice.group].template.capacity;
+    let nodes = f64::from(choice.estimate.nodes);
+    let (cpu, memory) = requested(choice, pods);
+    let share = |used: f64, each: i64| 1.0 - used / (each as f64 * nodes);
+    share(cpu, machine.cpu.0) + share(memory, machine.memory.0)
+}
+
+/// How well money is spent, times how far the machine is from the shape that suits a cluster of
+/// this size; the latter matters less the more nodes come at once.
+fn price(choice: &Choice, groups: &[GroupView], pods: &[PodGroup], nodes: usize) -> f64 {
+    let unit = unit_price(groups);
+    let count = f64::from(choice.estimate.nodes);
+    let (cpu, memory) = requested(choice, pods);
+    // Half a core and 500 MiB keep the ratio stable for pods that request next to nothing.
+    let stabilization = unit.of(500.0, 500.0 * MIB);
+    let spent = groups[choice.group].price_per_hour * count + stabilization;
+    let worth = unit.of(cpu, memory) + stabilization;
+    let unfit = unfitness(&groups[choice.group].template.capacity, nodes);
+    let suppressed = (unfit - 1.0) * (1.0 - libm::tanh((count - 1.0) / 15.0)) + 1.0;
+    suppressed * spent / worth
+}
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// What a core-hour and a GiB-hour are worth in the scenario's currency.
+#[derive(Clone, Copy, Debug)]
+struct UnitPrice {
+    core: f64,
+    gibibyte: f64,
+}
+
+impl UnitPrice {
+    fn of(self, milli_cpu: f64, bytes: f64) -> f64 {
+        self.core * milli_cpu / 1000.0 + self.gibibyte * bytes / (1024.0 * MIB)
+    }
+}
+
+/// Upstream asks the cloud provider for prices of pods; here they are GCE's ratio of core to memory
+/// prices (0.033174 : 0.004446, `cloudprovider/gce/gce_price.go`), scaled so that the groups'
+/// machines together are worth what they cost.
+fn unit_price(groups: &[GroupView]) -> UnitPrice {
+    let unit = UnitPrice { core: 0.033_174, gibibyte: 0.004_446 };
+    let (mut worth, mut cost) = (0.0, 0.0);
+    for group in groups {
+        let machine = &group.template.capacity;
+        worth += unit.of(machine.cpu.0 as f64, machine.memory.0 as f64);
+        cost += group.price_per_hour;
+    }
+    let scale = if worth > 0.0 && cost > 0.0 { cost / worth } else { 1.0 };
+    UnitPrice { core: unit.core * scale, gibibyte: unit.gibibyte * scale }
+}
+
+/// Ratio of CPU to that of the preferred machine, whichever way it is larger than one: the larger
+/// the cluster, the larger the machines (`SimplePreferredNodeProvider`, `SimpleNodeUnfitness`).
+fn unfitness(machine: &Resources, nodes: usize) -> f64 {
+    let cores = match nodes {
+        0..=2 => 1.0,
+        3..=6 => 2.0,
+        7..=20 => 4.0,
+        21..=60 => 8.0,
+        61..=200 => 16.0,
+        _ => 32.0,
+    };
+    let ratio = cores * 1000.0 / (machine.cpu.0.max(1) as f64);
+    ratio.max(1.0 / ratio)
 }

@@ -1,26 +1,36 @@
 //! The cluster autoscaler: more nodes for pods that find none, fewer where they idle.
 //!
-//! Source: kubernetes/autoscaler `cluster-autoscaler/core/static_autoscaler.go` and its FAQ, August
-//! 2026. It scans on a grid; with nothing pending and nothing to remove it sleeps until something
-//! changes, with the result of scanning every interval.
+//! Source: kubernetes/autoscaler `cluster-autoscaler/core/static_autoscaler.go` and what it calls,
+//! July 2026. Lazily evaluated: it scans on a grid, but only at instants of the grid at which the
+//! scan can come to something that the last one did not: after a change that it is told of (pods
+//! found unschedulable, bound or gone, nodes, limits), or when something that it remembers turns
+//! (a patience, a back-off, the time that a node has been unneeded). A test holds that this does
+//! what scanning at every interval does.
+//!
+//! Not modelled: DaemonSets' share of new nodes, pods with local storage, GPUs, annotations,
+//! `--salvo-scale-up`; affinity and spreading see one node at a time (see [`simulator`]).
 
+mod cluster_state;
 mod estimator;
 mod expander;
+mod pending;
 mod scale_down;
 mod scale_up;
+mod simulator;
 
 use super::action::Outcome;
+use crate::api::PodId;
 use crate::api::node::Node;
-use crate::api::pod::Pod;
-use crate::api::{NodeId, ReplicaSetId};
 use crate::control::flags::ClusterAutoscalerFlags;
 use crate::control::scheduler::config::ProfileConfiguration;
-use crate::control::scheduler::node_info::NodeInfo;
-use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::scheduler::what_if::WhatIf;
 use crate::store::Store;
-use crate::units::{SimDuration, SimTime};
-use std::collections::BTreeMap;
+use crate::units::SimTime;
+use cluster_state::ClusterState;
+use scale_down::ScaleDown;
+use scale_up::{ScaleUp, Scan};
+use simulator::Simulator;
+use slotmap::SecondaryMap;
 use std::sync::Arc;
 
 /// A node group as the cloud provider shows it.
@@ -42,6 +52,8 @@ pub struct GroupView {
     pub price_per_hour: f64,
     /// When each machine that has not registered was asked for, oldest first.
     pub booting: Vec<SimTime>,
+    /// When the cloud last refused machines of this group (quota).
+    pub refused: Option<SimTime>,
 }
 
 /// What keeps the autoscaler from helping pods that wait.
@@ -51,30 +63,30 @@ pub enum Held {
     GroupMax(String, u32),
     /// The cluster stands at `--max-nodes-total`.
     Total(u32),
+    /// The cloud refuses machines of a group.
+    Quota(String),
 }
 
 /// The autoscaler and its memory.
 pub struct ClusterAutoscaler {
     flags: ClusterAutoscalerFlags,
-    what_if: WhatIf,
+    what_if: Arc<WhatIf>,
+    state: ClusterState,
+    scale_down: ScaleDown,
     last_scale_up: Option<SimTime>,
-    last_scale_down: Option<SimTime>,
-    /// Nodes that are not needed, and since when.
-    unneeded: BTreeMap<NodeId, SimTime>,
-    /// Nodes being drained.
-    draining: BTreeMap<NodeId, SimTime>,
-    /// Groups that failed to bring nodes: until when they are left alone, and for how long next.
-    backoff: BTreeMap<usize, (SimTime, SimDuration)>,
     held: Option<Held>,
-    /// State of the store and the groups at the last scan that found nothing to do, while no clock
-    /// ran: the next one would find the same.
-    fruitless: Option<(u64, Vec<(u32, u32, usize)>)>,
+    /// The limit of which was last said that it is reached.
+    told_total: u32,
+    /// What was last said to each pod that could not be helped.
+    told_pods: SecondaryMap<PodId, u64>,
 }
 
 impl std::fmt::Debug for ClusterAutoscaler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ClusterAutoscaler")
-            .field("unneeded", &self.unneeded)
+            .field("state", &self.state)
+            .field("scale_down", &self.scale_down)
+            .field("held", &self.held)
             .finish_non_exhaustive()
     }
 }
@@ -85,14 +97,13 @@ impl ClusterAutoscaler {
         let what_if = WhatIf::new(&ProfileConfiguration::default());
         ClusterAutoscaler {
             flags: flags.clone(),
-            what_if: what_if.expect("the default profile is valid"),
+            what_if: Arc::new(what_if.expect("the default profile is valid")),
+            state: ClusterState::default(),
+            scale_down: ScaleDown::default(),
             last_scale_up: None,
-            last_scale_down: None,
-            unneeded: BTreeMap::new(),
-            draining: BTreeMap::new(),
-            backoff: BTreeMap::new(),
             held: None,
-            fruitless: None,
+            told_total: 0,
+            told_pods: SecondaryMap::new(),
         }
     }
 
@@ -104,7 +115,6 @@ impl ClusterAutoscaler {
     /// Changes `--max-nodes-total`.
     pub fn set_max_nodes_total(&mut self, max: u32) {
         self.flags.max_nodes_total = max;
-        self.fruitless = None;
     }
 
     /// What kept it from helping at the last scan.
@@ -112,7 +122,8 @@ impl ClusterAutoscaler {
         self.held.as_ref()
     }
 
-    /// One scan. `pick(n)` draws a number below `n`, for the random expander.
+    /// One scan, if one is due at `now`; else it says when. `pick(n)` draws a number below `n`:
+    /// which of several equal options the expander takes.
     pub fn sync(
         &mut self,
         store: &Store,
@@ -121,60 +132,63 @@ impl ClusterAutoscaler {
         now: SimTime,
     ) -> Outcome {
         let mut outcome = Outcome::idle();
-        let scan = self.flags.scan_interval;
-        if now.next_on_grid(SimTime::ZERO, scan) != now {
-            outcome.wake(now.next_on_grid(SimTime::ZERO, scan));
+        let interval = self.flags.scan_interval;
+        let next_scan = SimTime(now.0 + 1).next_on_grid(SimTime::ZERO, interval);
+        // Drains go on between scans, as upstream's goroutines do.
+        self.scale_down.drain(&self.flags, store, &mut self.state, now, &mut outcome);
+        if now.next_on_grid(SimTime::ZERO, interval) != now {
+            outcome.wake(next_scan.min(self.scale_down.next_poll(now)));
             return outcome;
         }
-        let state = (store.resource_version(), sizes(groups));
-        if self.fruitless.as_ref() == Some(&state) {
-            return outcome;
+        let turns = self.scan(store, groups, pick, now, &mut outcome);
+        if outcome.batches.is_empty() {
+            if turns != SimTime::NEVER {
+                outcome.wake(turns.max(next_scan).next_on_grid(SimTime::ZERO, interval));
+            }
+        } else {
+            outcome.wake(next_scan);
         }
-        self.give_up_on_late_machines(groups, now, &mut outcome);
-        let waiting = self.scale_up(store, groups, pick, now, &mut outcome);
-        if !waiting && self.flags.scale_down_enabled {
-            self.scale_down(store, groups, now, &mut outcome);
-        }
-        let clocks = !self.unneeded.is_empty() || !self.draining.is_empty();
-        let booting = groups.iter().any(|group| !group.booting.is_empty());
-        let backing_off = self.backoff.values().any(|(until, _)| *until > now);
-        let delayed = self.flags.new_pod_scale_up_delay > SimDuration::ZERO;
-        if outcome.batches.is_empty() && !delayed && !clocks && !booting && !backing_off {
-            // Only a change can make the next scan come to something: the world tells of it.
-            self.fruitless = Some(state);
-            return outcome;
-        }
-        self.fruitless = None;
-        let busy = waiting || !self.unneeded.is_empty() || !self.draining.is_empty();
-        if busy || booting {
-            outcome.wake(now + scan);
-        }
+        outcome.wake(self.scale_down.next_poll(now));
         outcome
     }
-}
 
-/// The pods of a node as the filters see them: what equal pods share is made once per owner.
-#[derive(Debug, Default)]
-struct Views(BTreeMap<ReplicaSetId, Arc<PodInfo>>);
-
-impl Views {
-    fn of(&mut self, pod: &Pod) -> Arc<PodInfo> {
-        let make = || Arc::new(PodInfo::hypothetical(&pod.spec, &pod.namespace, &pod.labels));
-        match pod.owner {
-            Some(owner) => Arc::clone(self.0.entry(owner).or_insert_with(make)),
-            None => make(),
+    /// Looks at everything; returns when the same would lead to something else.
+    fn scan(
+        &mut self,
+        store: &Store,
+        groups: &[GroupView],
+        pick: &mut dyn FnMut(usize) -> usize,
+        now: SimTime,
+        outcome: &mut Outcome,
+    ) -> SimTime {
+        let flags = self.flags.clone();
+        self.state.update(&flags, store, groups, now, outcome);
+        if self.state.is_unhealthy(&flags, store, outcome) {
+            self.scale_down.forget();
+            return self.state.turns(&flags, store, groups, now);
         }
-    }
-
-    /// A node with the pods that are on it.
-    fn node(&mut self, store: &Store, id: NodeId, node: &Node) -> NodeInfo {
-        let pods = store.pods_on(id).iter().filter_map(|pod| store.pod(*pod));
-        let live = pods.filter(|pod| !pod.phase.is_terminal()).map(|pod| self.of(pod));
-        NodeInfo::with_pods(Arc::new(node.clone()), live)
+        self.told_pods.retain(|id, _| store.pod(id).is_some_and(|pod| pod.node.is_none()));
+        let what_if = Arc::clone(&self.what_if);
+        let simulator = Simulator { store, what_if: &what_if };
+        let scan = Scan { simulator, groups, now };
+        let delay = flags.new_pod_scale_up_delay;
+        let pending = pending::pending(store, delay, now);
+        let scaled = self.scale_up(&scan, &pending, pick, outcome);
+        let mut turns = self.state.turns(&flags, store, groups, now);
+        turns = turns.min(pending::next_old_enough(store, delay, now));
+        if scaled == ScaleUp::Cooldown {
+            turns = now;
+        }
+        if flags.scale_down_enabled {
+            let resting = scaled == ScaleUp::Cooldown || self.in_cooldown(now);
+            turns = turns.min(self.scale_down(&scan, resting, outcome));
+            turns = turns.min(self.cooldown_ends(now));
+        }
+        turns
     }
 }
 
-/// What a scan reads of the groups beside their constants.
-fn sizes(groups: &[GroupView]) -> Vec<(u32, u32, usize)> {
-    groups.iter().map(|group| (group.target, group.max, group.booting.len())).collect()
-}
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

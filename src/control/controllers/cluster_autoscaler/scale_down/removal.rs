@@ -1,0 +1,139 @@
+//! Removing nodes in thought: do their pods find another place?
+//!
+//! Source: cluster-autoscaler `simulator/cluster.go` (`SimulateNodeRemoval`), `simulator/drain.go`,
+//! `simulator/drainability/rules/`, `core/scaledown/pdb/basic.go`, July 2026. What has been moved in
+//! thought stays moved for the nodes looked at next.
+
+use super::super::scale_up::Scan;
+use super::super::simulator::{Bin, Mark, Needs};
+use super::{Candidate, by_node};
+use crate::api::node::Node;
+use crate::api::pod::Pod;
+use crate::api::{NodeId, PdbId, PodId, ReplicaSetId};
+use crate::control::controllers::disruption;
+use crate::control::scheduler::pod_info::PodInfo;
+use crate::units::{SimDuration, SimTime};
+use std::collections::BTreeMap;
+
+/// A pod that should have been gone for so long no longer counts (`PodLongTerminatingExtraThreshold`).
+const LONG_TERMINATING: SimDuration = SimDuration::from_secs(30);
+
+/// The cluster while nodes are taken out of it in thought.
+pub(super) struct Removal<'s, 'a> {
+    scan: &'s Scan<'a>,
+    bins: Vec<Bin<'a>>,
+    place_of: BTreeMap<NodeId, usize>,
+    /// What each budget still allows.
+    allowed: BTreeMap<PdbId, u32>,
+    /// Needs of the pods of each ReplicaSet, made once.
+    needs: BTreeMap<ReplicaSetId, Needs>,
+    /// Nodes taken out.
+    gone: Vec<bool>,
+    /// Where the search for a place begins: it goes round, as upstream's.
+    next: usize,
+}
+
+impl<'s, 'a> Removal<'s, 'a> {
+    pub(super) fn new(
+        scan: &'s Scan<'a>,
+        stays: impl Fn(NodeId, &Node) -> bool,
+    ) -> Removal<'s, 'a> {
+        let bins = scan.simulator.bins(stays);
+        let place_of = by_node(&bins);
+        let pdbs = scan.simulator.store.pdbs();
+        let allowed = pdbs.map(|(id, pdb)| (id, pdb.disruptions_allowed)).collect();
+        let gone = vec![false; bins.len()];
+        Removal { scan, bins, place_of, allowed, needs: BTreeMap::new(), gone, next: 0 }
+    }
+
+    /// Takes a node out if its pods find another place.
+    pub(super) fn try_remove(&mut self, id: NodeId) -> Option<Candidate> {
+        let pods = self.pods_to_move(id)?;
+        let own = self.place_of.get(&id).copied();
+        let mut marks: Vec<(usize, Mark)> = Vec::new();
+        for pod in &pods {
+            let needs = self.needs_of(*pod)?;
+            let Some(at) = self.find_place(&needs, own, &mut marks) else {
+                for (at, mark) in marks.into_iter().rev() {
+                    self.bins[at].restore(mark);
+                }
+                return None;
+            };
+            self.next = at;
+        }
+        if let Some(own) = own {
+            self.gone[own] = true;
+        }
+        let risky = self.take_from_budgets(&pods);
+        Some(Candidate { id, empty: pods.is_empty(), risky })
+    }
+
+    fn find_place(
+        &mut self,
+        needs: &Needs,
+        own: Option<usize>,
+        marks: &mut Vec<(usize, Mark)>,
+    ) -> Option<usize> {
+        let n = self.bins.len();
+        for step in 0..n {
+            let at = (self.next + step) % n;
+            if self.gone[at] || own == Some(at) {
+                continue;
+            }
+            let mark = self.bins[at].mark();
+            if self.scan.simulator.place(&mut self.bins[at], needs, 1) == 1 {
+                marks.push((at, mark));
+                return Some(at);
+            }
+        }
+        None
+    }
+
+    fn needs_of(&mut self, id: PodId) -> Option<Needs> {
+        let pod = self.scan.simulator.store.pod(id)?;
+        let make = || Needs::new(PodInfo::hypothetical(&pod.spec, &pod.namespace, &pod.labels));
+        let Some(owner) = pod.owner else { return Some(make()) };
+        Some(self.needs.entry(owner).or_insert_with(make).clone())
+    }
+
+    /// The pods that have to go elsewhere; `None`: one of them keeps the node.
+    fn pods_to_move(&self, id: NodeId) -> Option<Vec<PodId>> {
+        let store = self.scan.simulator.store;
+        let mut pods = Vec::new();
+        for pod_id in store.pods_on(id) {
+            let Some(pod) = store.pod(*pod_id) else { continue };
+            if pod.phase.is_terminal() || is_long_terminating(pod, self.scan.now) {
+                continue;
+            }
+            let budgets = disruption::budgets_of(store, *pod_id);
+            let exhausted =
+                budgets.iter().any(|pdb| self.allowed.get(pdb).is_some_and(|n| *n == 0));
+            // Nobody would bring a pod without owner back, and nobody has said that a system pod
+            // may be away.
+            let system = &*pod.namespace == "kube-system" && budgets.is_empty();
+            if pod.owner.is_none() || system || exhausted {
+                return None;
+            }
+            pods.push(*pod_id);
+        }
+        Some(pods)
+    }
+
+    /// Counts the pods against their budgets; true when a budget does not allow all of them.
+    fn take_from_budgets(&mut self, pods: &[PodId]) -> bool {
+        let store = self.scan.simulator.store;
+        let mut risky = false;
+        for pdb in pods.iter().flat_map(|pod| disruption::budgets_of(store, *pod)) {
+            if let Some(left) = self.allowed.get_mut(&pdb) {
+                risky |= *left == 0;
+                *left = left.saturating_sub(1);
+            }
+        }
+        risky
+    }
+}
+
+fn is_long_terminating(pod: &Pod, now: SimTime) -> bool {
+    let gone_by = |marked: SimTime| marked + pod.spec.termination_grace + LONG_TERMINATING;
+    pod.deletion.is_some_and(|marked| gone_by(marked) < now)
+}

@@ -1,0 +1,242 @@
+//! Placing pods on nodes in thought: on nodes that are there and on ones that could be.
+//!
+//! Source of the idea: cluster-autoscaler `simulator/clustersnapshot`. Equal pods are counted, not
+//! placed one by one: where only requests and a node's labels and taints matter, how many fit is a
+//! division. Pods with affinity to others, spreading, host ports, claims or scalar resources go
+//! through the scheduler's own filters one by one, on a cluster of just the node asked about.
+
+use crate::api::NodeId;
+use crate::api::node::{Node, NodeReady};
+use crate::api::pod::PodSpec;
+use crate::api::resources::Resources;
+use crate::api::taint::TaintEffect;
+use crate::api::volume::VolumeSource;
+use crate::control::scheduler::node_info::NodeInfo;
+use crate::control::scheduler::pod_info::PodInfo;
+use crate::control::scheduler::what_if::WhatIf;
+use crate::store::Store;
+use std::sync::Arc;
+
+/// A pod to place, with what decides how.
+#[derive(Clone, Debug)]
+pub(super) struct Needs {
+    pub info: Arc<PodInfo>,
+    /// Only requests, labels and taints bear on where it fits.
+    plain: bool,
+    /// It asks for no particular node.
+    anywhere: bool,
+}
+
+impl Needs {
+    pub(super) fn new(info: PodInfo) -> Needs {
+        let spec = &info.spec;
+        let plain = info.requests.scalars.is_none() && is_plain(spec);
+        let anywhere = spec.node_selector.is_empty()
+            && spec.node_affinity.is_none()
+            && spec.node_name.is_none();
+        Needs { info: Arc::new(info), plain, anywhere }
+    }
+}
+
+fn is_plain(spec: &PodSpec) -> bool {
+    let containers = spec.containers.iter().chain(&spec.init_containers);
+    let claims = |source: &VolumeSource| {
+        matches!(source, VolumeSource::Claim { .. } | VolumeSource::Ephemeral)
+    };
+    spec.pod_affinity.is_none()
+        && spec.topology_spread.is_empty()
+        && containers.into_iter().all(|c| c.host_ports.is_empty())
+        && !spec.volumes.iter().any(|v| claims(&v.source))
+}
+
+/// What places pods.
+pub(super) struct Simulator<'a> {
+    pub store: &'a Store,
+    pub what_if: &'a WhatIf,
+}
+
+/// A node with the room that is left on it.
+#[derive(Clone, Debug)]
+pub(super) struct Bin<'a> {
+    /// `None`: the node does not exist.
+    pub id: Option<NodeId>,
+    pub node: &'a Node,
+    free: Room,
+    /// Pods placed in thought, equal ones together.
+    placed: Vec<(Arc<PodInfo>, usize)>,
+    /// The scheduler's view, made when a pod needs more than arithmetic.
+    info: Option<Box<NodeInfo>>,
+    /// No taint and no cordon keeps plain pods away.
+    clean: bool,
+}
+
+/// What is left of a node.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    cpu: i64,
+    memory: i64,
+    storage: i64,
+    pods: i64,
+}
+
+impl Room {
+    fn of(node: &Node) -> Room {
+        let all = &node.allocatable;
+        Room {
+            cpu: all.cpu.0,
+            memory: all.memory.0,
+            storage: all.ephemeral_storage.0,
+            pods: i64::from(node.max_pods),
+        }
+    }
+
+    fn take(&mut self, requests: &Resources, pods: i64) {
+        self.cpu -= requests.cpu.0 * pods;
+        self.memory -= requests.memory.0 * pods;
+        self.storage -= requests.ephemeral_storage.0 * pods;
+        self.pods -= pods;
+    }
+
+    /// How many more pods of this size fit, at most `want`. What is not requested is not looked at,
+    /// as in the scheduler's filter.
+    fn fits(&self, requests: &Resources, want: usize) -> usize {
+        let by = |free: i64, each: i64| if each > 0 { (free / each).max(0) } else { i64::MAX };
+        let most = by(self.cpu, requests.cpu.0)
+            .min(by(self.memory, requests.memory.0))
+            .min(by(self.storage, requests.ephemeral_storage.0))
+            .min(self.pods.max(0));
+        usize::try_from(most).map_or(want, |most| most.min(want))
+    }
+}
+
+/// A state of a bin to go back to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    free: Room,
+    placed: usize,
+}
+
+impl<'a> Bin<'a> {
+    /// A node that does not exist.
+    pub(super) fn fresh(node: &'a Node) -> Bin<'a> {
+        Bin {
+            id: None,
+            node,
+            free: Room::of(node),
+            placed: Vec::new(),
+            info: None,
+            clean: is_clean(node),
+        }
+    }
+
+    /// Whether nothing has been placed on it in thought.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.placed.is_empty()
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark { free: self.free, placed: self.placed.len() }
+    }
+
+    /// Takes back what was placed since `mark`.
+    pub(super) fn restore(&mut self, mark: Mark) {
+        self.free = mark.free;
+        self.placed.truncate(mark.placed);
+        self.info = None;
+    }
+
+    /// Counts a pod in that is bound to come here already (`status.nominatedNodeName`).
+    pub(super) fn reserve(&mut self, pod: PodInfo) {
+        self.free.take(&pod.requests, 1);
+        self.placed.push((Arc::new(pod), 1));
+        self.info = None;
+    }
+}
+
+fn is_clean(node: &Node) -> bool {
+    !node.unschedulable && node.taints.iter().all(|t| t.effect == TaintEffect::PreferNoSchedule)
+}
+
+impl<'a> Simulator<'a> {
+    /// The Ready nodes of the cluster for which `counts` is true, with the room left on them.
+    pub(super) fn bins(&self, counts: impl Fn(NodeId, &Node) -> bool) -> Vec<Bin<'a>> {
+        let ready = |node: &Node| node.ready == NodeReady::True;
+        self.store
+            .nodes()
+            .filter(|(id, node)| ready(node) && counts(*id, node))
+            .map(|(id, node)| {
+                let load = self.store.load_of(id);
+                let mut bin = Bin { id: Some(id), ..Bin::fresh(node) };
+                bin.free.take(&load.requested, 1);
+                bin.free.pods = i64::from(node.max_pods) - i64::from(load.pods);
+                bin
+            })
+            .collect()
+    }
+
+    /// Places up to `want` pods on a node; how many fit.
+    pub(super) fn place(&self, bin: &mut Bin<'a>, pod: &Needs, want: usize) -> usize {
+        let requests = &pod.info.requests;
+        let n = if pod.plain {
+            let n = bin.free.fits(requests, want);
+            if n > 0 && self.may_go(bin, pod) { n } else { 0 }
+        } else {
+            self.place_one_by_one(bin, pod, want)
+        };
+        if n > 0 {
+            bin.free.take(requests, n as i64);
+            bin.placed.push((Arc::clone(&pod.info), n));
+            if pod.plain {
+                // Counted only: the scheduler's view is made anew when it is needed.
+                bin.info = None;
+            }
+        }
+        n
+    }
+
+    /// Places pods on the first nodes that take them; how many found a place.
+    pub(super) fn place_first_fit(&self, bins: &mut [Bin<'a>], pod: &Needs, want: usize) -> usize {
+        let mut left = want;
+        for bin in bins {
+            if left == 0 {
+                break;
+            }
+            left -= self.place(bin, pod, left);
+        }
+        want - left
+    }
+
+    /// Whether a node's labels and taints let the pod in.
+    fn may_go(&self, bin: &Bin<'_>, pod: &Needs) -> bool {
+        (bin.clean && pod.anywhere) || self.rejection(bin.node, pod).is_none()
+    }
+
+    /// Why a pod would not run on an empty node like this one, in the scheduler's words.
+    pub(super) fn rejection(&self, node: &Node, pod: &Needs) -> Option<String> {
+        let info = NodeInfo::new(Arc::new(node.clone()));
+        let unfit = self.what_if.fits(&pod.info, &info).err()?;
+        Some(unfit.status.message())
+    }
+
+    fn place_one_by_one(&self, bin: &mut Bin<'_>, pod: &Needs, want: usize) -> usize {
+        let mut info = bin.info.take().unwrap_or_else(|| Box::new(self.info_of(bin)));
+        let mut n = 0;
+        while n < want && self.what_if.fits(&pod.info, &info).is_ok() {
+            info.add_pod(Arc::clone(&pod.info));
+            n += 1;
+        }
+        bin.info = Some(info);
+        n
+    }
+
+    fn info_of(&self, bin: &Bin<'_>) -> NodeInfo {
+        let bound = bin.id.map_or(&[][..], |id| self.store.pods_on(id)).iter();
+        let bound = bound
+            .filter_map(|id| Some((*id, self.store.pod(*id)?)))
+            .filter(|(_, pod)| !pod.phase.is_terminal())
+            .map(|(id, pod)| Arc::new(PodInfo::new(id, pod)));
+        let placed =
+            bin.placed.iter().flat_map(|(pod, n)| std::iter::repeat_n(Arc::clone(pod), *n));
+        NodeInfo::with_pods(Arc::new(bin.node.clone()), bound.chain(placed))
+    }
+}
