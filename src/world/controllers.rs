@@ -201,11 +201,12 @@ impl World<'_> {
     /// Sends what a sync came to.
     fn dispatch(&mut self, key: Key, outcome: Outcome) {
         let mut batches: VecDeque<Vec<Option<Action>>> = VecDeque::new();
+        let mut events = 0;
         for batch in outcome.batches {
             let mut requests = Vec::new();
             for action in batch {
                 if let Action::Event { kind, reason, about, message } = action {
-                    self.take_token(key);
+                    events += 1;
                     self.publish(key.component(), kind, reason, about, message);
                 } else {
                     requests.push(Some(action));
@@ -216,6 +217,7 @@ impl World<'_> {
             }
         }
         if batches.is_empty() {
+            self.take_tokens(key, events);
             self.release_worker(key);
             self.set_idle(key, false);
             self.enqueue(key, outcome.wake_at);
@@ -224,7 +226,16 @@ impl World<'_> {
         let flight = Flight { key, batches, outstanding: 0, failed: false };
         let id = self.queues.flights.insert(flight);
         self.send_batch(id);
+        self.take_tokens(key, events);
         self.enqueue(key, outcome.wake_at);
+    }
+
+    /// Events share the client's rate with requests, but nobody waits for them: they take their
+    /// tokens behind the requests of the same sync.
+    fn take_tokens(&mut self, key: Key, n: usize) {
+        for _ in 0..n {
+            self.take_token(key);
+        }
     }
 
     fn take_token(&mut self, key: Key) -> SimTime {
@@ -237,7 +248,18 @@ impl World<'_> {
         let n = flight.batches.front().map_or(0, Vec::len);
         flight.outstanding = n;
         for index in 0..n {
-            let at = self.take_token(key) + self.scenario.flags.api_server.write_latency;
+            let flight = &self.queues.flights[id];
+            let request = flight.batches.front().and_then(|batch| batch[index].as_ref());
+            // The cloud has an API of its own.
+            let granted = match request {
+                Some(
+                    Action::IncreaseGroup { .. }
+                    | Action::DecreaseTarget { .. }
+                    | Action::DeleteMachine { .. },
+                ) => self.now,
+                _ => self.take_token(key),
+            };
+            let at = granted + self.scenario.flags.api_server.write_latency;
             self.plan(at, Event::Request { flight: id, index: index as u32 });
         }
     }
