@@ -39,7 +39,7 @@ pub struct Machine {
     pub zone: Text,
     /// What it is up to.
     pub state: MachineState,
-    /// When the cloud accepted the request: paid for from here on.
+    /// When it was asked for: paid for from here on.
     pub requested: SimTime,
     /// Its node, once registered.
     pub node: Option<NodeId>,
@@ -162,6 +162,7 @@ impl Cloud {
         (accepted, None)
     }
 
+    /// Asked for at `now`, which is when the bill begins; made from `at` on, when the API gets to it.
     fn create_one(
         &mut self,
         now: SimTime,
@@ -169,7 +170,6 @@ impl Cloud {
         group: usize,
         streams: &Streams,
     ) -> Accepted {
-        // Accepted and paid for now; the API gets round to it at `at`.
         let machine = self.add(now, group);
         let made = &self.machines[machine];
         let spec = &self.groups[group].spec;
@@ -250,15 +250,16 @@ impl Cloud {
         Some(removed)
     }
 
-    /// The youngest machines of a group that have not registered: what a lowered target takes back.
-    pub fn youngest_booting(&self, group: usize, count: u32) -> Vec<MachineId> {
+    /// The oldest machines of a group that have not registered: what a lowered target takes back,
+    /// since it is lowered for those that do not come.
+    pub fn oldest_booting(&self, group: usize, count: u32) -> Vec<MachineId> {
         let mut booting: Vec<(u64, MachineId)> = self
             .machines
             .iter()
             .filter(|(_, m)| m.group == group && m.state == MachineState::Booting)
             .map(|(id, m)| (m.ordinal, id))
             .collect();
-        booting.sort_unstable_by(|a, b| b.cmp(a));
+        booting.sort_unstable();
         booting.into_iter().take(count as usize).map(|(_, id)| id).collect()
     }
 }

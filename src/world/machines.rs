@@ -170,7 +170,7 @@ impl World<'_> {
 
     /// Takes back machines that have not registered.
     pub(super) fn cancel_machines(&mut self, group: usize, count: u32) {
-        for machine in self.cloud.youngest_booting(group, count) {
+        for machine in self.cloud.oldest_booting(group, count) {
             if self.cloud.delete(self.now, machine, &self.streams).is_some() {
                 self.machine_gone(machine);
             }
@@ -180,7 +180,12 @@ impl World<'_> {
     fn machine_gone(&mut self, machine: MachineId) {
         let Some(m) = self.cloud.remove(machine) else { return };
         self.ledger.close(self.now, &self.scenario.node_groups[m.group].machine);
-        let Some(node) = m.node else { return };
+        let Some(node) = m.node else {
+            // It never registered: no node's record will carry its bill.
+            let hours = self.now.since(m.requested).as_secs_f64() / 3600.0;
+            self.billed += self.scenario.node_groups[m.group].machine.price_per_hour * hours;
+            return;
+        };
         self.machine_dies(node);
         self.record_node(node, m.requested, m.group, Some(self.now));
         self.store.remove_node(node);
