@@ -1,7 +1,8 @@
 //! Kubernetes quantities: `500m`, `1.5Gi`, `2e3`.
 //!
 //! Source: apimachinery `pkg/api/resource/quantity.go`, v1.37: decimal SI suffixes `n u m k M G T P
-//! E`, binary `Ki` to `Ei`, a decimal exponent; values round up away from zero to the unit asked for.
+//! E`, binary `Ki` to `Ei`, a decimal exponent; values round up away
+//! from zero to the unit asked for.
 
 use crate::units::{Bytes, MilliCpu};
 

@@ -50,7 +50,7 @@ impl Lifecycle {
 }
 
 fn wrong_move(before: Seen, now: Seen) -> Option<&'static str> {
-    if now.phase < before.phase && !(before.phase == PodPhase::Failed) {
+    if now.phase < before.phase && before.phase != PodPhase::Failed {
         return Some("went back to an earlier phase");
     }
     if before.phase.is_terminal() && now.phase != before.phase {

@@ -25,7 +25,8 @@ pub struct ControllerManagerFlags {
     pub concurrent_service_endpoint_syncs: u32,
     /// `--horizontal-pod-autoscaler-sync-period`.
     pub horizontal_pod_autoscaler_sync_period: SimDuration,
-    /// `--horizontal-pod-autoscaler-downscale-stabilization`: the window where an object gives none.
+    /// `--horizontal-pod-autoscaler-downscale-stabilization`: the window of objects
+    /// that give none.
     pub horizontal_pod_autoscaler_downscale_stabilization: SimDuration,
     /// `--horizontal-pod-autoscaler-tolerance`.
     pub horizontal_pod_autoscaler_tolerance: f64,

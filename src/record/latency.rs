@@ -1,4 +1,5 @@
-//! A weighted histogram of latencies with logarithmic bins: merging is addition, so order is nothing.
+//! A weighted histogram of latencies with logarithmic bins: merging is addition, so order is
+//! nothing.
 //!
 //! It knows nothing of where latencies come from.
 

@@ -110,7 +110,7 @@ pub enum MachineFile {
     /// A name of the catalogue.
     Named(String),
     /// Figures.
-    Own(OwnMachine),
+    Own(Box<OwnMachine>),
 }
 
 /// A machine type of the user's.
@@ -166,7 +166,8 @@ impl<'de> Visitor<'de> for MachineVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MachineFile, A::Error> {
-        OwnMachine::deserialize(MapAccessDeserializer::new(map)).map(MachineFile::Own)
+        let own = OwnMachine::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(MachineFile::Own(Box::new(own)))
     }
 }
 

@@ -40,7 +40,9 @@ impl Give<crate::sim::sample::Distribution> for Option<Varying> {
 }
 
 macro_rules! flags {
-    ($(#[$doc:meta])* $file:ident -> $model:ty { $($(#[$field_doc:meta])* $field:ident : $kind:ty,)* }) => {
+    ($(#[$doc:meta])* $file:ident -> $model:ty {
+        $($(#[$field_doc:meta])* $field:ident : $kind:ty,)*
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]

@@ -3,6 +3,7 @@
 //! The only room that reads input files. It does not know the event loop.
 
 pub mod curve;
+mod curves;
 pub mod diagnostic;
 pub mod file;
 pub mod flags;

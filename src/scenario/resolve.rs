@@ -2,19 +2,18 @@
 //!
 //! Every mistake is noted with the path of its field; nothing stops at the first one.
 
-use super::curve::Curve;
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::file::{
     BoundFile, EffectFile, ExpectFile, MachineFile, NodeGroupFile, NodesFile, OwnMachine, PodsFile,
-    RateFile, ScenarioFile, ShapeFile, Start, TimelineFile, TraceFile, WorkloadFile,
+    ScenarioFile, Start, TimelineFile, WorkloadFile,
 };
 use super::load::Sources;
 use super::machines;
 use super::manifests::Manifests;
 use super::model::*;
+use super::parameters;
 use super::value::{Span, parse_duration, parse_ratio};
 use super::yaml::Node;
-use super::{parameters, trace};
 use crate::api::labels::Labels;
 use crate::api::resources::Resources;
 use crate::api::taint::{Taint, TaintEffect};
@@ -32,7 +31,7 @@ pub(super) struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn place(&self, path: &str) -> Diagnostic {
+    pub(super) fn place(&self, path: &str) -> Diagnostic {
         Diagnostic {
             file: self.name.clone(),
             span: Some(self.tree.nearest(path).span.clone()),
@@ -42,7 +41,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn error(&mut self, path: &str, message: impl Into<String>, hint: Option<String>) {
+    pub(super) fn error(&mut self, path: &str, message: impl Into<String>, hint: Option<String>) {
         let diagnostic = Diagnostic { message: message.into(), hint, ..self.place(path) };
         self.sources.out.errors.push(diagnostic);
     }
@@ -372,129 +371,6 @@ impl Resolver<'_> {
             }
         }
         found
-    }
-
-    fn curve(&mut self, given: &RateFile, path: &str) -> Option<Curve> {
-        match given {
-            RateFile::Constant(value) => {
-                self.not_negative(*value, path);
-                Some(Curve::Constant(*value))
-            }
-            RateFile::Shape(shape) => self.shape(shape, path),
-        }
-    }
-
-    fn not_negative(&mut self, value: f64, path: &str) {
-        if !(value >= 0.0 && value.is_finite()) {
-            self.error(path, format!("{value} is no rate: 0 or more"), None);
-        }
-    }
-
-    fn shape(&mut self, shape: &ShapeFile, path: &str) -> Option<Curve> {
-        let mut found = Vec::new();
-        if let Some(value) = shape.constant {
-            self.not_negative(value, &format!("{path}.constant"));
-            found.push(Curve::Constant(value));
-        }
-        if let Some(s) = &shape.step {
-            self.not_negative(s.from.min(s.to), &format!("{path}.step"));
-            found.push(Curve::Step { at: s.at.instant(), before: s.from, after: s.to });
-        }
-        if let Some(r) = &shape.ramp {
-            self.not_negative(r.from.min(r.to), &format!("{path}.ramp"));
-            if r.end.0 <= r.start.0 {
-                self.error(&format!("{path}.ramp.end"), "must be after start", None);
-            }
-            let (start, end) = (r.start.instant(), r.end.instant());
-            found.push(Curve::Ramp { start, end, before: r.from, after: r.to });
-        }
-        if let Some(d) = &shape.diurnal {
-            if !(d.amplitude >= 0.0 && d.amplitude <= d.mean) {
-                let message = "must be between 0 and the mean: a rate can't be negative";
-                self.error(&format!("{path}.diurnal.amplitude"), message, None);
-            }
-            let day = Span(SimDuration::from_secs(86_400));
-            let period = d.period.unwrap_or(day).0;
-            if period == SimDuration::ZERO {
-                self.error(&format!("{path}.diurnal.period"), "must be longer than zero", None);
-            }
-            let (mean, amplitude, peak) = (d.mean, d.amplitude, d.peak.instant());
-            found.push(Curve::Diurnal { mean, amplitude, peak, period });
-        }
-        if let Some(s) = &shape.spike {
-            self.not_negative(s.base.min(s.peak), &format!("{path}.spike"));
-            found.push(Curve::Spike {
-                base: s.base,
-                peak: s.peak,
-                at: s.at.instant(),
-                rise: s.rise.0,
-                hold: s.hold.0,
-                fall: s.fall.0,
-            });
-        }
-        if let Some(points) = &shape.points {
-            found.extend(self.points(points, &format!("{path}.points")));
-        }
-        if let Some(trace) = &shape.trace {
-            found.extend(self.trace(trace, &format!("{path}.trace")));
-        }
-        if let Some(curves) = &shape.sum {
-            found.push(Curve::Sum(self.curves(curves, &format!("{path}.sum"))));
-        }
-        if let Some(curves) = &shape.product {
-            found.push(Curve::Product(self.curves(curves, &format!("{path}.product"))));
-        }
-        let given = shape.count();
-        if given != 1 {
-            let hint = "one of constant, step, ramp, diurnal, spike, points, trace, sum, product";
-            self.error(path, format!("expected one shape, found {given}"), Some(hint.into()));
-        }
-        found.pop()
-    }
-
-    fn curves(&mut self, given: &[RateFile], path: &str) -> Vec<Curve> {
-        let one = |(index, rate): (usize, &RateFile)| self.curve(rate, &format!("{path}[{index}]"));
-        given.iter().enumerate().filter_map(one).collect()
-    }
-
-    fn points(&mut self, given: &[super::file::PointFile], path: &str) -> Option<Curve> {
-        let points: Vec<(SimTime, f64)> = given.iter().map(|p| (p.at.instant(), p.value)).collect();
-        for (index, pair) in points.windows(2).enumerate() {
-            if pair[1].0 < pair[0].0 {
-                let message = "points are in order of time";
-                self.error(&format!("{path}[{}].at", index + 1), message, None);
-            }
-        }
-        for (index, (_, value)) in points.iter().enumerate() {
-            self.not_negative(*value, &format!("{path}[{index}].value"));
-        }
-        if points.is_empty() {
-            self.error(path, "needs a point at least", None);
-        }
-        Some(Curve::Points(points.into()))
-    }
-
-    fn trace(&mut self, given: &TraceFile, path: &str) -> Option<Curve> {
-        let file = self.folder.join(&given.file);
-        let at = self.place(&format!("{path}.file"));
-        let slot = given.slot.0;
-        if slot == SimDuration::ZERO {
-            self.error(&format!("{path}.slot"), "must be longer than zero", None);
-            return None;
-        }
-        let bytes = self.sources.bytes(&file, &file.display().to_string(), Some(at))?;
-        match trace::column(&bytes, &given.column, given.skip.unwrap_or(0)) {
-            Ok(counts) => {
-                let factor = given.scale.unwrap_or(1.0) / slot.as_secs_f64();
-                let values: Vec<f64> = counts.into_iter().map(|count| count * factor).collect();
-                let start = given.start.map_or(SimTime::ZERO, Span::instant);
-                Some(Curve::Trace { start, slot, values: values.into() })
-            }
-            Err((message, hint)) => {
-                self.error(&format!("{path}.file"), format!("{}: {message}", given.file), hint);
-                None
-            }
-        }
     }
 
     fn timeline(

@@ -162,7 +162,8 @@ impl Cloud {
         (accepted, None)
     }
 
-    /// Asked for at `now`, which is when the bill begins; made from `at` on, when the API gets to it.
+    /// Asked for at `now`, which is when the bill begins; made from `at` on, when the API gets
+    /// to it.
     fn create_one(
         &mut self,
         now: SimTime,

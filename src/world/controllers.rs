@@ -125,7 +125,7 @@ impl WorkQueues {
             flags.concurrent_service_endpoint_syncs,
             // --concurrent-horizontal-pod-autoscaler-syncs
             5,
-            // Disruption, node lifecycle, taint eviction, pod GC, cluster autoscaler: one loop each.
+            // One loop each: disruption, node lifecycle, taint eviction, pod GC, autoscaler.
             1,
             1,
             1,

@@ -204,11 +204,6 @@ impl World<'_> {
         self.observed.waiting_since = self.now;
     }
 
-    /// Pods without a node.
-    pub(super) fn waiting(&self) -> i64 {
-        self.observed.waiting
-    }
-
     /// The cluster autoscaler tells whether a node limit holds back pods.
     pub(super) fn at_limit(&mut self, limit: Option<String>) {
         match (self.observed.at_limit_since, limit) {

@@ -7,8 +7,6 @@ use super::client::TokenBucket;
 use super::event::Event;
 use super::world::World;
 use crate::api::event::EventType::{Normal, Warning};
-use crate::api::node::Node;
-use crate::api::pod::Pod;
 use crate::api::{NodeId, PodId};
 use crate::control::controllers::action::About;
 use crate::control::flags::SchedulerFlags;
@@ -25,11 +23,11 @@ pub(super) enum Notice {
     /// A pod appeared or changed.
     Pod(PodId),
     /// A pod is gone.
-    PodGone(PodId, Box<Pod>),
+    PodGone(PodId),
     /// A node appeared or changed.
     Node(NodeId),
     /// A node is gone.
-    NodeGone(NodeId, Box<Node>),
+    NodeGone(NodeId),
 }
 
 /// Time of a scheduling cycle beside the nodes it looks at, and per node. Fitted to the real
@@ -151,7 +149,7 @@ impl World<'_> {
                     driver.scheduler.add_pod(id, pod, now);
                 }
             }
-            Notice::PodGone(id, _) => {
+            Notice::PodGone(id) => {
                 if driver.known_pods.remove(id).is_some() {
                     driver.scheduler.remove_pod(id, now);
                 }
@@ -165,7 +163,7 @@ impl World<'_> {
                     driver.scheduler.add_node(id, node, now);
                 }
             }
-            Notice::NodeGone(id, _) => {
+            Notice::NodeGone(id) => {
                 if driver.known_nodes.remove(id).is_some() {
                     driver.scheduler.remove_node(id, now);
                 }

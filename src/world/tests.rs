@@ -200,34 +200,10 @@ fn a_step_in_demand_is_answered_by_the_autoscalers() {
     scenario.flags.cluster_autoscaler = Some(ClusterAutoscalerFlags::default());
     let mut keep = Keep::default();
     let run = run(&scenario, 1, EVERY, &mut keep, |_| {}).unwrap();
-    for row in &run.recorder.cluster {
-        println!(
-            "{:>5} off {:7.0} ok {:7.0} cap {:6.0} nodes {}/{} boot {} pods {}/{} unb {} des {} p95 {:?}",
-            row.time.whole_secs(),
-            row.offered,
-            row.served,
-            row.capacity_rps,
-            row.nodes_ready,
-            row.nodes,
-            row.nodes_booting,
-            row.pods_ready,
-            row.pods,
-            row.pods_unbound,
-            row.pods_desired,
-            row.latency.map(|l| l.p95)
-        );
-    }
     let last = run.recorder.cluster.last().unwrap().clone();
     assert!(last.pods_ready >= 25, "{last:?}");
     assert!(last.served / last.offered > 0.999);
-    for m in &run.recorder.totals.moments {
-        println!("{} {:?} {}", m.time, m.kind, m.text);
-    }
     drop(run);
-    for e in keep.events.iter().filter(|e| e.reason != "Pulled" && e.object_kind != "Pod").take(60)
-    {
-        println!("{} {} {}/{} {}", e.time, e.reason, e.object_kind, e.name, e.message);
-    }
 }
 
 #[test]
@@ -244,9 +220,6 @@ fn a_lost_node_is_replaced_after_its_tolerations() {
     let last = run.recorder.cluster.last().unwrap().clone();
     assert_eq!((last.pods_ready, last.nodes_ready), (6, 2), "{last:?}");
     drop(run);
-    for e in keep.events.iter().filter(|e| e.time > S(299)) {
-        println!("{} {} {}/{} {}", e.time, e.reason, e.object_kind, e.name, e.message);
-    }
     let evicted = keep.events.iter().find(|e| e.reason == "TaintManagerEviction").unwrap();
     let after = evicted.time.since(S(300)).as_secs_f64();
     assert!((345.0..360.0).contains(&after), "45 to 55 s, then 300 s: {after}");

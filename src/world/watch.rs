@@ -40,8 +40,8 @@ impl World<'_> {
             }
             Change::PodRemoved(id, pod) => self.pod_removed(id, *pod),
             Change::NodeCreated(id) | Change::NodeUpdated(id) => self.node_changed(id),
-            Change::NodeRemoved(id, node, _) => {
-                self.scheduler_sees(super::schedule::Notice::NodeGone(id, node));
+            Change::NodeRemoved(id, ..) => {
+                self.scheduler_sees(super::schedule::Notice::NodeGone(id));
                 self.notify(Key::NodeLifecycle);
                 self.notify(Key::PodGc);
                 self.notify(Key::ClusterAutoscaler);
@@ -144,7 +144,7 @@ impl World<'_> {
         self.network.remove_pod(self.now, id);
         self.record_pod(id, &pod, Some(self.now));
         self.pods.remove(id);
-        self.scheduler_sees(super::schedule::Notice::PodGone(id, Box::new(pod)));
+        self.scheduler_sees(super::schedule::Notice::PodGone(id));
     }
 
     /// Hands a pod's life to the record.

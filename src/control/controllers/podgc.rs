@@ -1,7 +1,7 @@
 //! The pod garbage collector: pods of nodes that no longer exist.
 //!
-//! Source: kubernetes `pkg/controller/podgc/gc_controller.go`, v1.37: a check each 20 s, a node must
-//! be missing for 40 s. Lazily evaluated: without orphans there is nothing to wake up for.
+//! Source: kubernetes `pkg/controller/podgc/gc_controller.go`, v1.37: a check each 20 s, a node
+//! must be missing for 40 s. Lazily evaluated: without orphans there is nothing to wake up for.
 
 use super::action::{About, Action, Outcome};
 use crate::api::event::EventType::Normal;

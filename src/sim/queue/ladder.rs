@@ -171,7 +171,7 @@ impl<E> EventQueue<E> {
 
     fn split(&mut self, mut events: Vec<Entry<E>>, start: u64, width: u64) {
         if events.len() <= SORTED || width == 1 {
-            events.sort_unstable_by(|a, b| b.key().cmp(&a.key()));
+            events.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.key()));
             let empty = std::mem::replace(&mut self.bottom, events);
             self.keep(empty);
             return;

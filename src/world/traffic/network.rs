@@ -209,16 +209,6 @@ impl Network {
         self.fronts.iter().map(|front| front.external).sum()
     }
 
-    /// Live and dead endpoints of a station, as of now.
-    pub fn endpoints_of(&self, station: usize) -> (u32, u32) {
-        (self.live[station], self.dead[station])
-    }
-
-    /// Pods that a Service is routed to.
-    pub fn routed(&self, service: usize) -> &[PodId] {
-        &self.fronts[service].routed
-    }
-
     /// Lets rates run through the call graph after any change.
     pub fn settle(&mut self, now: SimTime) {
         self.advance_entries(now);
@@ -401,11 +391,6 @@ impl Network {
         let external = self.external();
         let scale = self.order.iter().copied().fold(f64::INFINITY, narrowest);
         if external > 0.0 && scale.is_finite() { own.min(scale * external) } else { own }
-    }
-
-    /// The CPU a pod of a station may use, for a station whose model changes.
-    pub fn set_model(&mut self, station: usize, model: PodModel) {
-        self.stations[station].pod = model;
     }
 }
 

@@ -43,6 +43,7 @@ impl Response {
     }
 
     /// Mean time in the pod, seconds.
+    #[cfg(test)]
     pub fn mean(&self) -> f64 {
         self.service + self.wait_chance / self.wait_rate
     }

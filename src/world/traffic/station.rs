@@ -172,11 +172,13 @@ impl Station {
     }
 
     /// Requests piled up beyond what is being worked on.
+    #[cfg(test)]
     pub fn backlog(&self) -> f64 {
         self.backlog
     }
 
     /// Sums over the run up to the last change.
+    #[cfg(test)]
     pub fn total(&self) -> &Tally {
         &self.total
     }
@@ -252,9 +254,9 @@ impl Station {
         if slope == 0.0 {
             return SimTime::NEVER;
         }
-        // Rounded up, so that the level is met for certain.
+        // Past the level by a microsecond, so that it is met for certain whatever the rounding.
         let wait = SimDuration::from_secs_f64(distance / slope.abs());
-        self.since.saturating_add(wait + SimDuration(1))
+        self.since.saturating_add(wait + SimDuration::from_micros(1))
     }
 
     /// Integrates up to `now` and lets a level that was met change the regime.
@@ -363,9 +365,9 @@ impl Station {
         let cap = self.cap();
         let after = (before + self.slope() * seconds).clamp(0.0, cap.max(0.0));
         self.backlog = match self.regime {
-            // Within a nanosecond's worth of the level it is the level.
-            Regime::Filling if cap - after <= self.slope() * 2e-9 => cap,
-            Regime::Draining if after <= -self.slope() * 2e-9 => 0.0,
+            // Within a nanosecond's worth of the level, or rounding's, it is the level.
+            Regime::Filling if cap - after <= self.slope() * 2e-9 + cap * 1e-9 => cap,
+            Regime::Draining if after <= -self.slope() * 2e-9 + cap * 1e-9 => 0.0,
             Regime::Filling | Regime::Draining => after,
             _ => before,
         };
@@ -599,17 +601,33 @@ mod tests {
         assert_eq!(station.rates().failed, 0.0, "at first the queue takes it");
         let full = station.next_change();
         // 49 requests fit; the surplus is 50 a second.
-        assert!((full.as_secs_f64() - 0.98).abs() < 1e-6, "{full:?}");
+        assert!((0.98..0.980_002).contains(&full.as_secs_f64()), "{full:?}");
         station.look(full);
         assert!((station.rates().failed - 50.0).abs() < 1e-9, "then it fails");
         station.set(S(10), 51.0, 1, 0, 0);
         let empty = station.next_change();
-        assert!((empty.as_secs_f64() - 11.0).abs() < 1e-6, "49 requests at 49 a second: {empty:?}");
+        assert!((11.0..11.000_002).contains(&empty.as_secs_f64()), "49 at 49 a second: {empty:?}");
         station.look(empty);
         assert_eq!(station.backlog(), 0.0);
         station.look(S(20));
         let t = station.total();
         assert!((t.offered - t.served - t.failed).abs() < 1e-6, "every request is accounted for");
+    }
+
+    #[test]
+    fn a_level_that_is_reached_ever_so_slowly_is_reached() {
+        let mut station = Station::new(pod());
+        let mut looks = 0;
+        station.set(S(0), 100.0 + 1e-9, 1, 0, 0);
+        station.set(S(1), 150.0, 1, 0, 0);
+        station.look(SimTime(S(1).0 + 979_999_999));
+        station.set(SimTime(S(1).0 + 979_999_999), 100.0 + 1e-7, 1, 0, 0);
+        while station.next_change() <= S(100_000) && looks < 100 {
+            let at = station.next_change();
+            station.look(at);
+            looks += 1;
+        }
+        assert!(looks < 10, "no creeping towards it in nanoseconds: {looks}");
     }
 
     #[test]

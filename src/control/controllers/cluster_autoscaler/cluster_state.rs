@@ -1,6 +1,7 @@
 //! What the autoscaler believes of its groups: who is ready, what is on its way, what has failed.
 //!
-//! Source: cluster-autoscaler `clusterstate/clusterstate.go`, `utils/backoff/exponential_backoff.go`,
+//! Source: cluster-autoscaler `clusterstate/clusterstate.go`,
+//! `utils/backoff/exponential_backoff.go`,
 //! `core/static_autoscaler.go` (`removeOldUnregisteredNodes`), July 2026.
 
 use super::GroupView;

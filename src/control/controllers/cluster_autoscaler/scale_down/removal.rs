@@ -1,8 +1,8 @@
 //! Removing nodes in thought: do their pods find another place?
 //!
 //! Source: cluster-autoscaler `simulator/cluster.go` (`SimulateNodeRemoval`), `simulator/drain.go`,
-//! `simulator/drainability/rules/`, `core/scaledown/pdb/basic.go`, July 2026. What has been moved in
-//! thought stays moved for the nodes looked at next.
+//! `simulator/drainability/rules/`, `core/scaledown/pdb/basic.go`, July 2026. What has been moved
+//! in thought stays moved for the nodes looked at next.
 
 use super::super::scale_up::Scan;
 use super::super::simulator::{Bin, Mark, Needs};
@@ -15,7 +15,8 @@ use crate::control::scheduler::pod_info::PodInfo;
 use crate::units::{SimDuration, SimTime};
 use std::collections::BTreeMap;
 
-/// A pod that should have been gone for so long no longer counts (`PodLongTerminatingExtraThreshold`).
+/// A pod that should have been gone for so long no longer counts
+/// (`PodLongTerminatingExtraThreshold`).
 const LONG_TERMINATING: SimDuration = SimDuration::from_secs(30);
 
 /// The cluster while nodes are taken out of it in thought.
