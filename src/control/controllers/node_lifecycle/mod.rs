@@ -1,0 +1,409 @@
+//! The node-lifecycle controller: who has fallen silent, and which taints that earns.
+//!
+//! Source: kubernetes `pkg/controller/nodelifecycle/node_lifecycle_controller.go`, v1.37, and the
+//! recorded timelines of node losses. NoSchedule taints follow a node's conditions at once; at each
+//! check of the monitor silent nodes become Unknown, zones change state, and nodes join or leave
+//! their zone's queue for the NoExecute taint, which a rate limiter hands out.
+//!
+//! Lazily evaluated: only the checks that have something to do are asked for; with every node well
+//! there are none. A test holds that the result is that of checking every period.
+
+mod zones;
+
+use super::action::{About, Action, Outcome};
+use crate::api::event::EventType::{Normal, Warning};
+use crate::api::node::{Node, NodeReady};
+use crate::api::taint::{NOT_READY, Taint, TaintEffect, UNREACHABLE, UNSCHEDULABLE};
+use crate::api::{NodeId, PodId};
+use crate::control::flags::ControllerManagerFlags;
+use crate::store::Store;
+use crate::units::SimTime;
+use slotmap::SecondaryMap;
+use std::collections::VecDeque;
+use zones::{Zone, ZoneState};
+
+/// Pods that one sync marks not ready at most. Upstream marks them while taints go on; a sync's
+/// requests have to be answered before the next, so a large loss is marked in portions.
+const PORTION: usize = 50;
+
+/// What the controller sees of the kubelets' leases.
+pub trait Heartbeats {
+    /// The last renewal of a node's lease up to `now`.
+    fn last_renewal(&self, node: NodeId, now: SimTime) -> SimTime;
+    /// Since when a kubelet has not renewed; `None`: it renews.
+    fn silent_since(&self, node: NodeId) -> Option<SimTime>;
+}
+
+/// The controller's memory.
+#[derive(Clone, Debug, Default)]
+pub struct NodeLifecycle {
+    flags: ControllerManagerFlags,
+    /// Zones in the order of their first nodes.
+    zones: Vec<Zone>,
+    /// Each known node's zone.
+    zone_of: SecondaryMap<NodeId, usize>,
+    /// All zones are down: evictions have stopped.
+    all_down: bool,
+    /// When all zones ceased to be down; silence is counted from here at the earliest.
+    recovered: SimTime,
+    /// Pods of silent nodes that are still to be marked not ready.
+    to_mark: VecDeque<PodId>,
+    /// The first look has been taken.
+    begun: bool,
+}
+
+/// What a look at all nodes found.
+#[derive(Debug)]
+struct Look {
+    /// Nodes with anything to do about them, oldest first.
+    troubled: Vec<NodeId>,
+    /// When the monitor must check at the latest.
+    check_at: SimTime,
+}
+
+impl NodeLifecycle {
+    /// A controller with these flags.
+    pub fn new(flags: &ControllerManagerFlags) -> NodeLifecycle {
+        NodeLifecycle { flags: flags.clone(), ..NodeLifecycle::default() }
+    }
+
+    /// Looks at every node; to be called when a node changes, falls silent or reports again, and at
+    /// the instants that it asks for.
+    pub fn sync(&mut self, store: &Store, heartbeats: &dyn Heartbeats, now: SimTime) -> Outcome {
+        let mut outcome = Outcome::idle();
+        self.zone_of.retain(|id, _| store.node(id).is_some());
+        self.forget_queued_nodes_that_are_gone(store);
+        let is_check = now.next_on_grid(SimTime::ZERO, self.flags.node_monitor_period) == now;
+        let mut taints = Vec::new();
+        let mut found_silent = Vec::new();
+        if is_check {
+            found_silent = self.check(store, heartbeats, now, &mut taints, &mut outcome);
+        }
+        let look = self.look(store, heartbeats, now);
+        for id in &look.troubled {
+            if let Some(node) = store.node(*id) {
+                let ready = if found_silent.contains(id) { NodeReady::Unknown } else { node.ready };
+                taint_no_schedule(*id, node, ready, &mut taints);
+            }
+        }
+        self.taint_by_rate(store, &found_silent, now, &mut taints);
+        if !taints.is_empty() {
+            outcome.batches.push(taints);
+        }
+        self.mark_pods(store, &found_silent, &mut outcome);
+        self.begun |= is_check;
+        outcome.wake(look.check_at);
+        let token = self.zones.iter().map(Zone::next_token).min().unwrap_or(SimTime::NEVER);
+        outcome.wake(token.max(SimTime(now.0 + 1)));
+        if !self.to_mark.is_empty() {
+            outcome.wake(SimTime(now.0 + 1));
+        }
+        outcome
+    }
+
+    /// One check of the monitor (`monitorNodeHealth`); returns nodes found silent.
+    fn check(
+        &mut self,
+        store: &Store,
+        heartbeats: &dyn Heartbeats,
+        now: SimTime,
+        taints: &mut Vec<Action>,
+        outcome: &mut Outcome,
+    ) -> Vec<NodeId> {
+        let mut nodes: Vec<(u64, NodeId)> = store
+            .nodes()
+            .filter(|(id, node)| {
+                !self.zone_of.contains_key(*id) || self.is_troubled(*id, node, heartbeats)
+            })
+            .map(|(id, node)| (node.uid, id))
+            .collect();
+        nodes.sort_unstable();
+        let mut silent = Vec::new();
+        for (_, id) in nodes {
+            let Some(node) = store.node(id) else { continue };
+            self.register(id, node, outcome);
+            let mut ready = node.ready;
+            if ready != NodeReady::Unknown && self.silent_at(id, node, heartbeats, now) <= now {
+                ready = NodeReady::Unknown;
+                silent.push(id);
+                self.lose(id, node, store, outcome);
+            }
+            self.queue_or_clear(id, node, ready, taints);
+        }
+        self.count(store, &silent);
+        self.handle_disruption(store, now, taints);
+        silent
+    }
+
+    /// A node is seen for the first time.
+    fn register(&mut self, id: NodeId, node: &Node, outcome: &mut Outcome) {
+        if self.zone_of.contains_key(id) {
+            return;
+        }
+        let known = self.zones.iter().position(|zone| zone.name == node.zone());
+        let zone = known.unwrap_or_else(|| {
+            self.zones.push(Zone::new(node.zone(), &self.flags));
+            self.zones.len() - 1
+        });
+        self.zone_of.insert(id, zone);
+        // Nodes that were there before the controller are no news.
+        if self.begun {
+            let message = format!("Registered Node {} in Controller", node.name);
+            let (reason, about) = ("RegisteredNode", About::Node(id));
+            outcome.then(Action::Event { kind: Normal, reason, about, message });
+        }
+    }
+
+    /// The check at which a node's silence has lasted for the grace period: that long after the
+    /// check which saw its last renewal. Upstream compares strictly, but its checks drift by some
+    /// milliseconds, so that the tenth check after the last sight finds it.
+    fn silent_at(
+        &self,
+        id: NodeId,
+        node: &Node,
+        heartbeats: &dyn Heartbeats,
+        now: SimTime,
+    ) -> SimTime {
+        if heartbeats.silent_since(id).is_none() {
+            return SimTime::NEVER;
+        }
+        let period = self.flags.node_monitor_period;
+        let reported = heartbeats.last_renewal(id, now).max(node.created).max(node.ready_changed);
+        let seen = reported.next_on_grid(SimTime::ZERO, period).max(self.recovered);
+        (seen + self.flags.node_monitor_grace_period).next_on_grid(SimTime::ZERO, period)
+    }
+
+    /// A node turns Unknown, and its pods not ready.
+    fn lose(&mut self, id: NodeId, node: &Node, store: &Store, outcome: &mut Outcome) {
+        outcome.then(Action::NodeUnknown { node: id });
+        if node.ready != NodeReady::True {
+            return;
+        }
+        let (reason, about) = ("NodeNotReady", About::Node(id));
+        let message = format!("Node {} status is now: NodeNotReady", node.name);
+        outcome.then(Action::Event { kind: Normal, reason, about, message });
+        self.to_mark.extend(store.pods_on(id));
+    }
+
+    /// Unready nodes wait in their zone's queue for the NoExecute taint; ready ones lose it
+    /// (`processTaintBaseEviction`).
+    fn queue_or_clear(&mut self, id: NodeId, node: &Node, ready: NodeReady, out: &mut Vec<Action>) {
+        let Some(zone) = self.zone_of.get(id).copied() else { return };
+        let has = |key: &str| node.has_taint(key, TaintEffect::NoExecute);
+        let Some(wanted) = taint_of(ready) else {
+            self.clear(id, node, out);
+            return;
+        };
+        let opposite = if wanted == NOT_READY { UNREACHABLE } else { NOT_READY };
+        if has(opposite) {
+            // Swapped at once, whatever the rate.
+            out.extend(remove(id, opposite, TaintEffect::NoExecute));
+            if !has(wanted) {
+                out.push(add(id, wanted, TaintEffect::NoExecute));
+            }
+        } else if !has(wanted) {
+            self.zones[zone].queue.insert((node.uid, id));
+        }
+    }
+
+    /// Takes a node's NoExecute taints back and it out of the queue (`markNodeAsReachable`).
+    fn clear(&mut self, id: NodeId, node: &Node, out: &mut Vec<Action>) {
+        for key in [UNREACHABLE, NOT_READY] {
+            if node.has_taint(key, TaintEffect::NoExecute) {
+                out.extend(remove(id, key, TaintEffect::NoExecute));
+            }
+        }
+        if let Some(zone) = self.zone_of.get(id).copied() {
+            self.zones[zone].queue.remove(&(node.uid, id));
+        }
+    }
+
+    /// Counts nodes and unready ones by zone; `silent` are about to become Unknown.
+    fn count(&mut self, store: &Store, silent: &[NodeId]) {
+        for zone in &mut self.zones {
+            (zone.size, zone.unready) = (0, 0);
+        }
+        for (id, node) in store.nodes() {
+            let Some(zone) = self.zone_of.get(id).copied() else { continue };
+            self.zones[zone].size += 1;
+            let unready = node.ready != NodeReady::True || silent.contains(&id);
+            self.zones[zone].unready += u32::from(unready);
+        }
+    }
+
+    /// Zones change state, and with all of them down evictions stop.
+    fn handle_disruption(&mut self, store: &Store, now: SimTime, taints: &mut Vec<Action>) {
+        let flags = self.flags.clone();
+        let all_down = self.would_all_be_down();
+        if all_down && !self.all_down {
+            for (id, node) in store.nodes() {
+                self.clear(id, node, taints);
+            }
+            self.zones.iter_mut().for_each(|zone| zone.stop(now));
+        } else if !all_down {
+            if self.all_down {
+                // The controller doubts itself: everybody gets a fresh grace period.
+                self.recovered = now;
+            }
+            for zone in &mut self.zones {
+                let state = zone.computed_state(&flags);
+                if zone.state != state || self.all_down {
+                    zone.enter(state, &flags, now);
+                }
+            }
+        }
+        self.all_down = all_down;
+    }
+
+    fn would_all_be_down(&self) -> bool {
+        let mut present = self.zones.iter().filter(|zone| zone.size > 0).peekable();
+        let any = present.peek().is_some();
+        any && present.all(|zone| zone.computed_state(&self.flags) == ZoneState::FullDisruption)
+    }
+
+    /// One node after another gets its NoExecute taint, as fast as its zone allows
+    /// (`doNoExecuteTaintingPass`).
+    fn taint_by_rate(
+        &mut self,
+        store: &Store,
+        silent: &[NodeId],
+        now: SimTime,
+        out: &mut Vec<Action>,
+    ) {
+        for zone in &mut self.zones {
+            while let Some(id) = zone.pop(now) {
+                let Some(node) = store.node(id) else { continue };
+                let ready = if silent.contains(&id) { NodeReady::Unknown } else { node.ready };
+                if let Some(key) = taint_of(ready) {
+                    out.push(add(id, key, TaintEffect::NoExecute));
+                }
+            }
+        }
+    }
+
+    fn forget_queued_nodes_that_are_gone(&mut self, store: &Store) {
+        for zone in self.zones.iter_mut().filter(|zone| !zone.queue.is_empty()) {
+            zone.queue.retain(|(_, id)| store.node(*id).is_some());
+        }
+    }
+
+    /// Marks a portion of the pods of silent nodes not ready.
+    fn mark_pods(&mut self, store: &Store, silent: &[NodeId], outcome: &mut Outcome) {
+        let mut batch = Vec::new();
+        while batch.len() < 2 * PORTION {
+            let Some(id) = self.to_mark.pop_front() else { break };
+            let Some(pod) = store.pod(id).filter(|pod| pod.ready) else { continue };
+            let Some(node_id) = pod.node else { continue };
+            let reports = store.node(node_id).is_none_or(|node| node.ready == NodeReady::True);
+            if reports && !silent.contains(&node_id) {
+                // The node is back, or gone: its pods' conditions are no longer ours to set.
+                continue;
+            }
+            batch.push(Action::MarkPodNotReady { pod: id });
+            let (reason, about) = ("NodeNotReady", About::Pod(id));
+            let message = "Node is not ready".to_string();
+            batch.push(Action::Event { kind: Warning, reason, about, message });
+        }
+        if !batch.is_empty() {
+            outcome.batches.push(batch);
+        }
+    }
+
+    /// Whether there may be anything to do about a node: most are well, and are passed over.
+    fn is_troubled(&self, id: NodeId, node: &Node, heartbeats: &dyn Heartbeats) -> bool {
+        node.ready != NodeReady::True
+            || node.unschedulable
+            || !node.taints.is_empty()
+            || heartbeats.silent_since(id).is_some()
+            || self.is_queued(id, node)
+    }
+
+    fn is_queued(&self, id: NodeId, node: &Node) -> bool {
+        let zone = self.zone_of.get(id).and_then(|zone| self.zones.get(*zone));
+        zone.is_some_and(|z| !z.queue.is_empty() && z.queue.contains(&(node.uid, id)))
+    }
+
+    /// Finds the nodes to look after, and when the monitor has something to do.
+    fn look(&mut self, store: &Store, heartbeats: &dyn Heartbeats, now: SimTime) -> Look {
+        let period = self.flags.node_monitor_period;
+        let next = SimTime(now.0 + 1).next_on_grid(SimTime::ZERO, period);
+        let mut look = Look { troubled: Vec::new(), check_at: SimTime::NEVER };
+        let mut troubled: Vec<(u64, NodeId)> = Vec::new();
+        for (id, node) in store.nodes() {
+            if !self.zone_of.contains_key(id) {
+                look.check_at = next;
+            }
+            if !self.is_troubled(id, node, heartbeats) {
+                continue;
+            }
+            troubled.push((node.uid, id));
+            if self.has_business(id, node) {
+                look.check_at = next;
+            } else if node.ready != NodeReady::Unknown {
+                let silent = self.silent_at(id, node, heartbeats, now);
+                look.check_at = look.check_at.min(silent.max(next));
+            }
+        }
+        if look.check_at != next && !troubled.is_empty() && self.zones_would_change(store) {
+            look.check_at = next;
+        }
+        troubled.sort_unstable();
+        look.troubled = troubled.into_iter().map(|(_, id)| id).collect();
+        look
+    }
+
+    /// Whether the next check would queue a node, or take its taints back.
+    fn has_business(&self, id: NodeId, node: &Node) -> bool {
+        let has = |key: &str| node.has_taint(key, TaintEffect::NoExecute);
+        let queued = self.is_queued(id, node);
+        match taint_of(node.ready) {
+            None => queued || has(NOT_READY) || has(UNREACHABLE),
+            Some(NOT_READY) => has(UNREACHABLE) || !(has(NOT_READY) || queued),
+            Some(_) => has(NOT_READY) || !(has(UNREACHABLE) || queued),
+        }
+    }
+
+    /// Whether zones have other states than the last check gave them.
+    fn zones_would_change(&mut self, store: &Store) -> bool {
+        self.count(store, &[]);
+        let flags = &self.flags;
+        let all_down = self.would_all_be_down();
+        if all_down || self.all_down {
+            return all_down != self.all_down;
+        }
+        self.zones.iter().any(|zone| zone.size > 0 && zone.state != zone.computed_state(flags))
+    }
+}
+
+/// NoSchedule taints follow condition and cordon (`doNoScheduleTaintingPass`).
+fn taint_no_schedule(id: NodeId, node: &Node, ready: NodeReady, out: &mut Vec<Action>) {
+    let condition = taint_of(ready);
+    for key in [NOT_READY, UNREACHABLE, UNSCHEDULABLE] {
+        let wanted = condition == Some(key) || (key == UNSCHEDULABLE && node.unschedulable);
+        let has = node.has_taint(key, TaintEffect::NoSchedule);
+        if wanted && !has {
+            out.push(add(id, key, TaintEffect::NoSchedule));
+        } else if has && !wanted {
+            out.extend(remove(id, key, TaintEffect::NoSchedule));
+        }
+    }
+}
+
+fn add(node: NodeId, key: &str, effect: TaintEffect) -> Action {
+    Action::AddTaint { node, taint: Taint::new(key, effect, SimTime::ZERO) }
+}
+
+fn remove(node: NodeId, key: &str, effect: TaintEffect) -> Option<Action> {
+    Some(Action::RemoveTaint { node, key: key.into(), effect })
+}
+
+fn taint_of(ready: NodeReady) -> Option<&'static str> {
+    match ready {
+        NodeReady::True => None,
+        NodeReady::False => Some(NOT_READY),
+        NodeReady::Unknown => Some(UNREACHABLE),
+    }
+}
+
+#[cfg(test)]
+mod tests;
