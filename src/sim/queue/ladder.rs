@@ -1,209 +1,183 @@
-//! The ladder queue. See the head of the room for what it promises.
+//! All but the nearest events, in buckets that are split as they come near.
+//!
+//! It does not know the present: it is asked for what comes next.
 
-use super::{Entry, Fired, Phase};
-use crate::units::SimTime;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use super::Entry;
+use super::bucket::{Bucket, Chunks};
+use super::front::{Front, SORTED_AT_ONCE};
 
-/// Events that are worth sorting at once.
-const SORTED: usize = 64;
-/// Events per bucket that a rung aims at.
-const PER_BUCKET: usize = 12;
-/// Most buckets of a rung: its headers stay in cache.
-const MOST_BUCKETS: usize = 1 << 16;
+/// A bucket is split such that about so many events are left in each part, if they lie evenly.
+const EVENTS_PER_BUCKET: usize = 8;
 
-/// The pending events.
-pub struct EventQueue<E> {
-    /// The nearest events, latest first: the next one is the last.
-    bottom: Vec<Entry<E>>,
-    /// Events planned among the nearest when those were many.
-    crowd: BinaryHeap<Reverse<Entry<E>>>,
-    /// Buckets, coarsest rung first; each rung splits the bucket that the one before is at.
+/// A rung has between 2^3 and 2^10 buckets, unless that would be finer than a nanosecond. More
+/// would not stay in a fast cache while events are dealt out to them.
+const RUNG_BITS: (u32, u32) = (3, 10);
+
+/// Rungs, outermost first, and the bucket of everything after them.
+pub(super) struct Ladder<E> {
     rungs: Vec<Rung<E>>,
-    /// Events at or after `top_start`, unsorted.
-    top: Vec<Entry<E>>,
-    top_start: u64,
-    /// Bucket vectors to be used again.
-    spare: Vec<Vec<Entry<E>>>,
+    top: Bucket<E>,
+    /// The end of the outermost rung: events from here on are in `top`.
+    top_from: u64,
     len: usize,
-    seq: u64,
-    now: u64,
+    pub(super) chunks: Chunks<E>,
+    /// Rungs that have been worked off, kept for their buckets.
+    spare: Vec<Rung<E>>,
 }
 
-/// Equal stretches of time, each with its events unsorted.
-struct Rung<E> {
-    start: u64,
-    width: u64,
-    /// The first bucket that has not been taken out.
-    current: usize,
-    buckets: Vec<Vec<Entry<E>>>,
-}
-
-impl<E> Rung<E> {
-    /// Where the buckets that are left begin.
-    fn frontier(&self) -> u64 {
-        self.start.saturating_add(self.width.saturating_mul(self.current as u64))
-    }
-}
-
-impl<E> Default for EventQueue<E> {
+impl<E> Default for Ladder<E> {
     fn default() -> Self {
-        EventQueue {
-            bottom: Vec::new(),
-            crowd: BinaryHeap::new(),
+        Ladder {
             rungs: Vec::new(),
-            top: Vec::new(),
-            top_start: 0,
-            spare: Vec::new(),
+            top: Bucket::default(),
+            top_from: 0,
             len: 0,
-            seq: 0,
-            now: 0,
+            chunks: Chunks::default(),
+            spare: Vec::new(),
         }
     }
 }
 
-impl<E> EventQueue<E> {
-    /// Plans an event. Planning before the last event handled is a bug.
-    pub fn push(&mut self, time: SimTime, phase: Phase, event: E) {
-        assert!(time.0 >= self.now, "an event is planned in the past");
-        let entry = Entry::new(time, phase, self.seq, event);
-        self.seq += 1;
+impl<E> Ladder<E> {
+    /// Takes an event that lies after the front.
+    pub(super) fn push(&mut self, entry: Entry<E>) {
         self.len += 1;
-        self.place(entry);
-    }
-
-    fn place(&mut self, entry: Entry<E>) {
-        if entry.time >= self.top_start {
-            self.top.push(entry);
+        if entry.time >= self.top_from {
+            self.top.push(entry, &mut self.chunks);
             return;
         }
-        for rung in &mut self.rungs {
-            if entry.time >= rung.frontier() {
-                let at = ((entry.time - rung.start) / rung.width) as usize;
-                rung.buckets[at].push(entry);
-                return;
-            }
-        }
-        if self.bottom.len() < SORTED {
-            let at = self.bottom.partition_point(|other| other.key() > entry.key());
-            self.bottom.insert(at, entry);
-        } else {
-            self.crowd.push(Reverse(entry));
-        }
+        // Inner rungs end earlier. What lies between the end of one and the end of the bucket that
+        // it was split off from goes back into that bucket.
+        let inner = self.rungs[1..].iter().take_while(|rung| entry.time < rung.end).count();
+        self.rungs[inner].push(entry, &mut self.chunks);
     }
 
-    /// Takes the next event.
-    pub fn pop(&mut self) -> Option<Fired<E>> {
-        self.settle();
-        let from_crowd = match (self.bottom.last(), self.crowd.peek()) {
-            (Some(sorted), Some(Reverse(other))) => other.key() < sorted.key(),
-            (sorted, _) => sorted.is_none(),
-        };
-        let entry = if from_crowd {
-            self.crowd.pop().map(|Reverse(entry)| entry)
-        } else {
-            self.bottom.pop()
-        }?;
-        self.len -= 1;
-        self.now = entry.time;
-        Some(entry.fire())
-    }
-
-    /// When the next event is due.
-    pub fn peek_time(&mut self) -> Option<SimTime> {
-        self.settle();
-        let sorted = self.bottom.last().map(Entry::key);
-        let other = self.crowd.peek().map(|Reverse(entry)| entry.key());
-        let next = match (sorted, other) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        next.map(|(time, _)| SimTime(time))
-    }
-
-    /// How many events are pending.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether none is.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Brings the nearest events to the bottom, if there are none.
-    fn settle(&mut self) {
-        while self.bottom.is_empty() && self.crowd.is_empty() {
-            let Some(rung) = self.rungs.last_mut() else {
-                if self.top.is_empty() {
-                    return;
+    /// Moves the next events into `front`, which is empty, and returns the instant up to which the
+    /// front now answers: all of time, if nothing is left in the ladder.
+    pub(super) fn refill(&mut self, front: &mut Front<E>) -> u64 {
+        if self.len == 0 {
+            self.spare.append(&mut self.rungs);
+            self.top_from = 0;
+            front.fill((0, 0), 0, |_| ());
+            return u64::MAX;
+        }
+        loop {
+            let (bucket, bucket_end) = match self.rungs.last_mut() {
+                None => {
+                    self.top_from = 0;
+                    (&mut self.top, u64::MAX)
                 }
-                self.open_top();
-                continue;
+                Some(rung) => match rung.next_bucket() {
+                    Some(at) => rung.open(at),
+                    None => {
+                        self.spare.extend(self.rungs.pop());
+                        continue;
+                    }
+                },
             };
-            let next = rung.buckets[rung.current..].iter().position(|bucket| !bucket.is_empty());
-            let Some(skip) = next else {
-                self.close_rung();
-                continue;
-            };
-            let at = rung.current + skip;
-            let (start, width) = (rung.start + rung.width * at as u64, rung.width);
-            rung.current = at + 1;
-            let fresh = self.spare.pop().unwrap_or_default();
-            let bucket = std::mem::replace(&mut rung.buckets[at], fresh);
-            self.open_bucket(bucket, start, width);
-        }
-    }
-
-    /// Splits what lies unsorted: into the bottom if it is little, else into a first rung.
-    fn open_top(&mut self) {
-        let top = std::mem::take(&mut self.top);
-        let first = top.iter().map(|entry| entry.time).min().unwrap_or(0);
-        let last = top.iter().map(|entry| entry.time).max().unwrap_or(0);
-        self.top_start = last.saturating_add(1);
-        self.split(top, first, last - first + 1);
-    }
-
-    /// Splits a bucket of a rung that covers `width` from `start` on.
-    fn open_bucket(&mut self, bucket: Vec<Entry<E>>, start: u64, width: u64) {
-        self.split(bucket, start, width);
-    }
-
-    fn split(&mut self, mut events: Vec<Entry<E>>, start: u64, width: u64) {
-        if events.len() <= SORTED || width == 1 {
-            events.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.key()));
-            let empty = std::mem::replace(&mut self.bottom, events);
-            self.keep(empty);
-            return;
-        }
-        let wanted = (events.len() / PER_BUCKET).clamp(2, MOST_BUCKETS) as u64;
-        let each = width.div_ceil(wanted).max(1);
-        let count = width.div_ceil(each) as usize;
-        let mut buckets = Vec::with_capacity(count);
-        for _ in 0..count {
-            buckets.push(self.spare.pop().unwrap_or_default());
-        }
-        for entry in events.drain(..) {
-            buckets[((entry.time - start) / each) as usize].push(entry);
-        }
-        self.keep(events);
-        self.rungs.push(Rung { start, width: each, current: 0, buckets });
-    }
-
-    /// A rung whose time has passed.
-    fn close_rung(&mut self) {
-        if let Some(rung) = self.rungs.pop() {
-            for bucket in rung.buckets {
-                self.keep(bucket);
+            let (span, count) = ((bucket.first(), bucket.differ()), bucket.len());
+            if count <= SORTED_AT_ONCE || span.1 == 0 {
+                self.len -= count;
+                let chunks = &mut self.chunks;
+                front.fill(span, count, |row| {
+                    row.reserve(count);
+                    bucket.empty_into(chunks, |entry, _| row.push_back(entry));
+                });
+                // An instant with very many events is better kept apart from others.
+                return if count > SORTED_AT_ONCE { span.0 + 1 } else { bucket_end };
             }
+            let mut crowded = std::mem::take(bucket);
+            let mut rung = self.rung_for(span, count, bucket_end);
+            crowded.empty_into(&mut self.chunks, |entry, chunks| rung.push(entry, chunks));
+            self.rungs.push(rung);
         }
     }
 
-    /// Keeps a vector's memory for later, within bounds: memory follows live events.
-    fn keep(&mut self, vector: Vec<Entry<E>>) {
-        let small = vector.capacity() <= 4 * SORTED;
-        if small && vector.capacity() > 0 && self.spare.len() * PER_BUCKET <= self.len + 1024 {
-            self.spare.push(vector);
+    /// Takes all events of `front`, which answered up to `window_end`, back into a rung.
+    pub(super) fn take_back(&mut self, front: &mut Front<E>, window_end: u64) {
+        let count = front.len();
+        let mut rung = self.rung_for(front.span(), count, window_end);
+        front.empty_into(|entry| rung.push(entry, &mut self.chunks));
+        self.len += count;
+        self.rungs.push(rung);
+    }
+
+    /// A rung, empty as yet, for `count` events the times of which differ from `first` in the bits
+    /// `differ`, and are before `limit`.
+    fn rung_for(&mut self, (first, differ): (u64, u64), count: usize, limit: u64) -> Rung<E> {
+        let width = u64::BITS - differ.leading_zeros();
+        let wanted = (count / EVENTS_PER_BUCKET).max(1).ilog2();
+        let bits = wanted.clamp(RUNG_BITS.0, RUNG_BITS.1).min(width);
+        let base = first & u64::MAX.checked_shl(width).unwrap_or(0);
+        let end = 1u64.checked_shl(width).and_then(|length| base.checked_add(length));
+        let end = end.unwrap_or(u64::MAX).min(limit);
+        if self.rungs.is_empty() {
+            self.top_from = end;
         }
+        let mut rung = self.spare.pop().unwrap_or_default();
+        rung.reuse(base, width - bits, end, 1 << bits);
+        rung
+    }
+}
+
+const WORDS: usize = (1 << RUNG_BITS.1) / u64::BITS as usize;
+
+/// A span of time in buckets of equal width.
+struct Rung<E> {
+    base: u64,
+    end: u64,
+    /// Buckets are 2^shift nanoseconds wide.
+    shift: u32,
+    /// All buckets of words before this one are empty.
+    from_word: usize,
+    /// A bit for each bucket that has events.
+    occupied: [u64; WORDS],
+    buckets: Vec<Bucket<E>>,
+}
+
+impl<E> Default for Rung<E> {
+    fn default() -> Self {
+        let buckets = Vec::new();
+        Rung { base: 0, end: 0, shift: 0, from_word: 0, occupied: [0; WORDS], buckets }
+    }
+}
+
+impl<E> Rung<E> {
+    fn reuse(&mut self, base: u64, shift: u32, end: u64, buckets: usize) {
+        (self.base, self.shift, self.end) = (base, shift, end);
+        (self.from_word, self.occupied) = (0, [0; WORDS]);
+        if self.buckets.len() < buckets {
+            self.buckets.resize_with(buckets, Bucket::default);
+        }
+    }
+
+    fn push(&mut self, entry: Entry<E>, chunks: &mut Chunks<E>) {
+        let at = ((entry.time - self.base) >> self.shift) as usize;
+        self.occupied[at / 64] |= 1 << (at % 64);
+        self.buckets[at].push(entry, chunks);
+    }
+
+    /// The first bucket with events.
+    fn next_bucket(&mut self) -> Option<usize> {
+        while self.from_word < WORDS {
+            let word = self.occupied[self.from_word];
+            if word != 0 {
+                return Some(self.from_word * 64 + word.trailing_zeros() as usize);
+            }
+            self.from_word += 1;
+        }
+        None
+    }
+
+    /// The bucket, now to be emptied, and the instant at which it ends.
+    fn open(&mut self, at: usize) -> (&mut Bucket<E>, u64) {
+        self.occupied[at / 64] &= !(1 << (at % 64));
+        let end = u128::from(self.base) + ((at as u128 + 1) << self.shift);
+        let end = u64::try_from(end).unwrap_or(u64::MAX).min(self.end);
+        (&mut self.buckets[at], end)
     }
 }
