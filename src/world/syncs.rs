@@ -2,7 +2,7 @@
 
 use super::controllers::Key;
 use super::world::World;
-use crate::api::{DeploymentId, HpaId, NodeId};
+use crate::api::{DeploymentId, HpaId, NodeId, PodId};
 use crate::control::controllers::cluster_autoscaler::{ClusterAutoscaler, GroupView, Held};
 use crate::control::controllers::node_lifecycle::{Heartbeats, NodeLifecycle};
 use crate::control::controllers::podautoscaler::PodAutoscaler;
@@ -36,7 +36,7 @@ impl Controllers {
             podautoscaler: PodAutoscaler::new(flags),
             node_lifecycle: NodeLifecycle::new(flags),
             taint_eviction: TaintEviction::default(),
-            podgc: PodGc::default(),
+            podgc: PodGc::new(flags),
             cluster_autoscaler: scenario
                 .flags
                 .cluster_autoscaler
@@ -178,6 +178,31 @@ impl World<'_> {
         let name = self.store.node(node).map_or_else(String::new, |n| n.name.to_string());
         self.tell_once(Moment::NodeLost, || {
             format!("node {name} is found silent: its pods count as not ready")
+        });
+    }
+
+    /// A pod was bound, marked, removed or changed its status: those who take pods away hear of it.
+    pub(super) fn tell_collectors(&mut self, pod: PodId) {
+        let ended = self.with_controllers(|controllers, world| {
+            controllers.taint_eviction.pod_changed(pod);
+            controllers.podgc.pod_changed(pod, &world.store);
+            world.store.pod(pod).is_some_and(|p| p.phase.is_terminal())
+        });
+        if ended {
+            self.notify(Key::PodGc);
+        }
+    }
+
+    /// A node appeared or changed: its taints may have.
+    pub(super) fn tell_of_changed_node(&mut self, node: NodeId) {
+        self.with_controllers(|controllers, _| controllers.taint_eviction.node_changed(node));
+    }
+
+    /// A node object is gone; these pods were bound to it.
+    pub(super) fn tell_of_lost_node(&mut self, node: NodeId, orphans: &[PodId]) {
+        self.with_controllers(|controllers, _| {
+            controllers.taint_eviction.node_changed(node);
+            controllers.podgc.node_removed(node, orphans);
         });
     }
 

@@ -29,10 +29,12 @@ impl World<'_> {
             Change::PodBound(id) => self.pod_bound(id),
             Change::PodUpdated(id) => {
                 self.pod_changed(id);
+                self.tell_collectors(id);
                 self.scheduler_sees(super::schedule::Notice::Pod(id));
             }
             Change::PodMarked(id) => {
                 self.pod_changed(id);
+                self.tell_collectors(id);
                 self.scheduler_sees(super::schedule::Notice::Pod(id));
                 if self.store.pod(id).is_some_and(|p| p.node.is_some()) {
                     self.plan_pod(self.now + self.watch_latency(), id, PodStep::Stop);
@@ -40,8 +42,9 @@ impl World<'_> {
             }
             Change::PodRemoved(id, pod) => self.pod_removed(id, *pod),
             Change::NodeCreated(id) | Change::NodeUpdated(id) => self.node_changed(id),
-            Change::NodeRemoved(id, ..) => {
-                self.scheduler_sees(super::schedule::Notice::NodeGone(id));
+            Change::NodeRemoved(id, node, orphans) => {
+                self.tell_of_lost_node(id, &orphans);
+                self.scheduler_sees(super::schedule::Notice::NodeGone(id, node));
                 self.notify(Key::NodeLifecycle);
                 self.notify(Key::PodGc);
                 self.notify(Key::ClusterAutoscaler);
@@ -107,6 +110,7 @@ impl World<'_> {
 
     fn pod_bound(&mut self, id: PodId) {
         self.pod_changed(id);
+        self.tell_collectors(id);
         self.scheduler_sees(super::schedule::Notice::Pod(id));
         self.plan_pod(self.now + self.watch_latency(), id, PodStep::Seen);
         self.notify(Key::TaintEviction);
@@ -134,6 +138,7 @@ impl World<'_> {
             self.notify(Key::ReplicaSet(owner));
         }
         self.notify_selectors(id);
+        self.tell_collectors(id);
         self.notify(Key::ClusterAutoscaler);
         if pod.node.is_none() {
             self.waiting_pods(-1);
@@ -173,6 +178,7 @@ impl World<'_> {
 
     fn node_changed(&mut self, id: NodeId) {
         self.scheduler_sees(super::schedule::Notice::Node(id));
+        self.tell_of_changed_node(id);
         self.notify(Key::NodeLifecycle);
         self.notify(Key::TaintEviction);
         self.notify(Key::ClusterAutoscaler);

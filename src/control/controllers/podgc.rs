@@ -1,68 +1,210 @@
-//! The pod garbage collector: pods of nodes that no longer exist.
+//! The pod garbage collector: pods of nodes that no longer exist, and ended pods beyond a number.
 //!
-//! Source: kubernetes `pkg/controller/podgc/gc_controller.go`, v1.37: a check each 20 s, a node
-//! must be missing for 40 s. Lazily evaluated: without orphans there is nothing to wake up for.
+//! Source: kubernetes `pkg/controller/podgc/gc_controller.go`, v1.37: a check each 20 s; a node must
+//! be missing for 40 s after the check that found it so. Lazily evaluated: it is told which nodes
+//! went with pods still bound to them and which pods ended; without such there is nothing to wake
+//! up for. Pods on nodes tainted `out-of-service` are not modelled, nor unscheduled terminating
+//! ones: those are gone at once.
 
-use super::action::{About, Action, Outcome};
-use crate::api::event::EventType::Normal;
+use super::action::{Action, Outcome};
+use crate::api::pod::Pod;
 use crate::api::{NodeId, PodId};
 use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+/// Between two checks (`gcCheckPeriod`).
 const CHECK: SimDuration = SimDuration::from_secs(20);
+/// How long a node must be missing (`quarantineTime`).
 const QUARANTINE: SimDuration = SimDuration::from_secs(40);
 
-/// The controller's memory: missing nodes, and when each was found missing.
+/// A node that is gone, and the pods that were bound to it.
+#[derive(Debug)]
+struct Missing {
+    /// When its quarantine ends; never: no check has found it missing yet.
+    until: SimTime,
+    pods: Vec<PodId>,
+}
+
+/// The controller's memory.
 #[derive(Debug, Default)]
 pub struct PodGc {
-    missing: BTreeMap<NodeId, SimTime>,
+    /// `--terminated-pod-gc-threshold`; 0: ended pods are left alone.
+    threshold: usize,
+    missing: BTreeMap<NodeId, Missing>,
+    /// Ended pods, oldest first: those that are beyond the threshold go in this order.
+    ended: BTreeSet<(SimTime, u64, PodId)>,
 }
 
 impl PodGc {
     /// A controller with these flags.
-    pub fn new(_flags: &ControllerManagerFlags) -> PodGc {
-        PodGc::default()
+    pub fn new(flags: &ControllerManagerFlags) -> PodGc {
+        PodGc { threshold: flags.terminated_pod_gc_threshold as usize, ..PodGc::default() }
     }
 
     /// A node object is gone; `pods` were bound to it (as [`crate::store::Change::NodeRemoved`]
     /// tells).
-    pub fn node_removed(&mut self, _node: NodeId, _pods: &[PodId]) {}
+    pub fn node_removed(&mut self, node: NodeId, pods: &[PodId]) {
+        if !pods.is_empty() {
+            let missing = Missing { until: SimTime::NEVER, pods: pods.to_vec() };
+            self.missing.insert(node, missing);
+        }
+    }
 
-    /// A pod's phase changed, or it was removed. Call it for every such change.
-    pub fn pod_changed(&mut self, _pod: PodId, _store: &Store) {}
+    /// A pod's phase changed. Call it for every such change; removals are noticed by themselves.
+    pub fn pod_changed(&mut self, id: PodId, store: &Store) {
+        if let Some(pod) = store.pod(id).filter(|pod| pod.phase.is_terminal()) {
+            self.ended.insert((pod.created, pod.uid, id));
+        }
+    }
 
-    /// Looks for pods whose node is gone. Called on the change; acts on the grid of its checks.
+    /// One check, if one is due at `now`; else it says when.
     pub fn sync(&mut self, store: &Store, now: SimTime) -> Outcome {
         let mut outcome = Outcome::idle();
-        let mut batch = Vec::new();
-        let mut still = BTreeMap::new();
-        for (id, pod) in store.pods() {
-            let Some(node) = pod.node.filter(|node| store.node(*node).is_none()) else { continue };
-            let check = now.next_on_grid(SimTime::ZERO, CHECK);
-            let found = *self.missing.get(&node).unwrap_or(&check);
-            still.insert(node, found);
-            let due = found + QUARANTINE;
-            if due > now {
-                outcome.wake(due);
-                continue;
-            }
-            let message = format!("PodGC: node of {} no longer exists", pod.name);
-            let about = About::Pod(id);
-            batch.push(Action::Event {
-                kind: Normal,
-                reason: "DeletingOrphanedPod",
-                about,
-                message,
-            });
-            let grace = Some(SimDuration::ZERO);
-            batch.push(Action::DeletePod { pod: id, grace, reason: "PodGC" });
+        self.forget_what_is_gone(store);
+        if now.next_on_grid(SimTime::ZERO, CHECK) == now {
+            self.check(store, now, &mut outcome);
         }
-        self.missing = still;
+        let next = SimTime(now.0 + 1).next_on_grid(SimTime::ZERO, CHECK);
+        for missing in self.missing.values() {
+            let due = if missing.until == SimTime::NEVER {
+                next
+            } else {
+                missing.until.next_on_grid(SimTime::ZERO, CHECK).max(next)
+            };
+            outcome.wake(due);
+        }
+        if self.surplus() > 0 {
+            outcome.wake(next);
+        }
+        outcome
+    }
+
+    fn check(&mut self, store: &Store, now: SimTime, outcome: &mut Outcome) {
+        let mut batch = Vec::new();
+        for (_, _, id) in self.ended.iter().take(self.surplus()) {
+            batch.push(delete(*id, "PodGC: terminated"));
+        }
+        for missing in self.missing.values_mut() {
+            if missing.until == SimTime::NEVER {
+                missing.until = now + QUARANTINE;
+            } else if missing.until <= now {
+                let there = |id: &&PodId| store.pod(**id).is_some();
+                batch.extend(missing.pods.iter().filter(there).map(|id| delete(*id, "PodGC")));
+            }
+        }
         if !batch.is_empty() {
             outcome.batches.push(batch);
         }
-        outcome
+    }
+
+    /// How many ended pods there are beyond the threshold.
+    fn surplus(&self) -> usize {
+        if self.threshold == 0 { 0 } else { self.ended.len().saturating_sub(self.threshold) }
+    }
+
+    fn forget_what_is_gone(&mut self, store: &Store) {
+        let there = |pod: Option<&Pod>| pod.is_some();
+        for missing in self.missing.values_mut() {
+            missing.pods.retain(|id| there(store.pod(*id)));
+        }
+        self.missing.retain(|_, missing| !missing.pods.is_empty());
+        if self.surplus() > 0 {
+            self.ended.retain(|(_, _, id)| there(store.pod(*id)));
+        }
+    }
+}
+
+/// Deletion without grace: no kubelet would answer.
+fn delete(pod: PodId, reason: &'static str) -> Action {
+    Action::DeletePod { pod, grace: Some(SimDuration::ZERO), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::pod::PodPhase;
+    use crate::control::controllers::testing::{Bench, at};
+    use crate::store::Change;
+
+    /// Runs syncs at the instants asked for until `end`; when pods went, and how many syncs it took.
+    fn run(gc: &mut PodGc, bench: &mut Bench, end: SimTime) -> (Vec<SimTime>, u32) {
+        let (mut gone, mut syncs) = (Vec::new(), 0);
+        let mut due = bench.now;
+        while due <= end {
+            bench.now = due;
+            let before = bench.store.pod_count();
+            let outcome = gc.sync(&bench.store, due);
+            syncs += 1;
+            bench.apply(&outcome);
+            gone.extend((bench.store.pod_count()..before).map(|_| due));
+            due = outcome.wake_at;
+        }
+        (gone, syncs)
+    }
+
+    fn lose(gc: &mut PodGc, bench: &mut Bench, node: NodeId) {
+        bench.store.take_changes();
+        bench.store.remove_node(node);
+        for change in bench.store.take_changes() {
+            if let Change::NodeRemoved(id, _, pods) = change {
+                gc.node_removed(id, &pods);
+            }
+        }
+    }
+
+    #[test]
+    fn pods_of_a_deleted_node_go_after_check_and_quarantine() {
+        let rows = [
+            ("deleted just after a check", 1001, 1060),
+            ("deleted in the middle", 1009, 1060),
+            ("deleted just before a check", 1019, 1060),
+            ("deleted at a check", 1020, 1060),
+        ];
+        for (sentence, deleted, expected) in rows {
+            let mut bench = Bench::new();
+            let mut gc = PodGc::new(&ControllerManagerFlags::default());
+            let node = bench.node("n", "a");
+            let set = bench.replica_set("web", 2);
+            bench.ready_pod(set, node);
+            bench.ready_pod(set, node);
+            bench.now = at(deleted);
+            lose(&mut gc, &mut bench, node);
+            let (gone, syncs) = run(&mut gc, &mut bench, at(5000));
+            assert_eq!(gone, [at(expected); 2], "{sentence}; recorded: 51 to 56 s later");
+            assert!(syncs <= 4, "{sentence}: {syncs} syncs");
+        }
+    }
+
+    #[test]
+    fn a_node_without_pods_is_no_business() {
+        let mut bench = Bench::new();
+        let mut gc = PodGc::new(&ControllerManagerFlags::default());
+        let node = bench.node("n", "a");
+        lose(&mut gc, &mut bench, node);
+        assert_eq!(gc.sync(&bench.store, at(1001)).wake_at, SimTime::NEVER);
+    }
+
+    #[test]
+    fn ended_pods_beyond_the_threshold_go_oldest_first() {
+        let mut bench = Bench::new();
+        let flags = ControllerManagerFlags { terminated_pod_gc_threshold: 2, ..Default::default() };
+        let mut gc = PodGc::new(&flags);
+        let node = bench.node("n", "a");
+        let set = bench.replica_set("web", 4);
+        let mut pods = Vec::new();
+        for second in 1001..1006 {
+            bench.now = at(second);
+            pods.push(bench.ready_pod(set, node));
+        }
+        for pod in &pods[..4] {
+            bench.store.set_pod_phase(*pod, PodPhase::Failed);
+            gc.pod_changed(*pod, &bench.store);
+        }
+        let (gone, _) = run(&mut gc, &mut bench, at(5000));
+        assert_eq!(gone, [at(1020); 2], "at the next check");
+        let left: Vec<bool> = pods.iter().map(|pod| bench.store.pod(*pod).is_some()).collect();
+        assert_eq!(left, [false, false, true, true, true]);
     }
 }

@@ -344,7 +344,10 @@ impl NodeLifecycle {
                 look.check_at = look.check_at.min(silent.max(next));
             }
         }
-        if look.check_at != next && !troubled.is_empty() && self.zones_would_change(store) {
+        // A zone that is back in order has no troubled nodes, but the check has yet to say so.
+        let disrupted = self.zones.iter().any(|zone| zone.state != ZoneState::Normal);
+        let may_change = self.all_down || disrupted || !troubled.is_empty();
+        if look.check_at != next && may_change && self.zones_would_change(store) {
             look.check_at = next;
         }
         troubled.sort_unstable();
