@@ -27,3 +27,13 @@ pub(super) fn text() -> String {
     let json = serde_json::to_string_pretty(&schema).unwrap_or_default();
     format!("{json}\n")
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_committed_schema_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/scenario.json");
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(committed, super::text(), "run: cargo run -- schema > schema/scenario.json");
+    }
+}

@@ -42,9 +42,9 @@ impl World<'_> {
             }
             Change::PodRemoved(id, pod) => self.pod_removed(id, *pod),
             Change::NodeCreated(id) | Change::NodeUpdated(id) => self.node_changed(id),
-            Change::NodeRemoved(id, node, orphans) => {
+            Change::NodeRemoved(id, _, orphans) => {
                 self.tell_of_lost_node(id, &orphans);
-                self.scheduler_sees(super::schedule::Notice::NodeGone(id, node));
+                self.scheduler_sees(super::schedule::Notice::NodeGone(id));
                 self.notify(Key::NodeLifecycle);
                 self.notify(Key::PodGc);
                 self.notify(Key::ClusterAutoscaler);

@@ -304,7 +304,12 @@ fn scenario(lazy: bool, steps: &[(u64, usize, u32)], broken: bool) -> (Vec<(u64,
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig {
+        cases: 24,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(1),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
     #[test]
     fn lazy_does_what_scanning_every_interval_does(
         steps in proptest::collection::vec((1u64..400, 0usize..3, 0u32..14), 1..7),

@@ -328,7 +328,12 @@ fn shapes() -> impl Strategy<Value = Hpa> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig {
+        cases: 60,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(1),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
     #[test]
     fn lazy_decides_as_syncing_every_period(
         hpa in shapes(),
