@@ -1,6 +1,7 @@
 //! Zones: how disrupted each is, and how fast its nodes may be given their NoExecute taint.
 //!
-//! Source: kubernetes `pkg/controller/nodelifecycle/node_lifecycle_controller.go` (`handleDisruption`,
+//! Source: kubernetes `pkg/controller/nodelifecycle/node_lifecycle_controller.go`
+//! (`handleDisruption`,
 //! `ComputeZoneState`, `setLimiterInZone`), `scheduler/rate_limited_queue.go`, v1.37.
 
 use crate::api::NodeId;
