@@ -1,7 +1,7 @@
 //! `report.html`: the story, the plots and the tables on one page without outside requests.
 //!
 //! It reads without JavaScript, on a phone, a projector, on paper and in the dark. All text of
-//! users goes through [`escape`].
+//! users goes through `escape`.
 
 mod escape;
 mod sections;

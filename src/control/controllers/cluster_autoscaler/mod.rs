@@ -8,7 +8,7 @@
 //! what scanning at every interval does.
 //!
 //! Not modelled: DaemonSets' share of new nodes, pods with local storage, GPUs, annotations,
-//! `--salvo-scale-up`; affinity and spreading see one node at a time (see [`simulator`]).
+//! `--salvo-scale-up`; affinity and spreading see one node at a time (see `simulator`).
 
 mod cluster_state;
 mod estimator;
