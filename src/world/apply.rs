@@ -210,10 +210,8 @@ impl World<'_> {
 
     /// The eviction API: as a deletion, if every budget allows it.
     fn evict_pod(&mut self, pod: PodId, grace: Option<SimDuration>, reason: &'static str) -> bool {
-        if disruption::may_evict(&self.store, pod).is_err() {
-            return false;
-        }
-        for pdb in disruption::budgets_of(&self.store, pod) {
+        let Ok(charged) = disruption::may_evict(&self.store, pod) else { return false };
+        if let Some(pdb) = charged {
             // Taken before the pod is marked, so that two evictions can't share one allowance.
             self.store.update_pdb(pdb, |p| {
                 let taken = p.disruptions_allowed > 0;

@@ -1,8 +1,8 @@
 //! Zones: how disrupted each is, and how fast its nodes may be given their NoExecute taint.
 //!
 //! Source: kubernetes `pkg/controller/nodelifecycle/node_lifecycle_controller.go`
-//! (`handleDisruption`,
-//! `ComputeZoneState`, `setLimiterInZone`), `scheduler/rate_limited_queue.go`, v1.37.
+//! (`handleDisruption`, `ComputeZoneState`, `setLimiterInZone`), `scheduler/rate_limited_queue.go`,
+//! v1.37.
 
 use crate::api::NodeId;
 use crate::control::flags::ControllerManagerFlags;

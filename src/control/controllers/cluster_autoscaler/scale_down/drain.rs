@@ -5,7 +5,7 @@
 
 use super::super::cluster_state::ClusterState;
 use super::super::scale_up::Scan;
-use super::{ScaleDown, eviction_patience, utilization};
+use super::{ScaleDown, utilization};
 use crate::api::event::EventType::{Normal, Warning};
 use crate::api::node::Node;
 use crate::api::taint::{TO_BE_DELETED, Taint, TaintEffect};
@@ -22,6 +22,8 @@ const DELAY_AFTER_TAINT: SimDuration = SimDuration::from_secs(5);
 const POLL: SimDuration = SimDuration::from_secs(5);
 /// Between two tries to evict a pod (`DefaultEvictionRetryTime`).
 const EVICTION_RETRY: SimDuration = SimDuration::from_secs(10);
+/// How long an eviction is tried (`--max-pod-eviction-time`).
+const MAX_POD_EVICTION_TIME: SimDuration = SimDuration::from_secs(120);
 /// Beyond the grace period that a pod may take to go (`DefaultPodEvictionHeadroom`).
 const HEADROOM: SimDuration = SimDuration::from_secs(30);
 
@@ -148,7 +150,7 @@ fn failure(
         return Some("failed to delete empty node: new pods scheduled");
     }
     let pods = || left.iter().filter_map(|id| store.pod(*id));
-    let patience = drain.starts + eviction_patience(flags);
+    let patience = drain.starts + MAX_POD_EVICTION_TIME;
     if now >= patience && pods().any(|pod| pod.deletion.is_none()) {
         return Some("failed to drain and delete node: pods could not be evicted in time");
     }

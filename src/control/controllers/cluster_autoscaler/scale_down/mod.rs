@@ -13,7 +13,6 @@ use super::{ClusterAutoscaler, GroupView};
 use crate::api::NodeId;
 use crate::api::node::{Node, NodeReady};
 use crate::control::controllers::action::Outcome;
-use crate::control::flags::ClusterAutoscalerFlags;
 use crate::store::{NodeLoad, Store};
 use crate::units::{SimDuration, SimTime};
 pub(super) use drain::Drain;
@@ -246,9 +245,4 @@ fn utilization(load: &NodeLoad, node: &Node) -> (f64, f64) {
 fn by_node<'a>(bins: &[Bin<'a>]) -> BTreeMap<NodeId, usize> {
     let place = |(at, bin): (usize, &Bin<'a>)| Some((bin.id?, at));
     bins.iter().enumerate().filter_map(place).collect()
-}
-
-/// The longest that an eviction is retried for (`--max-pod-eviction-time`).
-fn eviction_patience(_: &ClusterAutoscalerFlags) -> SimDuration {
-    SimDuration::from_secs(120)
 }
