@@ -3,7 +3,8 @@
 //! Source: kubernetes `pkg/controller/podgc/gc_controller.go`, v1.37: a check each 20 s; a node
 //! must be missing for 40 s after the check that found it so. Lazily evaluated: it is told which
 //! nodes went with pods still bound to them and which pods ended; without such there is nothing to
-//! wake up for. Pods on nodes tainted `out-of-service` are not modelled, nor unscheduled terminating
+//! wake up for. Pods on nodes tainted `out-of-service` are not modelled, nor unscheduled
+//! terminating
 //! ones: those are gone at once.
 
 use super::action::{Action, Outcome};
