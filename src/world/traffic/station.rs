@@ -256,7 +256,7 @@ impl Station {
         }
         // Past the level by a microsecond, so that it is met for certain whatever the rounding.
         let wait = SimDuration::from_secs_f64(distance / slope.abs());
-        self.since.saturating_add(wait + SimDuration::from_micros(1))
+        self.since.saturating_add(wait).saturating_add(SimDuration::from_micros(1))
     }
 
     /// Integrates up to `now` and lets a level that was met change the regime.
