@@ -6,12 +6,13 @@
 
 use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget};
 use crate::api::labels::Selector;
-use crate::api::pod::{Container, Pod, PodPhase};
+use crate::api::pod::{Container, Pod, PodPhase, PodSpec};
 use crate::api::{DeploymentId, PodId};
 use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
 use std::cell::Cell;
+use std::sync::Arc;
 
 /// One pod's value of a metric, as the metrics API answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,17 +162,24 @@ impl Calculator<'_> {
         let needs_request = matches!(metric.target, MetricTarget::Utilization(_));
         let mut groups = Groups::default();
         let (mut any_pod, mut any_sample, mut no_request) = (false, false, None);
+        // Pods of one template share their specification: what it requests is summed up once.
+        let mut last: Option<(*const PodSpec, i64)> = None;
         for (id, pod) in self.store.pods_matching(self.namespace, self.selector) {
             any_pod = true;
             let sample = self.metrics.sample(id, source);
             any_sample |= sample.is_some();
-            let request = match requested(pod, source) {
-                Err(reason) if needs_request => {
-                    no_request.get_or_insert(reason);
-                    0
-                }
-                request => request.unwrap_or(0),
+            let spec = Arc::as_ptr(&pod.spec);
+            let request = match last {
+                Some((same, request)) if same == spec => request,
+                _ => match requested(pod, source) {
+                    Err(reason) if needs_request => {
+                        no_request.get_or_insert(reason);
+                        0
+                    }
+                    request => request.unwrap_or(0),
+                },
             };
+            last = Some((spec, request));
             if pod.deletion.is_some() || pod.phase == PodPhase::Failed {
                 continue;
             }
