@@ -1,10 +1,10 @@
 //! A Deployment's pods as one station: equal queues that share the arriving requests evenly.
 //!
-//! Between two changes all rates are constant. Below capacity every pod is an M/M/c queue
-//! ([`super::queueing`]); above it the surplus piles up as a fluid until the queues or the callers'
-//! patience are full, and from then on it fails. What is integrated here in closed form is exact
-//! between changes, so the result does not depend on how often anyone looks. It knows no pods, only
-//! how many.
+//! Between two changes all rates are constant. Below capacity every pod is an M/M/c queue whose
+//! callers give up ([`super::queueing`]); above it the surplus piles up as a fluid until the queues
+//! or the callers' patience are full, and from then on it fails. What is integrated here in closed
+//! form is exact between changes, so the result does not depend on how often anyone looks. It knows
+//! no pods, only how many.
 
 use super::queueing::Response;
 use crate::record::latency::LatencyHistogram;
@@ -318,15 +318,14 @@ impl Station {
     /// Fills `slices` for a steady station; returns the share of arrivals that is served in time.
     fn steady_slices(&mut self, arrivals: f64) -> f64 {
         let response = self.response(arrivals);
-        let late = response.wait_exceeds(self.pod.wait_max);
-        let served = 1.0 - late;
-        let at_once = (1.0 - response.wait_chance) / served;
-        let waits = 1.0 - at_once;
+        let served = 1.0 - response.lost;
+        let waits = response.waits / served;
+        let at_once = 1.0 - waits;
         for (share, x) in SERVICE_SLICES {
             self.slices.push((share * at_once, x * self.pod.service));
         }
         if waits > 1e-12 {
-            for (wait_share, wait) in wait_slices(response.wait_rate, self.pod.wait_max) {
+            for (wait_share, wait) in response.wait_slices() {
                 for (share, x) in SERVICE_SLICES {
                     self.slices.push((share * wait_share * waits, x * self.pod.service + wait));
                 }
@@ -336,7 +335,8 @@ impl Station {
     }
 
     fn response(&self, arrivals: f64) -> Response {
-        Response::steady(self.pod.servers, self.pod.service, arrivals / f64::from(self.live))
+        let each = arrivals / f64::from(self.live);
+        Response::steady(self.pod.servers, self.pod.service, each, self.pod.wait_max)
     }
 
     /// Cores that a live pod uses under the current rates.
@@ -363,7 +363,8 @@ impl Station {
         }
         let before = self.backlog;
         let cap = self.cap();
-        let after = (before + self.slope() * seconds).clamp(0.0, cap.max(0.0));
+        let unbounded = before + self.slope() * seconds;
+        let after = unbounded.clamp(0.0, cap.max(0.0));
         self.backlog = match self.regime {
             // Within a nanosecond's worth of the level, or rounding's, it is the level.
             Regime::Filling if cap - after <= self.slope() * 2e-9 + cap * 1e-9 => cap,
@@ -373,7 +374,8 @@ impl Station {
         };
         let mut part = Tally {
             offered: self.rates.offered * seconds,
-            failed: self.rates.failed * seconds,
+            // What arrived between the full queue and this look at it failed already.
+            failed: self.rates.failed * seconds + (unbounded - cap).max(0.0),
             cpu: self.cores() * seconds,
             ..Tally::default()
         };
@@ -396,13 +398,8 @@ impl Station {
             Regime::Steady => {
                 let arrivals = self.arrivals();
                 let response = self.response(arrivals);
-                let (chance, rate, longest) =
-                    (response.wait_chance, response.wait_rate, self.pod.wait_max);
-                let tail = libm::exp(-rate * longest);
-                // Mean wait over all arrivals, those beyond the longest wait counting nothing.
-                let wait = chance * (1.0 / rate - tail * (longest + 1.0 / rate));
-                let served = 1.0 - chance * tail;
-                seconds * arrivals * (served * self.pod.service + wait)
+                let served = 1.0 - response.lost;
+                seconds * arrivals * (served * self.pod.service + response.mean_wait())
             }
             _ => {
                 let piled = (before + self.backlog) / 2.0 * seconds;
@@ -473,26 +470,6 @@ const SERVICE_SLICES: [(f64, f64); 8] = [
     (0.009, 5.349_327_397_877_643),
     (0.001, 7.907_755_278_982_137),
 ];
-
-/// The waiting time of those who wait, at most `longest`: shares that sum to 1, and means.
-fn wait_slices(rate: f64, longest: f64) -> [(f64, f64); 8] {
-    const CUTS: [f64; 9] = [0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0];
-    // Of the truncated distribution: F(w) = (1 - e^(-r w)) / (1 - e^(-r longest)).
-    let whole = -libm::expm1(-rate * longest);
-    let mut slices = [(0.0, 0.0); 8];
-    let mut from = 0.0;
-    for (i, slice) in slices.iter_mut().enumerate() {
-        let to = if i == 7 { longest } else { -libm::log1p(-CUTS[i + 1] * whole) / rate };
-        let share = CUTS[i + 1] - CUTS[i];
-        // Integral of w r e^(-r w) over the slice, by parts.
-        let anti = |w: f64| -(w + 1.0 / rate) * libm::exp(-rate * w);
-        let mass = share * whole;
-        let mean = if mass > 0.0 { (anti(to) - anti(from)) / mass } else { from };
-        *slice = (share, mean.clamp(from, to.max(from)));
-        from = to;
-    }
-    slices
-}
 
 /// A running integral as a line with bends, newest last; enough of it is kept for the metrics
 /// pipeline to look back.
@@ -572,6 +549,16 @@ mod tests {
         // M/M/1 at 0.8: 10 ms / (1 - 0.8).
         assert!((station.mean_latency() - 0.05).abs() < 1e-6, "{}", station.mean_latency());
         assert!((total.cpu - 160.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_queue_that_fills_at_once_serves_no_more_than_it_can() {
+        let mut station = Station::new(pod());
+        station.set(S(0), 1e6, 1, 0, 0);
+        let full = station.next_change();
+        station.look(full);
+        let served = station.total().served;
+        assert!((served / (100.0 * full.as_secs_f64()) - 1.0).abs() < 1e-6, "{served}");
     }
 
     #[test]
