@@ -1,17 +1,21 @@
-//! Endpoints are the ready pods, once everything under way has arrived.
+//! Endpoints are the ready pods, wherever nothing that changed is still under way.
 
-use super::Finding;
+use super::{Finding, View};
 use crate::api::PodId;
-use crate::store::Store;
+use crate::api::pod::Pod;
+use crate::api::service::Service;
+use crate::units::SimTime;
+use std::ops::Range;
 
-/// The first Service whose endpoints are not its ready pods.
-pub(super) fn stale(store: &Store) -> Finding {
-    for (_, service) in store.services() {
+/// The first of these Services whose endpoints are not its ready pods.
+pub(super) fn stale(view: &View<'_>, services: Range<usize>) -> Finding {
+    let asked = view.store.services().skip(services.start).take(services.len());
+    for (_, service) in asked.filter(|(id, _)| (view.settled)(*id)) {
         let Some(selector) = &service.selector else { continue };
-        let mut ready: Vec<PodId> = store
+        let mut ready: Vec<PodId> = view
+            .store
             .pods()
-            .filter(|(_, p)| p.namespace == service.namespace && p.deletion.is_none())
-            .filter(|(_, p)| p.ready && p.node.is_some() && selector.matches(&p.labels))
+            .filter(|(_, pod)| belongs(pod, service) && selector.matches(&pod.labels))
             .map(|(id, _)| id)
             .collect();
         ready.sort_unstable();
@@ -26,4 +30,11 @@ pub(super) fn stale(store: &Store) -> Finding {
         }
     }
     None
+}
+
+/// Whether a pod of the right labels can be reached through the Service.
+fn belongs(pod: &Pod, service: &Service) -> bool {
+    let runs = pod.node.is_some() && pod.started != SimTime::NEVER && !pod.phase.is_terminal();
+    let ready = pod.ready && pod.deletion.is_none();
+    pod.namespace == service.namespace && runs && (ready || service.publish_not_ready)
 }

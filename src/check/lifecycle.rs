@@ -49,6 +49,15 @@ impl Lifecycle {
     }
 }
 
+/// Pods that are neither there nor written down as gone, or both.
+pub(super) fn lost(store: &Store, gone: u64) -> Finding {
+    let (created, live) = (store.next_pod_uid() - 1, store.pod_count() as u64);
+    (created != live + gone).then(|| {
+        let found = format!("{created} were created, {live} are there and {gone} are gone");
+        ("pods are conserved", found)
+    })
+}
+
 fn wrong_move(before: Seen, now: Seen) -> Option<&'static str> {
     if now.phase < before.phase && before.phase != PodPhase::Failed {
         return Some("went back to an earlier phase");

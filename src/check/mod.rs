@@ -8,9 +8,11 @@ mod capacity;
 mod endpoints;
 mod lifecycle;
 
+use crate::api::ServiceId;
 use crate::store::Store;
 use crate::units::SimTime;
 use lifecycle::Lifecycle;
+use std::ops::Range;
 
 /// How often the state is recounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,19 @@ impl std::fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
+/// What checks are shown of a state.
+pub struct View<'a> {
+    /// All objects.
+    pub store: &'a Store,
+    /// The instant.
+    pub now: SimTime,
+    /// Pods that are gone and written down.
+    pub pods_gone: u64,
+    /// Whether the endpoints of a Service are as its controller wants them: nothing that changed
+    /// is still under way.
+    pub settled: &'a dyn Fn(ServiceId) -> bool,
+}
+
 /// What a check found wrong, before it is known when.
 type Finding = Option<(&'static str, String)>;
 
@@ -52,6 +67,8 @@ pub struct Checks {
     stride: Stride,
     events: u64,
     lifecycle: Lifecycle,
+    /// The Service whose endpoints are recounted at the next look.
+    service: usize,
     /// Found between events, told after the next one.
     pending: Finding,
 }
@@ -59,7 +76,7 @@ pub struct Checks {
 impl Checks {
     /// Checks that look every `stride`.
     pub fn new(stride: Stride) -> Checks {
-        Checks { stride, events: 0, lifecycle: Lifecycle::default(), pending: None }
+        Checks { stride, events: 0, lifecycle: Lifecycle::default(), service: 0, pending: None }
     }
 
     /// Events seen so far.
@@ -71,31 +88,38 @@ impl Checks {
     ///
     /// # Errors
     /// The first broken invariant.
-    pub fn after_event(&mut self, store: &Store, now: SimTime) -> Result<(), Violation> {
+    pub fn after_event(&mut self, view: &View<'_>) -> Result<(), Violation> {
         self.events += 1;
         match self.stride {
-            Stride::Events(n) if self.events.is_multiple_of(n) => self.look(store, now, false),
-            _ if self.pending.is_some() => self.report(now, self.pending.clone()),
+            Stride::Events(n) if self.events.is_multiple_of(n) => {
+                // One Service a look, in turn: a look should cost what the pods cost.
+                self.service = self.service.wrapping_add(1);
+                let services = view.store.services().count().max(1);
+                let service = self.service % services;
+                self.look(view, service..service + 1)
+            }
+            _ if self.pending.is_some() => self.report(view.now, self.pending.clone()),
             _ => Ok(()),
         }
     }
 
-    /// Looks at the state when the run ends; `quiet`: nothing is under way any more.
+    /// Looks at everything when the run ends.
     ///
     /// # Errors
     /// The first broken invariant.
-    pub fn at_end(&mut self, store: &Store, now: SimTime, quiet: bool) -> Result<(), Violation> {
-        if self.stride == Stride::Off { Ok(()) } else { self.look(store, now, quiet) }
+    pub fn at_end(&mut self, view: &View<'_>) -> Result<(), Violation> {
+        if self.stride == Stride::Off { Ok(()) } else { self.look(view, 0..usize::MAX) }
     }
 
-    fn look(&mut self, store: &Store, now: SimTime, quiet: bool) -> Result<(), Violation> {
+    fn look(&mut self, view: &View<'_>, services: Range<usize>) -> Result<(), Violation> {
         let found = self
             .pending
             .take()
-            .or_else(|| capacity::overcommitted(store))
-            .or_else(|| self.lifecycle.illegal_move(store))
-            .or_else(|| if quiet { endpoints::stale(store) } else { None });
-        self.report(now, found)
+            .or_else(|| capacity::overcommitted(view.store))
+            .or_else(|| self.lifecycle.illegal_move(view.store))
+            .or_else(|| lifecycle::lost(view.store, view.pods_gone))
+            .or_else(|| endpoints::stale(view, services));
+        self.report(view.now, found)
     }
 
     fn report(&self, time: SimTime, found: Finding) -> Result<(), Violation> {

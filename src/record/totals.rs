@@ -9,6 +9,8 @@ use super::story::TurningPoint;
 pub struct Totals {
     /// Pods created.
     pub pods_created: u64,
+    /// Pods gone.
+    pub pods_gone: u64,
     /// Pod-seconds without a node.
     pub pending_pod_s: f64,
     /// Created to bound, of pods that were bound.

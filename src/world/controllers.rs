@@ -145,6 +145,14 @@ impl WorkQueues {
     }
 }
 
+impl WorkQueues {
+    /// Whether a key is neither queued nor in work.
+    pub(super) fn is_idle(&self, key: Key) -> bool {
+        let idle = |q: &Queued| q.due == SimTime::NEVER && !q.busy && !q.waiting;
+        self.keys.get(&key).is_none_or(idle)
+    }
+}
+
 /// First delay of the work queue's exponential back-off (`DefaultTypedControllerRateLimiter`).
 const RETRY_BASE: SimDuration = SimDuration::from_millis(5);
 /// Its longest delay.

@@ -1,8 +1,9 @@
 //! One run: from a scenario and a seed to its record.
 
+use super::controllers::Key;
 use super::event::Event;
 use super::world::World;
-use crate::check::{Checks, Stride, Violation};
+use crate::check::{Checks, Stride, View, Violation};
 use crate::record::{Recorder, Sink};
 use crate::scenario::model::Scenario;
 use crate::sim::queue::EventQueue;
@@ -63,9 +64,16 @@ pub fn run<'a>(
 }
 
 impl<'a> World<'a> {
-    /// Looks at the state after an event.
-    pub(super) fn check(&mut self, _event: Event) -> Result<(), Violation> {
-        self.checks.after_event(&self.store, self.now)
+    /// Lets the checks look at the state: after an event, or when the run ends.
+    pub(super) fn check(&mut self, at_end: bool) -> Result<(), Violation> {
+        let queues = &self.queues;
+        let view = View {
+            store: &self.store,
+            now: self.now,
+            pods_gone: self.recorder.totals.pods_gone,
+            settled: &|service| queues.is_idle(Key::EndpointSlice(service)),
+        };
+        if at_end { self.checks.at_end(&view) } else { self.checks.after_event(&view) }
     }
 
     /// Ends the run at `end`: closes all integrals and looks at everything once more.
@@ -75,7 +83,7 @@ impl<'a> World<'a> {
         let booting = self.unregistered_bill();
         let cost = self.ledger.cost(end);
         self.checks.equal("the cost is the sum of the nodes' bills", cost, self.billed + booting);
-        self.checks.at_end(&self.store, end, false)
+        self.check(true)
     }
 
     /// What machines without a node have cost so far.

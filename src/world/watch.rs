@@ -148,6 +148,7 @@ impl World<'_> {
         self.settle_energy(id, &pod);
         self.network.remove_pod(self.now, id);
         self.record_pod(id, &pod, Some(self.now));
+        self.recorder.totals.pods_gone += 1;
         self.pods.remove(id);
         self.scheduler_sees(super::schedule::Notice::PodGone(id));
     }

@@ -155,7 +155,7 @@ impl<'a> World<'a> {
         self.now = now;
         self.act(event);
         self.after_event();
-        self.check(event)
+        self.check(false)
     }
 
     /// What follows every event, and the building of the world.
