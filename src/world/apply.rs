@@ -3,6 +3,7 @@
 //! References may be stale by the time a request arrives; then it is refused, as by the real API
 //! server, and the controller looks again. It knows no controller's reasons.
 
+use super::client::TokenBucket;
 use super::controllers::Key;
 use super::kubelet::PodState;
 use super::world::World;
@@ -12,7 +13,7 @@ use crate::api::pod::{Pod, PodPhase};
 use crate::api::{NodeId, PodId, ReplicaSetId};
 use crate::control::controllers::Action;
 use crate::control::controllers::action::About;
-use crate::control::controllers::disruption;
+use crate::control::controllers::{disruption, replicaset};
 use crate::units::{SimDuration, SimTime};
 
 /// Characters of generated names (apimachinery `util/rand`): no vowels, nothing that looks alike.
@@ -24,7 +25,13 @@ impl World<'_> {
     /// Does what a request asks; false when it is refused.
     pub(super) fn apply(&mut self, key: Key, action: Action) -> bool {
         match action {
-            Action::CreatePod { owner } => self.create_pod(owner),
+            Action::CreatePod { owner } => {
+                let created = self.create_pod(owner);
+                if let Some(pod) = created {
+                    self.tell_of_creation(key, owner, pod);
+                }
+                created.is_some()
+            }
             Action::DeletePod { pod, grace, reason } => self.delete_pod(pod, grace, reason),
             Action::EvictPod { pod, grace, reason } => self.evict_pod(pod, grace, reason),
             Action::MarkPodNotReady { pod } => {
@@ -58,8 +65,8 @@ impl World<'_> {
                 true
             }
             Action::DeleteMachine { node } => self.delete_machine_of(node),
-            Action::Event { kind, reason, about, message } => {
-                self.publish(key.component(), kind, reason, about, message);
+            event @ Action::Event { .. } => {
+                self.publish_action(key.component(), event);
                 true
             }
             other => self.apply_workload(other),
@@ -136,8 +143,8 @@ impl World<'_> {
         true
     }
 
-    fn create_pod(&mut self, owner: ReplicaSetId) -> bool {
-        let Some(set) = self.store.replica_set(owner) else { return false };
+    pub(super) fn create_pod(&mut self, owner: ReplicaSetId) -> Option<PodId> {
+        let set = self.store.replica_set(owner)?;
         let workload = set.owner.and_then(|d| self.workload_of.get(d).copied());
         let spec = set.template.spec.clone();
         let pod = Pod {
@@ -167,7 +174,21 @@ impl World<'_> {
         }
         self.recorder.totals.pods_created += 1;
         self.waiting_pods(1);
-        true
+        Some(id)
+    }
+
+    /// The owner's SuccessfulCreate, which takes a token of the controller's client. The recorder's
+    /// spam filter lets 25 Events about an object through, then one each five minutes
+    /// (client-go `tools/record/events_cache.go`).
+    fn tell_of_creation(&mut self, key: Key, owner: ReplicaSetId, pod: PodId) {
+        let now = self.now;
+        let Some(entry) = self.creations_told.entry(owner) else { return };
+        let filter = entry.or_insert_with(|| TokenBucket::new(1.0 / 300.0, 25));
+        let Some(name) = self.store.pod(pod).map(|p| p.name.clone()) else { return };
+        if filter.try_take(now) {
+            self.take_token(key);
+            self.publish_action(key.component(), replicaset::created_event(owner, &name));
+        }
     }
 
     /// Five characters that no other pod of this run has: a permutation of the numbers below 27^5,
@@ -236,6 +257,12 @@ impl World<'_> {
     fn delete_node(&mut self, node: NodeId) -> bool {
         let Some(machine) = self.nodes.get(node).map(|state| state.machine) else { return false };
         self.delete_machine_of(node) || self.cloud.machines.contains_key(machine)
+    }
+
+    fn publish_action(&mut self, component: &'static str, event: Action) {
+        if let Action::Event { kind, reason, about, message } = event {
+            self.publish(component, kind, reason, about, message);
+        }
     }
 
     /// Publishes an Event.

@@ -77,6 +77,7 @@ impl<'a> World<'a> {
             self.deployments.push(id);
         }
         for (index, service) in objects.services.iter().enumerate() {
+            self.tell_scheduler_of_service(service);
             let id = self.store.create_service(service.clone());
             self.service_index.insert(id, index);
             for (workload, deployment) in objects.deployments.iter().enumerate() {

@@ -25,6 +25,15 @@ impl TokenBucket {
         TokenBucket { interval, allowance, due: SimTime::ZERO }
     }
 
+    /// Takes a token if there is one now.
+    pub fn try_take(&mut self, now: SimTime) -> bool {
+        let there = self.due.max(now) <= now + self.allowance;
+        if there {
+            self.take(now);
+        }
+        there
+    }
+
     /// Takes a token and tells when it may be used: `now`, or when it has trickled in.
     pub fn take(&mut self, now: SimTime) -> SimTime {
         self.due = self.due.max(now);
@@ -37,6 +46,15 @@ impl TokenBucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_tried_in_vain_costs_nothing() {
+        let mut bucket = TokenBucket::new(1.0, 3);
+        let at = SimTime::from_secs;
+        let got: Vec<bool> = (0..5).map(|_| bucket.try_take(at(10))).collect();
+        assert_eq!(got, [true, true, true, false, false]);
+        assert!(bucket.try_take(at(11)) && !bucket.try_take(at(11)));
+    }
 
     #[test]
     fn a_burst_is_free_and_then_the_rate_holds() {

@@ -246,7 +246,7 @@ impl World<'_> {
         }
     }
 
-    fn take_token(&mut self, key: Key) -> SimTime {
+    pub(super) fn take_token(&mut self, key: Key) -> SimTime {
         self.queues.controllers[key.controller()].client.take(self.now)
     }
 

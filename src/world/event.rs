@@ -34,6 +34,8 @@ pub enum Event {
     },
     /// The scheduler's word that a pod is unschedulable reaches the API server.
     Unschedulable(PodId),
+    /// The requests that make room for a pod reach the API server.
+    Preempt(PodId),
     /// The next step of a pod on its node.
     Kubelet {
         /// The pod.
@@ -106,7 +108,10 @@ impl Event {
             Event::Machine(..) | Event::NodeReports(_) => 1,
             Event::Kubelet { .. } => 2,
             Event::Traffic | Event::Station(_) => 3,
-            Event::Request { .. } | Event::Bind { .. } | Event::Unschedulable(_) => 4,
+            Event::Request { .. }
+            | Event::Bind { .. }
+            | Event::Unschedulable(_)
+            | Event::Preempt(_) => 4,
             Event::Proxy(_) => 5,
             Event::SyncDone(_) => 6,
             Event::Sync(_) => 7,

@@ -7,7 +7,8 @@ use super::client::TokenBucket;
 use super::event::Event;
 use super::world::World;
 use crate::api::event::EventType::{Normal, Warning};
-use crate::api::{NodeId, PodId};
+use crate::api::service::Service;
+use crate::api::{NodeId, ObjectName, PdbId, PodId, ReplicaSetId};
 use crate::control::controllers::action::About;
 use crate::control::flags::SchedulerFlags;
 use crate::control::scheduler::Scheduler;
@@ -28,6 +29,12 @@ pub(super) enum Notice {
     Node(NodeId),
     /// A node is gone.
     NodeGone(NodeId),
+    /// A ReplicaSet appeared or changed.
+    ReplicaSet(ReplicaSetId),
+    /// A ReplicaSet is gone.
+    ReplicaSetGone(ReplicaSetId),
+    /// A disruption budget appeared or changed.
+    Budget(PdbId),
 }
 
 /// Time of a scheduling cycle beside the nodes it looks at, and per node. Fitted to the real
@@ -40,6 +47,14 @@ const CYCLE_PER_NODE: SimDuration = SimDuration(4_000);
 /// correlator refills once in five minutes.
 const EVENT_INTERVAL: SimDuration = SimDuration::from_secs(300);
 
+/// Requests of a preemption on their way to the API server.
+#[derive(Debug)]
+struct Preemption {
+    node: Option<NodeId>,
+    victims: Vec<PodId>,
+    denominated: Vec<PodId>,
+}
+
 /// The scheduler with its clock side.
 pub struct SchedulerDriver {
     scheduler: Scheduler,
@@ -50,6 +65,10 @@ pub struct SchedulerDriver {
     known_nodes: slotmap::SecondaryMap<NodeId, ()>,
     /// Pods that it has been told of.
     known_pods: slotmap::SecondaryMap<PodId, SimTime>,
+    /// ReplicaSets that it has been told of.
+    known_sets: slotmap::SecondaryMap<ReplicaSetId, ()>,
+    /// What is being done for pods that others must make room for.
+    preempting: slotmap::SecondaryMap<PodId, Preemption>,
     /// When the running cycle ends.
     busy_until: SimTime,
     /// The earliest wake-up that is planned.
@@ -72,6 +91,8 @@ impl SchedulerDriver {
             inbox: VecDeque::new(),
             known_nodes: slotmap::SecondaryMap::new(),
             known_pods: slotmap::SecondaryMap::new(),
+            known_sets: slotmap::SecondaryMap::new(),
+            preempting: slotmap::SecondaryMap::new(),
             busy_until: SimTime::ZERO,
             planned: SimTime::NEVER,
         }
@@ -82,8 +103,9 @@ impl SchedulerDriver {
     /// One cycle without its time and its way to the API server: for the settled start.
     pub(super) fn decide(&mut self, now: SimTime) -> Option<Decision> {
         let decision = self.scheduler.schedule_one(now)?;
-        if let Decision::Scheduled { pod, .. } = &decision {
-            self.scheduler.binding_finished(*pod, true, now);
+        match &decision {
+            Decision::Scheduled { pod, .. } => self.scheduler.binding_finished(*pod, true, now),
+            Decision::Unschedulable { pod, .. } => self.scheduler.preemption_finished(*pod, now),
         }
         Some(decision)
     }
@@ -95,6 +117,20 @@ impl World<'_> {
         let due = self.now + self.watch_latency();
         self.scheduler.inbox.push_back((due, notice));
         self.wake_scheduler(due);
+    }
+
+    /// A ReplicaSet changed: only its appearance matters to the scheduler, its selector is fixed.
+    pub(super) fn scheduler_sees_set(&mut self, id: ReplicaSetId) {
+        if !self.scheduler.known_sets.contains_key(id) {
+            self.scheduler_sees(Notice::ReplicaSet(id));
+        }
+    }
+
+    /// A Service is there from the start.
+    pub(super) fn tell_scheduler_of_service(&mut self, service: &Service) {
+        let (namespace, name) = (service.namespace.clone(), service.name.clone());
+        let name = ObjectName { namespace, name };
+        self.scheduler.scheduler.set_service(name, service.selector.clone());
     }
 
     fn wake_scheduler(&mut self, at: SimTime) {
@@ -168,6 +204,18 @@ impl World<'_> {
                     driver.scheduler.remove_node(id, now);
                 }
             }
+            Notice::ReplicaSet(id) => {
+                let Some(set) = self.store.replica_set(id) else { return };
+                if driver.known_sets.insert(id, ()).is_none() {
+                    driver.scheduler.set_replica_set(id, Some(set.selector.clone()));
+                }
+            }
+            Notice::ReplicaSetGone(id) => {
+                if driver.known_sets.remove(id).is_some() {
+                    driver.scheduler.set_replica_set(id, None);
+                }
+            }
+            Notice::Budget(id) => driver.scheduler.set_budget(id, self.store.pdb(id)),
         }
     }
 
@@ -180,17 +228,15 @@ impl World<'_> {
                 let at = sent + self.scenario.flags.api_server.write_latency;
                 self.plan(at, Event::Bind { pod, node });
             }
-            Decision::Unschedulable { pod, message, nomination, victims, .. } => {
+            Decision::Unschedulable { pod, message, nomination, victims, denominated, .. } => {
                 self.report_failure(pod, message);
                 if let Nomination::Set(node) = nomination {
-                    self.store.update_pod(pod, |p| {
-                        let changed = p.nominated != node;
-                        p.nominated = node;
-                        changed
-                    });
+                    self.nominate(pod, node);
                 }
-                for victim in victims {
-                    self.delete_pod(victim, None, "Preempted");
+                if let Nomination::Set(node) = nomination
+                    && !victims.is_empty()
+                {
+                    self.preempt(pod, Preemption { node, victims, denominated });
                 }
                 // The condition is written once; later failures change only its message.
                 if self.store.pod(pod).is_some_and(|p| !p.unschedulable) {
@@ -200,6 +246,39 @@ impl World<'_> {
                 }
             }
         }
+    }
+
+    fn nominate(&mut self, pod: PodId, node: Option<NodeId>) {
+        self.store.update_pod(pod, |p| std::mem::replace(&mut p.nominated, node) != node);
+    }
+
+    /// Sends the requests that make room for a pod (`prepareCandidateAsync`): a token for each.
+    fn preempt(&mut self, pod: PodId, preemption: Preemption) {
+        let driver = &mut self.scheduler;
+        let mut sent = driver.busy_until;
+        for _ in preemption.victims.iter().chain(&preemption.denominated) {
+            sent = driver.client.take(driver.busy_until);
+        }
+        driver.preempting.insert(pod, preemption);
+        self.plan(sent + self.scenario.flags.api_server.write_latency, Event::Preempt(pod));
+    }
+
+    /// The requests of a preemption reach the API server.
+    pub(super) fn on_preempt(&mut self, pod: PodId) {
+        let Some(preemption) = self.scheduler.preempting.remove(pod) else { return };
+        for other in preemption.denominated {
+            self.nominate(other, None);
+        }
+        let node = preemption.node.and_then(|node| self.store.node(node));
+        let node = node.map_or_else(String::new, |node| node.name.to_string());
+        let uid = self.store.pod(pod).map_or(0, |p| p.uid);
+        for victim in preemption.victims {
+            let message = format!("Preempted by pod {uid} on node {node}");
+            self.publish("default-scheduler", Normal, "Preempted", About::Pod(victim), message);
+            self.delete_pod(victim, None, "Preempted");
+        }
+        self.scheduler.scheduler.preemption_finished(pod, self.now);
+        self.wake_scheduler(self.scheduler.scheduler.next_wake(self.now));
     }
 
     /// Publishes FailedScheduling, not more often than the event correlator lets through.

@@ -61,8 +61,10 @@ impl World<'_> {
 
     fn apply_quietly(&mut self, key: Key, outcome: Outcome) {
         for action in outcome.batches.into_iter().flatten() {
-            if !matches!(action, Action::Event { .. }) {
-                self.apply(key, action);
+            match action {
+                Action::Event { .. } => {}
+                Action::CreatePod { owner } => _ = self.create_pod(owner),
+                other => _ = self.apply(key, other),
             }
         }
     }
@@ -71,6 +73,12 @@ impl World<'_> {
     fn place_pods(&mut self) {
         for id in self.store.nodes().map(|(id, _)| id).collect::<Vec<_>>() {
             self.tell_scheduler(Notice::Node(id));
+        }
+        for id in self.store.replica_sets().map(|(id, _)| id).collect::<Vec<_>>() {
+            self.tell_scheduler(Notice::ReplicaSet(id));
+        }
+        for id in self.store.pdbs().map(|(id, _)| id).collect::<Vec<_>>() {
+            self.tell_scheduler(Notice::Budget(id));
         }
         let mut pods: Vec<(u64, PodId)> = self.store.pods().map(|(id, p)| (p.uid, id)).collect();
         pods.sort_unstable();

@@ -54,12 +54,14 @@ impl World<'_> {
                 self.deployment_changed(id);
             }
             Change::ReplicaSet(id) => {
+                self.scheduler_sees_set(id);
                 self.notify(Key::ReplicaSet(id));
                 if let Some(owner) = self.store.replica_set(id).and_then(|set| set.owner) {
                     self.notify(Key::Deployment(owner));
                 }
             }
-            Change::ReplicaSetRemoved(_, owner) => {
+            Change::ReplicaSetRemoved(id, owner) => {
+                self.scheduler_sees(super::schedule::Notice::ReplicaSetGone(id));
                 if let Some(owner) = owner {
                     self.notify(Key::Deployment(owner));
                 }
@@ -68,7 +70,10 @@ impl World<'_> {
             Change::Endpoints(id) => self.endpoints_changed(id),
             Change::Hpa(id) => self.notify(Key::Hpa(id)),
             Change::HpaStatus(_) => {}
-            Change::Pdb(id) => self.notify(Key::Disruption(id)),
+            Change::Pdb(id) => {
+                self.notify(Key::Disruption(id));
+                self.scheduler_sees(super::schedule::Notice::Budget(id));
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! file per part. Parts change objects only through the store and plan events only through
 //! [`World::plan`]; after each event the watchers are told, rates settle and the checks look.
 
+use super::client::TokenBucket;
 use super::cloud::Cloud;
 use super::controllers::WorkQueues;
 use super::event::Event;
@@ -13,7 +14,7 @@ use super::schedule::SchedulerDriver;
 use super::syncs::Controllers;
 use super::traffic::network::Network;
 use crate::api::pod::Pod;
-use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ServiceId, Text};
+use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ReplicaSetId, ServiceId, Text};
 use crate::check::{Checks, Violation};
 use crate::control::controllers::action::About;
 use crate::record::Recorder;
@@ -44,6 +45,8 @@ pub struct World<'a> {
     pub(super) queues: WorkQueues,
     pub(super) controllers: Option<Controllers>,
     pub(super) scheduler: SchedulerDriver,
+    /// Which ReplicaSets may still publish that they created a pod.
+    pub(super) creations_told: SecondaryMap<ReplicaSetId, TokenBucket>,
 
     // Machines and pods.
     pub(super) cloud: Cloud,
@@ -108,6 +111,7 @@ impl<'a> World<'a> {
             queues: WorkQueues::new(&scenario.flags.controller_manager),
             controllers: Some(Controllers::new(scenario)),
             scheduler: SchedulerDriver::new(&scenario.flags.scheduler),
+            creations_told: SecondaryMap::new(),
             cloud: Cloud::new(&scenario.node_groups, &scenario.flags.cloud),
             ledger: Ledger::default(),
             nodes: SecondaryMap::new(),
@@ -173,6 +177,7 @@ impl<'a> World<'a> {
             Event::SyncDone(key) => self.on_sync_done(key),
             Event::Scheduler => self.on_scheduler(),
             Event::Bind { pod, node } => self.on_bind(pod, node),
+            Event::Preempt(pod) => self.on_preempt(pod),
             Event::Unschedulable(pod) => self.on_unschedulable(pod),
             Event::Kubelet { pod, incarnation, step } => self.on_kubelet(pod, incarnation, step),
             Event::Machine(machine, step) => self.on_machine(machine, step),

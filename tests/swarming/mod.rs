@@ -63,7 +63,13 @@ impl Shape {
     }
 
     fn manifests(&self, draw: &mut Draw) -> String {
-        let mut out = String::new();
+        let mut out = String::from(
+            "apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {name: high}
+value: 1000
+",
+        );
         for app in 0..self.apps {
             self.deployment(app, draw, &mut out);
             if draw.chance(40) {
@@ -124,6 +130,9 @@ spec:
 
     /// Where the pods of an app want to be: the rest of their spec.
     fn placement(&self, app: u64, draw: &mut Draw, out: &mut String) {
+        if draw.chance(25) {
+            out.push_str("      priorityClassName: high\n");
+        }
         if draw.chance(15) {
             let zone = draw.one_of(&ZONES[..self.zones]);
             writeln!(out, "      nodeSelector: {{topology.kubernetes.io/zone: {zone}}}").unwrap();
