@@ -46,10 +46,15 @@ fn full_set() -> Option<PathBuf> {
 fn replay(directory: &Path, family: &str) -> (Tally, Vec<String>) {
     let (mut tally, mut differences) = (Tally::default(), Vec::new());
     for file in recordings::files(directory, family) {
-        let replay = Replay::run(&recordings::read(&file));
-        tally += replay.tally;
+        let lines = recordings::read(&file);
         let name = file.file_name().unwrap().to_string_lossy();
-        differences.extend(replay.differences.first().map(|d| format!("{name}: {d}")));
+        for (path, fast) in [("plain path", false), ("fast path", true)] {
+            let replay = Replay::run(&lines, fast);
+            differences.extend(replay.differences.first().map(|d| format!("{name}, {path}: {d}")));
+            if !fast {
+                tally += replay.tally;
+            }
+        }
     }
     (tally, differences)
 }

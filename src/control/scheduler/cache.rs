@@ -7,6 +7,7 @@
 //! nodes is rebuilt only when a node appears or disappears, and an image's spread is the one of
 //! the moment its node last changed. It knows neither plugins nor queues.
 
+use super::fast::journal::Journal;
 use super::framework::{NodeIndex, NodeList};
 use super::node_info::{ImageState, NodeInfo};
 use super::node_tree::{NodeTree, zone_key};
@@ -32,7 +33,11 @@ pub struct Cache {
     /// How many pods there are of each priority.
     priorities: BTreeMap<i32, usize>,
     /// The search order of the last snapshot.
-    order: Vec<NodeIndex>,
+    order: Arc<[NodeIndex]>,
+    /// By record: its place in that order; [`NOT_THERE`] for the others.
+    positions: Vec<u32>,
+    /// What was touched, for those who follow.
+    journal: Journal,
     /// Those of it with pods that have any affinity to other pods, as of the last snapshot.
     with_affinity: Vec<NodeIndex>,
     /// Those of it with pods that have required anti-affinity.
@@ -46,6 +51,9 @@ pub struct Cache {
     /// Records whose image states are to be looked at again.
     touched: Vec<NodeIndex>,
 }
+
+/// The position of a record that is not in the search order.
+const NOT_THERE: u32 = u32::MAX;
 
 /// What the cache knows of a node beside its [`NodeInfo`]. A record lives as long as the node is
 /// there, pods are on it, the last snapshot has it or something is nominated to it.
@@ -140,6 +148,27 @@ impl Cache {
     /// The nodes of the last snapshot in search order.
     pub fn nodes(&self) -> NodeList<'_> {
         NodeList { infos: &self.infos, order: &self.order }
+    }
+
+    /// The search order of the last snapshot, to be kept: another one is another list.
+    pub fn order(&self) -> &Arc<[NodeIndex]> {
+        &self.order
+    }
+
+    /// The place of a record in the search order of the last snapshot.
+    pub fn position(&self, index: NodeIndex) -> Option<usize> {
+        let position = self.positions.get(index.0 as usize).copied().unwrap_or(NOT_THERE);
+        (position != NOT_THERE).then_some(position as usize)
+    }
+
+    /// All records, by [`NodeIndex`], those not in the snapshot included.
+    pub fn infos(&self) -> &[NodeInfo] {
+        &self.infos
+    }
+
+    /// What was touched.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// The nodes of the last snapshot with pods that have any affinity to other pods.
@@ -238,7 +267,12 @@ impl Cache {
             }
         }
         if rebuild {
-            self.order = self.tree.list();
+            self.order = self.tree.list().into();
+            self.positions.clear();
+            self.positions.resize(self.records.len(), NOT_THERE);
+            for (position, index) in self.order.iter().enumerate() {
+                self.positions[index.0 as usize] = position as u32;
+            }
         }
         if rebuild || relist {
             self.list_nodes_with_affinity();
@@ -307,6 +341,7 @@ impl Cache {
     }
 
     fn touch(&mut self, index: NodeIndex) {
+        self.journal.push(index);
         let record = &mut self.records[index.0 as usize];
         if !record.touched {
             record.touched = true;

@@ -6,6 +6,7 @@
 use super::cache::Cache;
 use super::config::SchedulerConfiguration;
 use super::diagnosis::{Diagnosis, Rejection};
+use super::fast::Fast;
 use super::framework::{Context, NodeIndex, NodeList, PluginId, Status};
 use super::node_info::NodeInfo;
 use super::nominator::Nominator;
@@ -44,6 +45,8 @@ pub struct Core {
     preemption_offset: usize,
     /// Memory of the last cycle's rejections, to be used again.
     scratch: Vec<Rejection>,
+    /// The fast path; `None` when every cycle takes the plain one.
+    fast: Option<Box<Fast>>,
 }
 
 /// Where a pod goes (`ScheduleResult`).
@@ -105,6 +108,7 @@ impl Core {
             preempted: SecondaryMap::new(),
             preemption_offset: 0,
             scratch: Vec::new(),
+            fast: Some(Box::default()),
         })
     }
 
@@ -112,6 +116,16 @@ impl Core {
     pub fn set_explain(&mut self, explain: bool) {
         self.explain = explain;
         self.explanation = Explanation::default();
+    }
+
+    /// Whether the fast path is taken where it can be.
+    pub(super) fn set_fast(&mut self, fast: bool) {
+        self.fast = fast.then(Box::default);
+    }
+
+    /// How many searches have taken the fast path.
+    pub fn fast_searches(&self) -> u64 {
+        self.fast.as_ref().map_or(0, |fast| fast.searches())
     }
 
     /// What the last cycle considered; empty unless asked for with [`Core::set_explain`].
@@ -137,6 +151,48 @@ impl Core {
         }
         self.scratch.clear();
         let mut diagnosis = Diagnosis::new(std::mem::take(&mut self.scratch));
+        match self.search_fast(profile, pod, now, &mut diagnosis) {
+            Some(Some(placement)) => {
+                self.scratch = diagnosis.rejections;
+                let next = self.next_start + placement.evaluated;
+                self.next_start = next % self.cache.nodes().len();
+                Ok(placement)
+            }
+            Some(None) => {
+                // All nodes were looked at: the next search starts where this one did.
+                self.next_start %= self.cache.nodes().len();
+                let state = self.profiles[profile].run_pre_filter(&self.context(now), pod).state;
+                let unfit = self.post_filter(profile, pod, now, state, diagnosis);
+                Err(Failure::Unfit(Box::new(unfit)))
+            }
+            None => self.search_plainly(profile, pod, now, diagnosis),
+        }
+    }
+
+    fn search_fast(
+        &mut self,
+        profile: usize,
+        pod: &PodInfo,
+        now: SimTime,
+        diagnosis: &mut Diagnosis,
+    ) -> Option<Option<Placement>> {
+        if self.explain {
+            return None;
+        }
+        let mut fast = self.fast.take()?;
+        let found = fast.search(self, profile, pod, &self.context(now), diagnosis);
+        self.fast = Some(fast);
+        found
+    }
+
+    /// The plain path: every plugin is asked about every node that is looked at.
+    fn search_plainly(
+        &mut self,
+        profile: usize,
+        pod: &PodInfo,
+        now: SimTime,
+        mut diagnosis: Diagnosis,
+    ) -> Result<Placement, Failure> {
         let (feasible, next_start, state) =
             self.find_nodes_that_fit(profile, pod, now, &mut diagnosis);
         self.next_start = next_start;
@@ -283,6 +339,12 @@ impl Core {
         self.preemption_offset = self.preemption_offset.wrapping_add(OFFSET_STEP);
     }
 
+    /// The nodes to which pods of at least the priority of `pod` are nominated.
+    pub(super) fn weighty_nominations(&self, pod: &PodInfo) -> impl Iterator<Item = NodeIndex> {
+        let weighty = |n: &Arc<PodInfo>| n.priority() >= pod.priority() && n.id != pod.id;
+        self.nominator.all().filter(move |(_, pods)| pods.iter().any(weighty)).map(|(node, _)| node)
+    }
+
     /// Where the next dry run of preemption starts, modulo the number of potential nodes. Upstream
     /// draws it at random; here it takes regular steps, so that no node is favoured.
     pub fn set_preemption_offset(&mut self, offset: usize) {
@@ -302,7 +364,7 @@ impl Core {
     }
 
     /// How many feasible nodes end the search of a list of `nodes` (`numFeasibleNodesToFind`).
-    fn num_feasible_nodes_to_find(&self, profile: &Profile, nodes: usize) -> usize {
+    pub(super) fn num_feasible_nodes_to_find(&self, profile: &Profile, nodes: usize) -> usize {
         if !profile.has_score_plugins() {
             return 1;
         }
@@ -495,7 +557,7 @@ impl<'a> Handle<'a> {
 
 /// The root that `container/heap.Init` makes of these scores: the first maximum in pre-order
 /// (self, left, right) of the implicit binary heap. Upstream pops it as the winner.
-fn heap_root(scores: &[i64]) -> usize {
+pub(super) fn heap_root(scores: &[i64]) -> usize {
     let mut best = 0;
     for (i, score) in scores.iter().enumerate().skip(1) {
         if *score > scores[best] || (*score == scores[best] && is_before(i, best)) {

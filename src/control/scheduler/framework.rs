@@ -12,6 +12,7 @@ use super::node_info::NodeInfo;
 use super::objects::Objects;
 use super::pod_info::PodInfo;
 use super::queue::QueuedPod;
+use super::tally::{FilterTally, ScoreTally};
 use crate::api::Text;
 use crate::units::SimTime;
 use std::any::Any;
@@ -285,6 +286,17 @@ impl PreFilter {
     }
 }
 
+/// What a plugin's answer about a node depends on, beside the pod. The fast path goes by it; a
+/// plugin that does not say is asked about every node in every cycle.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// Only the node's record ([`NodeInfo`]): an answer holds until the record is touched. The
+    /// plugin's PreFilter and PreScore look at nothing but the pod.
+    Node,
+    /// More than that: other nodes, the pods on them, other objects.
+    Cluster,
+}
+
 /// Holds pods back from the active queue.
 pub trait PreEnqueuePlugin: Send + Sync {
     /// Whether the pod may enter the active queue.
@@ -322,6 +334,18 @@ pub trait PreFilterPlugin: Send + Sync {
 
 /// Says whether a pod can run on a node.
 pub trait FilterPlugin: Send + Sync {
+    /// What the verdict depends on.
+    fn scope(&self) -> Scope {
+        Scope::Cluster
+    }
+
+    /// For [`Scope::Cluster`]: an empty tally that gives the same verdicts on pods like `pod`
+    /// without counting anew in each cycle. `None`: there is none, the pod takes the plain path.
+    fn tally(&self, pod: &PodInfo, objects: &Objects) -> Option<Box<dyn FilterTally>> {
+        let _ = (pod, objects);
+        None
+    }
+
     /// The verdict on `node`.
     fn filter(
         &self,
@@ -370,6 +394,31 @@ pub trait PreScorePlugin: Send + Sync {
 
 /// Says how good a feasible node is.
 pub trait ScorePlugin: Send + Sync {
+    /// What the raw score depends on.
+    fn scope(&self) -> Scope {
+        Scope::Cluster
+    }
+
+    /// For [`Scope::Node`]: whether [`ScorePlugin::normalize`] does anything. If so, it gives
+    /// equal scores to nodes with equal raw scores, and one and the same where all are equal.
+    fn normalizes(&self) -> bool {
+        false
+    }
+
+    /// For [`Scope::Node`]: whether the raw score of this node also depends on how many nodes
+    /// there are.
+    fn heeds_size(&self, node: &NodeInfo) -> bool {
+        let _ = node;
+        false
+    }
+
+    /// For [`Scope::Cluster`]: an empty tally that gives the same scores to pods like `pod`
+    /// without counting anew in each cycle. `None`: there is none, the pod takes the plain path.
+    fn tally(&self, pod: &PodInfo, objects: &Objects) -> Option<Box<dyn ScoreTally>> {
+        let _ = (pod, objects);
+        None
+    }
+
     /// The node's raw score.
     fn score(&self, cx: &Context<'_>, state: &PluginState, pod: &PodInfo, node: &NodeInfo) -> i64;
 

@@ -24,6 +24,7 @@ pub mod cycle;
 pub mod decision;
 pub mod diagnosis;
 pub mod event;
+mod fast;
 pub mod framework;
 #[cfg(test)]
 mod lockstep;
@@ -37,6 +38,7 @@ pub mod pod_info;
 pub mod profile;
 pub mod queue;
 pub mod registry;
+pub mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -68,8 +70,6 @@ pub struct Scheduler {
     memo: FailureMemo,
     /// Whether the fast path beside the reference is taken.
     remembers: bool,
-    /// Raised with every change of services, ReplicaSets, budgets and namespaces.
-    objects_version: u64,
 }
 
 impl Scheduler {
@@ -82,7 +82,6 @@ impl Scheduler {
             queue: Queue::new(initial, max),
             memo: FailureMemo::default(),
             remembers: true,
-            objects_version: 0,
         })
     }
 
@@ -96,10 +95,11 @@ impl Scheduler {
         self.core.set_explain(explain);
     }
 
-    /// Whether failures of equal pods in an unchanged state are remembered (default), or every
-    /// cycle is run: the reference path.
-    pub fn set_remembers(&mut self, remembers: bool) {
-        self.remembers = remembers;
+    /// Whether what earlier cycles found out is used again (default), or every plugin is asked
+    /// about every node in every cycle: the reference path.
+    pub fn set_fast(&mut self, fast: bool) {
+        self.remembers = fast;
+        self.core.set_fast(fast);
     }
 
     /// The pods that wait.
@@ -189,43 +189,28 @@ impl Scheduler {
 
     /// A namespace with its labels has appeared or changed.
     pub fn set_namespace(&mut self, name: Text, labels: Labels) {
-        self.objects_version += 1;
-        self.core.objects.namespaces.insert(name, labels);
+        self.core.objects.set_namespace(name, labels);
     }
 
     /// A service has appeared or changed; `None`: it is gone, or has no selector.
     pub fn set_service(&mut self, name: ObjectName, selector: Option<Selector>) {
-        self.objects_version += 1;
-        match selector {
-            Some(selector) => self.core.objects.services.insert(name, selector),
-            None => self.core.objects.services.remove(&name),
-        };
+        self.core.objects.set_service(name, selector);
     }
 
     /// A ReplicaSet has appeared with this selector; `None`: it is gone.
     pub fn set_replica_set(&mut self, id: ReplicaSetId, selector: Option<Selector>) {
-        self.objects_version += 1;
-        match selector {
-            Some(selector) => self.core.objects.replica_sets.insert(id, selector),
-            None => self.core.objects.replica_sets.remove(&id),
-        };
+        self.core.objects.set_replica_set(id, selector);
     }
 
     /// A disruption budget has appeared or changed; `None`: it is gone.
     pub fn set_budget(&mut self, id: PdbId, budget: Option<&Pdb>) {
-        self.objects_version += 1;
-        match budget {
-            Some(budget) => self.core.objects.budgets.insert(
-                id,
-                Budget {
-                    namespace: budget.namespace.clone(),
-                    selector: budget.selector.clone(),
-                    disruptions_allowed: i64::from(budget.disruptions_allowed),
-                    disrupted_pods: Vec::new(),
-                },
-            ),
-            None => self.core.objects.budgets.remove(&id),
-        };
+        let heeded = budget.map(|budget| Budget {
+            namespace: budget.namespace.clone(),
+            selector: budget.selector.clone(),
+            disruptions_allowed: i64::from(budget.disruptions_allowed),
+            disrupted_pods: Vec::new(),
+        });
+        self.core.objects.set_budget(id, heeded);
     }
 
     // ---- what the world asks -----------------------------------------------------------------
@@ -318,7 +303,7 @@ impl Scheduler {
 
     /// A number that stands for everything a plugin reads but the pod itself.
     fn version(&self) -> u64 {
-        self.core.cache.version() + self.objects_version
+        self.core.cache.version() + self.core.objects.versions.sum()
     }
 
     /// The answer for a pod of which an equal one has failed since the last change.

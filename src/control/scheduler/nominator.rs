@@ -41,6 +41,11 @@ impl Nominator {
         self.by_node.is_empty()
     }
 
+    /// The nodes to which pods are nominated, with those pods.
+    pub fn all(&self) -> impl Iterator<Item = (NodeIndex, &[Arc<PodInfo>])> {
+        self.by_node.iter().map(|(node, pods)| (*node, &pods[..]))
+    }
+
     /// Where the pod is nominated.
     pub fn node_of(&self, pod: PodId) -> Option<NodeIndex> {
         self.node_of.get(pod).copied()

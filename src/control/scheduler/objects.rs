@@ -6,9 +6,34 @@ use crate::api::labels::{Labels, Selector};
 use crate::api::{ObjectName, PdbId, ReplicaSetId, Text};
 use std::collections::BTreeMap;
 
+/// Raised with every change of the objects that plugins read.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Versions {
+    /// Of namespaces.
+    pub namespaces: u64,
+    /// Of services and owners' selectors.
+    pub selectors: u64,
+    /// Of budgets, which only preemption reads.
+    pub budgets: u64,
+}
+
+impl Versions {
+    /// One number for all of them.
+    pub fn sum(&self) -> u64 {
+        self.namespaces + self.selectors + self.budgets
+    }
+
+    /// Whether filters and scores read the same objects.
+    pub fn same_for_nodes(&self, other: &Versions) -> bool {
+        (self.namespaces, self.selectors) == (other.namespaces, other.selectors)
+    }
+}
+
 /// Namespaces, services, owners' selectors and disruption budgets.
 #[derive(Default)]
 pub struct Objects {
+    /// Tells whether anything has changed.
+    pub versions: Versions,
     /// Labels of namespaces, for namespace selectors of pod affinity.
     pub namespaces: BTreeMap<Text, Labels>,
     /// Selectors of services that have one, for the default topology spread constraints.
@@ -17,6 +42,42 @@ pub struct Objects {
     pub replica_sets: BTreeMap<ReplicaSetId, Selector>,
     /// Disruption budgets, for preemption, in the order of their keys.
     pub budgets: BTreeMap<PdbId, Budget>,
+}
+
+impl Objects {
+    /// A namespace with its labels has appeared or changed.
+    pub fn set_namespace(&mut self, name: Text, labels: Labels) {
+        self.versions.namespaces += 1;
+        self.namespaces.insert(name, labels);
+    }
+
+    /// A service has appeared or changed; `None`: it is gone, or has no selector.
+    pub fn set_service(&mut self, name: ObjectName, selector: Option<Selector>) {
+        self.versions.selectors += 1;
+        match selector {
+            Some(selector) => self.services.insert(name, selector),
+            None => self.services.remove(&name),
+        };
+    }
+
+    /// A ReplicaSet has appeared with this selector; `None`: it is gone.
+    pub fn set_replica_set(&mut self, id: ReplicaSetId, selector: Option<Selector>) {
+        self.versions.selectors += 1;
+        match selector {
+            Some(selector) => self.replica_sets.insert(id, selector),
+            None => self.replica_sets.remove(&id),
+        };
+    }
+
+    /// A disruption budget has appeared or changed; `None`: it is gone. Filters and scores do not
+    /// read it.
+    pub fn set_budget(&mut self, id: PdbId, budget: Option<Budget>) {
+        self.versions.budgets += 1;
+        match budget {
+            Some(budget) => self.budgets.insert(id, budget),
+            None => self.budgets.remove(&id),
+        };
+    }
 }
 
 /// A disruption budget, as far as preemption heeds it.

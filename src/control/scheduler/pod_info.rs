@@ -49,7 +49,7 @@ pub struct PodInfo {
 }
 
 /// A pod's terms of affinity and anti-affinity, label keys merged in.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct AffinityTerms {
     /// `podAffinity`, required.
     pub required: Vec<AffinityTerm>,
@@ -62,7 +62,7 @@ pub struct AffinityTerms {
 }
 
 /// One term, ready to be matched (`framework.AffinityTerm`).
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct AffinityTerm {
     /// Namespaces by name.
     pub namespaces: Vec<Text>,

@@ -160,6 +160,26 @@ impl Profile {
         !self.filter.is_empty()
     }
 
+    /// The filters in their order.
+    pub(super) fn filters(&self) -> &[(PluginId, Arc<dyn FilterPlugin>)] {
+        &self.filter
+    }
+
+    /// A plugin's PreFilter.
+    pub(super) fn pre_filter_of(&self, plugin: PluginId) -> Option<&dyn PreFilterPlugin> {
+        self.pre_filter.iter().find(|(id, _)| *id == plugin).map(|(_, p)| &**p)
+    }
+
+    /// The scorers in their order, with weights.
+    pub(super) fn scorers(&self) -> &[(PluginId, i64, Arc<dyn ScorePlugin>)] {
+        &self.score
+    }
+
+    /// A plugin's PreScore.
+    pub(super) fn pre_score_of(&self, plugin: PluginId) -> Option<&dyn PreScorePlugin> {
+        self.pre_score.iter().find(|(id, _)| *id == plugin).map(|(_, p)| &**p)
+    }
+
     /// Runs PreEnqueue, the plugin that gated the pod last first; gives the one that gates it.
     pub fn run_pre_enqueue(&self, pod: &QueuedPod) -> Option<PluginId> {
         let gates = |(_, plugin): &&(PluginId, Arc<dyn PreEnqueuePlugin>)| {

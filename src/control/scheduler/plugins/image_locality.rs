@@ -4,7 +4,9 @@
 //! Source: `plugins/imagelocality/image_locality.go`, v1.37.
 
 use crate::api::volume::VolumeSource;
-use crate::control::scheduler::framework::{Context, MAX_NODE_SCORE, PluginState, ScorePlugin};
+use crate::control::scheduler::framework::{
+    Context, MAX_NODE_SCORE, PluginState, Scope, ScorePlugin,
+};
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::pod_info::PodInfo;
 use std::borrow::Cow;
@@ -25,6 +27,14 @@ fn normalized(name: &str) -> Cow<'_, str> {
 }
 
 impl ScorePlugin for ImageLocality {
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
+    fn heeds_size(&self, node: &NodeInfo) -> bool {
+        !node.images.is_empty()
+    }
+
     fn score(&self, cx: &Context<'_>, _state: &PluginState, pod: &PodInfo, node: &NodeInfo) -> i64 {
         if node.images.is_empty() {
             return 0;

@@ -4,6 +4,8 @@
 //! Source: `plugins/interpodaffinity/`, v1.37, gate InterPodAffinityHostnameFastPath off as by
 //! default (it changes no decision).
 
+mod tally;
+
 use crate::api::Text;
 use crate::api::labels::{Labels, Selector};
 use crate::api::node::Node;
@@ -16,6 +18,7 @@ use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::{AffinityTerm, AffinityTerms, PodInfo};
 use crate::control::scheduler::registry::decode;
+use crate::control::scheduler::tally::{FilterTally, ScoreTally};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -28,12 +31,13 @@ const EXISTING_ANTI_AFFINITY: Status =
     Status::unschedulable(&["node(s) didn't satisfy existing pods anti-affinity rules"]);
 
 /// Filters and scores by affinity between pods.
+#[derive(Clone)]
 pub struct InterPodAffinity {
     args: Args,
 }
 
 /// `InterPodAffinityArgs`.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Args {
     hard_pod_affinity_weight: i32,
@@ -242,6 +246,10 @@ impl PreFilterPlugin for InterPodAffinity {
 }
 
 impl FilterPlugin for InterPodAffinity {
+    fn tally(&self, pod: &PodInfo, objects: &Objects) -> Option<Box<dyn FilterTally>> {
+        Some(Box::new(tally::Required::new(pod, objects)))
+    }
+
     fn filter(
         &self,
         _cx: &Context<'_>,
@@ -273,39 +281,50 @@ impl InterPodAffinity {
         Ok(InterPodAffinity { args: decode(args)? })
     }
 
-    /// Adds what `other`, on `node`, means for `pod` (`processExistingPod`).
-    fn weigh(
+    /// The pod's own preferences, namespaces by name.
+    fn own_preferences(&self, pod: &PodInfo, objects: &Objects) -> AffinityTerms {
+        let ready = |terms: &Vec<(i32, AffinityTerm)>| {
+            terms.iter().map(|(w, t)| (*w, with_namespaces(t, objects))).collect()
+        };
+        pod.affinity.as_deref().map_or_else(AffinityTerms::default, |a| AffinityTerms {
+            preferred: ready(&a.preferred),
+            preferred_anti: ready(&a.preferred_anti),
+            ..AffinityTerms::default()
+        })
+    }
+
+    /// Tells what `other` means for `pod`: weights by topology key (`processExistingPod`).
+    fn weigh<'a>(
         &self,
-        sums: &mut Counts,
-        own: &AffinityTerms,
+        own: &'a AffinityTerms,
         pod: &PodInfo,
         namespace: &Labels,
-        other: &PodInfo,
-        node: &Node,
+        other: &'a PodInfo,
+        mut add: impl FnMut(&'a Text, i64),
     ) {
         let no_labels = Labels::default();
-        let mut add = |term: &AffinityTerm, weight: i32, about: &PodInfo, labels: &Labels| {
+        let mut heed = |term: &'a AffinityTerm, weight: i32, about: &PodInfo, labels: &Labels| {
             if matches(term, about, labels) {
-                sums.add(node, &term.topology_key, i64::from(weight), false);
+                add(&term.topology_key, i64::from(weight));
             }
         };
         for (weight, term) in &own.preferred {
-            add(term, *weight, other, &no_labels);
+            heed(term, *weight, other, &no_labels);
         }
         for (weight, term) in &own.preferred_anti {
-            add(term, -weight, other, &no_labels);
+            heed(term, -weight, other, &no_labels);
         }
         let Some(theirs) = &other.affinity else { return };
         if self.args.hard_pod_affinity_weight > 0 {
             for term in &theirs.required {
-                add(term, self.args.hard_pod_affinity_weight, pod, namespace);
+                heed(term, self.args.hard_pod_affinity_weight, pod, namespace);
             }
         }
         for (weight, term) in &theirs.preferred {
-            add(term, *weight, pod, namespace);
+            heed(term, *weight, pod, namespace);
         }
         for (weight, term) in &theirs.preferred_anti {
-            add(term, -weight, pod, namespace);
+            heed(term, -weight, pod, namespace);
         }
     }
 }
@@ -322,20 +341,14 @@ impl PreScorePlugin for InterPodAffinity {
         if nodes.is_empty() {
             return PreScore::Skip;
         }
-        let ready = |terms: &Vec<(i32, AffinityTerm)>| {
-            terms.iter().map(|(w, t)| (*w, with_namespaces(t, cx.objects))).collect()
-        };
-        let own = given.map_or_else(AffinityTerms::default, |a| AffinityTerms {
-            preferred: ready(&a.preferred),
-            preferred_anti: ready(&a.preferred_anti),
-            ..AffinityTerms::default()
-        });
+        let own = self.own_preferences(pod, cx.objects);
         let namespace = namespace_labels(pod, cx.objects);
         let mut sums = Counts::default();
         for info in nodes.iter() {
             let others = if has_own { &info.pods } else { &info.pods_with_affinity };
             for other in others {
-                self.weigh(&mut sums, &own, pod, &namespace, other, &info.node);
+                let add = |key: &Text, weight| sums.add(&info.node, key, weight, false);
+                self.weigh(&own, pod, &namespace, other, add);
             }
         }
         if sums.0.is_empty() {
@@ -346,6 +359,10 @@ impl PreScorePlugin for InterPodAffinity {
 }
 
 impl ScorePlugin for InterPodAffinity {
+    fn tally(&self, pod: &PodInfo, objects: &Objects) -> Option<Box<dyn ScoreTally>> {
+        Some(Box::new(tally::Preferred::new(self, pod, objects)))
+    }
+
     fn score(
         &self,
         _cx: &Context<'_>,

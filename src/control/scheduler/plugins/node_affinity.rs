@@ -10,7 +10,7 @@ use crate::api::node_affinity::{self, NodeSelectorTerm};
 use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
 use crate::control::scheduler::framework::{
     Context, EnqueueExtensions, FilterPlugin, NodeList, PluginState, PreFilter, PreFilterPlugin,
-    PreScore, PreScorePlugin, QueueingHint, ScorePlugin, Status, default_normalize_score,
+    PreScore, PreScorePlugin, QueueingHint, Scope, ScorePlugin, Status, default_normalize_score,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
@@ -109,6 +109,10 @@ impl PreFilterPlugin for NodeAffinity {
 }
 
 impl FilterPlugin for NodeAffinity {
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
     fn filter(
         &self,
         _cx: &Context<'_>,
@@ -139,6 +143,14 @@ impl PreScorePlugin for NodeAffinity {
 }
 
 impl ScorePlugin for NodeAffinity {
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
+    fn normalizes(&self) -> bool {
+        true
+    }
+
     /// The sum of the weights of the preferred terms that match.
     fn score(
         &self,

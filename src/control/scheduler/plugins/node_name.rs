@@ -4,7 +4,8 @@
 
 use crate::control::scheduler::event::{Action, ClusterEvent, Resource};
 use crate::control::scheduler::framework::{
-    Context, EnqueueExtensions, FilterPlugin, PluginState, PreFilter, PreFilterPlugin, Status,
+    Context, EnqueueExtensions, FilterPlugin, PluginState, PreFilter, PreFilterPlugin, Scope,
+    Status,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::pod_info::PodInfo;
@@ -21,6 +22,10 @@ impl PreFilterPlugin for NodeName {
 }
 
 impl FilterPlugin for NodeName {
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
     fn filter(
         &self,
         _cx: &Context<'_>,

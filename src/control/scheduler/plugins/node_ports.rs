@@ -6,7 +6,7 @@ use crate::api::pod::HostPort;
 use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
 use crate::control::scheduler::framework::{
     Context, EnqueueExtensions, FilterPlugin, PluginState, PreFilter, PreFilterPlugin,
-    QueueingHint, Status,
+    QueueingHint, Scope, Status,
 };
 use crate::control::scheduler::node_info::{NodeInfo, host_ports, ports_conflict};
 use crate::control::scheduler::objects::Objects;
@@ -25,6 +25,10 @@ impl PreFilterPlugin for NodePorts {
 }
 
 impl FilterPlugin for NodePorts {
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
     fn filter(
         &self,
         _cx: &Context<'_>,

@@ -5,7 +5,7 @@
 
 use super::resource_score::{Requests, ResourceSpec, Scored, node_amounts, requests, resources};
 use crate::control::scheduler::framework::{
-    Context, MAX_NODE_SCORE, NodeList, PluginState, PreScore, PreScorePlugin, ScorePlugin,
+    Context, MAX_NODE_SCORE, NodeList, PluginState, PreScore, PreScorePlugin, Scope, ScorePlugin,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::pod_info::PodInfo;
@@ -69,6 +69,10 @@ impl PreScorePlugin for NodeResourcesBalancedAllocation {
 }
 
 impl ScorePlugin for NodeResourcesBalancedAllocation {
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
     fn score(&self, _cx: &Context<'_>, state: &PluginState, pod: &PodInfo, node: &NodeInfo) -> i64 {
         let made;
         let asked = match state.get::<Requests>() {

@@ -11,8 +11,8 @@ use crate::api::resources::Resources;
 use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
 use crate::control::scheduler::framework::{
     Code, Context, EnqueueExtensions, FilterPlugin, MAX_NODE_SCORE, NodeList, PluginState,
-    PreFilter, PreFilterPlugin, PreScore, PreScorePlugin, QueueingHint, Reasons, ScorePlugin,
-    Status,
+    PreFilter, PreFilterPlugin, PreScore, PreScorePlugin, QueueingHint, Reasons, Scope,
+    ScorePlugin, Status,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
@@ -196,6 +196,10 @@ impl PreFilterPlugin for NodeResourcesFit {
 }
 
 impl FilterPlugin for NodeResourcesFit {
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
     fn filter(
         &self,
         _cx: &Context<'_>,
@@ -243,6 +247,10 @@ fn at_utilization(shape: &[(i64, i64)], utilization: i64) -> i64 {
 }
 
 impl ScorePlugin for NodeResourcesFit {
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
     fn score(&self, _cx: &Context<'_>, state: &PluginState, pod: &PodInfo, node: &NodeInfo) -> i64 {
         let made;
         let asked = match state.get::<Requests>() {

@@ -5,7 +5,7 @@
 use crate::api::taint::{TaintEffect, TolerationOperator, UNSCHEDULABLE};
 use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
 use crate::control::scheduler::framework::{
-    Context, EnqueueExtensions, FilterPlugin, PluginState, QueueingHint, Status,
+    Context, EnqueueExtensions, FilterPlugin, PluginState, QueueingHint, Scope, Status,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
@@ -25,6 +25,10 @@ fn tolerates(pod: &PodInfo) -> bool {
 }
 
 impl FilterPlugin for NodeUnschedulable {
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
     fn filter(
         &self,
         _cx: &Context<'_>,

@@ -2,6 +2,8 @@
 //!
 //! Source: `plugins/podtopologyspread/`, `plugins/helper/spread.go`, v1.37.
 
+mod tally;
+
 use super::go_log::go_log;
 use super::node_affinity::matches_required;
 use super::taint_toleration::is_untolerated;
@@ -19,6 +21,7 @@ use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::{PodInfo, own_values};
 use crate::control::scheduler::registry::decode;
+use crate::control::scheduler::tally::{FilterTally, ScoreTally};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -46,7 +49,7 @@ struct Args {
 }
 
 /// A constraint ready to be matched.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 struct Constraint {
     max_skew: i64,
     topology_key: Text,
@@ -144,6 +147,11 @@ impl PodTopologySpread {
             Some(error) => Err(format!("{}: {}", error.path, error.message)),
             None => Ok(PodTopologySpread { defaults, system_defaults: false }),
         }
+    }
+
+    /// Whether nodes that lack a topology key are left out of scoring.
+    fn requires_all_keys(&self, pod: &PodInfo) -> bool {
+        !pod.spec.topology_spread.is_empty() || !self.system_defaults
     }
 
     fn constraints(
@@ -299,6 +307,11 @@ impl PreFilterPlugin for PodTopologySpread {
 }
 
 impl FilterPlugin for PodTopologySpread {
+    fn tally(&self, pod: &PodInfo, objects: &Objects) -> Option<Box<dyn FilterTally>> {
+        let constraints = self.constraints(pod, objects, WhenUnsatisfiable::DoNotSchedule);
+        Some(Box::new(tally::Hard::new(constraints, pod)))
+    }
+
     fn filter(
         &self,
         _cx: &Context<'_>,
@@ -350,7 +363,7 @@ impl PreScorePlugin for PodTopologySpread {
         if constraints.is_empty() {
             return PreScore::Skip;
         }
-        let require_all_keys = !pod.spec.topology_spread.is_empty() || !self.system_defaults;
+        let require_all_keys = self.requires_all_keys(pod);
         let domains = vec![BTreeMap::new(); constraints.len()];
         let mut soft = Soft { constraints, domains, weights: Vec::new(), require_all_keys };
         let mut ignored = 0;
@@ -398,6 +411,12 @@ fn count_domains(soft: &mut Soft, nodes: NodeList<'_>, pod: &PodInfo) {
 }
 
 impl ScorePlugin for PodTopologySpread {
+    fn tally(&self, pod: &PodInfo, objects: &Objects) -> Option<Box<dyn ScoreTally>> {
+        let constraints = self.constraints(pod, objects, WhenUnsatisfiable::ScheduleAnyway);
+        let fits = constraints.len() <= tally::MAX_SOFT_CONSTRAINTS;
+        fits.then(|| Box::new(tally::Soft::new(constraints, self.requires_all_keys(pod))) as _)
+    }
+
     /// The weighted number of matching pods in the node's domains: fewer is better.
     fn score(&self, _cx: &Context<'_>, state: &PluginState, pod: &PodInfo, node: &NodeInfo) -> i64 {
         let Some(soft) = state.get::<Soft>() else { return 0 };

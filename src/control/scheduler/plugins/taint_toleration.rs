@@ -7,7 +7,7 @@ use crate::api::taint::{TaintEffect, Toleration};
 use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
 use crate::control::scheduler::framework::{
     Context, EnqueueExtensions, FilterPlugin, NodeList, PluginState, PreScore, PreScorePlugin,
-    QueueingHint, ScorePlugin, Status, default_normalize_score,
+    QueueingHint, Scope, ScorePlugin, Status, default_normalize_score,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
@@ -24,6 +24,10 @@ pub(super) fn is_untolerated(node: &Node, pod: &PodInfo) -> bool {
 }
 
 impl FilterPlugin for TaintToleration {
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
     fn filter(
         &self,
         _cx: &Context<'_>,
@@ -54,6 +58,14 @@ impl PreScorePlugin for TaintToleration {
 }
 
 impl ScorePlugin for TaintToleration {
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
+    fn normalizes(&self) -> bool {
+        true
+    }
+
     /// How many PreferNoSchedule taints the pod does not tolerate.
     fn score(&self, _cx: &Context<'_>, state: &PluginState, pod: &PodInfo, node: &NodeInfo) -> i64 {
         if node.node.taints.is_empty() {

@@ -1,0 +1,198 @@
+//! Pods of one kind: alike in everything that a plugin reads, so that what was found out for one
+//! holds for the others. It knows the cache as a list of touched records, and no queue.
+
+use super::table::Table;
+use crate::api::node::Node;
+use crate::control::scheduler::cache::Cache;
+use crate::control::scheduler::framework::{Context, NodeIndex, PluginId, Scope};
+use crate::control::scheduler::objects::{Objects, Versions};
+use crate::control::scheduler::pod_info::PodInfo;
+use crate::control::scheduler::profile::Profile;
+use crate::control::scheduler::tally::{FilterTally, ScoreTally, Tally, at};
+use std::any::Any;
+use std::sync::Arc;
+
+/// A kind of pod.
+pub struct Kind {
+    /// Index of the profile that schedules them.
+    profile: usize,
+    /// One of them.
+    pod: PodInfo,
+    /// `None`: pods of this kind take the plain path.
+    pub(super) known: Option<Known>,
+    /// When the kind was last asked for.
+    pub(super) used: u64,
+}
+
+/// What is known about nodes for a kind.
+pub struct Known {
+    /// What the plugins say that look at nothing but a node's record.
+    pub(super) table: Table,
+    /// What the others say.
+    pub(super) tallies: Tallies,
+    /// The next touch of the journal to be looked at.
+    next_touch: u64,
+    objects: Versions,
+    touched: Vec<NodeIndex>,
+}
+
+/// The tallies of a kind, and which nodes they have counted.
+pub struct Tallies {
+    /// In the place of filters.
+    pub(super) filters: Vec<FilterBy>,
+    /// In the place of scores.
+    pub(super) scores: Vec<ScoreBy>,
+    /// By record: the node object that was counted; `None`: not counted.
+    counted: Vec<Option<Arc<Node>>>,
+    /// The search order that is followed.
+    order: Arc<[NodeIndex]>,
+}
+
+/// A tally in the place of a filter.
+pub struct FilterBy {
+    /// Its place among the profile's filters.
+    pub(super) place: usize,
+    /// The plugin.
+    pub(super) plugin: PluginId,
+    /// Its tally.
+    pub(super) tally: Box<dyn FilterTally>,
+}
+
+/// A tally in the place of a score.
+pub struct ScoreBy {
+    /// The plugin's weight.
+    pub(super) weight: i64,
+    /// Its tally.
+    pub(super) tally: Box<dyn ScoreTally>,
+}
+
+impl Kind {
+    /// The kind of `pod`, of which nothing is known yet.
+    pub fn new(index: usize, profile: &Profile, cx: &Context<'_>, pod: &PodInfo) -> Kind {
+        let known = Table::new(profile, cx, pod).and_then(|table| {
+            Some(Known {
+                table,
+                tallies: Tallies::new(profile, pod, cx.objects)?,
+                next_touch: 0,
+                objects: cx.objects.versions,
+                touched: Vec::new(),
+            })
+        });
+        Kind { profile: index, pod: pod.clone(), known, used: 0 }
+    }
+
+    /// Whether `pod` is of this kind and shares its specification with the one it was made for.
+    pub fn has(&self, profile: usize, pod: &PodInfo) -> bool {
+        Arc::ptr_eq(&self.pod.spec, &pod.spec) && self.is_like(profile, pod)
+    }
+
+    /// Whether `pod` is of this kind, field by field.
+    pub fn equals(&self, profile: usize, pod: &PodInfo) -> bool {
+        self.pod.requests == pod.requests && self.is_like(profile, pod) && self.pod.spec == pod.spec
+    }
+
+    fn is_like(&self, profile: usize, pod: &PodInfo) -> bool {
+        self.profile == profile
+            && self.pod.owner == pod.owner
+            && self.pod.namespace == pod.namespace
+            && self.pod.labels == pod.labels
+    }
+
+    /// Takes notice of all that has changed; gives what is known then.
+    pub fn refresh(
+        &mut self,
+        profile: &Profile,
+        cache: &Cache,
+        objects: &Objects,
+    ) -> Option<&mut Known> {
+        let known = self.known.as_mut()?;
+        if !known.objects.same_for_nodes(&objects.versions) {
+            known.objects = objects.versions;
+            known.tallies.renew(profile, &self.pod, objects);
+        }
+        known.table.follow(cache.order());
+        known.touched.clear();
+        match cache.journal().since(known.next_touch) {
+            Some(touched) => known.touched.extend(touched),
+            None => {
+                known.table.forget_all();
+                known.touched.extend(cache.order().iter());
+            }
+        }
+        known.next_touch = cache.journal().end();
+        for node in &known.touched {
+            if let Some(position) = cache.position(*node) {
+                known.table.forget(position);
+            }
+        }
+        known.tallies.follow(cache, &self.pod, &mut known.touched);
+        Some(known)
+    }
+}
+
+impl Tallies {
+    /// Empty tallies for pods like `pod`; `None` when a plugin has none.
+    fn new(profile: &Profile, pod: &PodInfo, objects: &Objects) -> Option<Tallies> {
+        let (mut filters, mut scores) = (Vec::new(), Vec::new());
+        for (place, (plugin, filter)) in profile.filters().iter().enumerate() {
+            if filter.scope() == Scope::Cluster {
+                let tally = filter.tally(pod, objects)?;
+                filters.push(FilterBy { place, plugin: *plugin, tally });
+            }
+        }
+        for (_, weight, score) in profile.scorers() {
+            if score.scope() == Scope::Cluster {
+                scores.push(ScoreBy { weight: *weight, tally: score.tally(pod, objects)? });
+            }
+        }
+        Some(Tallies { filters, scores, counted: Vec::new(), order: Arc::new([]) })
+    }
+
+    /// Begins anew if the objects that plugins read now make a tally count something else.
+    fn renew(&mut self, profile: &Profile, pod: &PodInfo, objects: &Objects) {
+        let Some(fresh) = Tallies::new(profile, pod, objects) else { return };
+        let like = |old: &dyn Tally, new: &dyn Any| old.counts_like(new);
+        let mut filters = self.filters.iter().zip(&fresh.filters);
+        let mut scores = self.scores.iter().zip(&fresh.scores);
+        let same = filters.all(|(old, new)| like(&*old.tally, &*new.tally))
+            && scores.all(|(old, new)| like(&*old.tally, &*new.tally));
+        if !same {
+            *self = fresh;
+        }
+    }
+
+    /// Counts the touched nodes again, and follows nodes that came or went.
+    fn follow(&mut self, cache: &Cache, pod: &PodInfo, touched: &mut Vec<NodeIndex>) {
+        if !Arc::ptr_eq(&self.order, cache.order()) {
+            self.order = Arc::clone(cache.order());
+            for index in 0..self.counted.len() {
+                let node = NodeIndex(index as u32);
+                if self.counted[index].is_some() && cache.position(node).is_none() {
+                    self.counted[index] = None;
+                    self.each(|tally| tally.leave(node));
+                }
+            }
+            let is_new =
+                |n: &&NodeIndex| self.counted.get(n.0 as usize).is_none_or(Option::is_none);
+            touched.extend(self.order.iter().filter(is_new));
+        }
+        if touched.len() > 1 {
+            touched.sort_unstable();
+            touched.dedup();
+        }
+        for node in touched.iter().filter(|n| cache.position(**n).is_some()) {
+            let object = &cache.info(*node).node;
+            let counted = at(&mut self.counted, *node, None);
+            let relabelled = !counted.as_ref().is_some_and(|c| Arc::ptr_eq(c, object));
+            if relabelled {
+                *counted = Some(Arc::clone(object));
+            }
+            self.each(|tally| tally.recount(pod, cache.infos(), *node, relabelled));
+        }
+    }
+
+    fn each(&mut self, mut act: impl FnMut(&mut dyn Tally)) {
+        self.filters.iter_mut().for_each(|f| act(&mut *f.tally));
+        self.scores.iter_mut().for_each(|s| act(&mut *s.tally));
+    }
+}

@@ -1,0 +1,135 @@
+//! The fast path: the same decisions as the plain path of `cycle.rs`, from what earlier cycles
+//! found out.
+//!
+//! The plain path asks every plugin about every node it looks at, in every cycle. But pods come in
+//! kinds (a template's pods are alike), and between two cycles little changes: the node that got
+//! the last pod, perhaps another. So for each kind this keeps, per node, what the plugins said, and
+//! asks again about the nodes whose records were touched.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `journal.rs` | which records were touched |
+//! | `kind.rs` | a kind of pod, and how it follows the journal |
+//! | `table.rs` | per node: verdicts and scores of plugins that look at nothing else |
+//! | `walk.rs` | a search over the nodes |
+//! | `bits.rs` | sets of positions |
+//! | `../tally.rs`, `../plugins/*/tally.rs` | sums for the plugins that look at all nodes |
+//!
+//! Why the decisions are equal: a plugin of [`Scope::Node`] is a function of pod and record, so its
+//! answer holds while the record stands; tallies are sums of integers, which don't depend on the
+//! order of counting; the walk over the nodes, the number looked at, normalising and the choice
+//! among equals are the plain path's. What doesn't fit (a pod with a nomination, a narrowed search,
+//! a plugin without a tally, explanations) takes the plain path. `lockstep.rs` holds the two against
+//! each other over random histories, and the recordings are held against both.
+//!
+//! [`Scope::Node`]: super::framework::Scope::Node
+
+mod bits;
+pub mod journal;
+mod kind;
+mod table;
+mod walk;
+
+use super::cycle::{Core, Placement, heap_root};
+use super::diagnosis::Diagnosis;
+use super::framework::{Context, NodeIndex, NodeList};
+use super::pod_info::PodInfo;
+use super::profile::Profile;
+use kind::Kind;
+use walk::Walk;
+
+/// At most so many kinds are kept.
+const KINDS: usize = 128;
+/// At most so many entries of tables are kept: kinds times nodes.
+const ENTRIES: usize = 1 << 24;
+
+/// What is known of all kinds of pods.
+#[derive(Default)]
+pub struct Fast {
+    kinds: Vec<Kind>,
+    clock: u64,
+    searches: u64,
+    /// Memory that is used again in every cycle.
+    feasible: Vec<u32>,
+    nodes: Vec<NodeIndex>,
+    totals: Vec<i64>,
+}
+
+impl Fast {
+    /// Searches a node for `pod` as the plain path would. `Some(None)`: no node fits, and the
+    /// reasons are in `diagnosis`; `None`: the plain path must be taken, nothing is said.
+    pub(super) fn search(
+        &mut self,
+        core: &Core,
+        profile: usize,
+        pod: &PodInfo,
+        cx: &Context<'_>,
+        diagnosis: &mut Diagnosis,
+    ) -> Option<Option<Placement>> {
+        let index = profile;
+        let profile = &core.profiles[index];
+        let is_plain = !profile.has_filter_plugins() || !profile.has_score_plugins();
+        if is_plain || pod.nominated.is_some() {
+            return None;
+        }
+        let kind = self.kind_of(index, profile, cx, pod);
+        let known = self.kinds[kind].refresh(profile, &core.cache, cx.objects)?;
+        self.searches += 1;
+        let walk = Walk::new(core, profile, cx, pod);
+        let evaluated = walk.run(known, &mut self.feasible);
+        let node = match &self.feasible[..] {
+            [] => {
+                walk.explain(known, diagnosis);
+                return Some(None);
+            }
+            [only] => cx.nodes.order[*only as usize],
+            _ => self.best_of(kind, cx, pod),
+        };
+        Some(Some(Placement { node, evaluated, feasible: self.feasible.len() }))
+    }
+
+    /// How many searches came to an answer here.
+    pub(super) fn searches(&self) -> u64 {
+        self.searches
+    }
+
+    /// Scores the feasible nodes and picks the best.
+    fn best_of(&mut self, kind: usize, cx: &Context<'_>, pod: &PodInfo) -> NodeIndex {
+        self.nodes.clear();
+        self.nodes.extend(self.feasible.iter().map(|p| cx.nodes.order[*p as usize]));
+        let list = NodeList { infos: cx.nodes.infos, order: &self.nodes };
+        if let Some(known) = &mut self.kinds[kind].known {
+            known.table.totals(&self.feasible, list, pod, &mut self.totals);
+            for score in &mut known.tallies.scores {
+                score.tally.add_scores(&self.nodes, score.weight, &mut self.totals);
+            }
+        }
+        self.nodes[heap_root(&self.totals)]
+    }
+
+    /// The place of the pod's kind, made if it is new. The kind that was not asked for longest
+    /// makes way when there are too many.
+    fn kind_of(
+        &mut self,
+        index: usize,
+        profile: &Profile,
+        cx: &Context<'_>,
+        pod: &PodInfo,
+    ) -> usize {
+        self.clock += 1;
+        let same = self.kinds.iter().position(|k| k.has(index, pod));
+        let known = same.or_else(|| self.kinds.iter().position(|k| k.equals(index, pod)));
+        let at = known.unwrap_or_else(|| {
+            let room = (ENTRIES / cx.nodes.len().max(1)).clamp(4, KINDS);
+            while self.kinds.len() >= room {
+                let oldest = self.kinds.iter().enumerate().min_by_key(|(_, k)| k.used);
+                let oldest = oldest.map_or(0, |(at, _)| at);
+                self.kinds.swap_remove(oldest);
+            }
+            self.kinds.push(Kind::new(index, profile, cx, pod));
+            self.kinds.len() - 1
+        });
+        self.kinds[at].used = self.clock;
+        at
+    }
+}

@@ -1,0 +1,257 @@
+//! What the plugins that look at nothing but a node's record say of each node, for one kind of pod.
+//!
+//! An answer is asked for when a search first needs it and holds until the record is touched. The
+//! table follows the search order: place by place, so that a search reads memory in line. It knows
+//! neither how records change nor what other plugins say.
+
+use super::bits::{Bits, positions};
+use crate::control::scheduler::framework::{
+    Context, NodeIndex, NodeList, PluginId, PluginState, PreFilter, PreScore, Scope, ScorePlugin,
+    Status,
+};
+use crate::control::scheduler::node_info::NodeInfo;
+use crate::control::scheduler::pod_info::PodInfo;
+use crate::control::scheduler::profile::Profile;
+use std::sync::Arc;
+
+/// Verdicts and scores by position in the search order.
+pub struct Table {
+    plugins: Plugins,
+    order: Arc<[NodeIndex]>,
+    /// Positions whose entries hold.
+    known: Bits,
+    /// Of those, the ones that no plugin rejects.
+    fits: Bits,
+    /// For the others: which rejection, by place in `rejections`.
+    rejected: Vec<u32>,
+    /// Weighted sum of the scores that need no normalising.
+    scores: Vec<i64>,
+    /// Raw scores of the plugins that normalise.
+    raw: Vec<RawScores>,
+    /// All different rejections so far.
+    rejections: Vec<Rejected>,
+    /// Whether an entry depends on the number of nodes.
+    heeds_size: bool,
+}
+
+/// The plugins that a table asks, with what they found out about the pod.
+struct Plugins {
+    /// Place among the profile's filters, plugin.
+    filters: Vec<(usize, PluginId, PluginState)>,
+    plain: Vec<Scorer>,
+    normalizing: Vec<Scorer>,
+}
+
+struct Scorer {
+    plugin: Arc<dyn ScorePlugin>,
+    weight: i64,
+    state: PluginState,
+}
+
+/// A plugin's raw scores by position.
+struct RawScores {
+    raw: Vec<i64>,
+    /// How many of them are not zero.
+    not_zero: usize,
+}
+
+/// What a plugin says of nodes that it rejects.
+#[derive(Clone, PartialEq)]
+pub struct Rejected {
+    /// Its place among the profile's filters: an earlier filter that rejects the node has the word.
+    pub place: usize,
+    /// The plugin.
+    pub plugin: PluginId,
+    /// Its words.
+    pub status: Status,
+}
+
+impl Plugins {
+    fn of(profile: &Profile, cx: &Context<'_>, pod: &PodInfo) -> Option<Plugins> {
+        let mut plugins =
+            Plugins { filters: Vec::new(), plain: Vec::new(), normalizing: Vec::new() };
+        for (place, (id, plugin)) in profile.filters().iter().enumerate() {
+            if plugin.scope() != Scope::Node {
+                continue;
+            }
+            let state = match profile.pre_filter_of(*id).map(|p| p.pre_filter(cx, pod)) {
+                None => PluginState::none(),
+                Some(PreFilter::Skip) => continue,
+                Some(PreFilter::Continue { state, nodes: None }) => state,
+                Some(_) => return None,
+            };
+            plugins.filters.push((place, *id, state));
+        }
+        let nobody = NodeList { infos: cx.nodes.infos, order: &[] };
+        for (id, weight, plugin) in profile.scorers() {
+            if plugin.scope() != Scope::Node {
+                continue;
+            }
+            let state = match profile.pre_score_of(*id).map(|p| p.pre_score(cx, pod, nobody)) {
+                None => PluginState::none(),
+                Some(PreScore::Skip) => continue,
+                Some(PreScore::Continue(state)) => state,
+            };
+            let scorer = Scorer { plugin: Arc::clone(plugin), weight: *weight, state };
+            let list = match plugin.normalizes() {
+                true => &mut plugins.normalizing,
+                false => &mut plugins.plain,
+            };
+            list.push(scorer);
+        }
+        Some(plugins)
+    }
+}
+
+impl Table {
+    /// An empty table for pods like `pod`; `None` when a plugin narrows or ends the search before
+    /// it begins.
+    pub fn new(profile: &Profile, cx: &Context<'_>, pod: &PodInfo) -> Option<Table> {
+        let plugins = Plugins::of(profile, cx, pod)?;
+        let none = |_: &Scorer| RawScores { raw: Vec::new(), not_zero: 0 };
+        let raw = plugins.normalizing.iter().map(none).collect();
+        Some(Table {
+            plugins,
+            order: Arc::new([]),
+            known: Bits::default(),
+            fits: Bits::default(),
+            rejected: Vec::new(),
+            scores: Vec::new(),
+            raw,
+            rejections: Vec::new(),
+            heeds_size: false,
+        })
+    }
+
+    /// Follows the search order: entries of nodes that stay keep their word.
+    pub fn follow(&mut self, order: &Arc<[NodeIndex]>) {
+        if Arc::ptr_eq(order, &self.order) {
+            return;
+        }
+        let keep = !(self.heeds_size && order.len() != self.order.len());
+        let records = order.iter().chain(self.order.iter()).map(|n| n.0 + 1).max().unwrap_or(0);
+        let mut before = vec![u32::MAX; records as usize];
+        for (position, node) in self.order.iter().enumerate().filter(|(p, _)| self.known.has(*p)) {
+            before[node.0 as usize] = position as u32;
+        }
+        let (mut known, mut fits) = (Bits::new(order.len()), Bits::new(order.len()));
+        let from = |node: &NodeIndex| before[node.0 as usize] as usize;
+        for (position, node) in order.iter().enumerate() {
+            if keep && from(node) != u32::MAX as usize {
+                known.set(position, true);
+                fits.set(position, self.fits.has(from(node)));
+            }
+        }
+        self.rejected = order.iter().map(|n| *self.rejected.get(from(n)).unwrap_or(&0)).collect();
+        self.scores = order.iter().map(|n| *self.scores.get(from(n)).unwrap_or(&0)).collect();
+        for scores in &mut self.raw {
+            scores.raw = order.iter().map(|n| *scores.raw.get(from(n)).unwrap_or(&0)).collect();
+            scores.not_zero = scores.raw.iter().filter(|raw| **raw != 0).count();
+        }
+        (self.known, self.fits) = (known, fits);
+        self.order = Arc::clone(order);
+    }
+
+    /// The record at a position was touched.
+    pub fn forget(&mut self, position: usize) {
+        self.known.set(position, false);
+    }
+
+    /// All records were touched.
+    pub fn forget_all(&mut self) {
+        self.known.clear();
+    }
+
+    /// The positions of a word, out of `mask`, that no plugin rejects; asks for what is not known.
+    pub fn fitting(
+        &mut self,
+        word: usize,
+        mask: u64,
+        profile: &Profile,
+        cx: &Context<'_>,
+        pod: &PodInfo,
+    ) -> u64 {
+        for position in positions(word, mask & !self.known.word(word)) {
+            let info = &cx.nodes.infos[self.order[position].0 as usize];
+            self.ask(position, info, profile, cx, pod);
+        }
+        self.fits.word(word) & mask
+    }
+
+    fn ask(
+        &mut self,
+        position: usize,
+        info: &NodeInfo,
+        profile: &Profile,
+        cx: &Context<'_>,
+        pod: &PodInfo,
+    ) {
+        self.known.set(position, true);
+        let mut rejected = None;
+        for (place, id, state) in &self.plugins.filters {
+            let status = profile.filters()[*place].1.filter(cx, state, pod, info);
+            if !status.is_success() {
+                rejected = Some(Rejected { place: *place, plugin: *id, status });
+                break;
+            }
+        }
+        self.fits.set(position, rejected.is_none());
+        if let Some(rejected) = rejected {
+            self.rejected[position] = self.number(rejected);
+            return;
+        }
+        let score = |s: &Scorer| s.plugin.score(cx, &s.state, pod, info);
+        self.scores[position] = self.plugins.plain.iter().map(|s| s.weight * score(s)).sum();
+        for (scorer, scores) in self.plugins.normalizing.iter().zip(&mut self.raw) {
+            let raw = score(scorer);
+            scores.not_zero += usize::from(raw != 0);
+            scores.not_zero -= usize::from(scores.raw[position] != 0);
+            scores.raw[position] = raw;
+        }
+        let mut scorers = self.plugins.plain.iter().chain(&self.plugins.normalizing);
+        self.heeds_size |= scorers.any(|s| s.plugin.heeds_size(info));
+    }
+
+    /// The number of a rejection, a new one if it is.
+    fn number(&mut self, rejected: Rejected) -> u32 {
+        let is_same = |r: &Rejected| {
+            r.plugin == rejected.plugin
+                && (r.status.reasons.is_same_text(&rejected.status.reasons)
+                    || r.status.reasons == rejected.status.reasons)
+                && r.status.code == rejected.status.code
+        };
+        if let Some(known) = self.rejections.iter().position(is_same) {
+            return known as u32;
+        }
+        self.rejections.push(rejected);
+        (self.rejections.len() - 1) as u32
+    }
+
+    /// What was said of the node at a position that does not fit.
+    pub fn rejection(&self, position: usize) -> Option<&Rejected> {
+        (!self.fits.has(position)).then(|| &self.rejections[self.rejected[position] as usize])
+    }
+
+    /// Writes the weighted scores of the feasible positions into `totals`, in their order. `nodes`
+    /// are their records.
+    pub fn totals(
+        &self,
+        feasible: &[u32],
+        nodes: NodeList<'_>,
+        pod: &PodInfo,
+        totals: &mut Vec<i64>,
+    ) {
+        totals.clear();
+        totals.extend(feasible.iter().map(|p| self.scores[*p as usize]));
+        for (scorer, scores) in self.plugins.normalizing.iter().zip(&self.raw) {
+            if scores.not_zero == 0 {
+                continue; // All raw scores are equal: every node gets the same.
+            }
+            let mut raw: Vec<i64> = feasible.iter().map(|p| scores.raw[*p as usize]).collect();
+            scorer.plugin.normalize(&scorer.state, pod, nodes, &mut raw);
+            for (total, score) in totals.iter_mut().zip(raw) {
+                *total += scorer.weight * score;
+            }
+        }
+    }
+}
