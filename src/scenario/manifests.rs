@@ -213,8 +213,10 @@ impl Manifests {
         let deployment = workload::deployment(&given, "default", &mut errors);
         self.name("Deployment", &deployment.namespace, &deployment.name, reader);
         reader.fields(errors);
-        if let Some(spec) = &given.spec.template.spec {
-            let fields = ignored::ignored_fields(spec, "spec.template.spec");
+        if given.spec.template.spec.is_some() {
+            let path = "spec.template.spec";
+            let spec = reader.place.document.nearest(path).to_json();
+            let fields = ignored::ignored_fields(&spec, path);
             if !fields.is_empty() {
                 let object = format!("Deployment {}/{}", deployment.namespace, deployment.name);
                 self.ignored.push(reader.ignored(object, fields, NO_EFFECT));

@@ -8,8 +8,8 @@ use super::diagnostic::did_you_mean;
 use super::yaml::{Entry, Node, Span, Value};
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    self, DeserializeOwned, DeserializeSeed, EnumAccess, Expected, IntoDeserializer, MapAccess,
+    SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 use std::cell::RefCell;
 use std::fmt;
@@ -30,37 +30,47 @@ const ENOUGH: usize = 50;
 
 /// Decodes a document; with it come all faults found, also when it decodes.
 pub fn decode<T: DeserializeOwned>(document: &Node) -> (Option<T>, Vec<Fault>) {
+    let mut value = None;
+    let faults = find_faults(document, &mut |decoder| {
+        value = Some(T::deserialize(decoder)?);
+        Ok(())
+    });
+    match faults {
+        (true, faults) => (value, faults),
+        (false, faults) => (None, faults),
+    }
+}
+
+/// Whether `decode` takes the document as it is, and all faults found. Compiled once, not for each
+/// of the hundreds of types of Kubernetes' API.
+fn find_faults(
+    document: &Node,
+    decode: &mut dyn FnMut(Decoder<'_>) -> Result<(), Error>,
+) -> (bool, Vec<Fault>) {
     let mut tree = document.clone();
     let mut faults: Vec<Fault> = Vec::new();
     let mut pruned: Vec<String> = Vec::new();
     for _ in 0..ENOUGH {
         let unknown = RefCell::new(Vec::new());
-        let result = T::deserialize(Decoder { node: &tree, unknown: &unknown });
+        let result = decode(Decoder { node: &tree, unknown: &unknown });
         for fault in unknown.into_inner() {
             if !faults.contains(&fault) {
                 faults.push(fault);
             }
         }
-        match result {
-            Ok(value) => {
-                let fine = pruned.is_empty();
-                return (fine.then_some(value), faults);
-            }
-            Err(error) => {
-                // A field that is missing because its faulty value was taken out is no news.
-                if error.missing.as_ref().is_some_and(|field| pruned.contains(field)) {
-                    return (None, faults);
-                }
-                let span = error.span.clone().unwrap_or(tree.span.clone());
-                faults.push(Fault { span: span.clone(), message: error.message, hint: error.hint });
-                match prune(&mut tree, &span) {
-                    Some(key) => pruned.push(key),
-                    None => return (None, faults),
-                }
-            }
+        let Err(error) = result else { return (pruned.is_empty(), faults) };
+        // A field that is missing because its faulty value was taken out is no news.
+        if error.missing.as_ref().is_some_and(|field| pruned.contains(field)) {
+            return (false, faults);
+        }
+        let span = error.span.clone().unwrap_or(tree.span.clone());
+        faults.push(Fault { span: span.clone(), message: error.message, hint: error.hint });
+        match prune(&mut tree, &span) {
+            Some(key) => pruned.push(key),
+            None => return (false, faults),
         }
     }
-    (None, faults)
+    (false, faults)
 }
 
 /// Takes the innermost entry or item at a place out of the tree; tells its key.
@@ -94,6 +104,15 @@ pub struct Error {
     message: String,
     hint: Option<String>,
     missing: Option<String>,
+}
+
+impl Error {
+    /// At this place, unless it has one already.
+    #[inline(never)]
+    fn placed(mut self, span: &Span) -> Error {
+        self.span.get_or_insert_with(|| span.clone());
+        self
+    }
 }
 
 impl fmt::Display for Error {
@@ -140,38 +159,84 @@ struct Decoder<'a> {
     unknown: &'a RefCell<Vec<Fault>>,
 }
 
+// What is generic below is compiled for each type that is decoded, several hundred times: so it is
+// kept short, and what does not depend on the type is moved out of it.
 impl<'a> Decoder<'a> {
-    fn at<'de, V: Visitor<'de>>(
+    /// Whatever stands there.
+    fn any<'de, V: Visitor<'de>>(
         self,
         visitor: V,
         fields: Option<&'static [&'static str]>,
     ) -> Result<V::Value, Error> {
-        let span = self.node.span.clone();
         let result = match &self.node.value {
             Value::Null => visitor.visit_unit(),
             Value::Bool(b) => visitor.visit_bool(*b),
             Value::Int(i) => match (u64::try_from(*i), i64::try_from(*i)) {
                 (Ok(u), _) => visitor.visit_u64(u),
                 (_, Ok(i)) => visitor.visit_i64(i),
-                _ => Err(de::Error::custom("the number is too large")),
+                _ => Err(too_large()),
             },
             Value::Float(f) => visitor.visit_f64(*f),
             Value::Text(text) => visitor.visit_str(text),
-            Value::List(items) => {
-                visitor.visit_seq(Items { items: items.iter(), unknown: self.unknown })
-            }
-            Value::Map(entries) => visitor.visit_map(Entries {
-                entries: entries.iter(),
-                value: None,
-                unknown: self.unknown,
-                fields,
-            }),
+            Value::List(items) => visitor.visit_seq(self.items(items)),
+            Value::Map(entries) => visitor.visit_map(self.entries(entries, fields)),
         };
-        result.map_err(|mut error: Error| {
-            error.span.get_or_insert(span);
-            error
-        })
+        result.map_err(|error: Error| error.placed(&self.node.span))
     }
+
+    /// A list, for types that are nothing else.
+    fn list<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Value::List(items) = &self.node.value else { return Err(self.not(&visitor)) };
+        visitor.visit_seq(self.items(items)).map_err(|error| error.placed(&self.node.span))
+    }
+
+    /// A mapping, for types that are nothing else.
+    fn map<'de, V: Visitor<'de>>(
+        self,
+        visitor: V,
+        fields: Option<&'static [&'static str]>,
+    ) -> Result<V::Value, Error> {
+        let Value::Map(entries) = &self.node.value else { return Err(self.not(&visitor)) };
+        visitor
+            .visit_map(self.entries(entries, fields))
+            .map_err(|error| error.placed(&self.node.span))
+    }
+
+    fn items(&self, items: &'a [Node]) -> Items<'a> {
+        Items { items: items.iter(), unknown: self.unknown }
+    }
+
+    fn entries(
+        &self,
+        entries: &'a [Entry],
+        fields: Option<&'static [&'static str]>,
+    ) -> Entries<'a> {
+        Entries { entries: entries.iter(), value: None, unknown: self.unknown, fields }
+    }
+
+    /// That what stands there is not what is expected.
+    #[inline(never)]
+    fn not(&self, expected: &dyn Expected) -> Error {
+        let found = match &self.node.value {
+            Value::Null => Unexpected::Unit,
+            Value::Bool(b) => Unexpected::Bool(*b),
+            Value::Int(i) => match (u64::try_from(*i), i64::try_from(*i)) {
+                (Ok(u), _) => Unexpected::Unsigned(u),
+                (_, Ok(i)) => Unexpected::Signed(i),
+                _ => return too_large().placed(&self.node.span),
+            },
+            Value::Float(f) => Unexpected::Float(*f),
+            Value::Text(text) => Unexpected::Str(text),
+            Value::List(_) => Unexpected::Seq,
+            Value::Map(_) => Unexpected::Map,
+        };
+        let error: Error = de::Error::invalid_type(found, expected);
+        error.placed(&self.node.span)
+    }
+}
+
+fn too_large() -> Error {
+    de::Error::custom("the number is too large")
 }
 
 struct Items<'a> {
@@ -198,6 +263,28 @@ struct Entries<'a> {
     fields: Option<&'static [&'static str]>,
 }
 
+impl<'a> Entries<'a> {
+    /// The next entry that the type has a field for; others are noted.
+    fn next_known(&mut self) -> Option<&'a Entry> {
+        // Types of k8s-openapi ignore what they don't know: noticed here instead.
+        let known = |key: &str| self.fields.is_none_or(|fields| fields.contains(&key));
+        for entry in self.entries.by_ref() {
+            if known(&entry.key) {
+                self.value = Some(&entry.node);
+                return Some(entry);
+            }
+            let (message, hint) = unknown(&entry.key, self.fields.unwrap_or_default());
+            self.unknown.borrow_mut().push(Fault { span: entry.key_span.clone(), message, hint });
+        }
+        None
+    }
+
+    fn take_value(&mut self) -> Result<Decoder<'a>, Error> {
+        let node = self.value.take().ok_or_else(|| de::Error::custom("a value before its key"))?;
+        Ok(Decoder { node, unknown: self.unknown })
+    }
+}
+
 impl<'de> MapAccess<'de> for Entries<'_> {
     type Error = Error;
 
@@ -205,27 +292,16 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Error> {
-        let Some(entry) = self.entries.next() else { return Ok(None) };
-        self.value = Some(&entry.node);
-        // Types of k8s-openapi ignore what they don't know: noticed here instead.
-        if let Some(fields) = self.fields
-            && !fields.contains(&entry.key.as_str())
-        {
-            let (message, hint) = unknown(&entry.key, fields);
-            self.unknown.borrow_mut().push(Fault { span: entry.key_span.clone(), message, hint });
-            return self.next_key_seed(seed);
-        }
+        let Some(entry) = self.next_known() else { return Ok(None) };
         let key: StrDeserializer<'_, Error> = entry.key.as_str().into_deserializer();
-        let key = seed.deserialize(key).map_err(|mut error| {
-            error.span.get_or_insert(entry.key_span.clone());
-            error
-        })?;
-        Ok(Some(key))
+        match seed.deserialize(key) {
+            Ok(key) => Ok(Some(key)),
+            Err(error) => Err(error.placed(&entry.key_span)),
+        }
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
-        let node = self.value.take().ok_or_else(|| de::Error::custom("a value before its key"))?;
-        seed.deserialize(Decoder { node, unknown: self.unknown })
+        seed.deserialize(self.take_value()?)
     }
 }
 
@@ -264,7 +340,7 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
 
     fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Error> {
         match self.content {
-            Some(content) => content.at(visitor, None),
+            Some(content) => content.list(visitor),
             None => Err(de::Error::custom(format!("`{}` needs content", self.name))),
         }
     }
@@ -275,7 +351,7 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match self.content {
-            Some(content) => content.at(visitor, Some(fields)),
+            Some(content) => content.map(visitor, Some(fields)),
             None => Err(de::Error::custom(format!("`{}` needs fields", self.name))),
         }
     }
@@ -284,7 +360,7 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
 macro_rules! forward {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            self.at(visitor, None)
+            self.any(visitor, None)
         })*
     };
 }
@@ -296,8 +372,8 @@ impl<'de> de::Deserializer<'de> for Decoder<'_> {
         deserialize_any deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32
         deserialize_i64 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
         deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_bytes
-        deserialize_byte_buf deserialize_unit deserialize_seq deserialize_map
-        deserialize_identifier deserialize_ignored_any deserialize_string
+        deserialize_byte_buf deserialize_unit deserialize_identifier deserialize_ignored_any
+        deserialize_string
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -330,7 +406,15 @@ impl<'de> de::Deserializer<'de> for Decoder<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.at(visitor, Some(fields))
+        self.map(visitor, Some(fields))
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.map(visitor, None)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.list(visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -359,10 +443,7 @@ impl<'de> de::Deserializer<'de> for Decoder<'_> {
             };
             return Err(Error { span: Some(span), message, hint: Some(hint), missing: None });
         }
-        visitor.visit_enum(variant).map_err(|mut error: Error| {
-            error.span.get_or_insert(span);
-            error
-        })
+        visitor.visit_enum(variant).map_err(|error: Error| error.placed(&span))
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
@@ -370,7 +451,7 @@ impl<'de> de::Deserializer<'de> for Decoder<'_> {
         _name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.at(visitor, None)
+        self.any(visitor, None)
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -378,7 +459,7 @@ impl<'de> de::Deserializer<'de> for Decoder<'_> {
         _len: usize,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.at(visitor, None)
+        self.list(visitor)
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -387,7 +468,7 @@ impl<'de> de::Deserializer<'de> for Decoder<'_> {
         _len: usize,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.at(visitor, None)
+        self.list(visitor)
     }
 }
 

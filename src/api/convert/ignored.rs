@@ -3,7 +3,6 @@
 //! It tells a user what of a real manifest plays no part, so that nothing is dropped in silence.
 //! It knows field names only, not what the other converters make of them.
 
-use k8s_openapi::api::core::v1 as k8s;
 use serde_json::Value;
 
 /// Fields of a pod specification that something reads.
@@ -42,14 +41,13 @@ const CONTAINER: [&str; 10] = [
     "startupProbe",
 ];
 
-/// Paths of the fields that are set in `spec` but that nothing reads, in the order of their names;
-/// `path` is where the specification stands.
-pub fn ignored_fields(spec: &k8s::PodSpec, path: &str) -> Vec<String> {
+/// Paths of the fields that are set in a pod specification but that nothing reads, in the order of
+/// their names; `path` is where the specification stands.
+pub fn ignored_fields(spec: &Value, path: &str) -> Vec<String> {
     let mut out = Vec::new();
-    let Ok(value) = serde_json::to_value(spec) else { return out };
-    unread(&value, &POD, path, &mut out);
+    unread(spec, &POD, path, &mut out);
     for list in ["containers", "initContainers"] {
-        let containers = value.get(list).and_then(Value::as_array);
+        let containers = spec.get(list).and_then(Value::as_array);
         for (i, container) in containers.into_iter().flatten().enumerate() {
             let path = format!("{path}.{list}[{i}]");
             unread(container, &CONTAINER, &path, &mut out);
@@ -77,7 +75,7 @@ fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Array(a) => a.is_empty(),
-        Value::Object(o) => o.is_empty(),
+        Value::Object(o) => o.values().all(Value::is_null),
         _ => false,
     }
 }

@@ -19,9 +19,8 @@ pub fn deployment(
     errors: &mut Vec<FieldError>,
 ) -> Deployment {
     let meta = &given.metadata;
-    let spec = given.spec.clone();
-    let template_meta = spec.template.metadata.clone().unwrap_or_default();
-    let pod_labels = labels(template_meta.labels.as_ref());
+    let spec = &given.spec;
+    let pod_labels = labels(spec.template.metadata.as_ref().and_then(|m| m.labels.as_ref()));
     let wanted = selector(Some(&spec.selector), "spec.selector", errors);
     if !wanted.matches(&pod_labels) {
         let message = "`selector` does not match template `labels`";

@@ -1,7 +1,7 @@
 //! The pending events in the plainest way that is right: a binary heap of the standard library.
 //!
 //! It is what [`super::EventQueue`] is held against, in tests for its order and in
-//! `benches/kernel_hold.rs` for its speed. Simulations do not use it.
+//! `benches/kernel.rs` for its speed. Simulations do not use it.
 
 use super::{Entry, Fired, Phase};
 use crate::units::SimTime;
