@@ -56,6 +56,8 @@ pub struct View<'a> {
     /// Whether the endpoints of a Service are as its controller wants them: nothing that changed
     /// is still under way.
     pub settled: &'a dyn Fn(ServiceId) -> bool,
+    /// What of the endpoints that requests are sent to does not add up, if anything.
+    pub miscounted: &'a dyn Fn() -> Option<String>,
 }
 
 /// What a check found wrong, before it is known when.
@@ -118,7 +120,8 @@ impl Checks {
             .or_else(|| capacity::overcommitted(view.store))
             .or_else(|| self.lifecycle.illegal_move(view.store))
             .or_else(|| lifecycle::lost(view.store, view.pods_gone))
-            .or_else(|| endpoints::stale(view, services));
+            .or_else(|| endpoints::stale(view, services))
+            .or_else(|| (view.miscounted)().map(|found| ("every endpoint is counted once", found)));
         self.report(view.now, found)
     }
 
@@ -153,5 +156,180 @@ impl Checks {
         if self.stride != Stride::Off && (one - other).abs() > 1e-6 * scale {
             self.pending.get_or_insert((invariant, format!("{one} is not {other}")));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::labels::{Labels, Selector};
+    use crate::api::pod::PodPhase;
+    use crate::api::service::Service;
+    use crate::api::{NodeId, PodId};
+    use crate::control::controllers::testing::Bench;
+    use crate::units::MilliCpu;
+
+    /// A node with two ready pods of one CPU each behind a Service.
+    struct Small {
+        bench: Bench,
+        node: NodeId,
+        pods: [PodId; 2],
+        service: ServiceId,
+        pods_gone: u64,
+        miscounted: Option<String>,
+    }
+
+    impl Small {
+        fn new() -> Small {
+            let mut bench = Bench::new();
+            let node = bench.node("n", "a");
+            let set = bench.replica_set("web", 2);
+            let mut pods = [bench.ready_pod(set, node), bench.ready_pod(set, node)];
+            pods.sort_unstable();
+            let service = bench.store.create_service(Service {
+                name: "web".into(),
+                namespace: "default".into(),
+                labels: Labels::default(),
+                selector: Some(Selector::from_labels(&Labels::from([("app", "web")]))),
+                publish_not_ready: false,
+                endpoints: pods.to_vec(),
+            });
+            Small { bench, node, pods, service, pods_gone: 0, miscounted: None }
+        }
+
+        fn change(&mut self, change: impl FnOnce(&mut crate::api::pod::Pod)) {
+            self.bench.store.update_pod(self.pods[0], |pod| {
+                change(pod);
+                true
+            });
+        }
+
+        fn look(&self, checks: &mut Checks) -> Result<(), Violation> {
+            checks.after_event(&View {
+                store: &self.bench.store,
+                now: self.bench.now,
+                pods_gone: self.pods_gone,
+                settled: &|_| true,
+                miscounted: &|| self.miscounted.clone(),
+            })
+        }
+    }
+
+    #[test]
+    fn what_is_broken_is_found() {
+        type Row = (&'static str, fn(&mut Small, &mut Checks), &'static str);
+        let rows: [Row; 12] = [
+            (
+                "two CPUs requested of one",
+                |s, _| {
+                    s.bench.store.update_node(s.node, |node| {
+                        node.allocatable.cpu = MilliCpu(1000);
+                        true
+                    });
+                },
+                "no node is over-committed",
+            ),
+            (
+                "two pods where there is place for one",
+                |s, _| {
+                    s.bench.store.update_node(s.node, |node| {
+                        node.max_pods = 1;
+                        true
+                    });
+                },
+                "no node is over-committed",
+            ),
+            (
+                "a running pod is Pending again",
+                |s, _| s.change(|p| (p.phase, p.ready) = (PodPhase::Pending, false)),
+                "pods move only forwards",
+            ),
+            (
+                "a pod is on another node",
+                |s, _| {
+                    let other = s.bench.node("other", "a");
+                    s.change(|p| p.node = Some(other));
+                },
+                "pods move only forwards",
+            ),
+            (
+                "a node is forgotten",
+                |s, _| s.change(|p| p.node = None),
+                "only running pods are Ready",
+            ),
+            (
+                "Ready without running",
+                |s, _| s.change(|p| p.phase = PodPhase::Succeeded),
+                "only running pods are Ready",
+            ),
+            (
+                "a pod goes and nobody writes it down",
+                |s, _| {
+                    s.bench.store.remove_pod(s.pods[0]);
+                    s.bench.store.set_endpoints(s.service, vec![s.pods[1]]);
+                },
+                "pods are conserved",
+            ),
+            ("a pod is written down that is there", |s, _| s.pods_gone = 1, "pods are conserved"),
+            (
+                "an endpoint is not ready",
+                |s, _| s.change(|p| p.ready = false),
+                "endpoints are the ready pods",
+            ),
+            (
+                "an endpoint is missing",
+                |s, _| s.bench.store.set_endpoints(s.service, vec![s.pods[0]]),
+                "endpoints are the ready pods",
+            ),
+            (
+                "requests are sent to nobody",
+                |s, _| s.miscounted = Some("station 0".into()),
+                "every endpoint is counted once",
+            ),
+            ("requests spend time nowhere", |_, c| c.littles_law(10.0, 10.1), "Little's law"),
+        ];
+        for (sentence, break_it, invariant) in rows {
+            let mut small = Small::new();
+            let mut checks = Checks::new(Stride::Events(1));
+            assert_eq!(small.look(&mut checks), Ok(()), "{sentence}: nothing is broken yet");
+            break_it(&mut small, &mut checks);
+            let found = small.look(&mut checks).expect_err(sentence);
+            assert_eq!((found.invariant, found.event), (invariant, 2), "{sentence}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_deletion_that_is_taken_back_is_found() {
+        let mut small = Small::new();
+        let mut checks = Checks::new(Stride::Events(1));
+        let now = small.bench.now;
+        small.bench.store.mark_pod_deleted(small.pods[0], now);
+        small.bench.store.set_endpoints(small.service, vec![small.pods[1]]);
+        assert_eq!(small.look(&mut checks), Ok(()));
+        small.change(|p| p.deletion = None);
+        let found = small.look(&mut checks).unwrap_err();
+        assert_eq!(found.invariant, "pods move only forwards");
+    }
+
+    #[test]
+    fn totals_that_differ_are_told_after_the_next_event() {
+        let small = Small::new();
+        let mut checks = Checks::new(Stride::Events(1));
+        checks.equal("the cost is the sum of the nodes' bills", 1.0, 1.0 + 1e-9);
+        assert_eq!(small.look(&mut checks), Ok(()), "rounding is no difference");
+        checks.equal("the cost is the sum of the nodes' bills", 1.0, 1.1);
+        let found = small.look(&mut checks).unwrap_err();
+        assert_eq!(found.invariant, "the cost is the sum of the nodes' bills");
+        assert!(found.to_string().contains("event 2"), "{found}");
+    }
+
+    #[test]
+    fn checks_that_are_off_find_nothing() {
+        let mut small = Small::new();
+        let mut checks = Checks::new(Stride::Off);
+        small.pods_gone = 7;
+        checks.littles_law(1.0, 2.0);
+        checks.equal("never", 1.0, 2.0);
+        assert_eq!(small.look(&mut checks), Ok(()));
     }
 }

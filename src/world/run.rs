@@ -66,12 +66,13 @@ pub fn run<'a>(
 impl<'a> World<'a> {
     /// Lets the checks look at the state: after an event, or when the run ends.
     pub(super) fn check(&mut self, at_end: bool) -> Result<(), Violation> {
-        let queues = &self.queues;
+        let (queues, network) = (&self.queues, &self.network);
         let view = View {
             store: &self.store,
             now: self.now,
             pods_gone: self.recorder.totals.pods_gone,
             settled: &|service| queues.is_idle(Key::EndpointSlice(service)),
+            miscounted: &|| network.miscounted(),
         };
         if at_end { self.checks.at_end(&view) } else { self.checks.after_event(&view) }
     }

@@ -18,6 +18,6 @@ pub mod podgc;
 pub mod replicaset;
 pub mod taint_eviction;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use action::{Action, Outcome};

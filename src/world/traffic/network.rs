@@ -9,6 +9,7 @@ use crate::api::PodId;
 use crate::record::latency::LatencyHistogram;
 use crate::units::{MilliCpu, SimTime};
 use slotmap::SecondaryMap;
+use std::collections::BTreeMap;
 
 /// A Service as the network sees it.
 #[derive(Clone, Debug)]
@@ -37,8 +38,6 @@ struct Endpoint {
     fronts: u16,
     /// Whether its containers answer.
     alive: bool,
-    /// Whether the pod is gone for good, and stays known only while somebody routes to it.
-    gone: bool,
     /// CPU seconds it had used in requests before it last became live.
     cpu_before: f64,
     /// The station's line at that moment; `None` while it is not live.
@@ -69,6 +68,9 @@ pub struct Network {
     /// Services, callers before callees.
     order: Vec<usize>,
     endpoints: SecondaryMap<PodId, Endpoint>,
+    /// Pods that are gone while somebody still routes to them. Apart from the others: a new pod may
+    /// have the place of an old one there.
+    departed: BTreeMap<PodId, Endpoint>,
     live: Vec<u32>,
     dead: Vec<u32>,
     /// Live pods that died since the last settling, per station.
@@ -101,6 +103,7 @@ impl Network {
             fronts: primaries.iter().map(front).collect(),
             calls,
             endpoints: SecondaryMap::new(),
+            departed: BTreeMap::new(),
             live: vec![0; n],
             dead: vec![0; n],
             lost: vec![0; n],
@@ -111,14 +114,7 @@ impl Network {
 
     /// A pod has been created for a station; it is neither routed to nor alive.
     pub fn add_pod(&mut self, pod: PodId, station: usize) {
-        let endpoint = Endpoint {
-            station,
-            fronts: 0,
-            alive: false,
-            gone: false,
-            cpu_before: 0.0,
-            joined: None,
-        };
+        let endpoint = Endpoint { station, fronts: 0, alive: false, cpu_before: 0.0, joined: None };
         self.endpoints.insert(pod, endpoint);
     }
 
@@ -136,10 +132,8 @@ impl Network {
     pub fn remove_pod(&mut self, now: SimTime, pod: PodId) {
         self.set_alive(now, pod, false);
         // It stays known, as a dead endpoint, while a Service still routes to it.
-        let Some(endpoint) = self.endpoints.get_mut(pod) else { return };
-        endpoint.gone = true;
-        if endpoint.fronts == 0 {
-            self.endpoints.remove(pod);
+        if let Some(endpoint) = self.endpoints.remove(pod).filter(|e| e.fronts > 0) {
+            self.departed.insert(pod, endpoint);
         }
     }
 
@@ -148,15 +142,15 @@ impl Network {
         let old = std::mem::replace(&mut self.fronts[service].routed, pods.to_vec());
         for pod in old.iter().filter(|pod| pods.binary_search(pod).is_err()) {
             self.change(now, *pod, |endpoint| endpoint.fronts -= 1);
-            if self.endpoints.get(*pod).is_some_and(|e| e.fronts == 0 && e.gone) {
-                self.endpoints.remove(*pod);
+            if self.departed.get(pod).is_some_and(|e| e.fronts == 0) {
+                self.departed.remove(pod);
             }
         }
         for pod in pods.iter().filter(|pod| old.binary_search(pod).is_err()) {
             self.change(now, *pod, |endpoint| endpoint.fronts += 1);
         }
         let mut counts: Vec<(usize, u32)> = Vec::new();
-        for endpoint in pods.iter().filter_map(|pod| self.endpoints.get(*pod)) {
+        for endpoint in pods.iter().filter_map(|pod| self.endpoint(*pod)) {
             match counts.iter_mut().find(|(station, _)| *station == endpoint.station) {
                 Some((_, n)) => *n += 1,
                 None => counts.push((endpoint.station, 1)),
@@ -165,9 +159,31 @@ impl Network {
         self.fronts[service].per_station = counts;
     }
 
+    fn endpoint(&self, pod: PodId) -> Option<&Endpoint> {
+        self.endpoints.get(pod).or_else(|| self.departed.get(&pod))
+    }
+
+    /// Recounts what is routed to: the first station whose running counts are not the same, with
+    /// both. For checks.
+    pub fn miscounted(&self) -> Option<String> {
+        let mut routed: Vec<PodId> = self.fronts.iter().flat_map(|f| f.routed.clone()).collect();
+        routed.sort_unstable();
+        routed.dedup();
+        let mut counts = vec![(0, 0); self.stations.len()];
+        for endpoint in routed.iter().filter_map(|pod| self.endpoint(*pod)) {
+            let (live, dead) = &mut counts[endpoint.station];
+            *(if endpoint.alive { live } else { dead }) += 1;
+        }
+        let kept = self.live.iter().copied().zip(self.dead.iter().copied());
+        let mut pairs = kept.zip(counts).enumerate();
+        let (station, (kept, found)) = pairs.find(|(_, (kept, found))| kept != found)?;
+        Some(format!("station {station} keeps {kept:?} live and dead endpoints and has {found:?}"))
+    }
+
     /// Applies `f` to an endpoint and keeps the counts and the pod's CPU account true.
     fn change(&mut self, now: SimTime, pod: PodId, f: impl FnOnce(&mut Endpoint)) {
-        let Some(endpoint) = self.endpoints.get_mut(pod) else { return };
+        let known = self.endpoints.get_mut(pod).or_else(|| self.departed.get_mut(&pod));
+        let Some(endpoint) = known else { return };
         let class = |e: &Endpoint| (e.fronts > 0, e.fronts > 0 && e.alive);
         let before = class(endpoint);
         f(endpoint);
@@ -424,4 +440,59 @@ fn callers_first(primaries: &[Option<usize>], calls: &[Vec<(usize, f64)>]) -> Ve
     }
     order.reverse();
     order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use slotmap::SlotMap;
+
+    fn network() -> Network {
+        let pod = PodModel {
+            demand: 0.01,
+            service: 0.01,
+            servers: 1,
+            rate: 100.0,
+            wait_max: 1.0,
+            idle_cores: 0.0,
+            memory: (0.0, 0.0),
+            memory_limit: None,
+        };
+        Network::new(vec![pod], vec![Some(0)], vec![Vec::new()])
+    }
+
+    #[test]
+    fn a_pod_that_is_gone_takes_its_share_until_nobody_routes_to_it() {
+        let mut pods: SlotMap<PodId, ()> = SlotMap::with_key();
+        let mut network = network();
+        let at = SimTime::from_secs;
+        let (old, other) = (pods.insert(()), pods.insert(()));
+        for pod in [old, other] {
+            network.add_pod(pod, 0);
+            network.set_alive(at(1), pod, true);
+        }
+        network.set_external(0, 10.0);
+        network.route(at(1), 0, &[old, other]);
+        network.settle(at(1));
+        assert_eq!(network.stations[0].endpoints(), (2, 0));
+
+        pods.remove(old);
+        network.remove_pod(at(2), old);
+        // The next pod gets the old one's place in the store.
+        let new = pods.insert(());
+        network.add_pod(new, 0);
+        network.set_alive(at(2), new, true);
+        network.settle(at(2));
+        assert_eq!(network.stations[0].endpoints(), (1, 1), "half of the requests fail");
+        assert_eq!(network.miscounted(), None);
+
+        let mut routed = [other, new];
+        routed.sort_unstable();
+        network.route(at(3), 0, &routed);
+        network.settle(at(3));
+        assert_eq!(network.stations[0].endpoints(), (2, 0), "and none once it is forgotten");
+        assert_eq!(network.miscounted(), None);
+        network.dead[0] += 1;
+        assert!(network.miscounted().is_some(), "a recount that finds nothing proves nothing");
+    }
 }
