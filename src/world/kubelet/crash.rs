@@ -40,7 +40,11 @@ impl World<'_> {
         if p.deletion.is_some() {
             return;
         }
-        let (uid, name) = (p.uid, p.name.clone());
+        let container = p.spec.containers.first().map_or("", |c| &*c.name);
+        let message = format!(
+            "Back-off restarting failed container {container} in pod {}_{}({})",
+            p.name, p.namespace, p.uid
+        );
         let Some(state) = self.pods.get_mut(pod) else { return };
         let wait = state.restart_wait(now, &self.scenario.flags.kubelet);
         let workload = state.workload();
@@ -54,8 +58,6 @@ impl World<'_> {
             self.recorder.totals.restarts[workload] += 1;
         }
         if wait > SimDuration::ZERO {
-            let message =
-                format!("Back-off restarting failed container in pod {name}_default({uid})");
             self.publish("kubelet", Warning, "BackOff", About::Pod(pod), message);
         }
         self.plan_pod(now + wait, pod, PodStep::Pulled);

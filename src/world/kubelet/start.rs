@@ -1,7 +1,7 @@
 //! From "the kubelet sees the pod" to Ready.
 
 use super::images::pull_time;
-use super::state::Containers;
+use super::state::{Containers, Pull};
 use crate::api::event::EventType::Normal;
 use crate::api::pod::{PodPhase, Probe};
 use crate::api::{NodeId, PodId};
@@ -69,28 +69,34 @@ impl World<'_> {
         let Some(workload) = self.pods.get(pod).and_then(|state| state.workload()) else { return };
         let image = self.images[workload];
         let ready = self.nodes.get(node).and_then(|state| state.image_ready(image));
-        let at = match ready {
-            Some(at) => at.max(now),
-            None => self.pull_image(pod, node, workload),
-        };
         if ready.is_some_and(|at| at <= now) {
-            let message =
-                format!("Container image \"{}\" already present on machine", self.image_name(pod));
-            self.publish("kubelet", Normal, "Pulled", About::Pod(pod), message);
+            self.plan_pod(now, pod, PodStep::Pulled);
+            return;
+        }
+        let message = format!("Pulling image \"{}\"", self.image_name(pod));
+        self.publish("kubelet", Normal, "Pulling", About::Pod(pod), message);
+        let (at, takes) = match ready {
+            Some(at) => (at, SimDuration::ZERO),
+            None => self.pull_image(node, workload),
+        };
+        if let Some(state) = self.pods.get_mut(pod) {
+            state.pull = Some(Box::new(Pull { since: now, takes }));
         }
         self.plan_pod(at, pod, PodStep::Pulled);
     }
 
-    fn pull_image(&mut self, pod: PodId, node: NodeId, workload: usize) -> SimTime {
-        let message = format!("Pulling image \"{}\"", self.image_name(pod));
-        self.publish("kubelet", Normal, "Pulling", About::Pod(pod), message);
+    /// Begins a pull; when the image will be there, and how long the pull itself takes.
+    fn pull_image(&mut self, node: NodeId, workload: usize) -> (SimTime, SimDuration) {
         let kubelet = &self.scenario.flags.kubelet;
-        let Some(state) = self.nodes.get_mut(node) else { return SimTime::NEVER };
+        let Some(state) = self.nodes.get_mut(node) else {
+            return (SimTime::NEVER, SimDuration::ZERO);
+        };
         let group = self.cloud.machines.get(state.machine).map_or(0, |m| m.group);
         let machine = &self.scenario.node_groups[group].machine;
         let takes =
             pull_time(&self.scenario.workloads[workload], machine, kubelet, self.registry_factor);
-        state.pull(self.now, self.images[workload], takes, kubelet.serialize_image_pulls)
+        let image = self.images[workload];
+        (state.pull(self.now, image, takes, kubelet.serialize_image_pulls), takes)
     }
 
     /// The first container's image reference, for messages.
@@ -101,32 +107,41 @@ impl World<'_> {
 
     /// The image is there: create and start the containers.
     fn pod_pulled(&mut self, pod: PodId) {
+        self.tell_of_image(pod);
         let takes =
             self.sample_for(pod, "container start", &self.scenario.flags.kubelet.container_start);
         let containers = self.store.pod(pod).map_or(1, |p| p.spec.containers.len().max(1));
         self.plan_pod(self.now + takes * containers as u64, pod, PodStep::Started);
     }
 
+    /// The Event about an image that is there now (`images/image_manager.go`).
+    fn tell_of_image(&mut self, pod: PodId) {
+        let Some(state) = self.pods.get_mut(pod) else { return };
+        let (pull, workload) = (state.pull.take(), state.workload());
+        let image = self.image_name(pod);
+        let message = match (pull, workload) {
+            (Some(pull), Some(workload)) => format!(
+                "Successfully pulled image \"{image}\" in {} ({} including waiting). Image size: {} \
+                 bytes.",
+                pull.takes,
+                self.now.since(pull.since),
+                self.scenario.workloads[workload].image_size.0
+            ),
+            _ => format!(
+                "Container image \"{image}\" already present on machine and can be accessed by the pod"
+            ),
+        };
+        self.publish("kubelet", Normal, "Pulled", About::Pod(pod), message);
+    }
+
     /// The containers run: the phase follows, and the application begins to come up.
     fn pod_started(&mut self, pod: PodId) {
         let now = self.now;
-        let name =
-            self.store.pod(pod).and_then(|p| p.spec.containers.first().map(|c| c.name.clone()));
-        let name = name.unwrap_or_else(|| "".into());
-        self.publish(
-            "kubelet",
-            Normal,
-            "Created",
-            About::Pod(pod),
-            format!("Container created: {name}"),
-        );
-        self.publish(
-            "kubelet",
-            Normal,
-            "Started",
-            About::Pod(pod),
-            format!("Container started: {name}"),
-        );
+        for (reason, message) in
+            [("Created", "Container created"), ("Started", "Container started")]
+        {
+            self.publish("kubelet", Normal, reason, About::Pod(pod), message.to_string());
+        }
         let Some(state) = self.pods.get_mut(pod) else { return };
         state.containers = Containers::Running;
         state.container_started = now;

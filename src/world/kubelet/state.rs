@@ -38,6 +38,17 @@ pub struct PodState {
     pub grace: Option<SimDuration>,
     /// Why it goes, for its record.
     pub end_reason: &'static str,
+    /// The image pull that it waits for.
+    pub pull: Option<Box<Pull>>,
+}
+
+/// An image pull as the pod sees it that waits for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Pull {
+    /// Since when the pod waits.
+    pub since: SimTime,
+    /// How long its own pull takes; zero when another pod's pull brings the image.
+    pub takes: SimDuration,
 }
 
 impl PodState {
@@ -54,6 +65,7 @@ impl PodState {
             back_off_raised: SimTime::ZERO,
             grace: None,
             end_reason: "",
+            pull: None,
         }
     }
 
