@@ -164,6 +164,10 @@ pub struct ClusterAutoscalerFlags {
     pub node_group_backoff_reset_timeout: SimDuration,
     /// `--new-pod-scale-up-delay`.
     pub new_pod_scale_up_delay: SimDuration,
+    /// `--kube-client-qps`: requests a second of its client; less than a controller's.
+    pub kube_client_qps: f64,
+    /// `--kube-client-burst`.
+    pub kube_client_burst: u32,
 }
 
 impl Default for ClusterAutoscalerFlags {
@@ -191,6 +195,8 @@ impl Default for ClusterAutoscalerFlags {
             max_node_group_backoff_duration: secs(1800),
             node_group_backoff_reset_timeout: secs(10_800),
             new_pod_scale_up_delay: secs(0),
+            kube_client_qps: 5.0,
+            kube_client_burst: 10,
         }
     }
 }

@@ -166,6 +166,10 @@ flags! {
         node_group_backoff_reset_timeout: Span,
         /// Default 0s.
         new_pod_scale_up_delay: Span,
+        /// Requests a second of its client. Default 5.
+        kube_client_qps: f64,
+        /// Burst of its client. Default 10.
+        kube_client_burst: u32,
     }
 }
 

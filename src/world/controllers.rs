@@ -12,7 +12,7 @@ use super::event::Event;
 use super::world::World;
 use crate::api::{DeploymentId, HpaId, PdbId, ReplicaSetId, ServiceId};
 use crate::control::controllers::{Action, Outcome};
-use crate::control::flags::ControllerManagerFlags;
+use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags};
 use crate::units::{SimDuration, SimTime};
 use slotmap::SlotMap;
 use std::collections::{BTreeMap, VecDeque};
@@ -118,7 +118,7 @@ pub struct WorkQueues {
 
 impl WorkQueues {
     /// Empty queues with the clients and workers that the flags give.
-    pub fn new(flags: &ControllerManagerFlags) -> WorkQueues {
+    pub fn new(flags: &ControllerManagerFlags, autoscaler: &ClusterAutoscalerFlags) -> WorkQueues {
         let workers = [
             flags.concurrent_deployment_syncs,
             flags.concurrent_replicaset_syncs,
@@ -137,11 +137,11 @@ impl WorkQueues {
             workers_free: n,
             waiting: VecDeque::new(),
         };
-        WorkQueues {
-            controllers: workers.into_iter().map(controller).collect(),
-            keys: BTreeMap::new(),
-            flights: SlotMap::with_key(),
-        }
+        let mut controllers: Vec<Controller> = workers.into_iter().map(controller).collect();
+        // No part of the controller manager: it has a client of its own.
+        controllers[Key::ClusterAutoscaler.controller()].client =
+            TokenBucket::new(autoscaler.kube_client_qps, autoscaler.kube_client_burst);
+        WorkQueues { controllers, keys: BTreeMap::new(), flights: SlotMap::with_key() }
     }
 }
 

@@ -108,7 +108,10 @@ impl<'a> World<'a> {
             log: EventLogHash::default(),
             checks: parts.checks,
             agenda: Vec::new(),
-            queues: WorkQueues::new(&scenario.flags.controller_manager),
+            queues: WorkQueues::new(
+                &scenario.flags.controller_manager,
+                &scenario.flags.cluster_autoscaler.clone().unwrap_or_default(),
+            ),
             controllers: Some(Controllers::new(scenario)),
             scheduler: SchedulerDriver::new(&scenario.flags.scheduler),
             creations_told: SecondaryMap::new(),

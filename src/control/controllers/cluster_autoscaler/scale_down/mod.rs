@@ -172,10 +172,10 @@ impl ClusterAutoscaler {
             && !self.scale_down.is_draining(id)
     }
 
-    /// Whether neither CPU nor memory requested is above the threshold.
+    /// Whether CPU and memory requested are both below the threshold.
     fn idles(&self, load: &NodeLoad, node: &Node) -> bool {
         let (cpu, memory) = utilization(load, node);
-        cpu.max(memory) <= self.flags.scale_down_utilization_threshold
+        cpu.max(memory) < self.flags.scale_down_utilization_threshold
     }
 
     /// How many unneeded nodes are worth finding (`unneededNodesLimit`): what is known and two
