@@ -187,9 +187,13 @@ impl Run {
     }
 
     fn broken(&self, seed: u64, violation: &Violation) -> Outcome {
-        let repeat = self.repeat(seed, 1);
-        complain(&format!("{violation}\nseed {seed}; repeat with: {repeat}"));
+        complain(&self.how_it_broke(seed, violation));
         Outcome::Broken
+    }
+
+    /// What broke, when, and the command that shows it again, looking after every event.
+    fn how_it_broke(&self, seed: u64, violation: &Violation) -> String {
+        format!("{violation}\nseed {seed}; repeat with: {}", self.repeat(seed, 1))
     }
 
     fn manifest(&self, scenario: &Scenario, seed: u64, events: u64, hash: &str) -> Manifest {
@@ -289,5 +293,37 @@ impl Stopwatch {
 
     fn seconds(&self) -> f64 {
         self.0.elapsed().as_secs_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_invariant_tells_seed_event_and_how_to_see_it_again() {
+        let run = Run {
+            file: "scenarios/hello.yaml".into(),
+            seed: Some(7),
+            until: Some("5m".into()),
+            set: vec!["nodes.node.count=3".into()],
+            out: "results".into(),
+            quiet: true,
+            verify: false,
+            check_every: 4096,
+            format: Format::Text,
+        };
+        let violation = Violation {
+            invariant: "pods are conserved",
+            found: "3 were created, 2 are there and 0 are gone".into(),
+            time: SimTime::from_secs(61),
+            event: 8192,
+        };
+        let told = run.how_it_broke(7, &violation);
+        let expected = "invariant broken: pods are conserved: 3 were created, 2 are there and 0 are \
+                        gone (at 00:01:01, event 8192)\nseed 7; repeat with: stormglass run \
+                        scenarios/hello.yaml --seed 7 --until 5m --set 'nodes.node.count=3' \
+                        --check-every 1";
+        assert_eq!(told, expected);
     }
 }

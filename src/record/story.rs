@@ -44,6 +44,8 @@ pub enum Moment {
     NodeLost,
     /// Pods are evicted from a lost node.
     EvictionBegins,
+    /// All pods that are wanted are ready again, after the longest time with fewer.
+    AllReady,
     /// Demand is at its highest.
     PeakDemand,
     /// Most nodes at once.

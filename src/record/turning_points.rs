@@ -29,6 +29,7 @@ pub fn story(
     add_demand_passes_capacity(&mut points, demand_passes_capacity(rows, calm), calm);
     points.extend(first_errors(rows));
     points.extend(objective_points(rows, target, calm));
+    points.extend(all_ready(rows));
     points.extend(peak_demand(rows));
     points.extend(peak_nodes(rows));
     points.sort_by_key(|p| (p.time, p.kind));
@@ -104,13 +105,9 @@ fn add_demand_passes_capacity(
     }
 }
 
-/// The interval in which the first whole request has failed: rates are fluid.
+/// The first interval in which a whole request fails: rates are fluid.
 fn first_errors(rows: &[ClusterSample]) -> Option<TurningPoint> {
-    let mut failed = 0.0;
-    let row = rows.iter().find(|row| {
-        failed += row.failed;
-        failed >= 1.0
-    })?;
+    let row = rows.iter().find(|row| row.failed >= 1.0)?;
     let text = format!(
         "the first requests fail: {} of {} in {}",
         wording::amount(row.failed),
@@ -165,6 +162,19 @@ fn why_missed(row: &ClusterSample, target: Target) -> String {
         reasons.push(format!("95% of requests take up to {p95}, objective {objective}"));
     }
     reasons.join("; ")
+}
+
+/// The end of the longest time with fewer pods ready than wanted.
+fn all_ready(rows: &[ClusterSample]) -> Option<TurningPoint> {
+    let short = |row: &ClusterSample| row.pods_ready < row.pods_desired;
+    let stretches = objective::stretches(rows, short, SimDuration::ZERO);
+    // Of equally long ones the last: after it all is well.
+    let longest = stretches.into_iter().max_by_key(|e| e.until.since(e.from))?;
+    let row = rows.iter().find(|row| row.time > longest.until)?;
+    let pods = wording::count(u64::from(row.pods_desired), "wanted pod");
+    let lasted = wording::duration(longest.until.since(longest.from).as_secs_f64());
+    let text = format!("all {pods} are ready, after {lasted} with fewer");
+    Some(TurningPoint { time: row.time, kind: Moment::AllReady, text })
 }
 
 fn peak_demand(rows: &[ClusterSample]) -> Option<TurningPoint> {
@@ -325,6 +335,29 @@ mod tests {
         let points = story(&rows(&[Minute(5.0, 0.0, 1.0, 1)]), &[], TARGET);
         assert_eq!(points[0].text, "no pod is ready to serve the demand of 5 req/s");
         assert!(points.iter().all(|p| p.kind != Moment::Recovered), "it never holds again");
+    }
+
+    #[test]
+    fn the_longest_time_with_too_few_ready_pods_is_told() {
+        let with = |pods: &[(u32, u32)]| {
+            let mut rows = rows(&vec![CALM; pods.len()]);
+            for (row, (ready, wanted)) in rows.iter_mut().zip(pods) {
+                (row.pods_ready, row.pods_desired) = (*ready, *wanted);
+            }
+            told(&story(&rows, &[], TARGET))
+        };
+        let table: [(&str, &[(u32, u32)], &[&str]); 3] = [
+            (
+                "of two the longer one",
+                &[(3, 3), (2, 3), (3, 3), (1, 3), (2, 3), (3, 3)],
+                &["00:06:00 all 3 wanted pods are ready, after 2m with fewer"],
+            ),
+            ("what lasts to the end has no end to tell", &[(3, 3), (2, 3)], &[]),
+            ("more ready pods than wanted are no lack", &[(4, 3), (3, 3)], &[]),
+        ];
+        for (sentence, pods, expected) in table {
+            assert_eq!(with(pods), expected, "{sentence}");
+        }
     }
 
     #[test]

@@ -209,6 +209,7 @@ pub(super) fn moment(kind: Moment) -> (&'static str, Mood) {
         Moment::FirstNodeJoins => ("First node joins", Mood::Good),
         Moment::NodeLost => ("Node lost", Mood::Bad),
         Moment::EvictionBegins => ("Eviction begins", Mood::Bad),
+        Moment::AllReady => ("All pods ready", Mood::Good),
         Moment::PeakDemand => ("Peak of demand", Mood::Neutral),
         Moment::PeakNodes => ("Most nodes", Mood::Neutral),
     }

@@ -32,7 +32,12 @@ impl World<'_> {
                 }
                 created.is_some()
             }
-            Action::DeletePod { pod, grace, reason } => self.delete_pod(pod, grace, reason),
+            Action::DeletePod { pod, grace, reason } => {
+                if reason == "TaintManager" {
+                    self.eviction_begins(pod);
+                }
+                self.delete_pod(pod, grace, reason)
+            }
             Action::EvictPod { pod, grace, reason } => self.evict_pod(pod, grace, reason),
             Action::MarkPodNotReady { pod } => {
                 self.store.set_pod_ready(pod, false, self.now);

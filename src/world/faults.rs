@@ -6,6 +6,7 @@ use super::kubelet::Containers;
 use super::world::World;
 use crate::api::{NodeId, PodId, Text};
 use crate::record::story::Moment;
+use crate::record::wording;
 use crate::scenario::model::{Happening, NodeSelection, PodSelection};
 use crate::units::SimTime;
 
@@ -65,7 +66,7 @@ impl World<'_> {
     pub(super) fn on_end(&mut self, index: usize) {
         let scenario = self.scenario;
         let what = &scenario.timeline[index].what;
-        self.tell_moment(Moment::TimelineEnds, format!("over: {}", describe(self, what)));
+        self.tell_moment(Moment::TimelineEnds, describe_end(self, what));
         match what {
             Happening::ZoneOutage { zone } => self.zone_up(zone),
             Happening::CrashLoop { deployment, .. } => self.crash_loops[*deployment] = None,
@@ -208,27 +209,29 @@ fn describe(world: &World<'_>, what: &Happening) -> String {
     let objects = &world.scenario.objects;
     let deployment = |index: usize| objects.deployments[index].name.to_string();
     let group = |index: usize| world.scenario.node_groups[index].name.to_string();
+    let some = |count: Option<u32>, one: &str| match count {
+        Some(n) => wording::count(u64::from(n), one),
+        None => format!("all {one}s"),
+    };
     let nodes = |selection: &NodeSelection| {
-        let count = selection.count.map_or("all".into(), |n| n.to_string());
         let of = selection.group.map_or(String::new(), |g| format!(" of group {}", group(g)));
         let zone = selection.zone.as_ref().map_or(String::new(), |z| format!(" in zone {z}"));
-        format!("{count} node(s){of}{zone}")
+        format!("{}{of}{zone}", some(selection.count, "node"))
     };
     let pods = |selection: &PodSelection| {
-        let count = selection.count.map_or("all".into(), |n| n.to_string());
-        format!("{count} pod(s) of {}", deployment(selection.deployment))
+        format!("{} of {}", some(selection.count, "pod"), deployment(selection.deployment))
     };
     match what {
-        Happening::NodeCrash(selection) => format!("{} crash", nodes(selection)),
+        Happening::NodeCrash(selection) => format!("crash of {}", nodes(selection)),
         Happening::NodeHang(selection) => {
-            format!("the kubelets of {} fall silent", nodes(selection))
+            format!("nothing is heard any more of {}", nodes(selection))
         }
         Happening::ZoneOutage { zone } => format!("zone {zone} loses power"),
-        Happening::ContainerCrash(selection) => format!("containers of {} crash", pods(selection)),
+        Happening::ContainerCrash(selection) => format!("crash of {}", pods(selection)),
         Happening::CrashLoop { deployment: d, after } => {
             format!("containers of {} exit {after} after their start", deployment(*d))
         }
-        Happening::DeletePods(selection) => format!("{} are deleted", pods(selection)),
+        Happening::DeletePods(selection) => format!("deletion of {}", pods(selection)),
         Happening::RegistrySlow { factor } => format!("image pulls take {factor} times as long"),
         Happening::NodeGroupMax { group: g, max } => {
             format!("the limit of node group {} is set to {max} nodes", group(*g))
@@ -237,5 +240,20 @@ fn describe(world: &World<'_>, what: &Happening) -> String {
         Happening::Scale { deployment: d, replicas } => {
             format!("{} is scaled to {replicas} by hand", deployment(*d))
         }
+    }
+}
+
+/// What is over, for the story.
+fn describe_end(world: &World<'_>, what: &Happening) -> String {
+    match what {
+        Happening::NodeCrash(_) => "what crashed boots again".to_string(),
+        Happening::NodeHang(_) => "the silent kubelets report again".to_string(),
+        Happening::ZoneOutage { zone } => format!("zone {zone} has power again"),
+        Happening::CrashLoop { deployment, .. } => {
+            let name = &world.scenario.objects.deployments[*deployment].name;
+            format!("containers of {name} no longer exit")
+        }
+        Happening::RegistrySlow { .. } => "image pulls take their usual time again".to_string(),
+        other => format!("over: {}", describe(world, other)),
     }
 }

@@ -181,6 +181,14 @@ impl World<'_> {
         });
     }
 
+    /// A pod is about to be evicted from a tainted node.
+    pub(super) fn eviction_begins(&mut self, pod: PodId) {
+        let Some(p) = self.store.pod(pod) else { return };
+        let Some(node) = p.node.and_then(|node| self.store.node(node)) else { return };
+        let text = format!("the first pod is evicted: {} from {}", p.name, node.name);
+        self.tell_once(Moment::EvictionBegins, || text);
+    }
+
     /// A pod was bound, marked, removed or changed its status: those who take pods away hear of it.
     pub(super) fn tell_collectors(&mut self, pod: PodId) {
         let ended = self.with_controllers(|controllers, world| {
