@@ -3,7 +3,7 @@
 //!
 //! A seed makes a scenario and its manifests as files, as a person would write them; a failure
 //! leaves them behind and names the command that repeats it. The test takes a few seeds; a long
-//! swarm is `STORMGLASS_SWARM=1000-2000 cargo test --release --test swarm -- --nocapture`.
+//! swarm is `STORMGLASS_SWARM=1000-1999 cargo test --release --test swarm -- --nocapture`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is test code")]
 
@@ -20,7 +20,7 @@ use stormglass::units::SimTime;
 use stormglass::world::{RunOptions, run};
 
 /// Seeds of an ordinary test run.
-const SEEDS: std::ops::Range<u64> = 0..400;
+const SEEDS: std::ops::RangeInclusive<u64> = 0..=399;
 
 /// Hashes every row that a run writes, in the order written, and counts what happened.
 #[derive(Default)]
@@ -82,10 +82,11 @@ fn judge(folder: &Path, seed: u64) -> Result<Digest, String> {
     Ok(digest)
 }
 
-fn seeds() -> std::ops::Range<u64> {
+/// The seeds to run: both ends are included.
+fn seeds() -> std::ops::RangeInclusive<u64> {
     let Ok(asked) = std::env::var("STORMGLASS_SWARM") else { return SEEDS };
     let (from, to) = asked.split_once('-').expect("STORMGLASS_SWARM is FROM-TO");
-    from.parse().unwrap()..to.parse().unwrap()
+    from.parse().unwrap()..=to.parse().unwrap()
 }
 
 #[test]
