@@ -87,6 +87,8 @@ fn manifest() -> Manifest {
         scenario: SCENARIO.into(),
         scenario_hash: "5f2c9d7ab1e04c6f8e3a7b90d1c2e3f45f2c9d7ab1e04c6f8e3a7b90d1c2e3f4".into(),
         seed: 1,
+        set: Vec::new(),
+        until: None,
         events: 12_345_678,
         event_log_hash: "9b1d4e7fa2c05d6e8f3b7a91c0d2e4f69b1d4e7fa2c05d6e8f3b7a91c0d2e4f6".into(),
         repeat: "stormglass run scenarios/pokemon-go/launch-50x.yaml --seed 1".into(),

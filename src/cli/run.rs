@@ -18,6 +18,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::{Path, PathBuf};
 
+/// Events between two recounts of the invariants, unless asked otherwise.
+const CHECK_EVERY: u64 = 4096;
+
 /// Run a scenario and write its results.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -28,10 +31,10 @@ pub(super) struct Run {
     /// The scenario file.
     file: PathBuf,
     /// Root of all random numbers, in place of the scenario's.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     seed: Option<u64>,
-    /// Stop at this simulated time, e.g. 2h.
-    #[arg(long, value_name = "T")]
+    /// Stop at this simulated time, e.g. 2h; if that is early, expectations are not judged.
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
     until: Option<String>,
     /// Change a field before checking, e.g. nodes.pool.max=2000; may be given several times.
     #[arg(long, value_name = "PATH=VALUE")]
@@ -46,7 +49,7 @@ pub(super) struct Run {
     #[arg(long)]
     verify: bool,
     /// Recount the invariants after every so many events; 0: never.
-    #[arg(long, default_value_t = 4096, value_name = "EVENTS")]
+    #[arg(long, default_value_t = CHECK_EVERY, value_name = "EVENTS")]
     check_every: u64,
     /// How to print the outcome.
     #[arg(long, value_enum, default_value = "text")]
@@ -70,6 +73,9 @@ impl Run {
             }
         };
         let seed = self.seed.unwrap_or(scenario.seed);
+        if scenario.cut_short && !self.quiet {
+            complain("note: stopped before the scenario's end: its expectations are not judged");
+        }
         match self.run_once(&scenario, seed) {
             Ok((summary, folder, hash)) => self.conclude(&scenario, seed, &summary, &folder, &hash),
             Err(Stopped::Report(error)) => {
@@ -170,20 +176,20 @@ impl Run {
                 }
             }
         }
-        match self.format {
+        let printed = match self.format {
             Format::Json => {
-                print(&format!("{}\n", serde_json::to_string_pretty(summary).unwrap_or_default()));
+                print(&format!("{}\n", serde_json::to_string_pretty(summary).unwrap_or_default()))
             }
             Format::Text if !self.quiet => print(&terminal::story(summary, Some(folder))),
-            Format::Text => {}
-        }
+            Format::Text => Outcome::Fine,
+        };
         let held = summary.expectations.iter().all(|expectation| expectation.held);
         if !held && self.quiet {
             for missed in summary.expectations.iter().filter(|e| !e.held) {
-                complain(&format!("missed: {} (measured {:?})", missed.text, missed.measured));
+                complain(&terminal::missed(missed));
             }
         }
-        if held { Outcome::Fine } else { Outcome::Missed }
+        printed.or(if held { Outcome::Fine } else { Outcome::Missed })
     }
 
     fn broken(&self, seed: u64, violation: &Violation) -> Outcome {
@@ -202,6 +208,8 @@ impl Run {
             scenario: scenario.name.clone(),
             scenario_hash: scenario.hash.clone(),
             seed,
+            set: self.set.clone(),
+            until: self.until.clone(),
             events,
             event_log_hash: hash.to_string(),
             repeat: self.repeat(seed, self.check_every),
@@ -209,27 +217,46 @@ impl Run {
         }
     }
 
-    /// The command that repeats this run. An absolute path is cut to its last two parts: results
-    /// do not tell of the machine they were made on.
+    /// The command that repeats this run, for a POSIX shell.
     fn repeat(&self, seed: u64, check_every: u64) -> String {
-        let file = if self.file.is_absolute() {
-            let parts: Vec<_> = self.file.iter().collect();
-            parts[parts.len().saturating_sub(2)..].iter().collect::<PathBuf>()
-        } else {
-            self.file.clone()
-        };
-        let mut command = format!("stormglass run {} --seed {seed}", file.display());
+        let file = without_machine(&self.file);
+        let mut command = format!("stormglass run {} --seed {seed}", quoted(&file));
         if let Some(until) = &self.until {
-            command.push_str(&format!(" --until {until}"));
+            command.push_str(&format!(" --until {}", quoted(until)));
         }
         for set in &self.set {
-            command.push_str(&format!(" --set '{set}'"));
+            command.push_str(&format!(" --set {}", quoted(set)));
         }
-        if check_every != 4096 {
+        if check_every != CHECK_EVERY {
             command.push_str(&format!(" --check-every {check_every}"));
         }
         command
     }
+}
+
+/// The path as seen from the working directory; elsewhere an absolute one is cut to its last two
+/// parts: results do not tell of the machine they were made on.
+fn without_machine(file: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let inside = here.and_then(|here| file.strip_prefix(here).ok().map(Path::to_path_buf));
+    let path = match inside {
+        Some(inside) => inside,
+        None if file.is_absolute() => {
+            let parts: Vec<_> = file.iter().collect();
+            parts[parts.len().saturating_sub(2)..].iter().collect()
+        }
+        None => file.to_path_buf(),
+    };
+    path.display().to_string()
+}
+
+/// `word` as one word of a POSIX shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// `namespace/name` of every Deployment, as tables name them.

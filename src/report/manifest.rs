@@ -15,13 +15,17 @@ pub struct Manifest {
     pub scenario_hash: String,
     /// Root seed.
     pub seed: u64,
+    /// What `--set` changed in the scenario file, `path=value` each, in order.
+    pub set: Vec<String>,
+    /// Where `--until` stopped the run; `null`: at the scenario's end.
+    pub until: Option<String>,
     /// Number of events that the kernel ran.
     pub events: u64,
     /// Rolling hash of the event log, hexadecimal.
     pub event_log_hash: String,
     /// The command that repeats the run; without absolute paths.
     pub repeat: String,
-    /// All effective parameters, defaults included.
+    /// All effective parameters, defaults included, named as a scenario file names them.
     pub parameters: serde_json::Value,
 }
 

@@ -1,12 +1,17 @@
 //! The `flags:` section: components and their settings, under upstream's flag names.
+//!
+//! It reads them over the defaults, and tells them all again for the run's manifest.
 
 use super::model::{ApiServerFlags, CloudFlags, Flags, KubeletFlags, MetricsServerFlags};
-use super::value::{Ratio, Span, Varying};
+use super::value::{Ratio, Span, Varying, duration_text};
 use crate::control::flags::{
     ClusterAutoscalerFlags, ControllerManagerFlags, Expander, SchedulerFlags,
 };
+use crate::sim::sample::Distribution;
+use crate::units::SimDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// Sets a field of the model where the file gives one.
 trait Give<T> {
@@ -21,8 +26,8 @@ impl<T> Give<T> for Option<T> {
     }
 }
 
-impl Give<crate::units::SimDuration> for Option<Span> {
-    fn give(self, to: &mut crate::units::SimDuration) {
+impl Give<SimDuration> for Option<Span> {
+    fn give(self, to: &mut SimDuration) {
         self.map(|span| span.0).give(to);
     }
 }
@@ -33,9 +38,61 @@ impl Give<f64> for Option<Ratio> {
     }
 }
 
-impl Give<crate::sim::sample::Distribution> for Option<Varying> {
-    fn give(self, to: &mut crate::sim::sample::Distribution) {
+impl Give<Distribution> for Option<Varying> {
+    fn give(self, to: &mut Distribution) {
         self.map(|varying| varying.0).give(to);
+    }
+}
+
+/// A value of the model as a scenario file would write it.
+pub(super) trait Told {
+    /// As JSON.
+    fn told(&self) -> Value;
+}
+
+macro_rules! told_as_they_are {
+    ($($type:ty)*) => {
+        $(impl Told for $type {
+            fn told(&self) -> Value {
+                json!(self)
+            }
+        })*
+    };
+}
+
+told_as_they_are! { bool u32 f64 Option<u32> }
+
+impl Told for SimDuration {
+    fn told(&self) -> Value {
+        json!(duration_text(*self))
+    }
+}
+
+impl Told for Distribution {
+    /// Parameters are seconds.
+    fn told(&self) -> Value {
+        let text = |seconds: f64| duration_text(SimDuration::from_secs_f64(seconds));
+        match self {
+            Distribution::Constant(value) => json!(text(*value)),
+            Distribution::Uniform(min, max) => json!({"min": text(*min), "max": text(*max)}),
+            Distribution::Exponential(mean) => json!({"mean": text(*mean)}),
+            Distribution::LogNormal(p50, _) => {
+                json!({"p50": text(*p50), "p99": text(self.quantile(0.99).unwrap_or(*p50))})
+            }
+            // No scenario can ask for the others.
+            other => json!(format!("{other:?}")),
+        }
+    }
+}
+
+impl Told for Expander {
+    fn told(&self) -> Value {
+        json!(match self {
+            Expander::Random => "random",
+            Expander::LeastWaste => "least-waste",
+            Expander::MostPods => "most-pods",
+            Expander::Price => "price",
+        })
     }
 }
 
@@ -56,6 +113,13 @@ macro_rules! flags {
                 let mut flags = <$model>::default();
                 $(self.$field.clone().give(&mut flags.$field);)*
                 flags
+            }
+        }
+
+        impl Told for $model {
+            fn told(&self) -> Value {
+                let told = [$((stringify!($field).replace('_', "-"), self.$field.told()),)*];
+                told.into_iter().collect()
             }
         }
     };
@@ -279,6 +343,30 @@ pub struct FlagsFile {
     pub api_server: ApiServerFile,
     /// The cloud provider.
     pub cloud: CloudFile,
+}
+
+impl Told for CloudFlags {
+    fn told(&self) -> Value {
+        json!({
+            "creates-per-second": self.creates_per_second,
+            "create-burst": self.create_burst,
+            "cpu-quota": self.cpu_quota,
+            "delete": self.delete.told(),
+        })
+    }
+}
+
+/// All settings by component; `null`: not installed.
+pub(super) fn told_flags(flags: &Flags) -> Value {
+    json!({
+        "kube-controller-manager": flags.controller_manager.told(),
+        "kube-scheduler": flags.scheduler.told(),
+        "cluster-autoscaler": flags.cluster_autoscaler.as_ref().map(Told::told),
+        "kubelet": flags.kubelet.told(),
+        "metrics-server": flags.metrics_server.told(),
+        "api-server": flags.api_server.told(),
+        "cloud": flags.cloud.told(),
+    })
 }
 
 impl FlagsFile {

@@ -46,6 +46,8 @@ pub struct Scenario {
     pub flags: Flags,
     /// What to observe.
     pub observe: Observe,
+    /// Whether the command line ends it early; then nothing is expected of it.
+    pub cut_short: bool,
     /// Assertions over the results.
     pub expect: Vec<Expectation>,
     /// What was accepted but has no effect on the simulation, for the reader.

@@ -1,97 +1,174 @@
 //! All effective parameters of a scenario as JSON, defaults included: for the run's manifest.
+//!
+//! They are told as a scenario file would: the same names, upstream's flags, durations like `1h30m`,
+//! cores and bytes as numbers. So a script can read them, and they can be put into a scenario file
+//! again; only a trace is named by its shape, its numbers being an input of their own.
 
-use super::model::{NodeGroup, Scenario, Workload};
-use serde_json::{Value, json};
+use super::curve::Curve;
+use super::flags::{Told, told_flags};
+use super::model::{Happening, NodeGroup, NodeSelection, PodSelection, Scenario, Workload};
+use super::value::duration_text;
+use crate::api::resources::Resources;
+use crate::api::taint::Taint;
+use crate::units::SimTime;
+use serde_json::{Map, Value, json};
 
 /// Everything that was decided, by the file or by a default.
 pub(super) fn of(scenario: &Scenario) -> Value {
-    let deployments = scenario.objects.deployments.iter().zip(&scenario.workloads);
+    let deployments = (0..scenario.workloads.len()).map(|index| deployment(scenario, index));
+    let workloads = scenario.workloads.iter().map(|w| workload(scenario, w));
     json!({
-        "duration_s": scenario.duration.as_secs_f64(),
+        "duration": scenario.duration.told(),
         "start": if scenario.cold_start { "cold" } else { "settled" },
         "nodes": scenario.node_groups.iter().map(group).collect::<Vec<_>>(),
-        "workloads": deployments
-            .map(|(d, w)| (format!("{}/{}", d.namespace, d.name), workload(w)))
-            .collect::<serde_json::Map<_, _>>(),
+        "workloads": deployments.zip(workloads).collect::<Map<_, _>>(),
         "traffic": scenario.traffic.iter().map(|t| json!({
-            "to": scenario.objects.services[t.service].name,
+            "to": service(scenario, t.service),
             "rate": shape(&t.rate),
             "noise": t.noise,
         })).collect::<Vec<_>>(),
-        "timeline": scenario.timeline.iter().map(|t| json!({
-            "at_s": t.at.as_secs_f64(),
-            "until_s": t.until.map(|until| until.as_secs_f64()),
-            "what": format!("{:?}", t.what),
-        })).collect::<Vec<_>>(),
-        "flags": {
-            "kube-controller-manager": text(&scenario.flags.controller_manager),
-            "kube-scheduler": text(&scenario.flags.scheduler),
-            "cluster-autoscaler": scenario.flags.cluster_autoscaler.as_ref().map(text),
-            "kubelet": text(&scenario.flags.kubelet),
-            "metrics-server": text(&scenario.flags.metrics_server),
-            "api-server": text(&scenario.flags.api_server),
-            "cloud": text(&scenario.flags.cloud),
+        "timeline": scenario.timeline.iter().map(|entry| {
+            let (name, what) = happening(scenario, &entry.what);
+            let mut told = json!({"at": instant(entry.at), name: what});
+            if let Some(until) = entry.until {
+                told["for"] = until.since(entry.at).told();
+            }
+            told
+        }).collect::<Vec<_>>(),
+        "flags": told_flags(&scenario.flags),
+        "observe": {
+            "every": scenario.observe.every.told(),
+            "traffic-resolution": scenario.observe.traffic_resolution.told(),
+            "error-budget": scenario.observe.error_budget,
+            "latency-objective": scenario.observe.latency_objective.told(),
+            "currency": scenario.observe.currency,
         },
-        "observe": text(&scenario.observe),
     })
 }
 
+fn instant(at: SimTime) -> String {
+    duration_text(at.since(SimTime::ZERO))
+}
+
+fn deployment(scenario: &Scenario, index: usize) -> String {
+    let d = &scenario.objects.deployments[index];
+    format!("{}/{}", d.namespace, d.name)
+}
+
+fn service(scenario: &Scenario, index: usize) -> String {
+    let s = &scenario.objects.services[index];
+    format!("{}/{}", s.namespace, s.name)
+}
+
 fn group(group: &NodeGroup) -> Value {
+    let machine = &group.machine;
     json!({
         "name": group.name,
-        "machine": group.machine.name,
-        "cpu_milli": group.machine.capacity.cpu.0,
-        "cpu_allocatable_milli": group.machine.allocatable.cpu.0,
-        "memory_bytes": group.machine.capacity.memory.0,
-        "memory_allocatable_bytes": group.machine.allocatable.memory.0,
-        "pods": group.machine.max_pods,
-        "price_per_hour": group.machine.price_per_hour,
-        "idle_watts": group.machine.idle_watts,
-        "peak_watts": group.machine.peak_watts,
+        "machine": {
+            "name": machine.name,
+            "cpu": machine.capacity.cpu.cores(),
+            "memory": machine.capacity.memory.0,
+            "allocatable-cpu": machine.allocatable.cpu.cores(),
+            "allocatable-memory": machine.allocatable.memory.0,
+            "resources": scalars(&machine.capacity),
+            "pods": machine.max_pods,
+            "price-per-hour": machine.price_per_hour,
+            "idle-watts": machine.idle_watts,
+            "peak-watts": machine.peak_watts,
+            "image-download": machine.pull_bytes_per_second,
+            "image-unpack": machine.unpack_bytes_per_second,
+        },
         "count": group.count,
         "min": group.min,
         "max": group.max,
         "zones": group.zones,
-        "boot_s": format!("{:?}", group.boot),
-        "ready_s": format!("{:?}", group.ready),
-        "boot_failure": group.boot_failure,
+        "labels": group.labels.iter().map(|(k, v)| (k.to_string(), json!(v))).collect::<Map<_, _>>(),
+        "taints": group.taints.iter().map(taint).collect::<Vec<_>>(),
+        "boot": group.boot.told(),
+        "ready": group.ready.told(),
+        "boot-failure": group.boot_failure,
     })
 }
 
-fn workload(workload: &Workload) -> Value {
+fn scalars(resources: &Resources) -> Map<String, Value> {
+    resources.scalars().map(|(name, amount)| (name.to_string(), json!(amount))).collect()
+}
+
+fn taint(taint: &Taint) -> Value {
+    // Effects are named as upstream names them.
+    json!({"key": taint.key, "value": taint.value, "effect": format!("{:?}", taint.effect)})
+}
+
+fn workload(scenario: &Scenario, workload: &Workload) -> Value {
+    let calls = workload.calls.iter();
     json!({
-        "demand_s": workload.demand.as_secs_f64(),
-        "wait_s": workload.wait.as_secs_f64(),
+        "demand": workload.demand.told(),
+        "wait": workload.wait.told(),
         "concurrency": workload.concurrency,
         "queue": workload.queue,
-        "timeout_s": workload.timeout.as_secs_f64(),
-        "idle_cpu_milli": workload.idle_cpu.0,
-        "memory_bytes": workload.memory.0,
-        "memory_per_request_bytes": workload.memory_per_request.0,
-        "startup_s": format!("{:?}", workload.startup),
-        "image_bytes": workload.image_size.0,
-        "image_layers": workload.image_layers,
+        "timeout": workload.timeout.told(),
+        "idle-cpu": workload.idle_cpu.cores(),
+        "memory": {"base": workload.memory.0, "per-request": workload.memory_per_request.0},
+        "startup": workload.startup.told(),
+        "image": {"size": workload.image_size.0, "layers": workload.image_layers},
         "burst": workload.burst,
-        "calls": workload.calls.len(),
+        "calls": calls.map(|(s, n)| (service(scenario, *s), json!(n))).collect::<Map<_, _>>(),
     })
 }
 
-/// A trace is named by its length, not repeated.
-fn shape(curve: &super::curve::Curve) -> String {
+fn shape(curve: &Curve) -> Value {
     match curve {
-        super::curve::Curve::Trace { start, slot, values } => {
-            format!("Trace {{ start: {start:?}, slot: {slot:?}, slots: {} }}", values.len())
+        Curve::Constant(value) => json!({"constant": value}),
+        Curve::Step { at, before, after } => {
+            json!({"step": {"at": instant(*at), "from": before, "to": after}})
         }
-        super::curve::Curve::Sum(curves) => {
-            format!("Sum {:?}", curves.iter().map(shape).collect::<Vec<_>>())
+        Curve::Ramp { start, end, before, after } => json!({"ramp": {
+            "start": instant(*start), "end": instant(*end), "from": before, "to": after,
+        }}),
+        Curve::Diurnal { mean, amplitude, peak, period } => json!({"diurnal": {
+            "mean": mean, "amplitude": amplitude, "peak": instant(*peak), "period": period.told(),
+        }}),
+        Curve::Spike { base, peak, at, rise, hold, fall } => json!({"spike": {
+            "base": base, "peak": peak, "at": instant(*at),
+            "rise": rise.told(), "hold": hold.told(), "fall": fall.told(),
+        }}),
+        Curve::Points(points) => {
+            let point = |(at, value): &(SimTime, f64)| json!({"at": instant(*at), "value": value});
+            json!({"points": points.iter().map(point).collect::<Vec<_>>()})
         }
-        super::curve::Curve::Product(curves) => {
-            format!("Product {:?}", curves.iter().map(shape).collect::<Vec<_>>())
-        }
-        other => format!("{other:?}"),
+        Curve::Trace { start, slot, values } => json!({"trace": {
+            "start": instant(*start),
+            "slot": slot.told(),
+            "slots": values.len(),
+            "peak": values.iter().copied().fold(0.0, f64::max),
+        }}),
+        Curve::Sum(curves) => json!({"sum": curves.iter().map(shape).collect::<Vec<_>>()}),
+        Curve::Product(curves) => json!({"product": curves.iter().map(shape).collect::<Vec<_>>()}),
     }
 }
 
-fn text<T: std::fmt::Debug>(flags: &T) -> String {
-    format!("{flags:?}")
+/// Name and content of a happening, as the timeline writes it.
+fn happening(scenario: &Scenario, what: &Happening) -> (&'static str, Value) {
+    let group = |index: usize| &scenario.node_groups[index].name;
+    let nodes = |of: &NodeSelection| json!({"group": of.group.map(group), "zone": of.zone, "count": of.count});
+    let pods = |of: &PodSelection| json!({"deployment": deployment(scenario, of.deployment), "count": of.count});
+    match what {
+        Happening::NodeCrash(of) => ("node-crash", nodes(of)),
+        Happening::NodeHang(of) => ("node-hang", nodes(of)),
+        Happening::ZoneOutage { zone } => ("zone-outage", json!({"zone": zone})),
+        Happening::ContainerCrash(of) => ("container-crash", pods(of)),
+        Happening::CrashLoop { deployment: d, after } => {
+            let told = json!({"deployment": deployment(scenario, *d), "after": after.told()});
+            ("crash-loop", told)
+        }
+        Happening::DeletePods(of) => ("delete-pods", pods(of)),
+        Happening::RegistrySlow { factor } => ("registry-slow", json!({"factor": factor})),
+        Happening::NodeGroupMax { group: g, max } => {
+            ("node-group-max", json!({"group": group(*g), "max": max}))
+        }
+        Happening::MaxNodesTotal { max } => ("max-nodes-total", json!(max)),
+        Happening::Scale { deployment: d, replicas } => {
+            ("scale", json!({"deployment": deployment(scenario, *d), "replicas": replicas}))
+        }
+    }
 }

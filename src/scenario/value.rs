@@ -60,6 +60,28 @@ pub fn parse_duration(text: &str) -> Result<SimDuration, String> {
     Ok(SimDuration::from_secs_f64(total))
 }
 
+/// A duration as [`parse_duration`] reads it and Go prints it, nothing lost.
+pub(super) fn duration_text(duration: SimDuration) -> String {
+    let ns = duration.0;
+    if ns.is_multiple_of(1_000_000) {
+        return duration.to_string();
+    }
+    let decimal = |whole: u64, fraction: u64, digits: usize, unit: &str| {
+        let text = format!("{whole}.{fraction:0digits$}");
+        format!("{}{unit}", text.trim_end_matches('0').trim_end_matches('.'))
+    };
+    if ns < 1_000 {
+        return format!("{ns}ns");
+    }
+    if ns < 1_000_000 {
+        return decimal(ns / 1_000, ns % 1_000, 3, "us");
+    }
+    if ns < 1_000_000_000 {
+        return decimal(ns / 1_000_000, ns % 1_000_000, 6, "ms");
+    }
+    decimal(ns / 1_000_000_000, ns % 1_000_000_000, 9, "s")
+}
+
 struct TextVisitor<T>(&'static str, fn(&str) -> Result<T, String>, fn(f64) -> Option<T>);
 
 impl<T> Visitor<'_> for TextVisitor<T> {
@@ -258,6 +280,26 @@ mod tests {
         }
         for text in ["", "90", "5 s", "1y", "s", "-3s", "1e3s", "999999h"] {
             assert!(parse_duration(text).is_err(), "{text:?} is no duration");
+        }
+    }
+
+    #[test]
+    fn durations_are_written_as_they_are_read() {
+        let rows = [
+            (0, "0s"),
+            (7, "7ns"),
+            (1_500, "1.5us"),
+            (250_000, "250us"),
+            (1_200_001, "1.200001ms"),
+            (5_000_000, "5ms"),
+            (1_000_500_000, "1.0005s"),
+            (90_000_000_000, "1m30s"),
+            (90_000_000_001, "90.000000001s"),
+            (86_400_000_000_000, "24h0m0s"),
+        ];
+        for (ns, text) in rows {
+            assert_eq!(duration_text(SimDuration(ns)), text);
+            assert_eq!(parse_duration(text), Ok(SimDuration(ns)), "{text}");
         }
     }
 

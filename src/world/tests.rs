@@ -137,6 +137,7 @@ fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
         ignored: vec![],
         hash: String::new(),
         parameters: serde_json::Value::Null,
+        cut_short: false,
     }
 }
 
