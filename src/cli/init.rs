@@ -40,8 +40,7 @@ impl Init {
             }
         }
         let file = self.file.display();
-        print(&format!("wrote {file} and {}\nrun it: stormglass run {file}\n", manifest.display()));
-        Outcome::Fine
+        print(&format!("wrote {file} and {}\nrun it: stormglass run {file}\n", manifest.display()))
     }
 }
 

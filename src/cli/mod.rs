@@ -26,6 +26,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The worse of the two.
+    fn or(self, other: Outcome) -> Outcome {
+        if self.code() >= other.code() { self } else { other }
+    }
+
     fn code(self) -> u8 {
         match self {
             Outcome::Fine => 0,
@@ -85,10 +90,16 @@ pub fn main() -> ExitCode {
     ExitCode::from(outcome.code())
 }
 
-/// Prints to stdout. A reader that has gone away (`| head`) is not an error.
-fn print(text: &str) {
+/// Prints to stdout. A reader that has gone away (`| head`) is no error; a full disk is one.
+fn print(text: &str) -> Outcome {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("error: can't write to the standard output: {error}"));
+            Outcome::BadInput
+        }
+        _ => Outcome::Fine,
+    }
 }
 
 /// Prints a message to stderr.

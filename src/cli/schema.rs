@@ -16,8 +16,7 @@ pub(super) struct Schema {}
 
 impl Schema {
     pub(super) fn execute(&self) -> Outcome {
-        print(&text());
-        Outcome::Fine
+        print(&text())
     }
 }
 

@@ -1,6 +1,7 @@
 //! `stormglass validate`: everything that is wrong with scenarios, without running them.
 
 use super::{Format, Outcome, complain, print};
+use crate::record::wording::count;
 use crate::scenario::diagnostic::Diagnostics;
 use crate::scenario::model::Scenario;
 use crate::scenario::{Overrides, load};
@@ -33,14 +34,15 @@ impl Validate {
             }
             match (&loaded, self.format) {
                 (Ok(scenario), Format::Text) => {
-                    print(&describe(&file.display().to_string(), scenario))
+                    let told = print(&describe(&file.display().to_string(), scenario));
+                    outcome = outcome.or(told);
                 }
                 (Err(errors), Format::Text) => complain(&errors.to_string()),
                 (_, Format::Json) => findings.push(as_json(&file.display().to_string(), &loaded)),
             }
         }
         if self.format == Format::Json {
-            print(&format!("{:#}\n", Value::from(findings)));
+            outcome = outcome.or(print(&format!("{:#}\n", Value::from(findings))));
         }
         outcome
     }
@@ -51,12 +53,13 @@ fn describe(file: &str, scenario: &Scenario) -> String {
     let mut text = format!("{file}: ok\n  {}\n", scenario.question);
     let nodes: u32 = scenario.node_groups.iter().map(|group| group.count).sum();
     text.push_str(&format!(
-        "  {} of simulated time; {nodes} nodes at the start; {} Deployments, {} Services, {} autoscalers, {} disruption budgets\n",
+        "  {} of simulated time; {} at the start; {}, {}, {}, {}\n",
         scenario.duration,
-        objects.deployments.len(),
-        objects.services.len(),
-        objects.hpas.len(),
-        objects.pdbs.len(),
+        count(u64::from(nodes), "node"),
+        count(objects.deployments.len() as u64, "Deployment"),
+        count(objects.services.len() as u64, "Service"),
+        count(objects.hpas.len() as u64, "autoscaler"),
+        count(objects.pdbs.len() as u64, "disruption budget"),
     ));
     for line in ignored_lines(scenario) {
         text.push_str(&format!("  note: {line}\n"));
@@ -79,7 +82,15 @@ pub(super) fn ignored_lines(scenario: &Scenario) -> Vec<String> {
 
 fn as_json(file: &str, loaded: &Result<Scenario, Diagnostics>) -> Value {
     match loaded {
-        Ok(scenario) => json!({"file": file, "ok": true, "notes": ignored_lines(scenario)}),
+        Ok(scenario) => json!({
+            "file": file,
+            "ok": true,
+            "scenario": scenario.name,
+            "question": scenario.question,
+            "duration_s": scenario.duration.as_secs_f64(),
+            "notes": ignored_lines(scenario),
+            "errors": [],
+        }),
         Err(diagnostics) => {
             let error = |e: &crate::scenario::diagnostic::Diagnostic| {
                 let place =
@@ -94,7 +105,7 @@ fn as_json(file: &str, loaded: &Result<Scenario, Diagnostics>) -> Value {
                 })
             };
             let errors: Vec<Value> = diagnostics.errors.iter().map(error).collect();
-            json!({"file": file, "ok": false, "errors": errors})
+            json!({"file": file, "ok": false, "notes": [], "errors": errors})
         }
     }
 }

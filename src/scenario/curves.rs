@@ -1,41 +1,53 @@
 //! Traffic: from shapes as written to curves.
 
 use super::curve::Curve;
+use super::diagnostic::Diagnostic;
 use super::file::{PointFile, RateFile, ShapeFile, TraceFile};
 use super::resolve::Resolver;
 use super::trace;
 use super::value::Span;
 use crate::units::{SimDuration, SimTime};
 
+/// The highest rate, requests a second: above it, counts of a run lose their last digits.
+const MOST: f64 = 1e12;
+
+/// A number, not drowned in its digits.
+fn told(value: f64) -> String {
+    if value.abs() < MOST { value.to_string() } else { format!("{value:e}") }
+}
+
 impl Resolver<'_> {
     pub(super) fn curve(&mut self, given: &RateFile, path: &str) -> Option<Curve> {
         match given {
             RateFile::Constant(value) => {
-                self.not_negative(*value, path);
+                self.rate(*value, path);
                 Some(Curve::Constant(*value))
             }
             RateFile::Shape(shape) => self.shape(shape, path),
         }
     }
 
-    fn not_negative(&mut self, value: f64, path: &str) {
-        if !(value >= 0.0 && value.is_finite()) {
-            self.error(path, format!("{value} is no rate: 0 or more"), None);
+    /// Rates, and the factors that they are multiplied by.
+    fn rate(&mut self, value: f64, path: &str) {
+        if !(0.0..=MOST).contains(&value) {
+            self.error(path, format!("{} is no rate: between 0 and 1e12", told(value)), None);
         }
     }
 
     fn shape(&mut self, shape: &ShapeFile, path: &str) -> Option<Curve> {
         let mut found = Vec::new();
         if let Some(value) = shape.constant {
-            self.not_negative(value, &format!("{path}.constant"));
+            self.rate(value, &format!("{path}.constant"));
             found.push(Curve::Constant(value));
         }
         if let Some(s) = &shape.step {
-            self.not_negative(s.from.min(s.to), &format!("{path}.step"));
+            self.rate(s.from, &format!("{path}.step.from"));
+            self.rate(s.to, &format!("{path}.step.to"));
             found.push(Curve::Step { at: s.at.instant(), before: s.from, after: s.to });
         }
         if let Some(r) = &shape.ramp {
-            self.not_negative(r.from.min(r.to), &format!("{path}.ramp"));
+            self.rate(r.from, &format!("{path}.ramp.from"));
+            self.rate(r.to, &format!("{path}.ramp.to"));
             if r.end.0 <= r.start.0 {
                 self.error(&format!("{path}.ramp.end"), "must be after start", None);
             }
@@ -43,6 +55,7 @@ impl Resolver<'_> {
             found.push(Curve::Ramp { start, end, before: r.from, after: r.to });
         }
         if let Some(d) = &shape.diurnal {
+            self.rate(d.mean, &format!("{path}.diurnal.mean"));
             if !(d.amplitude >= 0.0 && d.amplitude <= d.mean) {
                 let message = "must be between 0 and the mean: a rate can't be negative";
                 self.error(&format!("{path}.diurnal.amplitude"), message, None);
@@ -56,7 +69,8 @@ impl Resolver<'_> {
             found.push(Curve::Diurnal { mean, amplitude, peak, period });
         }
         if let Some(s) = &shape.spike {
-            self.not_negative(s.base.min(s.peak), &format!("{path}.spike"));
+            self.rate(s.base, &format!("{path}.spike.base"));
+            self.rate(s.peak, &format!("{path}.spike.peak"));
             found.push(Curve::Spike {
                 base: s.base,
                 peak: s.peak,
@@ -100,7 +114,7 @@ impl Resolver<'_> {
             }
         }
         for (index, (_, value)) in points.iter().enumerate() {
-            self.not_negative(*value, &format!("{path}[{index}].value"));
+            self.rate(*value, &format!("{path}[{index}].value"));
         }
         if points.is_empty() {
             self.error(path, "needs a point at least", None);
@@ -116,16 +130,27 @@ impl Resolver<'_> {
             self.error(&format!("{path}.slot"), "must be longer than zero", None);
             return None;
         }
-        let bytes = self.sources.bytes(&file, &file.display().to_string(), Some(at))?;
+        let scale = given.scale.unwrap_or(1.0);
+        self.rate(scale, &format!("{path}.scale"));
+        let shown = file.display().to_string();
+        let bytes = self.sources.bytes(&file, &shown, Some(at))?;
         match trace::column(&bytes, &given.column, given.skip.unwrap_or(0)) {
             Ok(counts) => {
-                let factor = given.scale.unwrap_or(1.0) / slot.as_secs_f64();
+                let factor = scale / slot.as_secs_f64();
                 let values: Vec<f64> = counts.into_iter().map(|count| count * factor).collect();
                 let start = given.start.map_or(SimTime::ZERO, Span::instant);
                 Some(Curve::Trace { start, slot, values: values.into() })
             }
-            Err((message, hint)) => {
-                self.error(&format!("{path}.file"), format!("{}: {message}", given.file), hint);
+            Err(error) => {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                self.sources.out.files.push((shown.clone(), text));
+                self.sources.out.errors.push(Diagnostic {
+                    file: shown,
+                    span: Some(error.span),
+                    path: String::new(),
+                    message: error.message,
+                    hint: error.hint,
+                });
                 None
             }
         }

@@ -3,8 +3,10 @@
 //!
 //! It does not know the simulation; `resolve` makes a [`super::model::Scenario`] of it.
 
+use super::machines;
 use super::value::{Amount, Ratio, Span, Varying};
-use schemars::JsonSchema;
+use crate::record::metric::{METRICS, Metric};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
@@ -34,6 +36,10 @@ pub struct ScenarioFile {
     /// Kubernetes manifests: files or folders, relative to this file.
     #[serde(default)]
     pub manifests: Vec<String>,
+    /// API groups of custom resources that are accepted without effect. Those whose
+    /// CustomResourceDefinition is among the manifests are accepted anyway.
+    #[serde(default)]
+    pub custom_resources: Vec<String>,
     /// What manifests do not say, by Deployment (`name` or `namespace/name`).
     #[serde(default)]
     pub workloads: BTreeMap<String, WorkloadFile>,
@@ -51,7 +57,29 @@ pub struct ScenarioFile {
     pub observe: ObserveFile,
     /// Assertions over the results; a miss makes exit code 1.
     #[serde(default)]
+    #[schemars(schema_with = "expectations")]
     pub expect: Vec<BTreeMap<String, ExpectFile>>,
+}
+
+/// Names of the catalogue, for editors.
+fn catalogue(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = machines::names().collect();
+    json_schema!({"type": "string", "enum": names})
+}
+
+/// Assertions by the names of their measures, for editors.
+fn expectations(generator: &mut SchemaGenerator) -> Schema {
+    let bounds = generator.subschema_for::<ExpectFile>();
+    let measure = |metric: &Metric| {
+        let mut schema = bounds.clone();
+        schema.insert("description".into(), metric.meaning.into());
+        (metric.name.to_string(), schema.to_value())
+    };
+    let measures: serde_json::Map<_, _> = METRICS.iter().map(measure).collect();
+    json_schema!({
+        "type": "array",
+        "items": {"type": "object", "properties": measures, "additionalProperties": false},
+    })
 }
 
 /// How the cluster is at the start.
@@ -108,7 +136,7 @@ pub struct NodeGroupFile {
 #[serde(untagged)]
 pub enum MachineFile {
     /// A name of the catalogue.
-    Named(String),
+    Named(#[schemars(schema_with = "catalogue")] String),
     /// Figures.
     Own(Box<OwnMachine>),
 }

@@ -6,16 +6,23 @@ use super::manifests::Manifests;
 use super::model::Scenario;
 use super::resolve::Resolver;
 use super::strict::decode;
+use super::value::parse_duration;
 use super::yaml::{Node, parse};
-use super::{overrides, trace};
+use super::{overrides, parameters, trace};
+use crate::units::SimDuration;
 use std::path::{Path, PathBuf};
+
+/// How errors name what the command line gave.
+const UNTIL: &str = "--until";
+const SET: &str = "--set";
 
 /// What the command line changes about a scenario.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
     /// `--set path=value`, in order.
     pub set: Vec<String>,
-    /// `--until T`: the duration.
+    /// `--until T`: where the run stops, in place of the scenario's duration. What comes before is
+    /// not changed by it.
     pub until: Option<String>,
 }
 
@@ -46,7 +53,20 @@ impl Sources {
     fn load(&mut self, path: &Path, changes: &Overrides) -> Option<Scenario> {
         let name = path.display().to_string();
         let text = self.text(path, &name, None)?;
-        let tree = self.tree(&name, &text, changes)?;
+        let scenario = self.scenario(path, &name, &text, changes);
+        self.place_overrides(&name, text.len(), &changes.set);
+        scenario
+    }
+
+    fn scenario(
+        &mut self,
+        path: &Path,
+        name: &str,
+        text: &str,
+        changes: &Overrides,
+    ) -> Option<Scenario> {
+        let name = name.to_string();
+        let tree = self.tree(&name, text, changes)?;
         let (file, faults) = decode::<ScenarioFile>(&tree);
         for fault in faults {
             self.out.errors.push(Diagnostic {
@@ -61,11 +81,41 @@ impl Sources {
         // Manifests are read even if the scenario is wrong, so that all errors come at once.
         let manifests = self.manifests(&name, &tree, &folder);
         let file = file?;
-        let mut resolver = Resolver { name, tree: &tree, folder, sources: self };
+        let end = file.duration.0;
+        let mut resolver = Resolver { name, tree: &tree, folder, end, sources: self };
         let mut scenario = resolver.resolve(file, manifests)?;
+        if let Some(until) = &changes.until {
+            self.stop_at(&mut scenario, until);
+        }
+        scenario.parameters = parameters::of(&scenario);
         scenario.name = scenario_name(path);
         scenario.hash = self.hash.finalize().to_hex().to_string();
         Some(scenario)
+    }
+
+    /// Ends the scenario at `until`. One that ends early has not seen what its expectations speak
+    /// of, so they are not judged.
+    fn stop_at(&mut self, scenario: &mut Scenario, until: &str) {
+        self.hash.update(b"--until ");
+        self.hash.update(until.as_bytes());
+        match parse_duration(until) {
+            Ok(SimDuration::ZERO) => self.out.file(
+                UNTIL,
+                "must be longer than zero",
+                Some("a time of the simulation, like 90s or 2h".into()),
+            ),
+            Ok(end) => {
+                scenario.cut_short = end < scenario.duration;
+                if scenario.cut_short {
+                    scenario.expect.clear();
+                }
+                scenario.duration = end;
+            }
+            Err(message) => {
+                let (message, hint) = message.split_once('|').unwrap_or((&message, ""));
+                self.out.file(UNTIL, message, Some(hint.into()).filter(|h: &String| !h.is_empty()));
+            }
+        }
     }
 
     fn tree(&mut self, name: &str, text: &str, changes: &Overrides) -> Option<Node> {
@@ -80,32 +130,59 @@ impl Sources {
             }
         };
         if documents.len() != 1 {
-            let hint = "a scenario is one YAML document with `question:` and `duration:`";
-            let found = format!("expected one document, found {}", documents.len());
+            let hint = "a scenario is one YAML document with `question:` and `duration:`; \
+                        `stormglass init` writes one";
+            let found = match documents.len() {
+                0 => "the file is empty".to_string(),
+                n => format!("expected one document, found {n}"),
+            };
             self.out.file(name, found, Some(hint.into()));
             return None;
         }
         let mut tree = documents.remove(0);
-        let until = changes.until.iter().map(|until| format!("duration={until}"));
-        for set in changes.set.iter().cloned().chain(until) {
+        // What an override puts into the tree stands, as to places, behind the end of the file.
+        let mut offset = text.len() + 1;
+        for set in &changes.set {
             self.hash.update(set.as_bytes());
-            if let Err((message, hint)) = overrides::apply(&mut tree, &set) {
-                self.out.file(name, message, hint);
+            if let Err((span, message, hint)) = overrides::apply(&mut tree, set, offset) {
+                let span = Some(span.start + offset..span.end + offset);
+                let (file, path) = (name.to_string(), String::new());
+                self.out.errors.push(Diagnostic { file, span, path, message, hint });
             }
+            offset += set.len() + 1;
         }
         Some(tree)
+    }
+
+    /// Errors about what overrides gave are shown in the overrides, a line each.
+    fn place_overrides(&mut self, name: &str, end: usize, set: &[String]) {
+        for error in self.out.errors.iter_mut().filter(|error| error.file == name) {
+            let Some(span) = error.span.as_mut().filter(|span| span.start > end) else { continue };
+            *span = span.start - end - 1..span.end.max(span.start) - end - 1;
+            error.file = SET.to_string();
+        }
+        self.out.files.push((SET.to_string(), set.join("\n")));
     }
 
     /// Reads a text file; an error is noted at `at` in the file that names it.
     fn text(&mut self, path: &Path, shown: &str, at: Option<Diagnostic>) -> Option<String> {
         let bytes = self.bytes(path, shown, at)?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if text.len() != bytes.len() {
-            self.out.file(shown, "the file is not UTF-8", None);
-            return None;
-        }
+        let (text, wrong) = match std::str::from_utf8(&bytes) {
+            Ok(text) => (text.to_string(), None),
+            Err(error) => (String::from_utf8_lossy(&bytes).into_owned(), Some(error.valid_up_to())),
+        };
+        // Some editors of Windows begin a file with a mark.
+        let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_string);
         self.out.files.push((shown.to_string(), text.clone()));
-        Some(text)
+        let Some(at) = wrong else { return Some(text) };
+        self.out.errors.push(Diagnostic {
+            file: shown.to_string(),
+            span: Some(at..at + 1),
+            path: String::new(),
+            message: "the file is not UTF-8 from here on".to_string(),
+            hint: Some("save it as UTF-8".to_string()),
+        });
+        None
     }
 
     /// Reads a file, unpacked if gzipped, and takes it into the hash.
@@ -124,7 +201,10 @@ impl Sources {
             Err(error) => {
                 let message = format!("can't read {shown}: {error}");
                 match at {
-                    Some(place) => self.out.errors.push(Diagnostic { message, ..place }),
+                    Some(place) => {
+                        let hint = Some("paths are relative to the scenario's folder".to_string());
+                        self.out.errors.push(Diagnostic { message, hint, ..place });
+                    }
                     None => self.out.file(shown, message, None),
                 }
                 None
@@ -153,6 +233,10 @@ impl Sources {
             }
         }
         found.resolve_priorities(&mut self.out);
+        let accepted = tree.get("custom-resources").map_or(&[][..], Node::items);
+        let accepted: Vec<String> =
+            accepted.iter().filter_map(Node::as_text).map(str::to_string).collect();
+        found.judge_custom_resources(&accepted, &mut self.out);
         found
     }
 

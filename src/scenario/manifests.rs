@@ -15,7 +15,7 @@ use crate::api::workload::Deployment;
 use k8s_openapi::api as k8s;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Objects read, with the place of each.
@@ -28,6 +28,10 @@ pub(super) struct Manifests {
     pub ignored: Vec<Ignored>,
     priorities: BTreeMap<String, (i32, bool)>,
     names: Vec<(String, Place)>,
+    /// API groups that a CustomResourceDefinition among the manifests declares.
+    declared: BTreeSet<String>,
+    /// Custom resources, to be judged when all definitions are known.
+    custom: Vec<(Place, Ignored)>,
 }
 
 /// Where an object stands.
@@ -37,6 +41,10 @@ pub(super) struct Place {
     pub document: Node,
 }
 
+/// What a file with `{{ }}` that is no YAML probably is.
+const TEMPLATE: &str = "this looks like a template: render it first, as by `helm template`";
+/// Objects that only their operator knows.
+const CUSTOM: &str = "a custom resource: no effect on the simulation";
 /// Kinds that are read strictly but change nothing in the simulation.
 const NO_EFFECT: &str = "no effect on the simulation";
 /// Kinds that will matter some day.
@@ -116,6 +124,28 @@ const KINDS: &[&str] = &[
     "List",
 ];
 
+/// Where kinds live that people look for in the wrong place.
+const HOME: &[(&str, &str)] = &[
+    ("Deployment", "apps/v1"),
+    ("ReplicaSet", "apps/v1"),
+    ("StatefulSet", "apps/v1"),
+    ("DaemonSet", "apps/v1"),
+    ("Job", "batch/v1"),
+    ("CronJob", "batch/v1"),
+    ("Service", "v1"),
+    ("Pod", "v1"),
+    ("ConfigMap", "v1"),
+    ("Secret", "v1"),
+    ("ServiceAccount", "v1"),
+    ("Namespace", "v1"),
+    ("HorizontalPodAutoscaler", "autoscaling/v2"),
+    ("PodDisruptionBudget", "policy/v1"),
+    ("PriorityClass", "scheduling.k8s.io/v1"),
+    ("Ingress", "networking.k8s.io/v1"),
+    ("NetworkPolicy", "networking.k8s.io/v1"),
+    ("StorageClass", "storage.k8s.io/v1"),
+];
+
 impl Manifests {
     /// Reads all documents of one file.
     pub(super) fn read(&mut self, file: &str, text: &str, out: &mut Diagnostics) {
@@ -130,7 +160,7 @@ impl Manifests {
                 span: Some(error.span),
                 path: String::new(),
                 message: error.message,
-                hint: None,
+                hint: text.contains("{{").then(|| TEMPLATE.to_string()),
             }),
         }
     }
@@ -149,12 +179,15 @@ impl Manifests {
             );
             return;
         }
-        if kind == "List" && version == "v1" {
-            let Some(Value::List(items)) = node.get("items").map(|items| items.value.clone())
-            else {
-                return;
-            };
-            for item in items {
+        if let Some(of) = kind.strip_suffix("List")
+            && let Some(Value::List(items)) = node.get("items").map(|items| items.value.clone())
+        {
+            for mut item in items {
+                // Items of a typed list, like `ConfigMapList`, need not name their kind.
+                if !of.is_empty() {
+                    item.set_default("apiVersion", &version);
+                    item.set_default("kind", of);
+                }
                 self.document(file, item, out);
             }
             return;
@@ -216,7 +249,8 @@ impl Manifests {
         if given.spec.template.spec.is_some() {
             let path = "spec.template.spec";
             let spec = reader.place.document.nearest(path).to_json();
-            let fields = ignored::ignored_fields(&spec, path);
+            let mut fields = ignored::unread_of_deployment(&given.spec);
+            fields.extend(ignored::ignored_fields(&spec, path));
             if !fields.is_empty() {
                 let object = format!("Deployment {}/{}", deployment.namespace, deployment.name);
                 self.ignored.push(reader.ignored(object, fields, NO_EFFECT));
@@ -229,6 +263,11 @@ impl Manifests {
         let Some(given) = reader.decode::<k8s::core::v1::Service>() else { return };
         let object = service::service(&given, "default");
         self.name("Service", &object.namespace, &object.name, reader);
+        let fields = given.spec.as_ref().map(ignored::unread_of_service).unwrap_or_default();
+        if !fields.is_empty() {
+            let name = format!("Service {}/{}", object.namespace, object.name);
+            self.ignored.push(reader.ignored(name, fields, NO_EFFECT));
+        }
         self.services.push((object, reader.place.clone()));
     }
 
@@ -248,9 +287,7 @@ impl Manifests {
     fn name(&mut self, kind: &str, namespace: &str, name: &str, reader: &mut Reader<'_>) {
         if !is_dns_name(name) {
             let message = format!("{name:?} is no object name");
-            let hint =
-                "lower case letters, digits, `-` and `.`; at most 253 characters".to_string();
-            reader.error("metadata.name", &message, Some(hint));
+            reader.error("metadata.name", &message, Some(DNS_NAME.to_string()));
         }
         let full = format!("{kind} {namespace}/{name}");
         if let Some((_, first)) = self.names.iter().find(|(other, _)| *other == full) {
@@ -267,23 +304,59 @@ impl Manifests {
             Known::Typed(reason) => reason,
             Known::Unknown if is_builtin_group(group) => {
                 let message = format!("unknown kind {kind} of {version}");
-                let hint = did_you_mean(kind, KINDS.iter().copied());
-                let hint = hint
-                    .filter(|known| *known != kind)
-                    .map(|known| format!("did you mean {known}?"));
+                let hint = match did_you_mean(kind, KINDS.iter().copied()) {
+                    Some(known) if known == kind => HOME
+                        .iter()
+                        .find(|(of, _)| *of == kind)
+                        .map(|(_, version)| format!("{kind} is of {version}")),
+                    Some(known) => Some(format!("did you mean {known}?")),
+                    None => None,
+                };
                 reader.error("kind", &message, hint);
                 return;
             }
-            // Custom resources: nobody but their operator knows them.
-            Known::Unknown => NO_EFFECT,
+            Known::Unknown => CUSTOM,
         };
+        if kind == "CustomResourceDefinition" {
+            let spec = reader.place.document.get("spec");
+            let group = spec.and_then(|spec| spec.get("group")).and_then(Node::as_text);
+            self.declared.extend(group.map(str::to_string));
+        }
         let meta = reader.place.document.get("metadata");
         let word = |key: &str| meta.and_then(|m| m.get(key)).and_then(Node::as_text).unwrap_or("");
         let (namespace, name) = (word("namespace"), word("name"));
         let namespace = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
         let object = format!("{kind} {namespace}{name}");
         let entry = reader.ignored(object, Vec::new(), reason);
-        self.ignored.push(entry);
+        if reason == CUSTOM {
+            self.custom.push((reader.place.clone(), entry));
+        } else {
+            self.ignored.push(entry);
+        }
+    }
+
+    /// Custom resources are accepted as by the API server, when their group is declared, or when
+    /// the scenario accepts the group.
+    pub(super) fn judge_custom_resources(&mut self, accepted: &[String], out: &mut Diagnostics) {
+        for (place, ignored) in std::mem::take(&mut self.custom) {
+            let version = place.document.get("apiVersion").and_then(Node::as_text).unwrap_or("");
+            let kind = place.document.get("kind").and_then(Node::as_text).unwrap_or("");
+            let group = version.split('/').next().unwrap_or("").to_string();
+            if self.declared.contains(&group) || accepted.contains(&group) {
+                self.ignored.push(ignored);
+                continue;
+            }
+            let message = format!("{kind} of {version} is no kind of Kubernetes");
+            let home = HOME.iter().find(|(of, _)| *of == kind);
+            let hint = match home {
+                Some((_, home)) => format!("{kind} is of {home}"),
+                None => format!(
+                    "a custom resource: add `custom-resources: [{group}]` to the scenario to \
+                     accept it without effect, or its CustomResourceDefinition to the manifests"
+                ),
+            };
+            Reader { place, out }.error("apiVersion", &message, Some(hint));
+        }
     }
 
     /// Gives pods the priority of their class, once all classes are known.
@@ -412,7 +485,11 @@ fn is_builtin_group(group: &str) -> bool {
             .contains(&group.trim_end_matches(".k8s.io"))
 }
 
-fn is_dns_name(name: &str) -> bool {
+/// What [`is_dns_name`] asks for.
+pub(super) const DNS_NAME: &str = "lower case letters, digits, `-` and `.`; at most 253 characters";
+
+/// Whether the API server would take it as an object's name.
+pub(super) fn is_dns_name(name: &str) -> bool {
     let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     name.len() <= 253

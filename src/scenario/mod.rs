@@ -2,6 +2,7 @@
 //!
 //! The only room that reads input files. It does not know the event loop.
 
+mod checks;
 pub mod curve;
 mod curves;
 pub mod diagnostic;

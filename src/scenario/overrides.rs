@@ -3,57 +3,63 @@
 //! A path names keys with dots and list items by number or by name: `nodes.pool.max`,
 //! `nodes[0].max`, `workloads.web.demand`. It knows trees, not what a scenario means.
 
-use super::yaml::{Entry, Node, Value, parse};
+use super::diagnostic::did_you_mean;
+use super::yaml::{Entry, Node, Span, Value, parse};
 
-/// Applies one override to the tree of a scenario.
+/// What is wrong with an override: where in its text, what, and a hint.
+type Fault = (Span, String, Option<String>);
+
+/// Applies one override to the tree of a scenario. The places of what it puts there are those in
+/// `text`, moved on by `offset`.
 ///
 /// # Errors
-/// What is wrong with it, and a hint.
-pub(super) fn apply(tree: &mut Node, text: &str) -> Result<(), (String, Option<String>)> {
+/// What is wrong with it.
+pub(super) fn apply(tree: &mut Node, text: &str, offset: usize) -> Result<(), Fault> {
     let usage = || {
-        let hint = "like --set nodes.pool.max=2000 or --set workloads.web.demand=10ms".to_string();
-        (format!("`{text}` is no override"), Some(hint))
+        let hint = "write --set nodes.pool.max=2000 or --set workloads.web.demand=10ms".to_string();
+        (0..text.len(), format!("`{text}` is no path=value"), Some(hint))
     };
     let (path, value) = text.split_once('=').ok_or_else(usage)?;
-    let parsed = parse(value).map_err(|e| (format!("`{text}`: {}", e.message), None))?;
-    let value = parsed.into_iter().next().map_or(Value::Null, |node| node.value);
+    let begin = path.len() + 1;
+    let parsed =
+        parse(value).map_err(|e| (e.span.start + begin..e.span.end + begin, e.message, None))?;
+    let nothing = Node { span: 0..value.len(), value: Value::Null };
+    let mut given = parsed.into_iter().next().unwrap_or(nothing);
+    shift(&mut given, offset + begin);
+    let key_span = offset..offset + path.len();
     let steps = steps(path).ok_or_else(usage)?;
     let (last, above) = steps.split_last().ok_or_else(usage)?;
     let mut node = tree;
     for step in above {
-        node = enter(node, step).ok_or_else(|| nothing(path, step))?;
+        let known = names(node);
+        node = enter(node, step, &key_span).ok_or_else(|| nothing_there(path, step, &known))?;
     }
+    let known = names(node);
     if let Some(target) = find(node, last) {
-        place(target, value);
+        *target = given;
         return Ok(());
     }
-    let span = node.span.clone();
-    if let (Value::Map(entries), Step::Name(name)) = (&mut node.value, last) {
-        let mut added = Node { span: span.clone(), value: Value::Null };
-        place(&mut added, value);
-        entries.push(Entry { key: name.clone(), key_span: span, node: added });
-        return Ok(());
+    match (&mut node.value, last) {
+        (Value::Map(entries), Step::Name(name)) => {
+            entries.push(Entry { key: name.clone(), key_span, node: given });
+            Ok(())
+        }
+        _ => Err(nothing_there(path, last, &known)),
     }
-    Err(nothing(path, last))
 }
 
-/// Puts a value where a node is; every node of it gets the old one's place, for messages.
-fn place(target: &mut Node, mut value: Value) {
-    fn settle(value: &mut Value, span: &std::ops::Range<usize>) {
-        match value {
-            Value::List(items) => items.iter_mut().for_each(|item| {
-                item.span = span.clone();
-                settle(&mut item.value, span);
-            }),
-            Value::Map(entries) => entries.iter_mut().for_each(|entry| {
-                (entry.key_span, entry.node.span) = (span.clone(), span.clone());
-                settle(&mut entry.node.value, span);
-            }),
-            _ => {}
-        }
+/// Moves the places of a node and all in it.
+fn shift(node: &mut Node, by: usize) {
+    let moved = |span: &Span| span.start + by..span.end + by;
+    node.span = moved(&node.span);
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().for_each(|item| shift(item, by)),
+        Value::Map(entries) => entries.iter_mut().for_each(|entry| {
+            entry.key_span = moved(&entry.key_span);
+            shift(&mut entry.node, by);
+        }),
+        _ => {}
     }
-    settle(&mut value, &target.span);
-    target.value = value;
 }
 
 enum Step {
@@ -78,26 +84,47 @@ fn steps(path: &str) -> Option<Vec<Step>> {
     Some(steps)
 }
 
-fn nothing(path: &str, step: &Step) -> (String, Option<String>) {
-    let what = match step {
-        Step::Name(name) => format!("`{name}`"),
-        Step::Index(index) => format!("item {index}"),
+fn nothing_there(path: &str, step: &Step, known: &[String]) -> Fault {
+    let (what, name) = match step {
+        Step::Name(name) => (format!("`{name}`"), name.as_str()),
+        Step::Index(index) => (format!("item {index}"), ""),
     };
-    (format!("--set {path}: the scenario has no {what} there"), None)
+    let hint = match did_you_mean(name, known.iter().map(String::as_str)) {
+        Some(near) if !name.is_empty() => Some(format!("did you mean `{near}`?")),
+        _ if known.is_empty() => None,
+        _ => Some(format!("known: {}", known.join(", "))),
+    };
+    (0..path.len(), format!("the scenario has no {what} there"), hint)
 }
 
-/// Goes into a node, making an empty mapping where a key is missing.
-fn enter<'a>(node: &'a mut Node, step: &Step) -> Option<&'a mut Node> {
+/// What can be named in a node: keys of a mapping, names of a list's items.
+fn names(node: &Node) -> Vec<String> {
+    match &node.value {
+        Value::Map(entries) => entries.iter().map(|entry| entry.key.clone()).collect(),
+        Value::List(items) => items.iter().filter_map(name_of).map(str::to_string).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Lists hold named things: node groups by name, traffic by its Service.
+fn name_of(item: &Node) -> Option<&str> {
+    ["name", "to"].iter().find_map(|key| item.get(key).and_then(Node::as_text))
+}
+
+/// Goes into a node, making an empty mapping where a key is missing or has no value.
+fn enter<'a>(node: &'a mut Node, step: &Step, key_span: &Span) -> Option<&'a mut Node> {
     if find(node, step).is_none()
         && let Step::Name(name) = step
+        && let Value::Map(entries) = &mut node.value
     {
-        let span = node.span.clone();
-        if let Value::Map(entries) = &mut node.value {
-            let empty = Node { span: span.clone(), value: Value::Map(Vec::new()) };
-            entries.push(Entry { key: name.clone(), key_span: span, node: empty });
-        }
+        let node = Node { span: key_span.clone(), value: Value::Map(Vec::new()) };
+        entries.push(Entry { key: name.clone(), key_span: key_span.clone(), node });
     }
-    find(node, step)
+    let found = find(node, step)?;
+    if found.value == Value::Null {
+        found.value = Value::Map(Vec::new());
+    }
+    Some(found)
 }
 
 fn find<'a>(node: &'a mut Node, step: &Step) -> Option<&'a mut Node> {
@@ -106,10 +133,9 @@ fn find<'a>(node: &'a mut Node, step: &Step) -> Option<&'a mut Node> {
             entries.iter_mut().find(|entry| entry.key == *name).map(|entry| &mut entry.node)
         }
         (Value::List(items), Step::Index(index)) => items.get_mut(*index),
-        // Lists of named things: node groups by name, traffic by its Service, `expect` by measure.
+        // By name; an item without one by its key: `expect` by measure.
         (Value::List(items), Step::Name(name)) => items.iter_mut().find_map(|item| {
-            let named = |key: &str| item.get(key).and_then(Node::as_text) == Some(name);
-            if named("name") || named("to") {
+            if name_of(item) == Some(name) {
                 return Some(item);
             }
             let Value::Map(entries) = &mut item.value else { return None };
@@ -139,12 +165,25 @@ mod tests {
         ];
         for (sentence, set, path, expected) in rows {
             let mut tree = parse(text).unwrap().remove(0);
-            apply(&mut tree, set).unwrap();
-            assert_eq!(tree.nearest(path).value, expected, "{sentence}");
+            apply(&mut tree, set, 1000).unwrap();
+            let placed = tree.nearest(path);
+            assert_eq!(placed.value, expected, "{sentence}");
+            let value = placed.span.start - 1000..placed.span.end - 1000;
+            assert_eq!(&set[value], set.split_once('=').unwrap().1, "{sentence}: its place");
         }
         let mut tree = parse(text).unwrap().remove(0);
         for wrong in ["duration", "nodes.other.max=3", "nodes[7].max=3", "=3", "a..b=1"] {
-            assert!(apply(&mut tree, wrong).is_err(), "{wrong}");
+            assert!(apply(&mut tree, wrong, 0).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_with_what_is() {
+        let mut tree = parse("nodes: [{name: pool}, {name: spot}]\n").unwrap().remove(0);
+        let (span, message, hint) = apply(&mut tree, "nodes.pol.max=3", 0).unwrap_err();
+        assert_eq!((span, message.as_str()), (0..13, "the scenario has no `pol` there"));
+        assert_eq!(hint.as_deref(), Some("did you mean `pool`?"));
+        let (_, _, hint) = apply(&mut tree, "nodes[5].max=3", 0).unwrap_err();
+        assert_eq!(hint.as_deref(), Some("known: pool, spot"));
     }
 }

@@ -8,12 +8,11 @@ use super::file::{
     ScenarioFile, Start, TimelineFile, WorkloadFile,
 };
 use super::load::Sources;
-use super::machines;
-use super::manifests::Manifests;
+use super::manifests::{DNS_NAME, Manifests, is_dns_name};
 use super::model::*;
-use super::parameters;
 use super::value::{Span, parse_duration, parse_ratio};
 use super::yaml::Node;
+use super::{checks, machines};
 use crate::api::labels::Labels;
 use crate::api::resources::Resources;
 use crate::api::taint::{Taint, TaintEffect};
@@ -22,11 +21,16 @@ use crate::sim::sample::Distribution;
 use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
 use std::path::PathBuf;
 
+/// Most nodes of a group: beyond any cluster, and below what would fill the memory by a slip.
+const MOST_NODES: u32 = 1_000_000;
+
 /// Resolves one scenario file.
 pub(super) struct Resolver<'a> {
     pub name: String,
     pub tree: &'a Node,
     pub folder: PathBuf,
+    /// The scenario's duration.
+    pub end: SimDuration,
     pub sources: &'a mut Sources,
 }
 
@@ -72,12 +76,15 @@ impl Resolver<'_> {
         self.check_calls(&objects, &workloads);
         let autoscaled = groups.iter().any(|group| group.autoscaled);
         let flags = file.flags.over_defaults(autoscaled);
-        self.check_flags(&flags);
-        let mut scenario = Scenario {
+        for (path, message) in checks::flags(&flags) {
+            self.error(&format!("flags.{path}"), message, None);
+        }
+        let scenario = Scenario {
             name: String::new(),
             question: file.question.trim().to_string(),
             about: file.about.trim().to_string(),
             duration,
+            cut_short: false,
             cold_start: file.start == Start::Cold,
             seed: file.seed.unwrap_or(1),
             traffic: self.traffic(&file, &objects),
@@ -92,7 +99,6 @@ impl Resolver<'_> {
             hash: String::new(),
             parameters: serde_json::Value::Null,
         };
-        scenario.parameters = parameters::of(&scenario);
         Some(scenario)
     }
 
@@ -149,6 +155,18 @@ impl Resolver<'_> {
 
     fn node_group(&mut self, given: &NodeGroupFile, path: &str) -> NodeGroup {
         let (min, max) = (given.min.unwrap_or(given.count), given.max.unwrap_or(given.count));
+        if !is_dns_name(&given.name) {
+            let message = format!("`{}` is no name for nodes", given.name);
+            self.error(&format!("{path}.name"), message, Some(DNS_NAME.to_string()));
+        }
+        if max > MOST_NODES {
+            let message = format!("{max} nodes are too many: at most {MOST_NODES}");
+            let field = if given.max.is_some() { "max" } else { "count" };
+            self.error(&format!("{path}.{field}"), message, None);
+        } else if max == 0 {
+            let message = "a group without nodes needs a max above 0";
+            self.error(&format!("{path}.count"), message, None);
+        }
         if max < min {
             self.error(&format!("{path}.max"), format!("is below min, {min}"), None);
         } else if !(min..=max).contains(&given.count) {
@@ -199,13 +217,11 @@ impl Resolver<'_> {
                 own_machine(&OwnMachine::nothing())
             }),
             MachineFile::Own(own) => {
-                if own.cpu.0.milli_value() == 0 || own.memory.0.value() == 0 {
-                    self.error(path, "a machine has cpu and memory", None);
+                let machine = own_machine(own);
+                for (field, message) in checks::machine(&machine) {
+                    self.error(&format!("{path}.{field}"), message, None);
                 }
-                if !(own.price_per_hour >= 0.0 && own.price_per_hour.is_finite()) {
-                    self.error(&format!("{path}.price-per-hour"), "is a price, 0 or more", None);
-                }
-                own_machine(own)
+                machine
             }
         }
     }
@@ -330,32 +346,6 @@ impl Resolver<'_> {
         }
     }
 
-    fn check_flags(&mut self, flags: &Flags) {
-        let zero = SimDuration::ZERO;
-        let manager = &flags.controller_manager;
-        let rows = [
-            (
-                manager.horizontal_pod_autoscaler_sync_period,
-                "kube-controller-manager.horizontal-pod-autoscaler-sync-period",
-            ),
-            (manager.node_monitor_period, "kube-controller-manager.node-monitor-period"),
-            (flags.metrics_server.metric_resolution, "metrics-server.metric-resolution"),
-            (flags.kubelet.lease_renew_interval, "kubelet.lease-renew-interval"),
-            (flags.kubelet.pleg_relist_period, "kubelet.pleg-relist-period"),
-        ];
-        for (value, name) in rows {
-            if value == zero {
-                self.error(&format!("flags.{name}"), "must be longer than zero", None);
-            }
-        }
-        if flags.cluster_autoscaler.as_ref().is_some_and(|ca| ca.scan_interval == zero) {
-            self.error("flags.cluster-autoscaler.scan-interval", "must be longer than zero", None);
-        }
-        if flags.kubelet.pod_starts_per_second <= 0.0 {
-            self.error("flags.kubelet.pod-starts-per-second", "must be above zero", None);
-        }
-    }
-
     fn traffic(&mut self, file: &ScenarioFile, objects: &Objects) -> Vec<Traffic> {
         let mut found = Vec::new();
         for (index, given) in file.traffic.iter().enumerate() {
@@ -469,13 +459,23 @@ impl Resolver<'_> {
             None => None,
             Some(zone) => Some(self.zone(zone, &format!("{path}.zone"), groups)?),
         };
+        self.some(given.count, path);
         Some(NodeSelection { group, zone, count: given.count })
     }
 
     fn pods(&mut self, given: &PodsFile, path: &str, objects: &Objects) -> Option<PodSelection> {
         let deployment =
             self.deployment(&given.deployment, &format!("{path}.deployment"), objects)?;
+        self.some(given.count, path);
         Some(PodSelection { deployment, count: given.count })
+    }
+
+    /// A fault hits something.
+    fn some(&mut self, count: Option<u32>, path: &str) {
+        if count == Some(0) {
+            let hint = "leave it out to hit all".to_string();
+            self.error(&format!("{path}.count"), "must be at least 1", Some(hint));
+        }
     }
 
     fn group(&mut self, name: &str, path: &str, groups: &[NodeGroup]) -> Option<usize> {
@@ -526,6 +526,10 @@ impl Resolver<'_> {
     fn expect(&mut self, file: &ScenarioFile, objects: &Objects) -> Vec<Expectation> {
         let mut found = Vec::new();
         for (index, entry) in file.expect.iter().enumerate() {
+            if entry.is_empty() {
+                let hint = "like failed_ratio: {at-most: 1%}".to_string();
+                self.error(&format!("expect[{index}]"), "expected a measure", Some(hint));
+            }
             for (name, given) in entry {
                 let path = format!("expect[{index}].{name}");
                 found.extend(self.expectation(name, given, &path, objects));
@@ -569,6 +573,20 @@ impl Resolver<'_> {
         let at_most = self.bound(given.at_most.as_ref(), metric.unit, &format!("{path}.at-most"));
         if given.at_least.is_none() && given.at_most.is_none() {
             self.error(path, "an expectation has at-least, at-most or both", None);
+        }
+        if let (Some(least), Some(most)) = (at_least, at_most)
+            && least > most
+        {
+            self.error(&format!("{path}.at-most"), "is below at-least: nothing can hold", None);
+        }
+        let end = self.end;
+        if given.from.is_some_and(|from| from.0 >= end) {
+            self.error(&format!("{path}.from"), "is after the end of the scenario", None);
+        }
+        if let (Some(from), Some(until)) = (given.from, given.until)
+            && until.0 <= from.0
+        {
+            self.error(&format!("{path}.until"), "must be after from", None);
         }
         let text = words(name, given);
         let (from, until) = (given.from.map(Span::instant), given.until.map(Span::instant));

@@ -59,12 +59,12 @@ fn find_faults(
             }
         }
         let Err(error) = result else { return (pruned.is_empty(), faults) };
-        // A field that is missing because its faulty value was taken out is no news.
-        if error.missing.as_ref().is_some_and(|field| pruned.contains(field)) {
-            return (false, faults);
-        }
         let span = error.span.clone().unwrap_or(tree.span.clone());
-        faults.push(Fault { span: span.clone(), message: error.message, hint: error.hint });
+        // A field that is missing because its faulty value was taken out is no news; what needs it
+        // goes too, so that the rest can be looked at.
+        if !error.missing.as_ref().is_some_and(|field| pruned.contains(field)) {
+            faults.push(Fault { span: span.clone(), message: error.message, hint: error.hint });
+        }
         match prune(&mut tree, &span) {
             Some(key) => pruned.push(key),
             None => return (false, faults),
@@ -134,6 +134,19 @@ impl de::Error for Error {
         Error { span: None, message, hint, missing: None }
     }
 
+    fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Error::found(&found, &expected.to_string())
+    }
+
+    fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Error::found(&found, &expected.to_string())
+    }
+
+    fn invalid_length(_: usize, expected: &dyn de::Expected) -> Self {
+        let message = format!("expected {}, found a list", named(&expected.to_string()));
+        Error { span: None, message, hint: None, missing: None }
+    }
+
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let (message, hint) = unknown(field, expected);
         Error { span: None, message, hint, missing: None }
@@ -142,6 +155,54 @@ impl de::Error for Error {
     fn missing_field(field: &'static str) -> Self {
         let message = format!("missing field `{field}`");
         Error { span: None, message, hint: None, missing: Some(field.to_string()) }
+    }
+}
+
+impl Error {
+    /// A value that can't be what is expected.
+    fn found(found: &de::Unexpected<'_>, expected: &str) -> Error {
+        let expected = named(expected);
+        let message = match found {
+            de::Unexpected::Bool(b) => format!("expected {expected}, found the boolean {b}"),
+            de::Unexpected::Unsigned(n) => format!("expected {expected}, found {n}"),
+            de::Unexpected::Signed(n) => format!("expected {expected}, found {n}"),
+            de::Unexpected::Float(x) => format!("expected {expected}, found {x}"),
+            de::Unexpected::Str(text) => format!("expected {expected}, found `{text}`"),
+            de::Unexpected::Seq => format!("expected {expected}, found a list"),
+            de::Unexpected::Map => format!("expected {expected}, found a mapping"),
+            de::Unexpected::Unit | de::Unexpected::Option => {
+                format!("expected {expected}, found nothing")
+            }
+            other => format!("expected {expected}, found {other}"),
+        };
+        let quotes = "a text that looks like something else is written in quotes";
+        let boolean = "y, n, yes, no, on and off are booleans, as in Kubernetes; a text is \
+                       written in quotes";
+        let hint = match found {
+            de::Unexpected::Bool(_) if expected == "a text" => Some(boolean),
+            de::Unexpected::Unsigned(_) | de::Unexpected::Signed(_) | de::Unexpected::Float(_)
+                if expected == "a text" =>
+            {
+                Some(quotes)
+            }
+            _ => None,
+        };
+        Error { span: None, message, hint: hint.map(str::to_string), missing: None }
+    }
+}
+
+/// What serde expects, in words of YAML.
+fn named(expected: &str) -> &str {
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a string" | "string" => "a text",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "a mapping",
+        other if other.starts_with("struct ") => "a mapping",
+        other => other,
     }
 }
 
@@ -500,6 +561,20 @@ mod tests {
         assert!(
             found.iter().any(|(_, _, hint)| hint.as_deref() == Some("did you mean `replicas`?"))
         );
+    }
+
+    #[test]
+    fn a_fault_in_a_required_field_does_not_hide_the_others() {
+        let found = faults(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector: {}\n  \
+             template:\n    spec:\n      containers:\n        - name: 7\n          image: a\n      \
+             priority: high\n  replicas: three\n",
+        );
+        let places: Vec<&str> = found.iter().map(|(place, _, _)| place.as_str()).collect();
+        for expected in ["7", "high", "three"] {
+            assert!(places.contains(&expected), "{expected} in {found:#?}");
+        }
+        assert_eq!(found.len(), 3, "nothing is told that is a consequence: {found:#?}");
     }
 
     #[test]

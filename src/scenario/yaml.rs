@@ -79,18 +79,56 @@ pub fn parse(text: &str) -> Result<Vec<Node>, SyntaxError> {
     options.with_snippet = false;
     let documents: Result<Vec<Node>, _> = serde_saphyr::from_multiple_with_options(text, options);
     let documents = documents.map_err(|error| {
-        let span = error.location().map_or(0..0, |location| bytes(&location, text.len()));
-        let message = error.without_snippet().to_string();
-        let message = message.split(" at line ").next().unwrap_or(&message).to_string();
-        SyntaxError { span, message }
+        let span = error.location().map_or(0..0, |location| place(&location, text));
+        SyntaxError { span, message: worded(error.without_snippet()) }
     })?;
     match documents.iter().find_map(|document| too_deep(document, 0)) {
-        Some(span) => {
-            let message = format!("nested more than {MAX_DEPTH} levels deep");
-            Err(SyntaxError { span, message })
-        }
+        Some(span) => Err(SyntaxError { span, message: too_deep_told() }),
         None => Ok(documents.into_iter().filter(|d| d.value != Value::Null).collect()),
     }
+}
+
+/// What is wrong, in words of the file's author.
+fn worded(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::budget::BudgetBreach;
+    match error {
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key `{key}` is given twice")
+        }
+        serde_saphyr::Error::NonFiniteFloat { .. } => "a number must be finite".to_string(),
+        serde_saphyr::Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => too_deep_told(),
+        other => {
+            let message = other.to_string();
+            match message.split(" at line ").next().unwrap_or(&message) {
+                message if message.starts_with("budget breached") => {
+                    "the file is too large, or its aliases make it so".to_string()
+                }
+                "recursion limit exceeded" => too_deep_told(),
+                "expected string scalar" => "a key must be a text".to_string(),
+                message => message.to_string(),
+            }
+        }
+    }
+}
+
+fn too_deep_told() -> String {
+    format!("nested more than {MAX_DEPTH} levels deep")
+}
+
+/// Where an error is: the scanner counts lines and characters, everything else bytes.
+fn place(location: &Location, text: &str) -> Span {
+    if location.span().byte_offset().is_some() {
+        return bytes(location, text.len());
+    }
+    let (line, column) = (location.line().max(1) as usize, location.column().max(1) as usize);
+    let mut start = 0;
+    for _ in 1..line {
+        start = text[start..].find('\n').map_or(text.len(), |at| start + at + 1);
+    }
+    let rest = text[start..].split('\n').next().unwrap_or("");
+    let start = start + rest.chars().take(column - 1).map(char::len_utf8).sum::<usize>();
+    let length = text[start..].chars().next().map_or(0, char::len_utf8);
+    start..start + length
 }
 
 fn too_deep(node: &Node, depth: usize) -> Option<Span> {
@@ -116,6 +154,25 @@ impl Node {
     pub fn get(&self, key: &str) -> Option<&Node> {
         let Value::Map(entries) = &self.value else { return None };
         entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+
+    /// The items of a list; none of anything else.
+    pub fn items(&self) -> &[Node] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// Gives a mapping the text `value` at `key` where it has nothing there.
+    pub fn set_default(&mut self, key: &str, value: &str) {
+        let span = self.span.clone();
+        if let Value::Map(entries) = &mut self.value
+            && !entries.iter().any(|entry| entry.key == key)
+        {
+            let node = Node { span: span.clone(), value: Value::Text(value.to_string()) };
+            entries.push(Entry { key: key.to_string(), key_span: span, node });
+        }
     }
 
     /// The text, if it is one.
@@ -273,6 +330,20 @@ mod tests {
         for (sentence, text) in rows {
             let error = parse(text).expect_err(sentence);
             assert!(!error.message.is_empty(), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn the_scanners_places_are_lines_and_characters() {
+        let rows = [
+            ("a tab as indentation", "a: 1\nb:\n\t- 1\n", "\t- 1"),
+            ("after letters of several bytes", "a: \"\u{e9}\u{e9}\"\nb: \u{e9}: y\n", ": y"),
+            ("an unknown alias", "a: 1\nb: *x\n", "*x"),
+            ("a character that may not begin a word", "a: 1\nb: @x\n", "@x"),
+        ];
+        for (sentence, text, place) in rows {
+            let error = parse(text).expect_err(sentence);
+            assert!(text[error.span.start..].starts_with(place), "{sentence}: {error:?}");
         }
     }
 

@@ -1,0 +1,156 @@
+//! Values that are well-formed but impossible: settings of components, figures of machines.
+//!
+//! It knows what can be, not where it was written: each fault names its field.
+
+use super::model::{Flags, Machine};
+use crate::units::SimDuration;
+
+/// The path of a field, and what is wrong with it.
+pub(super) type Fault = (&'static str, &'static str);
+
+const NOT_ZERO: &str = "must be above zero";
+const NOT_NEGATIVE: &str = "must not be negative";
+const SHARE: &str = "is a share between 0% and 100%";
+const PERCENTAGE: &str = "is a percentage between 0 and 100";
+
+/// Faults of components' settings, by `<component>.<flag>`.
+pub(super) fn flags(flags: &Flags) -> Vec<Fault> {
+    let mut faults = periods(flags);
+    let (manager, scheduler) = (&flags.controller_manager, &flags.scheduler);
+    let (kubelet, cloud) = (&flags.kubelet, &flags.cloud);
+    let mut check = |fine: bool, path: &'static str, message: &'static str| {
+        if !fine {
+            faults.push((path, message));
+        }
+    };
+    // Clients with no rate at all would wait for ever.
+    check(manager.kube_api_qps > 0.0, "kube-controller-manager.kube-api-qps", NOT_ZERO);
+    check(manager.kube_api_burst > 0, "kube-controller-manager.kube-api-burst", NOT_ZERO);
+    check(scheduler.kube_api_qps > 0.0, "kube-scheduler.kube-api-qps", NOT_ZERO);
+    check(scheduler.kube_api_burst > 0, "kube-scheduler.kube-api-burst", NOT_ZERO);
+    check(kubelet.pod_starts_per_second > 0.0, "kubelet.pod-starts-per-second", NOT_ZERO);
+    check(cloud.creates_per_second > 0.0, "cloud.creates-per-second", NOT_ZERO);
+    check(cloud.create_burst > 0, "cloud.create-burst", NOT_ZERO);
+    let syncs = [
+        (
+            manager.concurrent_deployment_syncs,
+            "kube-controller-manager.concurrent-deployment-syncs",
+        ),
+        (
+            manager.concurrent_replicaset_syncs,
+            "kube-controller-manager.concurrent-replicaset-syncs",
+        ),
+        (
+            manager.concurrent_service_endpoint_syncs,
+            "kube-controller-manager.concurrent-service-endpoint-syncs",
+        ),
+    ];
+    for (workers, path) in syncs {
+        check(workers > 0, path, NOT_ZERO);
+    }
+    let rates = [
+        (
+            manager.horizontal_pod_autoscaler_tolerance,
+            "kube-controller-manager.horizontal-pod-autoscaler-tolerance",
+        ),
+        (manager.node_eviction_rate, "kube-controller-manager.node-eviction-rate"),
+        (
+            manager.secondary_node_eviction_rate,
+            "kube-controller-manager.secondary-node-eviction-rate",
+        ),
+        (kubelet.layer_seconds, "kubelet.layer-seconds"),
+    ];
+    for (rate, path) in rates {
+        check(rate >= 0.0, path, NOT_NEGATIVE);
+    }
+    let share = manager.unhealthy_zone_threshold;
+    check(is_share(share), "kube-controller-manager.unhealthy-zone-threshold", SHARE);
+    let nodes = scheduler.percentage_of_nodes_to_score;
+    check(nodes <= 100, "kube-scheduler.percentage-of-nodes-to-score", PERCENTAGE);
+    if let Some(autoscaler) = &flags.cluster_autoscaler {
+        let share = autoscaler.scale_down_utilization_threshold;
+        check(is_share(share), "cluster-autoscaler.scale-down-utilization-threshold", SHARE);
+        let unready = autoscaler.max_total_unready_percentage;
+        let path = "cluster-autoscaler.max-total-unready-percentage";
+        check((0.0..=100.0).contains(&unready), path, PERCENTAGE);
+    }
+    faults
+}
+
+fn is_share(x: f64) -> bool {
+    (0.0..=1.0).contains(&x)
+}
+
+/// Loops need a period.
+fn periods(flags: &Flags) -> Vec<Fault> {
+    let manager = &flags.controller_manager;
+    let mut periods = vec![
+        (
+            manager.horizontal_pod_autoscaler_sync_period,
+            "kube-controller-manager.horizontal-pod-autoscaler-sync-period",
+        ),
+        (manager.node_monitor_period, "kube-controller-manager.node-monitor-period"),
+        (flags.metrics_server.metric_resolution, "metrics-server.metric-resolution"),
+        (flags.kubelet.lease_renew_interval, "kubelet.lease-renew-interval"),
+        (flags.kubelet.pleg_relist_period, "kubelet.pleg-relist-period"),
+    ];
+    if let Some(autoscaler) = &flags.cluster_autoscaler {
+        periods.push((autoscaler.scan_interval, "cluster-autoscaler.scan-interval"));
+    }
+    let empty = periods.into_iter().filter(|(period, _)| *period == SimDuration::ZERO);
+    empty.map(|(_, path)| (path, "must be longer than zero")).collect()
+}
+
+/// Faults of a machine type of the user's, by field.
+pub(super) fn machine(machine: &Machine) -> Vec<Fault> {
+    let (all, left) = (&machine.capacity, &machine.allocatable);
+    let price = machine.price_per_hour;
+    let rows = [
+        (all.cpu.0 > 0, "cpu", NOT_ZERO),
+        (all.memory.0 > 0, "memory", NOT_ZERO),
+        (left.cpu.0 <= all.cpu.0, "allocatable-cpu", "is more than cpu"),
+        (left.memory.0 <= all.memory.0, "allocatable-memory", "is more than memory"),
+        (machine.max_pods > 0, "pods", NOT_ZERO),
+        (price >= 0.0, "price-per-hour", "is a price, 0 or more"),
+        (machine.idle_watts >= 0.0, "idle-watts", NOT_NEGATIVE),
+        (
+            machine.peak_watts >= machine.idle_watts.max(0.0),
+            "peak-watts",
+            "must not be below idle-watts",
+        ),
+    ];
+    rows.into_iter().filter(|(fine, _, _)| !fine).map(|(_, field, why)| (field, why)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::machines;
+
+    #[test]
+    fn defaults_and_the_catalogue_are_possible() {
+        let mut defaults = Flags::default();
+        defaults.cluster_autoscaler = Some(Default::default());
+        assert_eq!(flags(&defaults), []);
+        for name in machines::names() {
+            assert_eq!(machine(&machines::find(name).unwrap()), [], "{name}");
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_is_told_by_its_field() {
+        let mut given = Flags::default();
+        given.controller_manager.kube_api_qps = -1.0;
+        given.controller_manager.unhealthy_zone_threshold = 3.0;
+        given.kubelet.pleg_relist_period = SimDuration::ZERO;
+        let paths: Vec<&str> = flags(&given).into_iter().map(|(path, _)| path).collect();
+        assert_eq!(
+            paths,
+            [
+                "kubelet.pleg-relist-period",
+                "kube-controller-manager.kube-api-qps",
+                "kube-controller-manager.unhealthy-zone-threshold",
+            ]
+        );
+    }
+}
