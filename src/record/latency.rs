@@ -45,6 +45,19 @@ impl LatencyHistogram {
         self.sum += other.sum;
     }
 
+    /// What is left without `part`, which was merged into it before.
+    pub fn without(&self, part: &LatencyHistogram) -> LatencyHistogram {
+        let weights = self.weights.iter().zip(&part.weights);
+        // Sums of floats: what should be nothing may be a last digit.
+        let left = |(all, gone): (&f64, &f64)| {
+            let left = all - gone;
+            if left > all * 1e-9 { left } else { 0.0 }
+        };
+        let weights: Vec<f64> = weights.map(left).collect();
+        let total = weights.iter().sum();
+        LatencyHistogram { weights, total, sum: self.sum - part.sum }
+    }
+
     /// Forgets everything, keeping the memory.
     pub fn clear(&mut self) {
         self.weights.fill(0.0);
@@ -105,6 +118,19 @@ mod tests {
             assert!((ours / truth - 1.0).abs() < 0.045, "p{p}: {ours}");
         }
         assert!((histogram.mean().unwrap() - 0.5005).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_part_can_be_taken_out() {
+        let (mut all, mut slow) = (LatencyHistogram::default(), LatencyHistogram::default());
+        for _ in 0..1000 {
+            all.add(0.1, 0.1);
+            slow.add(10.0, 0.3);
+        }
+        let fast = all.clone();
+        all.merge(&slow);
+        assert_eq!(all.without(&slow).quantiles(), fast.quantiles());
+        assert_eq!(all.without(&all).quantiles(), None);
     }
 
     #[test]

@@ -80,6 +80,7 @@ pub fn evaluate(rows: &[ClusterSample], target: Target) -> Objective {
         first_missed_s: first.map(|e| e.from.as_secs_f64()),
         time_to_recover_s: recovery.map(|(a, b)| b.until.since(a.from).as_secs_f64()),
         held_at_end,
+        ..Objective::default()
     }
 }
 

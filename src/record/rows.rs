@@ -154,7 +154,9 @@ pub struct PodRow {
     pub phase: &'static str,
     /// Container restarts.
     pub restarts: u32,
-    /// Why it went: `ScaleDown`, `Evicted`, `NodeLost`, `Deleted`, ...; empty while it lives.
+    /// Why it went: `ScaleDown` (its ReplicaSet shrank), `TaintManager` (evicted by a taint),
+    /// `Drained` (by the cluster autoscaler), `Preempted`, `PodGC` (its node was gone), `Deleted`
+    /// (by the timeline); empty while it lives.
     pub end_reason: &'static str,
 }
 

@@ -5,7 +5,7 @@ use super::objective::{self, Target};
 use super::recorder::Recorder;
 use super::rows::ClusterSample;
 use super::summary::WorkloadSummary;
-use super::summary::{Cost, NodeGroupSummary, Nodes, Pods, Point, Requests, Summary};
+use super::summary::{Cost, NodeGroupSummary, Nodes, Objective, Pods, Point, Requests, Summary};
 use super::turning_points;
 use crate::units::SimDuration;
 
@@ -51,7 +51,7 @@ pub fn summarize(
         requests,
         pods: pods(recorder),
         nodes: nodes(recorder),
-        objective: objective::evaluate(&recorder.cluster, facts.target),
+        objective: kept(recorder, facts.target),
         story: story
             .into_iter()
             .map(|p| Point { time_s: p.time.as_secs_f64(), kind: p.kind, text: p.text })
@@ -90,6 +90,22 @@ fn requests(recorder: &Recorder<'_>) -> Requests {
         latency_p50_s: latency.map(|l| l.p50),
         latency_p95_s: latency.map(|l| l.p95),
         latency_p99_s: latency.map(|l| l.p99),
+    }
+}
+
+/// How the objective was kept, and how fast requests were meanwhile.
+fn kept(recorder: &Recorder<'_>, target: Target) -> Objective {
+    let totals = &recorder.totals;
+    let missed = totals.entry_latency_missed.quantiles();
+    let held = totals.entry_latency.without(&totals.entry_latency_missed).quantiles();
+    Objective {
+        held_latency_p50_s: held.map(|l| l.p50),
+        held_latency_p95_s: held.map(|l| l.p95),
+        held_latency_p99_s: held.map(|l| l.p99),
+        missed_latency_p50_s: missed.map(|l| l.p50),
+        missed_latency_p95_s: missed.map(|l| l.p95),
+        missed_latency_p99_s: missed.map(|l| l.p99),
+        ..objective::evaluate(&recorder.cluster, target)
     }
 }
 

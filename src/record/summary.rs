@@ -57,11 +57,11 @@ pub struct Requests {
     pub peak_offered_rps: f64,
     /// Highest rate served, requests a second.
     pub peak_served_rps: f64,
-    /// Latency of served requests, seconds; `null` when none were served.
+    /// Median latency of all served requests of the run, seconds; `null` when none were served.
     pub latency_p50_s: Option<f64>,
-    /// 95th percentile.
+    /// 95th percentile of it.
     pub latency_p95_s: Option<f64>,
-    /// 99th percentile.
+    /// 99th percentile of it.
     pub latency_p99_s: Option<f64>,
 }
 
@@ -141,6 +141,20 @@ pub struct Objective {
     pub time_to_recover_s: Option<f64>,
     /// Whether it held when the run ended.
     pub held_at_end: bool,
+    /// Median latency of requests served in sample intervals that held it, seconds; `null` when
+    /// none were.
+    pub held_latency_p50_s: Option<f64>,
+    /// 95th percentile of it.
+    pub held_latency_p95_s: Option<f64>,
+    /// 99th percentile of it.
+    pub held_latency_p99_s: Option<f64>,
+    /// Median latency of requests served in sample intervals that missed it, seconds; `null` when
+    /// none were.
+    pub missed_latency_p50_s: Option<f64>,
+    /// 95th percentile of it.
+    pub missed_latency_p95_s: Option<f64>,
+    /// 99th percentile of it.
+    pub missed_latency_p99_s: Option<f64>,
 }
 
 /// A turning point.

@@ -37,6 +37,8 @@ pub struct Totals {
     pub cost: f64,
     /// Latency of entry requests served, callees included.
     pub entry_latency: LatencyHistogram,
+    /// The part of it in sample intervals that missed the objective.
+    pub entry_latency_missed: LatencyHistogram,
     /// Latency in the pods of each Deployment.
     pub workload_latency: Vec<LatencyHistogram>,
     /// Turning points that the world saw itself (limits, faults, lost nodes), in time order.

@@ -107,13 +107,20 @@ fn add_demand_passes_capacity(
 
 /// The first interval in which a whole request fails: rates are fluid.
 fn first_errors(rows: &[ClusterSample]) -> Option<TurningPoint> {
-    let row = rows.iter().find(|row| row.failed >= 1.0)?;
-    let text = format!(
-        "the first requests fail: {} of {} in {}",
-        wording::amount(row.failed),
-        wording::amount(row.offered),
-        wording::duration(row.interval.as_secs_f64()),
-    );
+    let mut failed = 0.0;
+    let row = rows.iter().find(|row| {
+        failed += row.failed;
+        failed >= 1.0
+    })?;
+    let text = if row.failed >= 1.0 {
+        let span = wording::duration(row.interval.as_secs_f64());
+        let (failed, offered) = (wording::amount(row.failed), wording::amount(row.offered));
+        format!("the first requests fail: {failed} of {offered} in {span}")
+    } else {
+        // Less than one in each interval adds up.
+        let so_far = rows.iter().take_while(|r| r.time <= row.time).map(|r| r.offered).sum();
+        format!("the first request has failed, of {} so far", wording::amount(so_far))
+    };
     Some(TurningPoint { time: start_of(row), kind: Moment::FirstErrors, text })
 }
 

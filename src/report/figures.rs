@@ -3,7 +3,7 @@
 use crate::record::metric::{self, Unit};
 use crate::record::story::Moment;
 use crate::record::summary::{ExpectationResult, Objective, Summary};
-use crate::record::wording::{amount, clock, count, duration, money, percent, rate};
+use crate::record::wording::{amount, clock, count, duration, grouped, money, percent, rate};
 
 /// A figure with its name and what puts it into proportion.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +19,9 @@ pub(super) fn lead(summary: &Summary) -> String {
     let length = duration(summary.duration_s);
     let traffic = if requests.offered > 0.0 {
         let arrived = amount(requests.offered);
+        // Rates are fluid: less than half a request is none.
         let failed = match requests.failed_ratio {
-            r if r > 0.0 => format!("{} of them failed", percent(r)),
+            r if requests.failed >= 0.5 => format!("{} of them failed", percent(r)),
             _ => "none of them failed".to_owned(),
         };
         format!("In {length} of simulated time {arrived} requests arrived; {failed}.")
@@ -87,13 +88,13 @@ pub(super) fn figures(s: &Summary) -> Vec<Figure> {
 
 fn served(s: &Summary) -> Figure {
     let r = &s.requests;
-    let note = format!(
-        "of {}; {} failed, {}",
-        amount(r.offered),
-        amount(r.failed),
-        percent(r.failed_ratio)
-    );
-    Figure { label: "Requests served", value: amount(r.served), note }
+    let (mut served, mut offered) = (amount(r.served), amount(r.offered));
+    // Rounded to three digits, all but all would look like all.
+    if served == offered && r.failed >= 1.0 {
+        (served, offered) = (grouped(r.served.round() as u64), grouped(r.offered.round() as u64));
+    }
+    let note = format!("of {offered}; {} failed, {}", amount(r.failed), percent(r.failed_ratio));
+    Figure { label: "Requests served", value: served, note }
 }
 
 fn demand(s: &Summary) -> Figure {
@@ -116,9 +117,18 @@ fn recovery(o: &Objective) -> Figure {
 }
 
 fn latency(s: &Summary) -> Figure {
-    let r = &s.requests;
+    let (r, o) = (&s.requests, &s.objective);
     let told = |seconds: Option<f64>| seconds.map_or("unknown".to_owned(), duration);
-    let note = format!("p50 {}, p99 {}", told(r.latency_p50_s), told(r.latency_p99_s));
+    let all = format!("p50 {}, p99 {}", told(r.latency_p50_s), told(r.latency_p99_s));
+    // One number over a day of which a half was an outage says little: both halves say more.
+    let note = match (o.held_latency_p95_s, o.missed_latency_p95_s) {
+        (Some(held), Some(missed)) => format!(
+            "of all served, {all}; p95 {} while the objective held, {} while missed",
+            duration(held),
+            duration(missed)
+        ),
+        _ => format!("of all served, {all}"),
+    };
     Figure { label: "Latency p95", value: told(r.latency_p95_s), note }
 }
 
@@ -159,7 +169,8 @@ fn pods(s: &Summary) -> Figure {
 
 fn nodes(s: &Summary) -> Figure {
     let n = &s.nodes;
-    let mut note = format!("{} at most, {} at the start", n.peak, n.at_start);
+    let (peak, start) = (grouped(n.peak.into()), grouped(n.at_start.into()));
+    let mut note = format!("{peak} at most, {start} at the start");
     if n.at_limit_s > 0.0 {
         note += &format!("; {} at the limit", duration(n.at_limit_s));
     }
@@ -228,6 +239,7 @@ mod tests {
             first_missed_s: first,
             time_to_recover_s: recovery,
             held_at_end: recovery.is_some(),
+            ..Default::default()
         }
     }
 
@@ -258,6 +270,37 @@ mod tests {
                 Summary { duration_s: 86_400.0, requests, objective, ..Default::default() };
             let traffic = "In 24h of simulated time 2 billion requests arrived; 1% of them failed.";
             assert_eq!(lead(&summary), format!("{traffic} {expected}"));
+        }
+    }
+
+    #[test]
+    fn latency_says_what_it_is_of() {
+        let mut summary = Summary::default();
+        summary.requests.latency_p50_s = Some(12.7);
+        summary.requests.latency_p95_s = Some(12.7);
+        summary.requests.latency_p99_s = Some(12.7);
+        summary.objective.held_latency_p95_s = Some(0.4);
+        assert_eq!(latency(&summary).note, "of all served, p50 12.7 s, p99 12.7 s");
+        summary.objective.missed_latency_p95_s = Some(12.7);
+        let note = "of all served, p50 12.7 s, p99 12.7 s; p95 400 ms while the objective held, \
+                    12.7 s while missed";
+        assert_eq!(latency(&summary).note, note);
+    }
+
+    #[test]
+    fn almost_all_is_not_told_as_all() {
+        let rows = [
+            ("some failed", 35_985.4, 14.6, "35,985", "of 36,000; 14.6 failed, 0.0406%"),
+            ("none failed", 36_000.0, 0.0, "36,000", "of 36,000; 0 failed, 0%"),
+            ("many failed", 30_000.0, 6_000.0, "30,000", "of 36,000; 6,000 failed, 16.7%"),
+        ];
+        for (sentence, ok, failed, value, note) in rows {
+            let mut summary = Summary::default();
+            let r = &mut summary.requests;
+            (r.offered, r.served, r.failed) = (36_000.0, ok, failed);
+            r.failed_ratio = failed / 36_000.0;
+            let told = served(&summary);
+            assert_eq!((told.value.as_str(), told.note.as_str()), (value, note), "{sentence}");
         }
     }
 

@@ -66,6 +66,11 @@ fn expectations(out: &mut String, results: &[ExpectationResult]) {
     }
 }
 
+/// A missed expectation in one line.
+pub fn missed(result: &ExpectationResult) -> String {
+    format!("missed: {} (measured: {})", result.text, figures::measured(result))
+}
+
 /// Writes `text` broken at spaces; `first` and `rest` stand before its first and its other lines.
 fn paragraph(out: &mut String, first: &str, rest: &str, text: &str) {
     let mut line = first.to_owned();

@@ -204,34 +204,42 @@ impl World<'_> {
     }
 }
 
+/// How many of something are hit.
+fn told(count: Option<u32>, one: &str) -> String {
+    count.map_or(format!("all {one}s"), |n| wording::count(n.into(), one))
+}
+
 /// What happens, for the story.
 fn describe(world: &World<'_>, what: &Happening) -> String {
     let objects = &world.scenario.objects;
     let deployment = |index: usize| objects.deployments[index].name.to_string();
     let group = |index: usize| world.scenario.node_groups[index].name.to_string();
-    let some = |count: Option<u32>, one: &str| match count {
-        Some(n) => wording::count(u64::from(n), one),
-        None => format!("all {one}s"),
-    };
     let nodes = |selection: &NodeSelection| {
+        let count = told(selection.count, "node");
         let of = selection.group.map_or(String::new(), |g| format!(" of group {}", group(g)));
         let zone = selection.zone.as_ref().map_or(String::new(), |z| format!(" in zone {z}"));
-        format!("{}{of}{zone}", some(selection.count, "node"))
+        format!("{count}{of}{zone}")
     };
     let pods = |selection: &PodSelection| {
-        format!("{} of {}", some(selection.count, "pod"), deployment(selection.deployment))
+        format!("{} of {}", told(selection.count, "pod"), deployment(selection.deployment))
     };
     match what {
-        Happening::NodeCrash(selection) => format!("crash of {}", nodes(selection)),
+        Happening::NodeCrash(selection) => {
+            let verb = if selection.count == Some(1) { "crashes" } else { "crash" };
+            format!("{} {verb}", nodes(selection))
+        }
         Happening::NodeHang(selection) => {
             format!("nothing is heard any more of {}", nodes(selection))
         }
         Happening::ZoneOutage { zone } => format!("zone {zone} loses power"),
-        Happening::ContainerCrash(selection) => format!("crash of {}", pods(selection)),
+        Happening::ContainerCrash(selection) => format!("containers of {} crash", pods(selection)),
         Happening::CrashLoop { deployment: d, after } => {
             format!("containers of {} exit {after} after their start", deployment(*d))
         }
-        Happening::DeletePods(selection) => format!("deletion of {}", pods(selection)),
+        Happening::DeletePods(selection) => {
+            let verb = if selection.count == Some(1) { "is" } else { "are" };
+            format!("{} {verb} deleted", pods(selection))
+        }
         Happening::RegistrySlow { factor } => format!("image pulls take {factor} times as long"),
         Happening::NodeGroupMax { group: g, max } => {
             format!("the limit of node group {} is set to {max} nodes", group(*g))

@@ -5,6 +5,7 @@ use super::world::World;
 use crate::api::node::NodeReady;
 use crate::api::pod::PodPhase;
 use crate::record::latency::LatencyHistogram;
+use crate::record::objective::{Target, missed};
 use crate::record::rows::{ClusterSample, WorkloadSample};
 use crate::record::story::Moment;
 use crate::units::{MilliCpu, SimDuration, SimTime};
@@ -138,6 +139,14 @@ impl World<'_> {
             watts: self.ledger.idle_watts() + busy_watts,
         };
         self.recorder.totals.entry_latency.merge(&entries.latency);
+        let observe = &self.scenario.observe;
+        let target = Target {
+            error_budget: observe.error_budget,
+            latency_s: observe.latency_objective.as_secs_f64(),
+        };
+        if missed(&row, target) {
+            self.recorder.totals.entry_latency_missed.merge(&entries.latency);
+        }
         self.log.record(
             now,
             super::log::SAMPLE,

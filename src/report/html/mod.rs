@@ -13,6 +13,8 @@ use super::folder::Results;
 use super::plot::{Data, Format, Plot};
 use std::io;
 
+/// Up to so many services, their plot is as low as a table.
+const FEW_SERVICES: usize = 4;
 const STYLE: &str = include_str!("style.css");
 
 /// The whole page.
@@ -25,15 +27,7 @@ pub(super) fn page(results: &Results<'_>, plots: &Data<'_>) -> io::Result<String
     page += &figure(Plot::Demand, plots, &[Format::Banner, Format::Page, Format::Phone])?;
     page += &sections::story(summary);
     page += &sections::expectations(summary);
-    page += "<div class=\"grid\">\n";
-    // Neighbours are of about the same height.
-    for plot in [Plot::Latency, Plot::Nodes, Plot::Replicas, Plot::Services, Plot::Cost] {
-        page += &figure(plot, plots, &[Format::Page, Format::Phone])?;
-    }
-    page += "<div class=\"column\">\n";
-    page += &tables::node_groups(summary);
-    page += &sections::repeat(results.manifest);
-    page += "</div>\n</div>\n";
+    page += &grid(results, plots)?;
     page += &tables::workloads(summary);
     page += &sections::ignored(summary);
     page += &sections::parameters(results.manifest);
@@ -41,6 +35,31 @@ pub(super) fn page(results: &Results<'_>, plots: &Data<'_>) -> io::Result<String
     page += &sections::footer(results.manifest);
     page += "</body>\n</html>\n";
     Ok(page)
+}
+
+/// The plots beside one another, with the tables that fit between them. Neighbours are of about
+/// the same height.
+fn grid(results: &Results<'_>, plots: &Data<'_>) -> io::Result<String> {
+    let plot = |plot| figure(plot, plots, &[Format::Page, Format::Phone]);
+    let machines = tables::node_groups(results.summary);
+    let repeat = sections::repeat(results.manifest);
+    let column = |cards: [&str; 2]| format!("<div class=\"column\">\n{}</div>\n", cards.concat());
+    let services = plot(Plot::Services)?;
+    let mut out = "<div class=\"grid\">\n".to_owned();
+    out += &plot(Plot::Latency)?;
+    out += &plot(Plot::Nodes)?;
+    out += &plot(Plot::Replicas)?;
+    // With a row for each, the plot of services grows with their number.
+    if results.names.len() <= FEW_SERVICES {
+        out += &plot(Plot::Cost)?;
+        out += &column([&services, &machines]);
+        out += &repeat;
+    } else {
+        out += &services;
+        out += &plot(Plot::Cost)?;
+        out += &column([&machines, &repeat]);
+    }
+    Ok(out + "</div>\n")
 }
 
 fn head(title: &str) -> String {

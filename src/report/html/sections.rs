@@ -22,13 +22,27 @@ pub(super) fn header(summary: &Summary) -> String {
     };
     let about = match summary.about.trim() {
         "" => String::new(),
-        about => format!("<p class=\"about\">{}</p>\n", escape(about)),
+        about => format!("<p class=\"about\">{}</p>\n", with_code(&escape(about))),
     };
     format!(
         "<header>\n{run}\n<h1>{}</h1>\n{verdict}<p class=\"lead\">{}</p>\n{about}</header>\n",
         escape(&summary.question),
         escape(&figures::lead(summary))
     )
+}
+
+/// What stands in backticks as code, as people write it; `text` is escaped already.
+fn with_code(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        // One backtick has no partner.
+        return text.to_owned();
+    }
+    let code = |(index, part): (usize, &&str)| match index % 2 {
+        0 => (*part).to_owned(),
+        _ => format!("<code>{part}</code>"),
+    };
+    parts.iter().enumerate().map(code).collect()
 }
 
 /// The key figures.
@@ -138,4 +152,21 @@ pub(super) fn footer(manifest: &Manifest) -> String {
          minutes and seconds of simulated time. Written by Stormglass {}.</p>\n</footer>\n",
         escape(&manifest.version)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backticks_become_code_in_pairs() {
+        let rows = [
+            ("no code", "plain", "plain"),
+            ("a word", "set `a` and `b`", "set <code>a</code> and <code>b</code>"),
+            ("one alone", "it`s", "it`s"),
+        ];
+        for (sentence, text, expected) in rows {
+            assert_eq!(with_code(text), expected, "{sentence}");
+        }
+    }
 }

@@ -14,6 +14,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::io;
 use std::ops::Range;
 
+/// Points between the legend of a lower panel and its topmost label.
+const AIR: i32 = 6;
 /// Points between panels: the topmost label of one needs some of them.
 const GAP: i32 = 16;
 
@@ -48,7 +50,7 @@ impl Frame<'_> {
         let legends: Vec<Vec<Vec<Entry>>> =
             panels.iter().enumerate().map(|(i, p)| self.legend(p, i == 0)).collect();
         let legend_lines: usize = legends.iter().map(Vec::len).sum();
-        let gaps = GAP * (panels.len() as i32 - 1);
+        let gaps = (GAP + AIR) * (panels.len() as i32 - 1);
         let height = m.title + m.line * (legend_lines as i32 + 2) + m.panels + gaps;
         self.on_sheet(height, alt, |sheet| {
             let weights: u32 = panels.iter().map(|p| p.weight).sum();
@@ -61,6 +63,8 @@ impl Frame<'_> {
                 if index == 0 {
                     self.draw_mark_numbers(sheet, top)?;
                     top += m.line - 2;
+                } else {
+                    top += AIR;
                 }
                 let last = index + 1 == panels.len();
                 let labels = if last { m.line } else { 0 };

@@ -34,7 +34,7 @@ pub enum Plot {
     Latency,
     /// Which Deployment failed requests, and when.
     Services,
-    /// Pods: desired, ready, starting, waiting.
+    /// Pods: desired, ready, not ready, waiting.
     Replicas,
     /// Nodes: ready, booting, the limit; CPU.
     Nodes,
@@ -145,19 +145,20 @@ impl Plot {
         match self {
             Plot::Demand => {
                 "Where demand rises above what the ready pods can serve, queues fill and requests \
-                 fail."
+                 fail. The line is of the services that users call; where one behind them is \
+                 short, requests fail below it."
             }
             Plot::Latency => {
-                "Half of the requests are faster than p50, 99% faster than p99. Latency is on a \
-                 logarithmic scale."
+                "Of the requests served in each interval, half are faster than p50, 99% faster than \
+                 p99. Latency is on a logarithmic scale."
             }
             Plot::Services => {
                 "The share of requests that failed at each service's own pods: what broke first, \
                  and what was only dragged along."
             }
             Plot::Replicas => {
-                "Between the desired pods and the ready ones lie those that start and those for \
-                 which there is no node."
+                "Between the desired pods and the ready ones lie those that start or have failed, \
+                 and those for which there is no node."
             }
             Plot::Nodes => {
                 "Machines that serve and machines that boot, and how well their CPU is used."

@@ -1,4 +1,6 @@
-//! Pods of all Deployments: ready, starting, waiting for a node, and how many are wanted.
+//! Pods of all Deployments: ready, not ready, waiting for a node, and how many are wanted.
+//!
+//! Not ready are those that start, those that crash, and those on a node that has fallen silent.
 
 use super::Data;
 use super::axis::Unit;
@@ -11,7 +13,7 @@ pub(super) fn panels(data: &Data<'_>) -> Vec<Panel> {
     let top = highest(&desired).max(highest(&all));
     let mut layers = stack(vec![
         ("ready", READY, data.over_time(|r| f64::from(r.pods_ready))),
-        ("starting", COMING, data.over_time(|r| f64::from(r.pods_starting))),
+        ("on a node, not ready", COMING, data.over_time(|r| f64::from(r.pods_starting))),
         ("waiting for a node", WAITING, data.over_time(|r| f64::from(r.pods_unbound))),
     ]);
     layers.push(Layer::line("desired", INK, desired));
