@@ -1,6 +1,7 @@
 //! The program from outside: exit codes, errors as people see them, results that repeat.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -12,6 +13,30 @@ fn stormglass(arguments: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The files of a folder and those below it, by name, without `timing.json`.
+fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            found.extend(contents(&path).into_iter().map(|(n, b)| (format!("{name}/{n}"), b)));
+        } else if name != "timing.json" {
+            found.insert(name, fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+/// A command line for `sh`, with the program's folder in its path.
+fn shell(folder: &Path, line: &str) -> Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_stormglass")).parent().unwrap().to_path_buf();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new("sh");
+    command.env("PATH", format!("{}:{path}", program.display()));
+    command.current_dir(folder).args(["-c", line]).output().unwrap()
 }
 
 /// A fresh folder for a test's results.
@@ -52,17 +77,191 @@ fn hello_runs_twice_to_the_same_bytes() {
             stormglass(&["run", "scenarios/hello.yaml", "--out", &out, "--check-every", "1"]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     }
-    let mut compared = 0;
-    for entry in fs::read_dir(one.join("hello/1")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() || path.ends_with("timing.json") {
-            continue;
-        }
-        let other = two.join("hello/1").join(path.file_name().unwrap());
-        assert_eq!(fs::read(&path).unwrap(), fs::read(other).unwrap(), "{}", path.display());
-        compared += 1;
+    let (one, two) = (contents(&one.join("hello/1")), contents(&two.join("hello/1")));
+    assert!(one.len() >= 14, "{:?}", one.keys());
+    assert!(one.keys().eq(two.keys()));
+    for (name, bytes) in &one {
+        assert!(*bytes == two[name], "{name} differs");
     }
-    assert!(compared >= 8, "{compared} files");
+}
+
+/// The manifest's command, given to a shell, makes the same files again: all that was changed from
+/// the command line is in it.
+#[test]
+fn the_repeat_command_repeats_the_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (one, two) = (folder("repeat-one"), folder("repeat-two"));
+    let out = one.to_string_lossy();
+    let output = stormglass(&[
+        "run",
+        "scenarios/hello.yaml",
+        "--seed",
+        "7",
+        "--until",
+        "5m",
+        "--set",
+        "traffic.web.rate={spike: {base: 50, peak: 90, at: 1m, rise: 10s, hold: 1m, fall: 10s}}",
+        "--set",
+        "question=What's `new` in $HOME?",
+        "--check-every",
+        "1",
+        "--quiet",
+        "--out",
+        &out,
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let first = contents(&one.join("hello/7"));
+    let manifest: serde_json::Value = serde_json::from_slice(&first["manifest.json"]).unwrap();
+    assert_eq!(manifest["until"], "5m");
+    assert_eq!(manifest["set"].as_array().unwrap().len(), 2);
+    let repeat = manifest["repeat"].as_str().unwrap();
+    let output = shell(root, &format!("{repeat} --quiet --out '{}'", two.display()));
+    assert_eq!(output.status.code(), Some(0), "{repeat}: {}", text(&output.stderr));
+    let second = contents(&two.join("hello/7"));
+    for (name, bytes) in &first {
+        assert!(*bytes == second[name], "{name} differs");
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_early_is_the_beginning_of_the_whole_run() {
+    let (whole, part) = (folder("until-whole"), folder("until-part"));
+    for (out, more) in [(&whole, vec![]), (&part, vec!["--until", "4m"])] {
+        let out = out.to_string_lossy();
+        let mut arguments = vec!["run", "scenarios/hello.yaml", "--quiet", "--out", &out];
+        arguments.extend(more);
+        let output = stormglass(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    }
+    for table in ["timeseries.csv", "events.csv"] {
+        let read = |folder: &Path| fs::read_to_string(folder.join("hello/1").join(table)).unwrap();
+        let (whole, part) = (read(&whole), read(&part));
+        assert!(part.lines().count() > 5, "{part}");
+        for (longer, shorter) in whole.lines().zip(part.lines()) {
+            assert_eq!(longer, shorter, "{table}");
+        }
+    }
+    let summary = fs::read(part.join("hello/1/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&summary).unwrap();
+    assert_eq!(summary["expectations"], serde_json::json!([]), "what was not seen is not judged");
+}
+
+#[test]
+fn a_killed_run_leaves_the_earlier_results() {
+    let out = folder("killed");
+    let base = out.to_string_lossy();
+    let run = ["run", "scenarios/hello.yaml", "--quiet", "--out", &base];
+    assert_eq!(stormglass(&run).status.code(), Some(0));
+    let earlier = contents(&out.join("hello/1"));
+    let mut long = Command::new(env!("CARGO_BIN_EXE_stormglass"));
+    long.current_dir(env!("CARGO_MANIFEST_DIR")).args(run);
+    let mut long =
+        long.args(["--set", "duration=90d", "--set", "observe.every=1s"]).spawn().unwrap();
+    let partial = out.join("hello/.1.partial/events.csv");
+    let waited = (0..6000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        partial.exists()
+    });
+    let second = stormglass(&run);
+    long.kill().unwrap();
+    long.wait().unwrap();
+    assert!(waited, "the long run has begun");
+    assert_eq!(second.status.code(), Some(2), "two runs do not share a folder");
+    assert!(contents(&out.join("hello/1")) == earlier, "the earlier results are untouched");
+    assert_eq!(stormglass(&run).status.code(), Some(0));
+    let left: Vec<_> = fs::read_dir(out.join("hello")).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1, "nothing is left of the killed run: {left:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let out = folder("reader");
+    let rows = [
+        "stormglass schema".to_string(),
+        "stormglass --help".to_string(),
+        format!("stormglass run scenarios/hello.yaml --out '{}'", out.display()),
+        "stormglass validate --format json scenarios/hello.yaml".to_string(),
+    ];
+    for line in rows {
+        let program = format!("({line}; echo $? >&2) | head -c 1");
+        let output = shell(Path::new(env!("CARGO_MANIFEST_DIR")), &program);
+        assert_eq!(text(&output.stderr).trim(), "0", "{line}");
+    }
+}
+
+/// Examples are run where the repository's scenarios and schema lie; long ones are cut short.
+#[test]
+fn the_examples_of_every_help_work() {
+    let place = folder("examples");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let copied = shell(root, &format!("cp -r scenarios schema '{}'", place.display()));
+    assert!(copied.status.success());
+    let mut tried = 0;
+    for command in ["", "init", "validate", "run", "schema"] {
+        let mut arguments: Vec<&str> = vec![command, "--help"];
+        arguments.retain(|a| !a.is_empty());
+        let help = text(&stormglass(&arguments).stdout);
+        let examples = help.split("Example").nth(1).unwrap_or_default();
+        for line in examples.lines().map(str::trim).filter(|l| l.starts_with("stormglass ")) {
+            let long = if line.contains("launch") { " --until 5m" } else { "" };
+            let output = shell(&place, &format!("{line}{long}"));
+            assert_eq!(output.status.code(), Some(0), "{line}: {}", text(&output.stderr));
+            tried += 1;
+        }
+    }
+    assert!(tried >= 6, "{tried} examples");
+}
+
+#[test]
+fn what_the_command_line_changes_is_told_where_it_stands() {
+    let rows = [
+        (
+            "--set=nodes.node.max=abc",
+            "error: expected a whole number, 0 or more, found `abc`\n --> --set:1:16",
+        ),
+        ("--set=nodes.nod.max=3", "error: the scenario has no `nod` there\n --> --set:1:1"),
+        ("--set=nodes", "error: `nodes` is no path=value\n --> --set:1:1"),
+        (
+            "--set=flags.kubelet.sandbox={p50: 1s, p99: 0s}",
+            "error: p50 must be above zero and p99 not below it\n --> --set:1:23",
+        ),
+        ("--set=traffic.web.rate={step: 3", "error: unclosed bracket '{'\n --> --set:1:18"),
+        ("--until=soon", "error: `soon` is no duration\n --> --until"),
+        ("--until=0s", "error: must be longer than zero\n --> --until"),
+        ("--seed=-1", "error: invalid value '-1' for '--seed <SEED>'"),
+        ("--out=Cargo.toml", "error: cannot create Cargo.toml/hello: "),
+    ];
+    for (argument, expected) in rows {
+        let output = stormglass(&["run", "scenarios/hello.yaml", "--quiet", argument]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{argument}: {told}");
+        assert!(told.starts_with(expected), "{argument}: {told}");
+    }
+}
+
+#[test]
+fn json_for_scripts_has_all_its_fields() {
+    let good = stormglass(&["validate", "--format", "json", "scenarios/hello.yaml"]);
+    let bad = stormglass(&["validate", "--format", "json", "tests/data/broken/bad-trace.yaml"]);
+    assert_eq!((good.status.code(), bad.status.code()), (Some(0), Some(2)));
+    let good: serde_json::Value = serde_json::from_slice(&good.stdout).unwrap();
+    assert_eq!(good[0]["ok"], true);
+    assert_eq!(good[0]["scenario"], "hello");
+    assert_eq!(good[0]["errors"], serde_json::json!([]));
+    assert!(bad.stderr.is_empty(), "data goes to stdout only");
+    let bad: serde_json::Value = serde_json::from_slice(&bad.stdout).unwrap();
+    let errors = bad[0]["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 5);
+    let cell = errors.iter().find(|e| e["message"].as_str().unwrap().contains("12O")).unwrap();
+    assert_eq!((cell["line"].as_u64(), cell["column"].as_u64()), (Some(4), Some(3)));
+    for field in ["file", "path", "hint"] {
+        assert!(cell.get(field).is_some(), "{field}");
+    }
+    let out = folder("json");
+    let base = out.to_string_lossy();
+    let run = stormglass(&["run", "scenarios/hello.yaml", "--format", "json", "--out", &base]);
+    let summary = fs::read(out.join("hello/1/summary.json")).unwrap();
+    assert!(run.stdout == summary, "stdout is the summary");
 }
 
 #[test]
@@ -135,8 +334,39 @@ fn all_shipped_scenarios_are_valid() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }
 
+/// Of each project all pods run, and what has no effect is listed.
 #[test]
-fn a_real_projects_manifests_load_unchanged() {
+fn real_projects_manifests_load_unchanged() {
+    let rows = [
+        ("online-boutique", 12, "ServiceAccount frontend: no effect"),
+        ("sock-shop", 14, "Namespace sock-shop: no effect"),
+        ("guestbook", 6, "containers[0].env): no effect"),
+        ("bookinfo", 6, "ServiceAccount bookinfo-details: no effect"),
+        ("ingress-nginx", 1, "Job ingress-nginx/ingress-nginx-admission-create: not modelled yet"),
+        ("metrics-server", 1, "APIService v1beta1.metrics.k8s.io: no effect"),
+    ];
+    let out = folder("projects");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/manifests");
+    for (project, pods, note) in rows {
+        let file = out.join(format!("{project}.yaml"));
+        let scenario = format!(
+            "question: Does it run?\nduration: 10m\nnodes:\n  - {{name: pool, machine: \
+             e2-standard-4, count: 4, zones: [a, b]}}\nmanifests: [{}]\nexpect:\n  - \
+             pods_ready_min: {{at-least: {pods}}}\n  - pods_ready_peak: {{at-most: {pods}}}\n",
+            data.join(project).display()
+        );
+        fs::write(&file, scenario).unwrap();
+        let (file, results) = (file.to_string_lossy(), out.join("results"));
+        let output = stormglass(&["run", &file, "--quiet", "--out", &results.to_string_lossy()]);
+        assert_eq!(output.status.code(), Some(0), "{project}: {}", text(&output.stderr));
+        let notes = text(&stormglass(&["validate", &file]).stdout);
+        assert!(notes.contains(note), "{project}: what has no effect is listed: {notes}");
+    }
+}
+
+/// A real application under load.
+#[test]
+fn a_real_project_serves_requests() {
     let out = folder("boutique");
     let file = out.join("boutique.yaml");
     let manifests = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -144,14 +374,39 @@ fn a_real_projects_manifests_load_unchanged() {
     let scenario = format!(
         "question: Does it run?\nduration: 10m\nnodes:\n  - {{name: pool, machine: e2-standard-4, \
          count: 3, zones: [a, b, c]}}\nmanifests: [{}]\ntraffic:\n  - {{to: frontend, rate: 20}}\n\
-         expect:\n  - pods_ready_peak: {{at-least: 12, at-most: 12}}\n  - failed_ratio: {{at-most: 1%}}\n",
+         expect:\n  - requests_served: {{at-least: 11900}}\n  - failed_ratio: {{at-most: 1%}}\n",
         manifests.display()
     );
     fs::write(&file, scenario).unwrap();
-    let file = file.to_string_lossy();
-    let results = out.join("results");
+    let (file, results) = (file.to_string_lossy(), out.join("results"));
     let output = stormglass(&["run", &file, "--quiet", "--out", &results.to_string_lossy()]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let notes = text(&stormglass(&["validate", &file]).stdout);
-    assert!(notes.contains("ServiceAccount"), "what has no effect is listed: {notes}");
+}
+
+/// Custom resources are accepted when the scenario says so, or when a definition is there.
+#[test]
+fn custom_resources_are_accepted_by_name_or_by_definition() {
+    let out = folder("custom");
+    let resource = "apiVersion: acme.example/v1\nkind: Anvil\nmetadata: {name: one}\n";
+    let definition = "---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
+                      metadata: {name: anvils.acme.example}\nspec: {group: acme.example}\n";
+    let rows = [
+        ("neither", resource.to_string(), "", 2),
+        ("by definition, wherever it stands", format!("{resource}{definition}"), "", 0),
+        ("by name", resource.to_string(), "custom-resources: [acme.example]\n", 0),
+        ("another name", resource.to_string(), "custom-resources: [acme.test]\n", 2),
+    ];
+    for (sentence, manifest, line, code) in rows {
+        fs::write(out.join("manifest.yaml"), manifest).unwrap();
+        let scenario = format!(
+            "question: Does it load?\nduration: 1m\nnodes: [{{name: pool, machine: e2-standard-4, \
+             count: 1}}]\nmanifests: [manifest.yaml]\n{line}"
+        );
+        let file = out.join("scenario.yaml");
+        fs::write(&file, scenario).unwrap();
+        let output = stormglass(&["validate", &file.to_string_lossy()]);
+        assert_eq!(output.status.code(), Some(code), "{sentence}: {}", text(&output.stderr));
+        let listed = text(&output.stdout).contains("Anvil one: a custom resource");
+        assert_eq!(listed, code == 0, "{sentence}: it is listed");
+    }
 }

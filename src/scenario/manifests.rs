@@ -249,7 +249,8 @@ impl Manifests {
         if given.spec.template.spec.is_some() {
             let path = "spec.template.spec";
             let spec = reader.place.document.nearest(path).to_json();
-            let mut fields = ignored::unread_of_deployment(&given.spec);
+            let whole = reader.place.document.nearest("spec").to_json();
+            let mut fields = ignored::unread_of_deployment(&whole);
             fields.extend(ignored::ignored_fields(&spec, path));
             if !fields.is_empty() {
                 let object = format!("Deployment {}/{}", deployment.namespace, deployment.name);
@@ -263,7 +264,8 @@ impl Manifests {
         let Some(given) = reader.decode::<k8s::core::v1::Service>() else { return };
         let object = service::service(&given, "default");
         self.name("Service", &object.namespace, &object.name, reader);
-        let fields = given.spec.as_ref().map(ignored::unread_of_service).unwrap_or_default();
+        let spec = reader.place.document.get("spec").map(|spec| spec.to_json());
+        let fields = spec.as_ref().map(ignored::unread_of_service).unwrap_or_default();
         if !fields.is_empty() {
             let name = format!("Service {}/{}", object.namespace, object.name);
             self.ignored.push(reader.ignored(name, fields, NO_EFFECT));

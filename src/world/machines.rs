@@ -20,14 +20,20 @@ use crate::units::SimTime;
 /// The node object that a machine of a group makes, without its name; also the template of the
 /// cluster autoscaler.
 pub(super) fn node_of(group: &NodeGroup, index: usize, zone: &str) -> Node {
+    let region = zone.rsplit_once('-').map_or(zone, |(region, _)| region);
     let mut pairs: Vec<_> = group.labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-    pairs.push((INSTANCE_TYPE_LABEL.into(), group.machine.name.clone()));
-    pairs.push(("kubernetes.io/os".into(), "linux".into()));
-    pairs.push(("kubernetes.io/arch".into(), "amd64".into()));
-    if !zone.is_empty() {
-        pairs.push((ZONE_LABEL.into(), zone.into()));
-        let region = zone.rsplit_once('-').map_or(zone, |(region, _)| region);
-        pairs.push((REGION_LABEL.into(), region.into()));
+    // Kubelets and cloud providers still set the old names too, and manifests still select by them.
+    for (name, old, value) in [
+        (INSTANCE_TYPE_LABEL, "beta.kubernetes.io/instance-type", &*group.machine.name),
+        ("kubernetes.io/os", "beta.kubernetes.io/os", "linux"),
+        ("kubernetes.io/arch", "beta.kubernetes.io/arch", "amd64"),
+        (ZONE_LABEL, "failure-domain.beta.kubernetes.io/zone", zone),
+        (REGION_LABEL, "failure-domain.beta.kubernetes.io/region", region),
+    ] {
+        if !value.is_empty() {
+            pairs.push((name.into(), value.into()));
+            pairs.push((old.into(), value.into()));
+        }
     }
     Node {
         name: group.name.clone(),

@@ -41,6 +41,37 @@ const CONTAINER: [&str; 10] = [
     "startupProbe",
 ];
 
+/// Fields of a Deployment's specification that something reads.
+const DEPLOYMENT: [&str; 7] = [
+    "minReadySeconds",
+    "paused",
+    "replicas",
+    "revisionHistoryLimit",
+    "selector",
+    "strategy",
+    "template",
+];
+
+/// Fields of a Service's specification that something reads, and those that change nothing for
+/// the traffic here: ports, and the kinds of Service that select pods.
+const SERVICE: [&str; 6] =
+    ["clusterIP", "clusterIPs", "ports", "publishNotReadyAddresses", "selector", "type"];
+
+/// Fields of a Deployment's specification that are set but that nothing reads; its pods' are told
+/// by [`ignored_fields`].
+pub fn unread_of_deployment(spec: &Value) -> Vec<String> {
+    let mut out = Vec::new();
+    unread(spec, &DEPLOYMENT, "spec", &mut out);
+    out
+}
+
+/// Fields of a Service's specification that are set but that nothing reads.
+pub fn unread_of_service(spec: &Value) -> Vec<String> {
+    let mut out = Vec::new();
+    unread(spec, &SERVICE, "spec", &mut out);
+    out
+}
+
 /// Paths of the fields that are set in a pod specification but that nothing reads, in the order of
 /// their names; `path` is where the specification stands.
 pub fn ignored_fields(spec: &Value, path: &str) -> Vec<String> {
