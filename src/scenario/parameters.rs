@@ -1,8 +1,8 @@
 //! All effective parameters of a scenario as JSON, defaults included: for the run's manifest.
 //!
-//! They are told as a scenario file would: the same names, upstream's flags, durations like `1h30m`,
-//! cores and bytes as numbers. So a script can read them, and they can be put into a scenario file
-//! again; only a trace is named by its shape, its numbers being an input of their own.
+//! They are told as a scenario file would: the same names, upstream's flags, durations like
+//! `1h30m`, cores and bytes as numbers. So a script can read them, and they can be put into a
+//! scenario file again; only a trace is named by its shape, its numbers being an input of their own.
 
 use super::curve::Curve;
 use super::flags::{Told, told_flags};

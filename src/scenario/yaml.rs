@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn the_scanners_places_are_lines_and_characters() {
         let rows = [
-            ("a tab as indentation", "a: 1\nb:\n\t- 1\n", "\t- 1"),
+            ("behind a tab as indentation", "a: 1\nb:\n\t- 1\n", "- 1"),
             ("after letters of several bytes", "a: \"\u{e9}\u{e9}\"\nb: \u{e9}: y\n", ": y"),
             ("an unknown alias", "a: 1\nb: *x\n", "*x"),
             ("a character that may not begin a word", "a: 1\nb: @x\n", "@x"),

@@ -4,10 +4,16 @@ use super::escape;
 use crate::record::summary::{NodeGroupSummary, Summary, WorkloadSummary};
 use crate::record::wording::{amount, duration, money, percent};
 
-/// Head and body of a table whose first column is a name and whose others are numbers.
-fn table(title: &str, columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+/// Head and body of a table whose first column is a name and whose others are numbers; `reading`
+/// says how to read it.
+fn table(
+    title: &str,
+    reading: &str,
+    columns: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> String {
     let mut out = format!(
-        "<section class=\"card\">\n<h2>{title}</h2>\n<div class=\"scroll\" tabindex=\"0\" \
+        "<section class=\"card table\">\n<h2>{title}</h2>\n<p>{reading}</p>\n<div class=\"scroll\" tabindex=\"0\" \
          role=\"region\" aria-label=\"{title}\">\n<table>\n<thead><tr>"
     );
     for column in columns {
@@ -63,7 +69,9 @@ pub(super) fn workloads(summary: &Summary) -> String {
             amount(w.restarts as f64),
         ]
     };
-    table("Services", &columns, summary.workloads.iter().map(row))
+    let reading = "Requests and latency are those in a Deployment's own pods; a call that fails \
+                   further down counts there. Latency is of requests served.";
+    table("Services", reading, &columns, summary.workloads.iter().map(row))
 }
 
 /// The node groups.
@@ -82,5 +90,6 @@ pub(super) fn node_groups(summary: &Summary) -> String {
             format!("{} kWh", amount(g.energy_kwh)),
         ]
     };
-    table("Machines", &columns, summary.node_groups.iter().map(row))
+    let reading = "All that existed at some time, also those that are gone.";
+    table("Machines", reading, &columns, summary.node_groups.iter().map(row))
 }
