@@ -129,8 +129,8 @@ mod tests {
 
     #[test]
     fn defaults_and_the_catalogue_are_possible() {
-        let mut defaults = Flags::default();
-        defaults.cluster_autoscaler = Some(Default::default());
+        let autoscaler = Some(Default::default());
+        let defaults = Flags { cluster_autoscaler: autoscaler, ..Flags::default() };
         assert_eq!(flags(&defaults), []);
         for name in machines::names() {
             assert_eq!(machine(&machines::find(name).unwrap()), [], "{name}");

@@ -2,7 +2,7 @@
 //!
 //! They are told as a scenario file would: the same names, upstream's flags, durations like
 //! `1h30m`, cores and bytes as numbers. So a script can read them, and they can be put into a
-//! scenario file again; only a trace is named by its shape, its numbers being an input of their own.
+//! scenario file again; only a trace is named by its shape: its numbers are an input of their own.
 
 use super::curve::Curve;
 use super::flags::{Told, told_flags};
