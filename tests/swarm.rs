@@ -111,7 +111,17 @@ fn no_invariant_breaks_and_no_two_runs_differ() {
     println!("Events by reason over all seeds: {reasons:#?}");
     assert!(failed.is_empty(), "stormglass run --check-every 1 ...\n{}", failed.join("\n"));
     // A swarm in which nothing happens proves nothing.
-    let wanted = ["FailedScheduling", "Preempted", "BackOff", "TaintManagerEviction", "ScaleDown"];
+    let wanted = [
+        "FailedScheduling",
+        "Preempted",
+        "Pulling",
+        "BackOff",
+        "NodeNotReady",
+        "TaintManagerEviction",
+        "SuccessfulRescale",
+        "TriggeredScaleUp",
+        "ScaleDown",
+    ];
     for reason in wanted {
         assert!(reasons.contains_key(reason), "no seed made an Event {reason}: {reasons:#?}");
     }
