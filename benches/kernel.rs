@@ -124,7 +124,7 @@ impl<'a, Q: Pending> Hold<'a, Q> {
     }
 
     fn plan(&mut self, now: SimTime, event: Event) {
-        let delay = self.delays[self.handled % self.delays.len()];
+        let delay = self.delays[self.handled % DRAWN];
         self.handled += 1;
         let phase = match event {
             Event::Kubelet { .. } => Phase(2),
@@ -176,11 +176,9 @@ fn measure<Q: Pending>(
     (pending, delays): (usize, &[u64]),
 ) -> Option<f64> {
     let batches: RefCell<Batches> = RefCell::default();
-    // Made by the first batch: a list that is filtered out is not filled.
-    let mut made: Option<Hold<'_, Q>> = None;
     group.bench_function(BenchmarkId::new(name, pending), |bencher| {
+        let mut hold: Hold<'_, Q> = Hold::new(pending, delays);
         bencher.iter_custom(|events| {
-            let hold = made.get_or_insert_with(|| Hold::new(pending, delays));
             let start = ProcessTime::now();
             hold.run(events);
             let took = start.elapsed();

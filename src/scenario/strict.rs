@@ -221,7 +221,8 @@ struct Decoder<'a> {
 }
 
 // What is generic below is compiled for each type that is decoded, several hundred times: so it is
-// kept short, and what does not depend on the type is moved out of it.
+// kept short, what does not depend on the type is moved out of it, and a type's fields are not
+// inlined into it, down the whole tree.
 impl<'a> Decoder<'a> {
     /// Whatever stands there.
     fn any<'de, V: Visitor<'de>>(
@@ -246,12 +247,14 @@ impl<'a> Decoder<'a> {
     }
 
     /// A list, for types that are nothing else.
+    #[inline(never)]
     fn list<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let Value::List(items) = &self.node.value else { return Err(self.not(&visitor)) };
         visitor.visit_seq(self.items(items)).map_err(|error| error.placed(&self.node.span))
     }
 
     /// A mapping, for types that are nothing else.
+    #[inline(never)]
     fn map<'de, V: Visitor<'de>>(
         self,
         visitor: V,

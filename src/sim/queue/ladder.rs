@@ -7,7 +7,7 @@ use super::bucket::{Bucket, Chunks};
 use super::front::{Front, SORTED_AT_ONCE};
 
 /// A bucket is split such that about so many events are left in each part, if they lie evenly.
-const EVENTS_PER_BUCKET: usize = 8;
+const EVENTS_PER_BUCKET: usize = 4;
 
 /// A rung has between 2^3 and 2^10 buckets, unless that would be finer than a nanosecond. More
 /// would not stay in a fast cache while events are dealt out to them.
