@@ -238,3 +238,19 @@ fn the_same_seed_gives_the_same_hash_and_another_seed_another() {
     assert_eq!(hash(1), hash(1));
     assert_ne!(hash(1), hash(2));
 }
+
+#[test]
+fn runs_beside_each_other_on_threads_are_the_runs_alone() {
+    let mut scenario = scenario(2, 2, Curve::Step { at: S(300), before: 100.0, after: 1500.0 });
+    scenario.objects.hpas.push(hpa(2, 100));
+    scenario.cold_start = true;
+    let scenario = &scenario;
+    let hash =
+        |seed| run(scenario, seed, EVERY, &mut Keep::default(), |_| {}).unwrap().event_log_hash;
+    let alone: Vec<String> = (1..=4).map(hash).collect();
+    let beside: Vec<String> = std::thread::scope(|threads| {
+        let running: Vec<_> = (1..=4).map(|seed| threads.spawn(move || hash(seed))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(beside, alone);
+}
