@@ -349,7 +349,7 @@ mod tests {
         let told = run.how_it_broke(7, &violation);
         let expected = "invariant broken: pods are conserved: 3 were created, 2 are there and 0 are \
                         gone (at 00:01:01, event 8192)\nseed 7; repeat with: stormglass run \
-                        scenarios/hello.yaml --seed 7 --until 5m --set 'nodes.node.count=3' \
+                        scenarios/hello.yaml --seed 7 --until 5m --set nodes.node.count=3 \
                         --check-every 1";
         assert_eq!(told, expected);
     }
