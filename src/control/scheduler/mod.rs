@@ -43,6 +43,7 @@ pub mod tally;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod topologies;
 pub mod what_if;
 
 use crate::api::labels::{Labels, Selector};

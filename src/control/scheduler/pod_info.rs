@@ -9,6 +9,7 @@ use crate::api::pod_affinity::PodAffinityTerm;
 use crate::api::resources::Resources;
 use crate::api::{NodeId, PodId, ReplicaSetId, Text};
 use crate::units::{Bytes, MilliCpu, SimTime};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// CPU that scoring assumes for a container which requests none (`DefaultMilliCPURequest`).
@@ -65,7 +66,7 @@ pub struct AffinityTerms {
 #[derive(Clone, PartialEq, Debug)]
 pub struct AffinityTerm {
     /// Namespaces by name.
-    pub namespaces: Vec<Text>,
+    pub namespaces: BTreeSet<Text>,
     /// Namespaces by their labels.
     pub namespace_selector: Selector,
     /// Which pods.
@@ -186,7 +187,10 @@ fn affinity_term(given: &PodAffinityTerm, namespace: &Text, labels: &Labels) -> 
     }
     let own = given.namespaces.is_empty() && given.namespace_selector.is_none();
     AffinityTerm {
-        namespaces: if own { vec![namespace.clone()] } else { given.namespaces.clone() },
+        namespaces: match own {
+            true => BTreeSet::from([namespace.clone()]),
+            false => given.namespaces.iter().cloned().collect(),
+        },
         namespace_selector: given.namespace_selector.clone().unwrap_or(Selector::Nothing),
         selector,
         topology_key: given.topology_key.clone(),
@@ -261,6 +265,6 @@ mod tests {
         assert!(merged.selector.matches(&Labels::from([("rev", "1"), ("app", "db")])));
         assert!(!merged.selector.matches(&Labels::from([("rev", "1"), ("app", "web")])));
         assert!(!merged.selector.matches(&Labels::from([("rev", "2"), ("app", "db")])));
-        assert_eq!(&*merged.namespaces[0], "default", "without namespaces it is the pod's own");
+        assert!(merged.namespaces.contains("default"), "without namespaces it is the pod's own");
     }
 }

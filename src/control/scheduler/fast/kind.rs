@@ -8,7 +8,8 @@ use crate::control::scheduler::framework::{Context, NodeIndex, PluginId, Scope};
 use crate::control::scheduler::objects::{Objects, Versions};
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::scheduler::profile::Profile;
-use crate::control::scheduler::tally::{FilterTally, ScoreTally, Tally, at};
+use crate::control::scheduler::tally::{FilterTally, Ground, ScoreTally, Tally};
+use crate::control::scheduler::topologies::{Topologies, at};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -56,6 +57,8 @@ pub struct FilterBy {
     pub(super) plugin: PluginId,
     /// Its tally.
     pub(super) tally: Box<dyn FilterTally>,
+    /// Whether it may reject any node as things are.
+    pub(super) may_reject: bool,
 }
 
 /// A tally in the place of a score.
@@ -104,6 +107,7 @@ impl Kind {
         profile: &Profile,
         cache: &Cache,
         objects: &Objects,
+        topologies: &mut Topologies,
     ) -> Option<&mut Known> {
         let known = self.known.as_mut()?;
         if !known.objects.same_for_nodes(&objects.versions) {
@@ -125,7 +129,9 @@ impl Kind {
                 known.table.forget(position);
             }
         }
-        known.tallies.follow(cache, &self.pod, &mut known.touched);
+        let mut ground = Ground { nodes: cache.infos(), topologies };
+        known.tallies.follow(cache, &self.pod, &mut ground, &mut known.touched);
+        known.tallies.filters.iter_mut().for_each(|f| f.may_reject = f.tally.prepare());
         Some(known)
     }
 }
@@ -137,7 +143,7 @@ impl Tallies {
         for (place, (plugin, filter)) in profile.filters().iter().enumerate() {
             if filter.scope() == Scope::Cluster {
                 let tally = filter.tally(pod, objects)?;
-                filters.push(FilterBy { place, plugin: *plugin, tally });
+                filters.push(FilterBy { place, plugin: *plugin, tally, may_reject: true });
             }
         }
         for (_, weight, score) in profile.scorers() {
@@ -162,7 +168,13 @@ impl Tallies {
     }
 
     /// Counts the touched nodes again, and follows nodes that came or went.
-    fn follow(&mut self, cache: &Cache, pod: &PodInfo, touched: &mut Vec<NodeIndex>) {
+    fn follow(
+        &mut self,
+        cache: &Cache,
+        pod: &PodInfo,
+        ground: &mut Ground<'_>,
+        touched: &mut Vec<NodeIndex>,
+    ) {
         if !Arc::ptr_eq(&self.order, cache.order()) {
             self.order = Arc::clone(cache.order());
             for index in 0..self.counted.len() {
@@ -187,7 +199,7 @@ impl Tallies {
             if relabelled {
                 *counted = Some(Arc::clone(object));
             }
-            self.each(|tally| tally.recount(pod, cache.infos(), *node, relabelled));
+            self.each(|tally| tally.recount(pod, ground, *node, relabelled));
         }
     }
 

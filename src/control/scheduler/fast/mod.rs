@@ -35,6 +35,7 @@ use super::diagnosis::Diagnosis;
 use super::framework::{Context, NodeIndex, NodeList};
 use super::pod_info::PodInfo;
 use super::profile::Profile;
+use super::topologies::Topologies;
 use kind::Kind;
 use walk::Walk;
 
@@ -47,6 +48,7 @@ const ENTRIES: usize = 1 << 24;
 #[derive(Default)]
 pub struct Fast {
     kinds: Vec<Kind>,
+    topologies: Topologies,
     clock: u64,
     searches: u64,
     /// Memory that is used again in every cycle.
@@ -73,9 +75,11 @@ impl Fast {
             return None;
         }
         let kind = self.kind_of(index, profile, cx, pod);
-        let known = self.kinds[kind].refresh(profile, &core.cache, cx.objects)?;
+        self.topologies.follow(&core.cache);
+        let topologies = &mut self.topologies;
+        let known = self.kinds[kind].refresh(profile, &core.cache, cx.objects, topologies)?;
         self.searches += 1;
-        let walk = Walk::new(core, profile, cx, pod);
+        let walk = Walk::new(core, profile, cx, pod, topologies);
         let evaluated = walk.run(known, &mut self.feasible);
         let node = match &self.feasible[..] {
             [] => {
@@ -101,7 +105,8 @@ impl Fast {
         if let Some(known) = &mut self.kinds[kind].known {
             known.table.totals(&self.feasible, list, pod, &mut self.totals);
             for score in &mut known.tallies.scores {
-                score.tally.add_scores(&self.nodes, score.weight, &mut self.totals);
+                let (nodes, totals) = (&self.nodes, &mut self.totals);
+                score.tally.add_scores(&self.topologies, nodes, score.weight, totals);
             }
         }
         self.nodes[heap_root(&self.totals)]

@@ -8,6 +8,7 @@ use crate::control::scheduler::diagnosis::{Diagnosis, Rejection};
 use crate::control::scheduler::framework::{Context, NodeIndex, PluginId, Status};
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::scheduler::profile::{CycleState, Profile};
+use crate::control::scheduler::topologies::Topologies;
 
 /// A search for one pod.
 pub struct Walk<'a> {
@@ -15,6 +16,7 @@ pub struct Walk<'a> {
     profile: &'a Profile,
     cx: &'a Context<'a>,
     pod: &'a PodInfo,
+    topologies: &'a Topologies,
     special: Vec<Special>,
 }
 
@@ -32,6 +34,7 @@ impl<'a> Walk<'a> {
         profile: &'a Profile,
         cx: &'a Context<'a>,
         pod: &'a PodInfo,
+        topologies: &'a Topologies,
     ) -> Walk<'a> {
         let mut special = Vec::new();
         let mut state: Option<CycleState> = None;
@@ -42,7 +45,7 @@ impl<'a> Walk<'a> {
             let verdict = core.filter(profile, cx, state, pod, node, info);
             special.push(Special { position, verdict });
         }
-        Walk { core, profile, cx, pod, special }
+        Walk { core, profile, cx, pod, topologies, special }
     }
 
     fn words(&self) -> impl Iterator<Item = (usize, u64)> {
@@ -71,9 +74,9 @@ impl<'a> Walk<'a> {
     /// The positions of a word, out of `mask`, where the pod fits.
     fn fitting(&self, known: &mut Known, word: usize, mask: u64) -> u64 {
         let mut fits = known.table.fitting(word, mask, self.profile, self.cx, self.pod);
-        for filter in known.tallies.filters.iter().filter(|f| f.tally.may_reject()) {
+        for filter in known.tallies.filters.iter().filter(|f| f.may_reject) {
             for position in positions(word, fits) {
-                if !filter.tally.admits(self.cx.nodes.order[position]) {
+                if !filter.tally.admits(self.topologies, self.cx.nodes.order[position]) {
                     fits &= !(1 << (position % 64));
                 }
             }
@@ -109,9 +112,9 @@ impl<'a> Walk<'a> {
         let by_table = known.table.rejection(position);
         let before = by_table.map_or(usize::MAX, |rejected| rejected.place);
         let tallies = known.tallies.filters.iter().filter(|f| f.place < before);
-        for filter in tallies.filter(|f| f.tally.may_reject()) {
-            if !filter.tally.admits(node) {
-                return (filter.plugin, filter.tally.verdict(node));
+        for filter in tallies.filter(|f| f.may_reject) {
+            if !filter.tally.admits(self.topologies, node) {
+                return (filter.plugin, filter.tally.verdict(self.topologies, node));
             }
         }
         match by_table {

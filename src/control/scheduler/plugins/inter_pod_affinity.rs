@@ -120,8 +120,7 @@ fn with_namespaces(term: &AffinityTerm, objects: &Objects) -> AffinityTerm {
     }
     let selected = objects.namespaces.iter();
     let selected = selected.filter(|(_, labels)| term.namespace_selector.matches(labels));
-    let names: Vec<Text> = selected.map(|(name, _)| name.clone()).collect();
-    term.namespaces.extend(names);
+    term.namespaces.extend(selected.map(|(name, _)| name.clone()));
     term.namespace_selector = Selector::Nothing;
     term
 }

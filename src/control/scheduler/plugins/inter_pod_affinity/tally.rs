@@ -9,10 +9,10 @@ use super::{
 use crate::api::Text;
 use crate::api::labels::Labels;
 use crate::control::scheduler::framework::{MAX_NODE_SCORE, NodeIndex, Status};
-use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::{AffinityTerm, AffinityTerms, PodInfo};
-use crate::control::scheduler::tally::{Domains, FilterTally, ScoreTally, Tally, at};
+use crate::control::scheduler::tally::{FilterTally, Ground, ScoreTally, Tally};
+use crate::control::scheduler::topologies::{Topologies, at};
 use std::any::Any;
 
 /// What a node adds to the sums: key, domain, amount.
@@ -29,36 +29,20 @@ struct Sums {
 
 struct Key {
     name: Text,
-    domains: Domains,
+    /// Its number among the topologies.
+    topology: usize,
     sums: Vec<i64>,
 }
 
 impl Sums {
-    fn with_keys<'a>(terms: impl IntoIterator<Item = &'a AffinityTerm>) -> Sums {
-        let mut sums = Sums::default();
-        for term in terms {
-            sums.key(&term.topology_key, &[]);
-        }
-        sums
-    }
-
-    /// The place of a key; a new one is looked up on all nodes.
-    fn key(&mut self, name: &Text, nodes: &[NodeInfo]) -> usize {
+    /// The place of a key.
+    fn key(&mut self, name: &Text, ground: &mut Ground<'_>) -> usize {
         if let Some(known) = self.keys.iter().position(|k| k.name == *name) {
             return known;
         }
-        let mut domains = Domains::default();
-        for (i, info) in nodes.iter().enumerate() {
-            domains.set(NodeIndex(i as u32), info.node.labels.get(name));
-        }
-        self.keys.push(Key { name: name.clone(), domains, sums: Vec::new() });
+        let topology = ground.topologies.key(name, ground.nodes);
+        self.keys.push(Key { name: name.clone(), topology, sums: Vec::new() });
         self.keys.len() - 1
-    }
-
-    fn relabel(&mut self, node: NodeIndex, info: &NodeInfo) {
-        for key in &mut self.keys {
-            key.domains.set(node, info.node.labels.get(&key.name));
-        }
     }
 
     /// Puts new amounts, by topology key, in the place of what the node added before.
@@ -66,13 +50,14 @@ impl Sums {
         &mut self,
         node: NodeIndex,
         amounts: impl IntoIterator<Item = (&'a Text, i64)>,
-        nodes: &[NodeInfo],
+        ground: &mut Ground<'_>,
     ) {
         self.take(node);
         let mut shares: Vec<(u32, u32, i64)> = Vec::new();
         for (name, amount) in amounts {
-            let key = self.key(name, nodes);
-            let Some(domain) = self.keys[key].domains.of(node) else { continue };
+            let key = self.key(name, ground);
+            let topology = self.keys[key].topology;
+            let Some(domain) = ground.topologies.domain(topology, node) else { continue };
             let place = (key as u32, domain as u32);
             match shares.iter_mut().find(|(k, d, _)| (*k, *d) == place) {
                 Some(share) => share.2 += amount,
@@ -104,13 +89,19 @@ impl Sums {
     }
 
     /// By key: the sum in the node's domain; `None` where the node lacks the key.
-    fn at(&self, node: NodeIndex) -> impl Iterator<Item = Option<i64>> + '_ {
-        let sum = |k: &Key, domain: usize| k.sums.get(domain).copied().unwrap_or(0);
-        self.keys.iter().map(move |k| k.domains.of(node).map(|domain| sum(k, domain)))
+    fn at<'a>(
+        &'a self,
+        topologies: &'a Topologies,
+        node: NodeIndex,
+    ) -> impl Iterator<Item = Option<i64>> + 'a {
+        self.keys.iter().map(move |key| {
+            let domain = topologies.domain(key.topology, node)?;
+            Some(key.sums.get(domain).copied().unwrap_or(0))
+        })
     }
 
-    fn is_above_zero_at(&self, node: NodeIndex) -> bool {
-        self.not_zero > 0 && self.at(node).flatten().any(|sum| sum > 0)
+    fn is_above_zero_at(&self, topologies: &Topologies, node: NodeIndex) -> bool {
+        self.not_zero > 0 && self.at(topologies, node).flatten().any(|sum| sum > 0)
     }
 }
 
@@ -136,8 +127,8 @@ impl Required {
         let anti_affinity_terms = ready(|a| &a.required_anti);
         Required {
             matches_itself: matches_all(&affinity_terms, pod),
-            affinity: Sums::with_keys(&affinity_terms),
-            anti_affinity: Sums::with_keys(&anti_affinity_terms),
+            affinity: Sums::default(),
+            anti_affinity: Sums::default(),
             existing_anti_affinity: Sums::default(),
             namespace: namespace_labels(pod, objects),
             affinity_terms,
@@ -146,9 +137,9 @@ impl Required {
     }
 
     /// `nodeTopologyMatchesAffinity`: see the plugin.
-    fn affinity_holds(&self, node: NodeIndex) -> bool {
+    fn affinity_holds(&self, topologies: &Topologies, node: NodeIndex) -> bool {
         let mut pods_exist = true;
-        for sum in self.affinity.at(node) {
+        for sum in self.affinity.at(topologies, node) {
             let Some(sum) = sum else { return false };
             pods_exist &= sum > 0;
         }
@@ -157,18 +148,23 @@ impl Required {
 }
 
 impl Tally for Required {
-    fn recount(&mut self, pod: &PodInfo, nodes: &[NodeInfo], node: NodeIndex, relabelled: bool) {
-        let info = &nodes[node.0 as usize];
-        if relabelled {
-            self.affinity.relabel(node, info);
-            self.anti_affinity.relabel(node, info);
-            self.existing_anti_affinity.relabel(node, info);
-        }
+    fn recount(
+        &mut self,
+        pod: &PodInfo,
+        ground: &mut Ground<'_>,
+        node: NodeIndex,
+        _relabelled: bool,
+    ) {
+        let info = &ground.nodes[node.0 as usize];
         if !self.affinity_terms.is_empty() {
+            for term in &self.affinity_terms {
+                // Known keys are judged on all nodes, also while nothing matches anywhere.
+                self.affinity.key(&term.topology_key, ground);
+            }
             let count = info.pods.iter().filter(|p| matches_all(&self.affinity_terms, p)).count();
             let found = self.affinity_terms.iter().filter(|_| count > 0);
             let amounts = found.map(|term| (&term.topology_key, count as i64));
-            self.affinity.put(node, amounts, nodes);
+            self.affinity.put(node, amounts, ground);
         }
         if !self.anti_affinity_terms.is_empty() {
             let none = Labels::default();
@@ -176,12 +172,12 @@ impl Tally for Required {
                 |t: &AffinityTerm| info.pods.iter().filter(|p| matches(t, p, &none)).count();
             let counts =
                 self.anti_affinity_terms.iter().map(|t| (&t.topology_key, count(t) as i64));
-            self.anti_affinity.put(node, counts.filter(|(_, count)| *count > 0), nodes);
+            self.anti_affinity.put(node, counts.filter(|(_, count)| *count > 0), ground);
         }
         let others = info.pods_with_required_anti_affinity.iter();
         let terms = others.flat_map(|p| &p.affinity).flat_map(|a| &a.required_anti);
         let about = terms.filter(|t| matches(t, pod, &self.namespace));
-        self.existing_anti_affinity.put(node, about.map(|t| (&t.topology_key, 1)), nodes);
+        self.existing_anti_affinity.put(node, about.map(|t| (&t.topology_key, 1)), ground);
     }
 
     fn leave(&mut self, node: NodeIndex) {
@@ -200,26 +196,26 @@ impl Tally for Required {
 }
 
 impl FilterTally for Required {
-    fn may_reject(&self) -> bool {
+    fn prepare(&mut self) -> bool {
         !self.affinity_terms.is_empty()
             || self.anti_affinity.not_zero > 0
             || self.existing_anti_affinity.not_zero > 0
     }
 
-    fn admits(&self, node: NodeIndex) -> bool {
-        self.affinity_holds(node)
-            && !self.anti_affinity.is_above_zero_at(node)
-            && !self.existing_anti_affinity.is_above_zero_at(node)
+    fn admits(&self, topologies: &Topologies, node: NodeIndex) -> bool {
+        self.affinity_holds(topologies, node)
+            && !self.anti_affinity.is_above_zero_at(topologies, node)
+            && !self.existing_anti_affinity.is_above_zero_at(topologies, node)
     }
 
-    fn verdict(&self, node: NodeIndex) -> Status {
-        if !self.affinity_holds(node) {
+    fn verdict(&self, topologies: &Topologies, node: NodeIndex) -> Status {
+        if !self.affinity_holds(topologies, node) {
             return AFFINITY;
         }
-        if self.anti_affinity.is_above_zero_at(node) {
+        if self.anti_affinity.is_above_zero_at(topologies, node) {
             return ANTI_AFFINITY;
         }
-        if self.existing_anti_affinity.is_above_zero_at(node) {
+        if self.existing_anti_affinity.is_above_zero_at(topologies, node) {
             return EXISTING_ANTI_AFFINITY;
         }
         Status::SUCCESS
@@ -252,11 +248,14 @@ impl Preferred {
 }
 
 impl Tally for Preferred {
-    fn recount(&mut self, pod: &PodInfo, nodes: &[NodeInfo], node: NodeIndex, relabelled: bool) {
-        let info = &nodes[node.0 as usize];
-        if relabelled {
-            self.weights.relabel(node, info);
-        }
+    fn recount(
+        &mut self,
+        pod: &PodInfo,
+        ground: &mut Ground<'_>,
+        node: NodeIndex,
+        _relabelled: bool,
+    ) {
+        let info = &ground.nodes[node.0 as usize];
         if self.plugin.args.ignore_preferred_terms_of_existing_pods && !self.has_own {
             return;
         }
@@ -266,7 +265,7 @@ impl Tally for Preferred {
             let add = |key, weight| amounts.push((key, weight));
             self.plugin.weigh(&self.own, pod, &self.namespace, other, add);
         }
-        self.weights.put(node, amounts, nodes);
+        self.weights.put(node, amounts, ground);
     }
 
     fn leave(&mut self, node: NodeIndex) {
@@ -280,13 +279,19 @@ impl Tally for Preferred {
 }
 
 impl ScoreTally for Preferred {
-    fn add_scores(&mut self, feasible: &[NodeIndex], weight: i64, totals: &mut [i64]) {
+    fn add_scores(
+        &mut self,
+        topologies: &Topologies,
+        feasible: &[NodeIndex],
+        weight: i64,
+        totals: &mut [i64],
+    ) {
         if self.weights.not_zero == 0 {
             return;
         }
         let mut raw = std::mem::take(&mut self.raw);
         raw.clear();
-        raw.extend(feasible.iter().map(|n| self.weights.at(*n).flatten().sum::<i64>()));
+        raw.extend(feasible.iter().map(|n| self.weights.at(topologies, *n).flatten().sum::<i64>()));
         let min = raw.iter().copied().min().unwrap_or(0);
         let span = raw.iter().copied().max().unwrap_or(0) - min;
         if span != 0 {

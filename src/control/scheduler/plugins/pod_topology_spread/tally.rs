@@ -1,13 +1,14 @@
 //! Tallies of PodTopologySpread: matching pods per node and per domain, kept up to date instead of
 //! counted anew in each cycle. What they say is what the plugin beside this folder says.
 
-use super::{Constraint, LABEL_MISSING, NOT_MATCH, value_of};
+use super::{Constraint, LABEL_MISSING, NOT_MATCH};
 use crate::api::node::{HOSTNAME_LABEL, Node};
 use crate::control::scheduler::framework::{MAX_NODE_SCORE, NodeIndex, Status};
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::plugins::go_log::go_log;
 use crate::control::scheduler::pod_info::PodInfo;
-use crate::control::scheduler::tally::{Domains, FilterTally, ScoreTally, Tally, at};
+use crate::control::scheduler::tally::{FilterTally, Ground, ScoreTally, Tally};
+use crate::control::scheduler::topologies::{EMPTY, Topologies, at};
 use std::any::Any;
 use std::collections::BTreeMap;
 
@@ -28,7 +29,8 @@ struct Sums {
     constraint: Constraint,
     /// Whether its selector is that of the constraint before it, so that counts can be shared.
     like_previous: bool,
-    domains: Domains,
+    /// The number of its key among the topologies, once a node has been counted.
+    topology: usize,
     shares: Vec<Share>,
     /// By domain: matching pods, and the nodes that make the domain.
     sums: Vec<(i64, u32)>,
@@ -42,7 +44,7 @@ impl Sums {
             all.push(Sums {
                 like_previous: before == Some(&constraint.selector),
                 constraint,
-                domains: Domains::default(),
+                topology: usize::MAX,
                 shares: Vec::new(),
                 sums: Vec::new(),
             });
@@ -77,6 +79,14 @@ impl Sums {
         change(new, 1);
     }
 
+    /// The domain of a node; `None`: it lacks the key.
+    fn domain(&mut self, ground: &mut Ground<'_>, node: NodeIndex) -> Option<usize> {
+        if self.topology == usize::MAX {
+            self.topology = ground.topologies.key(&self.constraint.topology_key, ground.nodes);
+        }
+        ground.topologies.domain(self.topology, node)
+    }
+
     fn pods_in(&self, domain: usize) -> i64 {
         self.sums.get(domain).map_or(0, |sum| sum.0)
     }
@@ -102,6 +112,8 @@ pub(super) struct Hard {
     counts_itself: Vec<bool>,
     /// By constraint: how many domains have how many pods.
     histograms: Vec<BTreeMap<i64, usize>>,
+    /// By constraint: the most pods that a domain may have to take one more.
+    limits: Vec<i64>,
 }
 
 impl Hard {
@@ -110,6 +122,7 @@ impl Hard {
         Hard {
             counts_itself: constraints.iter().map(|c| c.selector.matches(&pod.labels)).collect(),
             histograms: vec![BTreeMap::new(); constraints.len()],
+            limits: vec![0; constraints.len()],
             sums: Sums::all(constraints),
         }
     }
@@ -117,14 +130,8 @@ impl Hard {
     /// The number in the emptiest domain; with too few domains it is taken to be none.
     fn minimum(&self, constraint: usize) -> i64 {
         let histogram = &self.histograms[constraint];
-        let min_domains = self.sums[constraint].constraint.min_domains;
-        // Few numbers differ, but there may be as many domains as nodes.
-        let mut domains = 0;
-        if !histogram.values().any(|count| {
-            domains += count;
-            domains >= min_domains
-        }) && min_domains > 0
-        {
+        let domains: usize = histogram.values().sum();
+        if domains < self.sums[constraint].constraint.min_domains {
             return 0;
         }
         histogram.keys().next().copied().unwrap_or(i64::from(i32::MAX))
@@ -147,26 +154,36 @@ impl Hard {
         });
     }
 
-    fn is_too_full(&self, constraint: usize, domain: usize) -> bool {
-        let sums = &self.sums[constraint];
-        let itself = i64::from(self.counts_itself[constraint]);
-        sums.pods_in(domain) + itself - self.minimum(constraint) > sums.constraint.max_skew
+    /// By constraint: whether the node's domain takes one more pod; `None`: the node has none.
+    fn have_room<'a>(
+        &'a self,
+        topologies: &'a Topologies,
+        node: NodeIndex,
+    ) -> impl Iterator<Item = Option<bool>> + 'a {
+        self.sums.iter().zip(&self.limits).map(move |(sums, limit)| {
+            let domain = topologies.domain(sums.topology, node)?;
+            Some(sums.pods_in(domain) <= *limit)
+        })
     }
 }
 
 impl Tally for Hard {
-    fn recount(&mut self, pod: &PodInfo, nodes: &[NodeInfo], node: NodeIndex, relabelled: bool) {
-        let info = &nodes[node.0 as usize];
+    fn recount(
+        &mut self,
+        pod: &PodInfo,
+        ground: &mut Ground<'_>,
+        node: NodeIndex,
+        _relabelled: bool,
+    ) {
+        let info = &ground.nodes[node.0 as usize];
         let complete = has_all_keys(&info.node, &self.sums);
         let mut pods = 0;
         for i in 0..self.sums.len() {
             let sums = &mut self.sums[i];
-            if relabelled {
-                sums.domains.set(node, info.node.labels.get(&sums.constraint.topology_key));
-            }
             pods = sums.count(info, pod, pods);
+            let domain = sums.domain(ground, node);
             let is_member = complete && sums.constraint.includes(pod, &info.node);
-            let share = match sums.domains.of(node).filter(|_| is_member) {
+            let share = match domain.filter(|_| is_member) {
                 Some(domain) => Share { is_member, domain: domain as u32, pods },
                 None => Share::default(),
             };
@@ -184,22 +201,24 @@ impl Tally for Hard {
 }
 
 impl FilterTally for Hard {
-    fn may_reject(&self) -> bool {
+    fn prepare(&mut self) -> bool {
+        for i in 0..self.sums.len() {
+            let itself = i64::from(self.counts_itself[i]);
+            self.limits[i] = self.sums[i].constraint.max_skew + self.minimum(i) - itself;
+        }
         !self.sums.is_empty()
     }
 
-    fn admits(&self, node: NodeIndex) -> bool {
-        let mut constraints = self.sums.iter().enumerate();
-        constraints
-            .all(|(i, s)| s.domains.of(node).is_some_and(|domain| !self.is_too_full(i, domain)))
+    fn admits(&self, topologies: &Topologies, node: NodeIndex) -> bool {
+        self.have_room(topologies, node).all(|room| room == Some(true))
     }
 
-    fn verdict(&self, node: NodeIndex) -> Status {
-        for (i, sums) in self.sums.iter().enumerate() {
-            match sums.domains.of(node) {
+    fn verdict(&self, topologies: &Topologies, node: NodeIndex) -> Status {
+        for room in self.have_room(topologies, node) {
+            match room {
                 None => return LABEL_MISSING,
-                Some(domain) if self.is_too_full(i, domain) => return NOT_MATCH,
-                Some(_) => {}
+                Some(false) => return NOT_MATCH,
+                Some(true) => {}
             }
         }
         Status::SUCCESS
@@ -219,7 +238,14 @@ pub(super) struct Soft {
     /// By constraint and domain: the last cycle in which a feasible node lay there.
     seen: Vec<Vec<u64>>,
     cycle: u64,
+    /// The most matching pods that a node has had.
+    most_pods: u32,
+    /// By constraint, then by domain or number of pods: what it adds to a score in this cycle.
+    added: Vec<Vec<f64>>,
+    /// By constraint: what no pods at all add.
+    added_by_none: Vec<f64>,
     raw: Vec<i64>,
+    normalized: Vec<i64>,
 }
 
 /// What scoring wants to know of a node's labels.
@@ -243,6 +269,7 @@ impl Soft {
     /// Nothing counted yet.
     pub(super) fn new(constraints: Vec<Constraint>, require_all_keys: bool) -> Soft {
         let by_host = |c: &Constraint| &*c.topology_key == HOSTNAME_LABEL;
+        let count = constraints.len();
         Soft {
             by_host: constraints.iter().map(by_host).collect(),
             seen: vec![Vec::new(); constraints.len()],
@@ -251,7 +278,11 @@ impl Soft {
             places: Vec::new(),
             pods: Vec::new(),
             cycle: 0,
+            most_pods: 0,
+            added: vec![Vec::new(); count],
+            added_by_none: vec![0.0; count],
             raw: Vec::new(),
+            normalized: Vec::new(),
         }
     }
 
@@ -260,42 +291,70 @@ impl Soft {
     }
 
     /// By constraint: the logarithm of its number of domains among the feasible nodes.
-    fn weights(&mut self, feasible: &[NodeIndex]) -> Vec<f64> {
+    fn weights(&mut self, topologies: &Topologies, feasible: &[NodeIndex]) -> Vec<f64> {
         self.cycle += 1;
-        let mut scored = 0;
-        let mut domains = vec![0; self.sums.len()];
-        for node in feasible {
-            if self.place(*node).is_ignored {
-                continue;
+        let scored = feasible.iter().filter(|node| !self.place(**node).is_ignored).count();
+        let mut weights = Vec::with_capacity(self.sums.len());
+        for (i, sums) in self.sums.iter().enumerate() {
+            let mut size = scored;
+            if !self.by_host[i] {
+                size = 0;
+                let seen = &mut self.seen[i];
+                for node in feasible.iter().filter(|n| !self.places[n.0 as usize].is_ignored) {
+                    let domain = topologies.domain(sums.topology, *node).unwrap_or(EMPTY);
+                    let last = at(seen, NodeIndex(domain as u32), 0);
+                    size += usize::from(std::mem::replace(last, self.cycle) != self.cycle);
+                }
             }
-            scored += 1;
-            for (i, sums) in self.sums.iter().enumerate().filter(|(i, _)| !self.by_host[*i]) {
-                let Some(domain) = sums.domains.of(*node) else { continue };
-                let seen = at(&mut self.seen[i], NodeIndex(domain as u32), 0);
-                domains[i] += usize::from(std::mem::replace(seen, self.cycle) != self.cycle);
-            }
+            weights.push(go_log((size + 2) as f64));
         }
-        let size = |i: usize| if self.by_host[i] { scored } else { domains[i] };
-        (0..self.sums.len()).map(|i| go_log((size(i) + 2) as f64)).collect()
+        weights
     }
 
-    /// `Score`: see the plugin.
-    fn raw_score(&self, node: NodeIndex, place: Place, weights: &[f64]) -> i64 {
+    /// Writes what each number of pods adds to a score, by constraint: the sum of its domain, or
+    /// for the hostname the pods on the node.
+    fn tabulate(&mut self, weights: &[f64]) {
+        for (i, sums) in self.sums.iter().enumerate() {
+            let add = |pods: i64| pods as f64 * weights[i] + (sums.constraint.max_skew - 1) as f64;
+            let table = &mut self.added[i];
+            table.clear();
+            match self.by_host[i] {
+                true => table.extend((0..=self.most_pods).map(|pods| add(i64::from(pods)))),
+                false => table.extend(sums.sums.iter().map(|(pods, _)| add(*pods))),
+            }
+            self.added_by_none[i] = add(0);
+        }
+    }
+
+    /// `Score`: see the plugin. Sums are made in its order.
+    fn raw_score(&self, topologies: &Topologies, node: NodeIndex, place: Place) -> i64 {
         let mut score = 0.0;
         for (i, sums) in self.sums.iter().enumerate().filter(|(i, _)| place.keys >> *i & 1 == 1) {
-            let count = match sums.domains.of(node).filter(|_| !self.by_host[i]) {
-                Some(domain) => sums.pods_in(domain),
-                None => i64::from(self.pods[node.0 as usize * self.sums.len() + i]),
+            let at = match self.by_host[i] {
+                true => self.pods[node.0 as usize * self.sums.len() + i] as usize,
+                false => topologies.domain(sums.topology, node).unwrap_or(EMPTY),
             };
-            score += count as f64 * weights[i] + (sums.constraint.max_skew - 1) as f64;
+            score += self.added[i].get(at).unwrap_or(&self.added_by_none[i]);
         }
-        score.round() as i64
+        rounded(score)
     }
 }
 
+/// `score.round()` of a number that is not negative, without a call: the rest is exact.
+fn rounded(score: f64) -> i64 {
+    let whole = score as i64;
+    whole + i64::from(score - whole as f64 >= 0.5)
+}
+
 impl Tally for Soft {
-    fn recount(&mut self, pod: &PodInfo, nodes: &[NodeInfo], node: NodeIndex, relabelled: bool) {
-        let info = &nodes[node.0 as usize];
+    fn recount(
+        &mut self,
+        pod: &PodInfo,
+        ground: &mut Ground<'_>,
+        node: NodeIndex,
+        relabelled: bool,
+    ) {
+        let info = &ground.nodes[node.0 as usize];
         let place = at(&mut self.places, node, Place::default());
         if relabelled {
             *place = Place::of(&info.node, &self.sums, self.require_all_keys);
@@ -307,17 +366,15 @@ impl Tally for Soft {
         for (i, sums) in self.sums.iter_mut().enumerate() {
             pods = sums.count(info, pod, pods);
             self.pods[first + i] = pods as u32;
+            self.most_pods = self.most_pods.max(pods as u32);
             if self.by_host[i] {
                 continue;
             }
-            if relabelled {
-                let value = value_of(&info.node, &sums.constraint.topology_key);
-                sums.domains.set(node, Some(&value));
-            }
-            let is_member = !is_ignored && sums.constraint.includes(pod, &info.node);
-            let share = match sums.domains.of(node).filter(|_| is_member) {
-                Some(domain) => Share { is_member, domain: domain as u32, pods },
-                None => Share::default(),
+            // A missing label counts as an empty one.
+            let domain = sums.domain(ground, node).unwrap_or(EMPTY);
+            let share = match !is_ignored && sums.constraint.includes(pod, &info.node) {
+                true => Share { is_member: true, domain: domain as u32, pods },
+                false => Share::default(),
             };
             sums.put(node, share, |_, _| {});
         }
@@ -333,32 +390,63 @@ impl Tally for Soft {
 }
 
 impl ScoreTally for Soft {
-    fn add_scores(&mut self, feasible: &[NodeIndex], weight: i64, totals: &mut [i64]) {
+    fn add_scores(
+        &mut self,
+        topologies: &Topologies,
+        feasible: &[NodeIndex],
+        weight: i64,
+        totals: &mut [i64],
+    ) {
         if self.sums.is_empty() {
             return;
         }
-        let weights = self.weights(feasible);
+        let weights = self.weights(topologies, feasible);
+        self.tabulate(&weights);
         let mut raw = std::mem::take(&mut self.raw);
         raw.clear();
         let (mut min, mut max) = (i64::MAX, i64::MIN);
         for node in feasible {
             let place = self.place(*node);
             if place.is_ignored {
-                raw.push(0);
+                raw.push(IGNORED);
                 continue;
             }
-            let score = self.raw_score(*node, place, &weights);
+            let score = self.raw_score(topologies, *node, place);
             (min, max) = (min.min(score), max.max(score));
             raw.push(score);
         }
-        for ((node, raw), total) in feasible.iter().zip(&raw).zip(totals) {
-            let score = match (self.place(*node).is_ignored, max) {
-                (true, _) => 0,
-                (false, 0) => MAX_NODE_SCORE,
-                (false, _) => MAX_NODE_SCORE * (max + min - *raw) / max,
+        self.tabulate_normalized(min, max);
+        for (raw, total) in raw.iter().zip(totals) {
+            let score = match *raw {
+                IGNORED => 0,
+                raw => match self.normalized.get((raw - min) as usize) {
+                    Some(score) => *score,
+                    None => normalized(raw, min, max),
+                },
             };
             *total += weight * score;
         }
         self.raw = raw;
+    }
+}
+
+/// Stands for the score of a node that is not scored.
+const IGNORED: i64 = i64::MIN;
+
+/// At most so many different scores are tabulated.
+const TABULATED: i64 = 512;
+
+/// `NormalizeScore` of a node that is scored.
+fn normalized(raw: i64, min: i64, max: i64) -> i64 {
+    if max == 0 { MAX_NODE_SCORE } else { MAX_NODE_SCORE * (max + min - raw) / max }
+}
+
+impl Soft {
+    /// Writes the normalised score of each raw one, unless there are too many.
+    fn tabulate_normalized(&mut self, min: i64, max: i64) {
+        self.normalized.clear();
+        if min <= max && max - min < TABULATED {
+            self.normalized.extend((min..=max).map(|raw| normalized(raw, min, max)));
+        }
     }
 }
