@@ -35,7 +35,7 @@ impl Labels {
     }
 
     /// These labels and `key=value` in place of what `key` was.
-    pub fn with(&self, key: &str, value: &str) -> Labels {
+    pub fn with(&self, key: impl Into<Text>, value: impl Into<Text>) -> Labels {
         let mut pairs: Vec<_> = self.0.to_vec();
         pairs.push((key.into(), value.into()));
         Labels::new(pairs)

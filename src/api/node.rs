@@ -83,7 +83,7 @@ impl Node {
             ready_changed: SimTime::ZERO,
             created: SimTime::ZERO,
             group: 0,
-            images: Vec::new().into(),
+            images: Arc::default(),
         }
     }
 

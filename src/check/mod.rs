@@ -7,6 +7,7 @@
 mod capacity;
 mod endpoints;
 mod lifecycle;
+mod tallies;
 
 use crate::api::ServiceId;
 use crate::store::Store;
@@ -118,6 +119,7 @@ impl Checks {
             .pending
             .take()
             .or_else(|| capacity::overcommitted(view.store))
+            .or_else(|| tallies::wrong(view.store))
             .or_else(|| self.lifecycle.illegal_move(view.store))
             .or_else(|| lifecycle::lost(view.store, view.pods_gone))
             .or_else(|| endpoints::stale(view, services))
@@ -266,7 +268,7 @@ mod tests {
                 "a pod goes and nobody writes it down",
                 |s, _| {
                     s.bench.store.remove_pod(s.pods[0]);
-                    s.bench.store.set_endpoints(s.service, vec![s.pods[1]]);
+                    s.bench.store.change_endpoints(s.service, &[], &[s.pods[0]]);
                 },
                 "pods are conserved",
             ),
@@ -278,7 +280,7 @@ mod tests {
             ),
             (
                 "an endpoint is missing",
-                |s, _| s.bench.store.set_endpoints(s.service, vec![s.pods[0]]),
+                |s, _| s.bench.store.change_endpoints(s.service, &[], &[s.pods[1]]),
                 "endpoints are the ready pods",
             ),
             (
@@ -304,7 +306,7 @@ mod tests {
         let mut checks = Checks::new(Stride::Events(1));
         let now = small.bench.now;
         small.bench.store.mark_pod_deleted(small.pods[0], now);
-        small.bench.store.set_endpoints(small.service, vec![small.pods[1]]);
+        small.bench.store.change_endpoints(small.service, &[], &[small.pods[0]]);
         assert_eq!(small.look(&mut checks), Ok(()));
         small.change(|p| p.deletion = None);
         let found = small.look(&mut checks).unwrap_err();

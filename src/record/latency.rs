@@ -4,6 +4,7 @@
 //! It knows nothing of where latencies come from.
 
 use super::rows::Quantiles;
+use std::ops::Range;
 
 /// Bins per doubling: a bin's middle is within 2.2 % of every value in it.
 const BINS_PER_OCTAVE: usize = 16;
@@ -13,17 +14,14 @@ const SMALLEST: f64 = 1e-5;
 const OCTAVES: usize = 40;
 
 /// How many requests (a weight, not necessarily whole) took how long.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct LatencyHistogram {
+    /// One per bin; nothing at all before the first one.
     weights: Vec<f64>,
+    /// Bins outside of this range are empty.
+    used: Range<usize>,
     total: f64,
     sum: f64,
-}
-
-impl Default for LatencyHistogram {
-    fn default() -> Self {
-        LatencyHistogram { weights: vec![0.0; BINS_PER_OCTAVE * OCTAVES], total: 0.0, sum: 0.0 }
-    }
 }
 
 impl LatencyHistogram {
@@ -31,14 +29,31 @@ impl LatencyHistogram {
     pub fn add(&mut self, seconds: f64, weight: f64) {
         let octave = libm::log2((seconds / SMALLEST).max(1.0));
         let bin = (octave * BINS_PER_OCTAVE as f64) as usize;
-        self.weights[bin.min(BINS_PER_OCTAVE * OCTAVES - 1)] += weight;
+        let bin = bin.min(BINS_PER_OCTAVE * OCTAVES - 1);
+        self.widen(bin..bin + 1);
+        self.weights[bin] += weight;
         self.total += weight;
         self.sum += seconds * weight;
     }
 
+    /// Makes room for weight in these bins.
+    fn widen(&mut self, bins: Range<usize>) {
+        self.weights.resize(BINS_PER_OCTAVE * OCTAVES, 0.0);
+        self.used = if self.used.is_empty() {
+            bins
+        } else {
+            self.used.start.min(bins.start)..self.used.end.max(bins.end)
+        };
+    }
+
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &LatencyHistogram) {
-        for (mine, theirs) in self.weights.iter_mut().zip(&other.weights) {
+        if other.used.is_empty() {
+            return;
+        }
+        self.widen(other.used.clone());
+        let theirs = &other.weights[other.used.clone()];
+        for (mine, theirs) in self.weights[other.used.clone()].iter_mut().zip(theirs) {
             *mine += theirs;
         }
         self.total += other.total;
@@ -47,20 +62,20 @@ impl LatencyHistogram {
 
     /// What is left without `part`, which was merged into it before.
     pub fn without(&self, part: &LatencyHistogram) -> LatencyHistogram {
-        let weights = self.weights.iter().zip(&part.weights);
         // Sums of floats: what should be nothing may be a last digit.
-        let left = |(all, gone): (&f64, &f64)| {
+        let left = |(all, gone): (&f64, f64)| {
             let left = all - gone;
             if left > all * 1e-9 { left } else { 0.0 }
         };
-        let weights: Vec<f64> = weights.map(left).collect();
+        let gone = part.weights.iter().copied().chain(std::iter::repeat(0.0));
+        let weights: Vec<f64> = self.weights.iter().zip(gone).map(left).collect();
         let total = weights.iter().sum();
-        LatencyHistogram { weights, total, sum: self.sum - part.sum }
+        LatencyHistogram { weights, used: self.used.clone(), total, sum: self.sum - part.sum }
     }
 
     /// Forgets everything, keeping the memory.
     pub fn clear(&mut self) {
-        self.weights.fill(0.0);
+        self.weights[std::mem::take(&mut self.used)].fill(0.0);
         self.total = 0.0;
         self.sum = 0.0;
     }
@@ -83,7 +98,8 @@ impl LatencyHistogram {
         let wanted = p * self.total;
         let mut seen = 0.0;
         let mut last = 0;
-        for (bin, weight) in self.weights.iter().enumerate().filter(|(_, w)| **w > 0.0) {
+        let used = self.used.clone();
+        for (bin, weight) in used.clone().zip(&self.weights[used]).filter(|(_, w)| **w > 0.0) {
             seen += weight;
             last = bin;
             if seen >= wanted {

@@ -7,9 +7,11 @@
 mod changes;
 mod index;
 mod load;
+mod tally;
 
 pub use changes::Change;
 pub use load::NodeLoad;
+pub use tally::{NodeTally, PodTally};
 
 use crate::api::autoscaling::Hpa;
 use crate::api::labels::{Labels, Selector};
@@ -42,6 +44,9 @@ pub struct Store {
     by_labels: BTreeMap<Text, BTreeMap<Labels, PodIndex>>,
     /// What the pods on each node request together.
     loads: SecondaryMap<NodeId, NodeLoad>,
+    /// How many pods of each ReplicaSet are in which state.
+    tallies: SecondaryMap<ReplicaSetId, PodTally>,
+    ready_nodes: NodeTally,
     /// Pods without a node of which the scheduler has said that they fit nowhere, by uid.
     unschedulable: BTreeSet<(u64, PodId)>,
     resource_version: u64,
@@ -166,6 +171,16 @@ impl Store {
         self.loads.get(id).cloned().unwrap_or_default()
     }
 
+    /// How many of a ReplicaSet's pods are in which state.
+    pub fn tally_of(&self, id: ReplicaSetId) -> PodTally {
+        self.tallies.get(id).copied().unwrap_or_default()
+    }
+
+    /// The Ready nodes.
+    pub fn ready_nodes(&self) -> NodeTally {
+        self.ready_nodes
+    }
+
     /// Pods without a node that the scheduler found to fit nowhere (condition `PodScheduled` False,
     /// reason `Unschedulable`) and that are not being deleted, oldest first.
     pub fn unschedulable_pods(&self) -> impl Iterator<Item = (PodId, &Pod)> {
@@ -201,6 +216,9 @@ impl Store {
         pod.uid = self.pods_created;
         let (owner, node) = (pod.owner, pod.node);
         let (namespace, labels) = (pod.namespace.clone(), pod.labels.clone());
+        if let Some(tally) = owner.and_then(|owner| self.tallies.get_mut(owner)) {
+            tally.add(&pod);
+        }
         let id = self.pods.insert(pod);
         self.by_labels.entry(namespace).or_default().entry(labels).or_default().push(id);
         if let Some(index) = owner.and_then(|owner| self.by_owner.get_mut(owner)) {
@@ -227,10 +245,12 @@ impl Store {
         if pod.node.is_some() || pod.deletion.is_some() {
             return false;
         }
-        pod.node = Some(node);
-        pod.nominated = None;
-        pod.scheduled = now;
-        pod.unschedulable = false;
+        retally(&mut self.tallies, pod, |pod| {
+            pod.node = Some(node);
+            pod.nominated = None;
+            pod.scheduled = now;
+            pod.unschedulable = false;
+        });
         index.push(id);
         self.settle(id, None);
         self.note(Change::PodBound(id));
@@ -242,7 +262,7 @@ impl Store {
     pub fn update_pod(&mut self, id: PodId, change: impl FnOnce(&mut Pod) -> bool) {
         let Some(pod) = self.pods.get_mut(id) else { return };
         let before = pod.loaded_node();
-        if change(pod) {
+        if retally(&mut self.tallies, pod, change) {
             self.settle(id, before);
             self.note(Change::PodUpdated(id));
         }
@@ -301,7 +321,7 @@ impl Store {
         if pod.deletion.is_some() {
             return false;
         }
-        pod.deletion = Some(now);
+        retally(&mut self.tallies, pod, |pod| pod.deletion = Some(now));
         self.unschedulable.remove(&(pod.uid, id));
         self.note(Change::PodMarked(id));
         true
@@ -311,6 +331,9 @@ impl Store {
     pub fn remove_pod(&mut self, id: PodId) -> bool {
         let Some(pod) = self.pods.remove(id) else { return false };
         self.unschedulable.remove(&(pod.uid, id));
+        if let Some(tally) = pod.owner.and_then(|owner| self.tallies.get_mut(owner)) {
+            tally.subtract(&pod);
+        }
         if let Some(load) = pod.loaded_node().and_then(|node| self.loads.get_mut(node)) {
             load.count(&pod, false);
         }
@@ -339,6 +362,7 @@ impl Store {
     pub fn create_node(&mut self, mut node: Node) -> NodeId {
         self.nodes_created += 1;
         node.uid = self.nodes_created;
+        self.ready_nodes.add(&node);
         let id = self.nodes.insert(node);
         self.by_node.insert(id, PodIndex::default());
         self.loads.insert(id, NodeLoad::default());
@@ -349,7 +373,10 @@ impl Store {
     /// Changes a node through `change`, which tells whether anything changed.
     pub fn update_node(&mut self, id: NodeId, change: impl FnOnce(&mut Node) -> bool) {
         let Some(node) = self.nodes.get_mut(id) else { return };
-        if change(node) {
+        self.ready_nodes.subtract(node);
+        let changed = change(node);
+        self.ready_nodes.add(node);
+        if changed {
             self.note(Change::NodeUpdated(id));
         }
     }
@@ -357,6 +384,7 @@ impl Store {
     /// Removes a node object. Its pods stay until pod garbage collection takes them.
     pub fn remove_node(&mut self, id: NodeId) -> bool {
         let Some(node) = self.nodes.remove(id) else { return false };
+        self.ready_nodes.subtract(&node);
         let orphans = self.by_node.remove(id).map(PodIndex::into_ids).unwrap_or_default();
         self.loads.remove(id);
         self.note(Change::NodeRemoved(id, Box::new(node), orphans));
@@ -403,6 +431,7 @@ impl Store {
         let owner = set.owner;
         let id = self.replica_sets.insert(set);
         self.by_owner.insert(id, PodIndex::default());
+        self.tallies.insert(id, PodTally::default());
         if let Some(sets) = owner.and_then(|owner| self.sets_of.get_mut(owner)) {
             sets.push(id);
         }
@@ -426,6 +455,7 @@ impl Store {
     pub fn remove_replica_set(&mut self, id: ReplicaSetId) {
         let Some(set) = self.replica_sets.remove(id) else { return };
         let index = self.by_owner.remove(id).unwrap_or_default();
+        self.tallies.remove(id);
         assert!(index.ids().is_empty(), "ReplicaSet {} removed with pods", set.name);
         if let Some(sets) = set.owner.and_then(|owner| self.sets_of.get_mut(owner)) {
             sets.retain(|other| *other != id);
@@ -440,13 +470,20 @@ impl Store {
         id
     }
 
-    /// Writes a Service's endpoints (its EndpointSlices); `endpoints` is sorted.
-    pub fn set_endpoints(&mut self, id: ServiceId, endpoints: Vec<PodId>) {
+    /// Changes a Service's endpoints (its EndpointSlices): those of `goes` leave, those of `comes`
+    /// join. Both are sorted.
+    pub fn change_endpoints(&mut self, id: ServiceId, comes: &[PodId], goes: &[PodId]) {
         let Some(service) = self.services.get_mut(id) else { return };
-        if service.endpoints != endpoints {
-            service.endpoints = endpoints;
-            self.note(Change::Endpoints(id));
+        if comes.is_empty() && goes.is_empty() {
+            return;
         }
+        if !goes.is_empty() {
+            service.endpoints.retain(|pod| goes.binary_search(pod).is_err());
+        }
+        service.endpoints.extend(comes);
+        // Two sorted runs: a stable sort merges them.
+        service.endpoints.sort();
+        self.note(Change::Endpoints(id));
     }
 
     /// Creates an autoscaler.
@@ -492,4 +529,19 @@ impl Store {
         self.resource_version += 1;
         self.changes.push(change);
     }
+}
+
+/// Changes a pod and keeps its ReplicaSet's tally true.
+fn retally<T>(
+    tallies: &mut SecondaryMap<ReplicaSetId, PodTally>,
+    pod: &mut Pod,
+    change: impl FnOnce(&mut Pod) -> T,
+) -> T {
+    let Some(tally) = pod.owner.and_then(|owner| tallies.get_mut(owner)) else {
+        return change(pod);
+    };
+    tally.subtract(pod);
+    let result = change(pod);
+    tally.add(pod);
+    result
 }

@@ -123,8 +123,11 @@ impl World<'_> {
             Action::HpaStatus { hpa, current, desired } => {
                 self.store.set_hpa_status(hpa, current, desired);
             }
-            Action::Endpoints { service, endpoints } => {
-                self.store.set_endpoints(service, endpoints);
+            Action::Endpoints { service, comes, goes } => {
+                self.store.change_endpoints(service, &comes, &goes);
+                if let Some(index) = self.service_index.get(service) {
+                    self.to_route[*index].extend(comes.into_iter().chain(goes));
+                }
             }
             Action::PdbStatus { pdb, status } => {
                 self.store.update_pdb(pdb, |p| {
@@ -176,6 +179,7 @@ impl World<'_> {
         self.pods.insert(id, PodState::new(workload));
         if let Some(workload) = workload {
             self.network.add_pod(id, workload);
+            self.samples_differ(id);
         }
         self.recorder.totals.pods_created += 1;
         self.waiting_pods(1);
@@ -220,9 +224,9 @@ impl World<'_> {
         let Some(p) = self.store.pod(pod) else { return false };
         let unbound = p.node.is_none();
         let force = grace == Some(SimDuration::ZERO);
-        if let Some(state) = self.pods.get_mut(pod).filter(|state| state.end_reason.is_empty()) {
-            state.end_reason = reason;
-            state.grace = grace;
+        if let Some(state) = self.pods.get_mut(pod).filter(|state| state.end_reason().is_empty()) {
+            let trouble = state.trouble.get_or_insert_default();
+            (trouble.end_reason, trouble.grace) = (reason, grace);
             let evicted = ["TaintManager", "Preempted", "PodGC", "Drained"].contains(&reason);
             self.recorder.totals.pods_evicted += u64::from(evicted);
         }

@@ -6,6 +6,7 @@ use super::kubelet::ImageId;
 use super::traffic::network::{Network, pod_cpu};
 use super::traffic::station::PodModel;
 use super::world::{Parts, World};
+use crate::api::autoscaling::Hpa;
 use crate::api::node::NodeReady;
 use crate::api::workload::Deployment;
 use crate::check::Checks;
@@ -99,10 +100,17 @@ impl<'a> World<'a> {
             }
         }
         for (hpa, target) in &objects.hpas {
-            let mut hpa = hpa.clone();
-            hpa.target = self.deployments[*target];
-            let id = self.store.create_hpa(hpa);
+            let target_id = self.deployments[*target];
+            let id = self.store.create_hpa(Hpa { target: target_id, ..hpa.clone() });
             self.scaled_by[*target].push(id);
+            let (namespace, selector) = (&hpa.namespace, &objects.deployments[*target].selector);
+            for (workload, deployment) in objects.deployments.iter().enumerate() {
+                let template = &deployment.template;
+                let labels = template.labels.with("pod-template-hash", template.hash.clone());
+                if *namespace == deployment.namespace && selector.matches(&labels) {
+                    self.counted_by[workload].push(id);
+                }
+            }
         }
     }
 

@@ -65,6 +65,10 @@ pub struct Cloud {
     /// Zones in which no machine comes up.
     pub zones_down: Vec<Text>,
     cores_in_use: f64,
+    /// Machines that have registered a node.
+    registered: u32,
+    /// Watts between idle and peak, and cores, of all machines; `None` once they have changed.
+    power: Option<(f64, f64)>,
 }
 
 #[derive(Debug)]
@@ -104,6 +108,8 @@ impl Cloud {
             flags: flags.clone(),
             zones_down: Vec::new(),
             cores_in_use: 0.0,
+            registered: 0,
+            power: None,
         }
     }
 
@@ -201,6 +207,7 @@ impl Cloud {
             zones[ordinal as usize % zones.len()].clone()
         };
         self.cores_in_use += g.spec.machine.capacity.cpu.cores();
+        self.power = None;
         self.machines.insert(Machine {
             group,
             ordinal,
@@ -209,6 +216,32 @@ impl Cloud {
             requested: at,
             node: None,
             stillborn: false,
+        })
+    }
+
+    /// A machine has registered its node.
+    pub fn register(&mut self, machine: MachineId, node: NodeId) {
+        let m = &mut self.machines[machine];
+        self.registered += u32::from(m.node.is_none());
+        m.node = Some(node);
+    }
+
+    /// Machines that have not registered.
+    pub fn booting(&self) -> u32 {
+        self.machines.len() as u32 - self.registered
+    }
+
+    /// Watts between idle and peak of all machines, and their cores; summed when they change.
+    pub fn power(&mut self) -> (f64, f64) {
+        let (machines, groups) = (&self.machines, &self.groups);
+        *self.power.get_or_insert_with(|| {
+            let (mut spread, mut cores) = (0.0, 0.0);
+            for m in machines.values() {
+                let machine = &groups[m.group].spec.machine;
+                spread += machine.peak_watts - machine.idle_watts;
+                cores += machine.capacity.cpu.cores();
+            }
+            (spread, cores)
         })
     }
 
@@ -247,6 +280,8 @@ impl Cloud {
     /// A machine is gone: it is no longer paid for.
     pub fn remove(&mut self, machine: MachineId) -> Option<Machine> {
         let removed = self.machines.remove(machine)?;
+        self.power = None;
+        self.registered -= u32::from(removed.node.is_some());
         self.cores_in_use -= self.groups[removed.group].spec.machine.capacity.cpu.cores();
         Some(removed)
     }

@@ -90,7 +90,7 @@ impl World<'_> {
         if let Some(state) = self.nodes.get_mut(node) {
             state.silent_since.get_or_insert(now);
         }
-        self.heartbeats_changed();
+        self.heartbeats_changed(node);
         if let Some(until) = until {
             self.plan(until, Event::NodeReports(node));
         }
@@ -111,7 +111,7 @@ impl World<'_> {
                 self.store.set_pod_ready(pod, true, self.now);
             }
         }
-        self.heartbeats_changed();
+        self.heartbeats_changed(node);
     }
 
     fn zone_down(&mut self, zone: &Text, index: usize) {

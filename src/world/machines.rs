@@ -4,13 +4,11 @@ use super::cloud::{MachineId, MachineState, Shortage, entity};
 use super::event::{Event, MachineStep};
 use super::kubelet::NodeState;
 use super::world::World;
-use crate::api::NodeId;
 use crate::api::event::EventType::Normal;
 use crate::api::labels::Labels;
-use crate::api::node::{
-    HOSTNAME_LABEL, INSTANCE_TYPE_LABEL, Node, NodeReady, REGION_LABEL, ZONE_LABEL,
-};
+use crate::api::node::{INSTANCE_TYPE_LABEL, Node, NodeReady, REGION_LABEL, ZONE_LABEL};
 use crate::api::taint::{NOT_READY, Taint, TaintEffect};
+use crate::api::{NodeId, Text};
 use crate::control::controllers::action::About;
 use crate::record::rows::NodeRow;
 use crate::record::story::Moment;
@@ -94,16 +92,16 @@ impl World<'_> {
         let m = &mut self.cloud.machines[machine];
         m.state = MachineState::Running;
         let (group, ordinal, zone) = (m.group, m.ordinal, m.zone.clone());
-        let mut node = node_of(&self.scenario.node_groups[group], group, &zone);
+        let mut node = self.node_shape(group, &zone);
         node.name = format!("{}-{ordinal}", node.name).into();
-        node.labels = node.labels.with(HOSTNAME_LABEL, &node.name);
+        node.labels = node.labels.with(self.hostname_label.clone(), node.name.clone());
         (node.ready, node.ready_changed, node.created) = (ready, now, now);
         if ready != NodeReady::True {
             // The TaintNodesByCondition admission plugin taints every new node.
             node.taints.push(Taint::new(NOT_READY, TaintEffect::NoSchedule, now));
         }
         let id = self.store.create_node(node);
-        self.cloud.machines[machine].node = Some(id);
+        self.cloud.register(machine, id);
         let period = self.scenario.flags.kubelet.lease_renew_interval;
         let mut stream = self.streams.stream("lease phase", entity(group, ordinal));
         let state = NodeState {
@@ -121,6 +119,13 @@ impl World<'_> {
         };
         self.nodes.insert(id, state);
         id
+    }
+
+    /// What nodes of a group and zone have in common; made once, so that they share its strings.
+    fn node_shape(&mut self, group: usize, zone: &Text) -> Node {
+        let groups = &self.scenario.node_groups;
+        let make = || node_of(&groups[group], group, zone);
+        self.node_shapes.entry((group, zone.clone())).or_insert_with(make).clone()
     }
 
     fn machine_ready(&mut self, machine: MachineId) {
@@ -196,7 +201,7 @@ impl World<'_> {
         self.record_node(node, m.requested, m.group, Some(self.now));
         self.store.remove_node(node);
         self.nodes.remove(node);
-        self.heartbeats_changed();
+        self.heartbeats_changed(node);
     }
 
     /// Hands a node's life to the record.

@@ -6,18 +6,15 @@
 use super::kubelet::Containers;
 use super::world::World;
 use crate::api::autoscaling::MetricSource;
-use crate::api::{DeploymentId, PodId};
-use crate::control::controllers::podautoscaler::{PodMetrics, Sample};
+use crate::api::{DeploymentId, HpaId, PodId};
+use crate::control::controllers::podautoscaler::{Alike, PodMetrics, Sample};
 use crate::units::{SimDuration, SimTime};
 
 impl PodMetrics for World<'_> {
     fn sample(&self, pod: PodId, source: MetricSource) -> Option<Sample> {
-        let window = self.scenario.flags.metrics_server.metric_resolution;
-        let timestamp = self.last_scrape();
-        let state = self.pods.get(pod)?;
+        let (window, timestamp) = (self.window(), self.last_scrape());
         let before = SimTime(timestamp.0.checked_sub(window.0)?);
-        // metrics-server needs two points of a running container.
-        if state.containers != Containers::Running || state.container_started > before {
+        if !self.ran_since(pod, before) {
             return None;
         }
         let milli = match source {
@@ -28,12 +25,30 @@ impl PodMetrics for World<'_> {
         Some(Sample { milli, timestamp, window })
     }
 
+    fn alike(&self, target: DeploymentId, source: MetricSource) -> Option<Alike<'_>> {
+        let workload = *self.workload_of.get(target)?;
+        let (window, timestamp) = (self.window(), self.last_scrape());
+        let except = &self.unlike[workload];
+        let Some(before) = timestamp.0.checked_sub(window.0).map(SimTime) else {
+            return Some(Alike { sample: None, except });
+        };
+        let station = &self.network.stations[workload];
+        let milli = match source {
+            MetricSource::Cpu => {
+                milli_cpu(station.cpu_line(timestamp) - station.cpu_line(before), window)
+            }
+            MetricSource::Memory => station.pod_memory().round() as i64 * 1000,
+            MetricSource::RequestsPerSecond => (station.rate_per_pod() * 1000.0).round() as i64,
+        };
+        Some(Alike { sample: Some(Sample { milli, timestamp, window }), except })
+    }
+
     /// Two scrapes after the last change of rates or containers, all samples stay what they are.
     fn steady_from(&self, target: DeploymentId) -> Option<SimTime> {
         let workload = *self.workload_of.get(target)?;
         let rates = self.network.stations[workload].steady_since();
         let changed = rates.max(self.containers_changed[workload]);
-        let window = self.scenario.flags.metrics_server.metric_resolution;
+        let window = self.window();
         Some(changed.next_on_grid(SimTime::ZERO, window) + window * 2)
     }
 }
@@ -45,14 +60,65 @@ impl World<'_> {
         SimTime(self.now.0 / period * period)
     }
 
+    /// Time between two scrapes.
+    fn window(&self) -> SimDuration {
+        self.scenario.flags.metrics_server.metric_resolution
+    }
+
+    /// Whether a pod's containers have run since `before`: metrics-server needs two points of them.
+    fn ran_since(&self, pod: PodId, before: SimTime) -> bool {
+        self.pods.get(pod).is_some_and(|state| {
+            state.containers == Containers::Running && state.container_started <= before
+        })
+    }
+
     /// Milli-CPU of a pod, mean between two scrapes.
     fn cpu_between(&self, pod: PodId, from: SimTime, to: SimTime, window: SimDuration) -> i64 {
-        let seconds = self.network.cpu_of(pod, to) - self.network.cpu_of(pod, from);
-        (seconds / window.as_secs_f64() * 1000.0).round() as i64
+        // A pod that served all the time used what every such pod did: no rounding of its own.
+        let used = match self.pods.get(pod).and_then(|state| state.workload()) {
+            Some(workload) if self.network.live_since(pod, from) => {
+                let station = &self.network.stations[workload];
+                station.cpu_line(to) - station.cpu_line(from)
+            }
+            _ => self.network.cpu_of(pod, to) - self.network.cpu_of(pod, from),
+        };
+        milli_cpu(used, window)
+    }
+
+    /// A pod's samples may differ from those of its Deployment's other pods for a while.
+    pub(super) fn samples_differ(&mut self, pod: PodId) {
+        if let Some(workload) = self.pods.get(pod).and_then(|state| state.workload()) {
+            self.unlike[workload].insert(pod);
+        }
+    }
+
+    /// A pod is gone, and its samples with it.
+    pub(super) fn forget_samples(&mut self, pod: PodId) {
+        if let Some(workload) = self.pods.get(pod).and_then(|state| state.workload()) {
+            self.unlike[workload].remove(&pod);
+        }
+    }
+
+    /// Finds the pods of an autoscaler's target that by now read what the others do. Until
+    /// something happens to them again they will go on to.
+    pub(super) fn settle_samples(&mut self, hpa: HpaId) {
+        let target = self.store.hpa(hpa).map(|hpa| hpa.target);
+        let workload = target.and_then(|target| self.workload_of.get(target).copied());
+        let before = self.last_scrape().0.checked_sub(self.window().0).map(SimTime);
+        let (Some(workload), Some(before)) = (workload, before) else { return };
+        let mut unlike = std::mem::take(&mut self.unlike[workload]);
+        unlike
+            .retain(|pod| !(self.ran_since(*pod, before) && self.network.live_since(*pod, before)));
+        self.unlike[workload] = unlike;
     }
 
     fn memory_of(&self, pod: PodId) -> Option<i64> {
         let workload = self.pods.get(pod)?.workload()?;
         Some(self.network.stations[workload].pod_memory().round() as i64)
     }
+}
+
+/// Milli-CPU of so many CPU seconds in a window.
+fn milli_cpu(seconds: f64, window: SimDuration) -> i64 {
+    (seconds / window.as_secs_f64() * 1000.0).round() as i64
 }

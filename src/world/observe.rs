@@ -2,12 +2,12 @@
 
 use super::event::Event;
 use super::world::World;
-use crate::api::node::NodeReady;
-use crate::api::pod::PodPhase;
+use crate::api::DeploymentId;
 use crate::record::latency::LatencyHistogram;
 use crate::record::objective::{Target, missed};
 use crate::record::rows::{ClusterSample, WorkloadSample};
 use crate::record::story::Moment;
+use crate::store::PodTally;
 use crate::units::{MilliCpu, SimDuration, SimTime};
 
 /// Levels and times that observation keeps between events.
@@ -25,6 +25,8 @@ pub struct Observed {
     pub draws: u64,
     /// Demand is above capacity at present.
     over_capacity: bool,
+    /// Room for the latencies of one interval, used again and again.
+    latency: LatencyHistogram,
 }
 
 impl World<'_> {
@@ -59,9 +61,9 @@ impl World<'_> {
         &mut self,
         workload: usize,
         interval: SimDuration,
-        level: &Level,
+        level: &PodTally,
     ) -> MilliCpu {
-        let mut latency = LatencyHistogram::default();
+        let mut latency = std::mem::take(&mut self.observed.latency);
         let station = &mut self.network.stations[workload];
         let tally = station.take_interval(self.now, &mut latency);
         let keep = self.scenario.flags.metrics_server.metric_resolution * 4;
@@ -79,9 +81,9 @@ impl World<'_> {
             in_flight: tally.in_flight / seconds,
             latency: latency.quantiles(),
             desired: self.store.deployment(self.deployments[workload]).map_or(0, |d| d.replicas),
-            current: level.current,
+            current: level.unmarked,
             ready: level.ready,
-            pending: level.pending,
+            pending: level.unbound,
             cpu_used,
             cpu_requested: self.cpu_requested[workload],
         };
@@ -94,22 +96,15 @@ impl World<'_> {
             &[row.served.to_bits(), row.failed.to_bits()],
         );
         self.recorder.workload_sample(row);
+        self.observed.latency = latency;
         cpu_used
     }
 
-    fn observe_cluster(&mut self, interval: SimDuration, cpu_used: MilliCpu, levels: &[Level]) {
+    fn observe_cluster(&mut self, interval: SimDuration, cpu_used: MilliCpu, levels: &[PodTally]) {
         let now = self.now;
         let entries = self.network.take_entries(now);
-        let total = |f: fn(&Level) -> u32| levels.iter().map(f).sum::<u32>();
-        let (mut nodes, mut ready, mut allocatable) = (0, 0, MilliCpu::ZERO);
-        for (_, node) in self.store.nodes() {
-            nodes += 1;
-            if node.ready == NodeReady::True {
-                ready += 1;
-                allocatable += node.allocatable.cpu;
-            }
-        }
-        let booting = self.cloud.machines.values().filter(|m| m.node.is_none()).count() as u32;
+        let total = |f: fn(&PodTally) -> u32| levels.iter().map(f).sum::<u32>();
+        let ready = self.store.ready_nodes();
         let seconds = interval.as_secs_f64();
         let busy_watts = self.busy_watts(cpu_used);
         self.ledger.add_busy_energy(busy_watts * seconds / 3600.0);
@@ -121,18 +116,18 @@ impl World<'_> {
             failed: entries.failed,
             capacity_rps: self.network.entry_capacity(),
             latency: entries.latency.quantiles(),
-            nodes,
-            nodes_ready: ready,
-            nodes_booting: booting,
+            nodes: self.store.node_count() as u32,
+            nodes_ready: ready.ready,
+            nodes_booting: self.cloud.booting(),
             nodes_limit: self.node_limit(),
             pods_desired: self.store.deployments().map(|(_, d)| d.replicas).sum(),
             pods: total(|l| l.all),
             pods_ready: total(|l| l.ready),
-            pods_unbound: total(|l| l.pending),
+            pods_unbound: total(|l| l.unbound),
             pods_unschedulable: total(|l| l.unschedulable),
             pods_starting: total(|l| l.starting),
             cpu_requested: self.cpu_requested.iter().copied().sum(),
-            cpu_allocatable: allocatable,
+            cpu_allocatable: ready.allocatable,
             cpu_used,
             cost: self.ledger.cost(now),
             cost_per_hour: self.ledger.cost_per_hour(),
@@ -156,13 +151,8 @@ impl World<'_> {
     }
 
     /// Watts beyond idling that this much CPU takes, on the average machine.
-    fn busy_watts(&self, used: MilliCpu) -> f64 {
-        let (mut spread, mut cores) = (0.0, 0.0);
-        for m in self.cloud.machines.values() {
-            let machine = &self.scenario.node_groups[m.group].machine;
-            spread += machine.peak_watts - machine.idle_watts;
-            cores += machine.capacity.cpu.cores();
-        }
+    fn busy_watts(&mut self, used: MilliCpu) -> f64 {
+        let (spread, cores) = self.cloud.power();
         if cores > 0.0 { used.cores() * spread / cores } else { 0.0 }
     }
 
@@ -175,30 +165,16 @@ impl World<'_> {
         }
     }
 
-    fn workload_levels(&self) -> Vec<Level> {
-        let mut levels = vec![Level::default(); self.deployments.len()];
-        for (id, pod) in self.store.pods() {
-            let Some(workload) = self.pods.get(id).and_then(|state| state.workload()) else {
-                continue;
-            };
-            let level = &mut levels[workload];
-            level.all += 1;
-            if pod.deletion.is_none() {
-                level.current += 1;
+    /// The numbers of each Deployment's pods.
+    fn workload_levels(&self) -> Vec<PodTally> {
+        let of = |id: &DeploymentId| {
+            let mut level = PodTally::default();
+            for set in self.store.replica_sets_of(*id) {
+                level.merge(&self.store.tally_of(*set));
             }
-            match pod.node {
-                None => {
-                    level.pending += 1;
-                    level.unschedulable += u32::from(pod.unschedulable);
-                }
-                Some(_) if pod.ready => level.ready += 1,
-                Some(_) if pod.phase != PodPhase::Running || pod.deletion.is_none() => {
-                    level.starting += 1
-                }
-                Some(_) => {}
-            }
-        }
-        levels
+            level
+        };
+        self.deployments.iter().map(of).collect()
     }
 
     /// The number of pods without a node changed.
@@ -283,15 +259,4 @@ impl World<'_> {
 fn sorted<T: Ord + Copy>(mut pairs: Vec<(u64, T)>) -> Vec<T> {
     pairs.sort_unstable();
     pairs.into_iter().map(|(_, id)| id).collect()
-}
-
-/// Numbers of pods of one Deployment.
-#[derive(Clone, Copy, Debug, Default)]
-struct Level {
-    all: u32,
-    current: u32,
-    ready: u32,
-    pending: u32,
-    unschedulable: u32,
-    starting: u32,
 }

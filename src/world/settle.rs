@@ -11,9 +11,7 @@ use super::schedule::Notice;
 use super::world::World;
 use crate::api::PodId;
 use crate::api::pod::PodPhase;
-use crate::control::controllers::{
-    Action, Outcome, deployment, disruption, endpointslice, replicaset,
-};
+use crate::control::controllers::{Action, Outcome, deployment, disruption, replicaset};
 use crate::control::scheduler::decision::Decision;
 use crate::units::SimTime;
 
@@ -24,12 +22,16 @@ impl World<'_> {
         self.create_replica_sets_and_pods();
         self.place_pods();
         self.write_statuses();
-        // All of this lies in the past: no watcher is told of it.
-        for change in self.store.take_changes() {
-            self.log_change(&change);
-        }
+        self.pass_over_changes();
         for id in self.store.services().map(|(id, _)| id).collect::<Vec<_>>() {
             self.on_proxy(id);
+        }
+    }
+
+    /// All of this lies in the past: no watcher is told of it.
+    fn pass_over_changes(&mut self) {
+        for change in self.store.take_changes() {
+            self.log_change(&change);
         }
     }
 
@@ -47,6 +49,7 @@ impl World<'_> {
             let key = Key::Deployment(id);
             let outcome = deployment::sync(id, &self.store, self.now);
             self.apply_quietly(key, outcome);
+            self.pass_over_changes();
             for set in self.store.replica_sets_of(id).to_vec() {
                 // A sync creates at most a burst; an unchanged number of pods is the end of it.
                 let mut before = usize::MAX;
@@ -54,6 +57,7 @@ impl World<'_> {
                     before = self.store.pods_of(set).len();
                     let outcome = replicaset::sync(set, &self.store, self.now);
                     self.apply_quietly(Key::ReplicaSet(set), outcome);
+                    self.pass_over_changes();
                 }
             }
         }
@@ -97,6 +101,7 @@ impl World<'_> {
                     true
                 });
             }
+            self.pass_over_changes();
         }
     }
 
@@ -137,7 +142,7 @@ impl World<'_> {
             self.apply_quietly(Key::Deployment(id), outcome);
         }
         for id in self.store.services().map(|(id, _)| id).collect::<Vec<_>>() {
-            let outcome = endpointslice::sync(id, &self.store);
+            let outcome = self.sync(Key::EndpointSlice(id));
             self.apply_quietly(Key::EndpointSlice(id), outcome);
         }
         for id in self.store.pdbs().map(|(id, _)| id).collect::<Vec<_>>() {

@@ -4,11 +4,12 @@ use super::controllers::Key;
 use super::world::World;
 use crate::api::{DeploymentId, HpaId, NodeId, PodId};
 use crate::control::controllers::cluster_autoscaler::{ClusterAutoscaler, GroupView, Held};
+use crate::control::controllers::endpointslice::EndpointSlices;
 use crate::control::controllers::node_lifecycle::{Heartbeats, NodeLifecycle};
 use crate::control::controllers::podautoscaler::PodAutoscaler;
 use crate::control::controllers::podgc::PodGc;
 use crate::control::controllers::taint_eviction::TaintEviction;
-use crate::control::controllers::{Outcome, deployment, disruption, endpointslice, replicaset};
+use crate::control::controllers::{Outcome, deployment, disruption, replicaset};
 use crate::record::story::Moment;
 use crate::scenario::model::Scenario;
 use crate::units::SimTime;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 /// The controllers' own memory.
 pub(super) struct Controllers {
+    endpointslice: EndpointSlices,
     podautoscaler: PodAutoscaler,
     node_lifecycle: NodeLifecycle,
     taint_eviction: TaintEviction,
@@ -33,6 +35,7 @@ impl Controllers {
             Arc::new(super::machines::node_of(group, index, zone))
         };
         Controllers {
+            endpointslice: EndpointSlices::default(),
             podautoscaler: PodAutoscaler::new(flags),
             node_lifecycle: NodeLifecycle::new(flags),
             taint_eviction: TaintEviction::default(),
@@ -64,7 +67,9 @@ impl World<'_> {
         match key {
             Key::Deployment(id) => deployment::sync(id, &self.store, now),
             Key::ReplicaSet(id) => replicaset::sync(id, &self.store, now),
-            Key::EndpointSlice(id) => endpointslice::sync(id, &self.store),
+            Key::EndpointSlice(id) => self.with_controllers(|controllers, world| {
+                controllers.endpointslice.sync(id, &world.store)
+            }),
             Key::Disruption(id) => disruption::sync(id, &self.store),
             Key::Hpa(id) => self.sync_hpa(id),
             Key::NodeLifecycle => self.with_controllers(|controllers, world| {
@@ -89,6 +94,7 @@ impl World<'_> {
 
     fn sync_hpa(&mut self, id: HpaId) -> Outcome {
         let now = self.now;
+        self.settle_samples(id);
         let outcome = self.with_controllers(|controllers, world| {
             controllers.podautoscaler.sync(id, &world.store, world, now)
         });
@@ -164,8 +170,21 @@ impl World<'_> {
     }
 
     /// A kubelet has fallen silent or reports again.
-    pub(super) fn heartbeats_changed(&mut self) {
+    pub(super) fn heartbeats_changed(&mut self, node: NodeId) {
+        self.with_controllers(|controllers, _| controllers.node_lifecycle.node_changed(node));
         self.notify(Key::NodeLifecycle);
+    }
+
+    /// A pod came, changed or went: the Services and autoscalers that select it look at it again.
+    pub(super) fn tell_selectors(&mut self, workload: usize, pod: PodId) {
+        self.with_controllers(|controllers, world| {
+            for service in &world.fronted_by[workload] {
+                controllers.endpointslice.pod_changed(*service, pod);
+            }
+            for hpa in &world.counted_by[workload] {
+                controllers.podautoscaler.pod_changed(*hpa, pod);
+            }
+        });
     }
 
     /// Limits of the cluster autoscaler have changed.
@@ -203,13 +222,17 @@ impl World<'_> {
 
     /// A node appeared or changed: its taints may have.
     pub(super) fn tell_of_changed_node(&mut self, node: NodeId) {
-        self.with_controllers(|controllers, _| controllers.taint_eviction.node_changed(node));
+        self.with_controllers(|controllers, _| {
+            controllers.taint_eviction.node_changed(node);
+            controllers.node_lifecycle.node_changed(node);
+        });
     }
 
     /// A node object is gone; these pods were bound to it.
     pub(super) fn tell_of_lost_node(&mut self, node: NodeId, orphans: &[PodId]) {
         self.with_controllers(|controllers, _| {
             controllers.taint_eviction.node_changed(node);
+            controllers.node_lifecycle.node_changed(node);
             controllers.podgc.node_removed(node, orphans);
         });
     }

@@ -97,6 +97,7 @@ impl World<'_> {
     /// Services and budgets whose selectors match a pod; its Deployment's template decides.
     fn notify_selectors(&mut self, id: PodId) {
         let Some(workload) = self.pods.get(id).and_then(|state| state.workload()) else { return };
+        self.tell_selectors(workload, id);
         self.notify_workload(workload);
     }
 
@@ -152,6 +153,7 @@ impl World<'_> {
         }
         self.settle_energy(id, &pod);
         self.network.remove_pod(self.now, id);
+        self.forget_samples(id);
         self.record_pod(id, &pod, Some(self.now));
         self.recorder.totals.pods_gone += 1;
         self.pods.remove(id);
@@ -177,7 +179,7 @@ impl World<'_> {
             gone,
             phase: pod.phase.as_str(),
             restarts: pod.restarts,
-            end_reason: if gone.is_some() { state.end_reason } else { "" },
+            end_reason: if gone.is_some() { state.end_reason() } else { "" },
         };
         self.recorder.pod(&row);
     }
@@ -204,8 +206,15 @@ impl World<'_> {
     pub(super) fn on_proxy(&mut self, id: crate::api::ServiceId) {
         let Some(index) = self.service_index.get(id).copied() else { return };
         self.proxy_planned[index] = false;
-        let Some(service) = self.store.service(id) else { return };
-        self.network.route(self.now, index, &service.endpoints);
+        let mut changed = std::mem::take(&mut self.to_route[index]);
+        changed.sort_unstable();
+        changed.dedup();
+        for pod in &changed {
+            let service = self.store.service(id);
+            let routed = service.is_some_and(|s| s.endpoints.binary_search(pod).is_ok());
+            self.network.route(self.now, index, *pod, routed);
+            self.samples_differ(*pod);
+        }
         self.traffic_changed = true;
     }
 }

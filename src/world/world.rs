@@ -13,6 +13,7 @@ use super::ledger::Ledger;
 use super::schedule::SchedulerDriver;
 use super::syncs::Controllers;
 use super::traffic::network::Network;
+use crate::api::node::{HOSTNAME_LABEL, Node};
 use crate::api::pod::Pod;
 use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ReplicaSetId, ServiceId, Text};
 use crate::check::{Checks, Violation};
@@ -28,6 +29,7 @@ use crate::sim::sample::Distribution;
 use crate::store::{Change, Store};
 use crate::units::{MilliCpu, SimDuration, SimTime};
 use slotmap::SecondaryMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that is simulated in one run.
 pub struct World<'a> {
@@ -43,7 +45,8 @@ pub struct World<'a> {
 
     // Control plane.
     pub(super) queues: WorkQueues,
-    pub(super) controllers: Option<Controllers>,
+    /// Boxed, since they are lent out for every change.
+    pub(super) controllers: Option<Box<Controllers>>,
     pub(super) scheduler: SchedulerDriver,
     /// Which ReplicaSets may still publish that they created a pod.
     pub(super) creations_told: SecondaryMap<ReplicaSetId, TokenBucket>,
@@ -52,11 +55,16 @@ pub struct World<'a> {
     pub(super) cloud: Cloud,
     pub(super) ledger: Ledger,
     pub(super) nodes: SecondaryMap<NodeId, NodeState>,
+    /// What nodes of one group and zone have in common.
+    pub(super) node_shapes: BTreeMap<(usize, Text), Node>,
+    pub(super) hostname_label: Text,
     pub(super) pods: SecondaryMap<PodId, PodState>,
     pub(super) images: Vec<ImageId>,
     pub(super) registry_factor: f64,
     /// When a container of each Deployment last started or ended.
     pub(super) containers_changed: Vec<SimTime>,
+    /// Pods of each Deployment whose samples may differ from the others'.
+    pub(super) unlike: Vec<BTreeSet<PodId>>,
     pub(super) crash_loops: Vec<Option<SimDuration>>,
     pub(super) name_shift: u64,
     /// Sum of the bills of recorded nodes: the other side of the ledger.
@@ -68,6 +76,8 @@ pub struct World<'a> {
     pub(super) station_planned: SimTime,
     pub(super) noise: Vec<crate::sim::rng::Stream>,
     pub(super) proxy_planned: Vec<bool>,
+    /// Endpoints of each Service that changed since kube-proxies last looked.
+    pub(super) to_route: Vec<Vec<PodId>>,
 
     // Who belongs to whom, by index in the scenario.
     pub(super) workload_of: SecondaryMap<DeploymentId, usize>,
@@ -76,6 +86,8 @@ pub struct World<'a> {
     pub(super) fronted_by: Vec<Vec<ServiceId>>,
     pub(super) guarded_by: Vec<Vec<PdbId>>,
     pub(super) scaled_by: Vec<Vec<HpaId>>,
+    /// Autoscalers that count a Deployment's pods: their targets' selectors match them.
+    pub(super) counted_by: Vec<Vec<HpaId>>,
 
     // Levels kept for the record.
     pub(super) cpu_requested: Vec<MilliCpu>,
@@ -112,16 +124,19 @@ impl<'a> World<'a> {
                 &scenario.flags.controller_manager,
                 &scenario.flags.cluster_autoscaler.clone().unwrap_or_default(),
             ),
-            controllers: Some(Controllers::new(scenario)),
+            controllers: Some(Box::new(Controllers::new(scenario))),
             scheduler: SchedulerDriver::new(&scenario.flags.scheduler),
             creations_told: SecondaryMap::new(),
             cloud: Cloud::new(&scenario.node_groups, &scenario.flags.cloud),
             ledger: Ledger::default(),
             nodes: SecondaryMap::new(),
+            node_shapes: BTreeMap::new(),
+            hostname_label: HOSTNAME_LABEL.into(),
             pods: SecondaryMap::new(),
             images: parts.images,
             registry_factor: 1.0,
             containers_changed: vec![SimTime::ZERO; n],
+            unlike: vec![BTreeSet::new(); n],
             crash_loops: vec![None; n],
             name_shift,
             billed: 0.0,
@@ -130,12 +145,14 @@ impl<'a> World<'a> {
             station_planned: SimTime::NEVER,
             noise: parts.noise,
             proxy_planned: vec![false; scenario.objects.services.len()],
+            to_route: vec![Vec::new(); scenario.objects.services.len()],
             workload_of: SecondaryMap::new(),
             deployments: Vec::new(),
             service_index: SecondaryMap::new(),
             fronted_by: vec![Vec::new(); n],
             guarded_by: vec![Vec::new(); n],
             scaled_by: vec![Vec::new(); n],
+            counted_by: vec![Vec::new(); n],
             cpu_requested: vec![MilliCpu::ZERO; n],
             observed: super::observe::Observed::default(),
             told: Vec::new(),
@@ -211,6 +228,7 @@ impl<'a> World<'a> {
     pub(super) fn containers_change(&mut self, pod: PodId) {
         if let Some(workload) = self.pods.get(pod).and_then(|state| state.workload()) {
             self.containers_changed[workload] = self.now;
+            self.unlike[workload].insert(pod);
         }
     }
 

@@ -101,8 +101,10 @@ pub enum Action {
     Endpoints {
         /// The Service.
         service: ServiceId,
-        /// Ready endpoints, sorted.
-        endpoints: Vec<PodId>,
+        /// Pods that are ready endpoints from now on, sorted.
+        comes: Vec<PodId>,
+        /// Pods that no longer are, sorted.
+        goes: Vec<PodId>,
     },
     /// Write a budget's status.
     PdbStatus {

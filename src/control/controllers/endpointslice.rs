@@ -3,8 +3,9 @@
 //! Source: kubernetes `pkg/controller/endpointslice/endpointslice_controller.go`, endpointslice
 //! `reconciler.go` and `utils.go` (`podToEndpoint`), v1.37, and recordings. Slices of 100 endpoints
 //! and terminating endpoints are not told apart: a Service has one sorted list of the pods whose
-//! condition `ready` is true. The store finds a selector's pods by their label set, so a sync costs
-//! what the Service has, not what the cluster has.
+//! condition `ready` is true. The first sync of a Service looks at all pods that it selects; later
+//! ones look only at those that the controller was told of, so a sync costs what changed. The check
+//! of the endpoints recounts them from outside.
 
 use super::action::{Action, Outcome};
 use crate::api::pod::Pod;
@@ -12,22 +13,52 @@ use crate::api::service::Service;
 use crate::api::{PodId, ServiceId};
 use crate::store::Store;
 use crate::units::SimTime;
+use slotmap::SecondaryMap;
 
-/// Syncs one Service.
-pub fn sync(id: ServiceId, store: &Store) -> Outcome {
-    let mut outcome = Outcome::idle();
-    let Some(service) = store.service(id) else { return outcome };
-    let Some(selector) = &service.selector else { return outcome };
-    let mut endpoints: Vec<PodId> = store
-        .pods_matching(&service.namespace, selector)
-        .filter(|(_, pod)| is_ready(pod, service))
-        .map(|(id, _)| id)
-        .collect();
-    endpoints.sort_unstable();
-    if endpoints != service.endpoints {
-        outcome.then(Action::Endpoints { service: id, endpoints });
+/// The controller's memory: the pods of each Service that changed since its last sync. A Service
+/// that has not been synced is not in it.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointSlices {
+    changed: SecondaryMap<ServiceId, Vec<PodId>>,
+}
+
+impl EndpointSlices {
+    /// Tells of a pod whose labels the Service selects: it came, changed or went.
+    pub fn pod_changed(&mut self, service: ServiceId, pod: PodId) {
+        if let Some(changed) = self.changed.get_mut(service) {
+            changed.push(pod);
+        }
     }
-    outcome
+
+    /// Syncs one Service.
+    pub fn sync(&mut self, id: ServiceId, store: &Store) -> Outcome {
+        let mut outcome = Outcome::idle();
+        let Some(service) = store.service(id) else { return outcome };
+        let Some(selector) = &service.selector else { return outcome };
+        let mut asked = match self.changed.insert(id, Vec::new()) {
+            Some(changed) => changed,
+            None => {
+                let selected = store.pods_matching(&service.namespace, selector);
+                selected.map(|(id, _)| id).chain(service.endpoints.iter().copied()).collect()
+            }
+        };
+        asked.sort_unstable();
+        asked.dedup();
+        let (mut comes, mut goes) = (Vec::new(), Vec::new());
+        for pod in asked {
+            let is = store.pod(pod).is_some_and(|pod| is_ready(pod, service));
+            let was = service.endpoints.binary_search(&pod).is_ok();
+            match (was, is) {
+                (false, true) => comes.push(pod),
+                (true, false) => goes.push(pod),
+                _ => {}
+            }
+        }
+        if !comes.is_empty() || !goes.is_empty() {
+            outcome.then(Action::Endpoints { service: id, comes, goes });
+        }
+        outcome
+    }
 }
 
 /// Whether a pod is an endpoint with condition `ready`: bound, with an address, not ended, ready
@@ -44,6 +75,7 @@ mod tests {
     use crate::api::labels::{Labels, Selector};
     use crate::api::pod::PodPhase;
     use crate::control::controllers::testing::Bench;
+    use proptest::prelude::*;
 
     fn service(bench: &mut Bench, namespace: &str, publish_not_ready: bool) -> ServiceId {
         bench.store.create_service(Service {
@@ -110,7 +142,7 @@ mod tests {
             let publishing = service(&mut bench, "default", true);
             change(&mut bench, pod);
             for id in [plain, publishing] {
-                let outcome = sync(id, &bench.store);
+                let outcome = EndpointSlices::default().sync(id, &bench.store);
                 bench.apply(&outcome);
             }
             let has = |id| bench.store.service(id).unwrap().endpoints.contains(&pod);
@@ -129,11 +161,58 @@ mod tests {
         let here = service(&mut bench, "default", false);
         let elsewhere = service(&mut bench, "other", false);
         for id in [here, elsewhere] {
-            let outcome = sync(id, &bench.store);
+            let outcome = EndpointSlices::default().sync(id, &bench.store);
             bench.apply(&outcome);
         }
         assert_eq!(bench.store.service(here).unwrap().endpoints, [mine]);
         assert!(bench.store.service(elsewhere).unwrap().endpoints.is_empty());
-        assert!(sync(here, &bench.store).batches.is_empty(), "nothing changed, nothing is written");
+        assert!(
+            EndpointSlices::default().sync(here, &bench.store).batches.is_empty(),
+            "nothing changed, nothing is written"
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 200,
+            rng_seed: proptest::test_runner::RngSeed::Fixed(1),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn looking_at_what_changed_finds_what_looking_at_all_does(
+            steps in proptest::collection::vec((0u8..6, 0usize..8, any::<bool>()), 1..60)
+        ) {
+            let mut bench = Bench::new();
+            let node = bench.node("n", "a");
+            let set = bench.replica_set("web", 0);
+            let mut pods: Vec<PodId> = (0..4).map(|_| bench.ready_pod(set, node)).collect();
+            let id = service(&mut bench, "default", false);
+            let mut controller = EndpointSlices::default();
+            for (what, which, syncs) in steps {
+                let pod = pods[which % pods.len()];
+                let now = bench.now;
+                let mut touched = pod;
+                match what {
+                    0 => bench.store.set_pod_ready(pod, false, now),
+                    1 if bench.store.pod(pod).is_some_and(|p| p.node.is_some()) => {
+                        bench.store.set_pod_ready(pod, true, now);
+                    }
+                    2 => _ = bench.store.mark_pod_deleted(pod, now),
+                    3 => _ = bench.store.remove_pod(pod),
+                    4 => touched = bench.ready_pod(set, node),
+                    _ => touched = bench.pod(set),
+                }
+                pods.push(touched);
+                controller.pod_changed(id, touched);
+                if syncs {
+                    let outcome = controller.sync(id, &bench.store);
+                    bench.apply(&outcome);
+                    let all = EndpointSlices::default().sync(id, &bench.store);
+                    prop_assert!(all.batches.is_empty(), "{:?} is left", all.batches);
+                }
+            }
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The replicaset controller: as many active pods as wanted.
 //!
 //! Source: kubernetes `pkg/controller/replicaset/replica_set.go`, `controller_utils.go`
-//! (`ActivePodsWithRanks`), v1.37, and recordings. One pass over the set's pods per sync; only
-//! a deletion that has to choose ranks them. Adoption and release are not modelled: nothing here
+//! (`ActivePodsWithRanks`), v1.37, and recordings. The store keeps the numbers; only
+//! `minReadySeconds` and a deletion look at the pods themselves. Adoption and release are not modelled: nothing here
 //! relabels pods.
 
 use super::action::{About, Action, Outcome};
@@ -22,12 +22,12 @@ const BURST: usize = 500;
 pub fn sync(id: ReplicaSetId, store: &Store, now: SimTime) -> Outcome {
     let mut outcome = Outcome::idle();
     let Some(set) = store.replica_set(id) else { return outcome };
-    let (active, status) = count(id, set, store, now, &mut outcome);
-    let wanted = set.replicas as usize;
-    if active.len() < wanted {
-        create(id, (wanted - active.len()).min(BURST), &mut outcome);
-    } else if active.len() > wanted {
-        delete(id, set, store, active, now, &mut outcome);
+    let status = count(id, set, store, now, &mut outcome);
+    let (active, wanted) = (status.replicas as usize, set.replicas as usize);
+    if active < wanted {
+        create(id, (wanted - active).min(BURST), &mut outcome);
+    } else if active > wanted {
+        delete(id, set, store, now, &mut outcome);
     }
     if status != set.status {
         outcome.then(Action::ReplicaSetStatus { set: id, status });
@@ -35,41 +35,41 @@ pub fn sync(id: ReplicaSetId, store: &Store, now: SimTime) -> Outcome {
     outcome
 }
 
-/// The active pods and the status they make; asks to be woken when the next pod is available.
-fn count<'a>(
+/// The status that the pods make; asks to be woken when the next pod is available.
+fn count(
     id: ReplicaSetId,
     set: &ReplicaSet,
-    store: &'a Store,
+    store: &Store,
     now: SimTime,
     outcome: &mut Outcome,
-) -> (Vec<(PodId, &'a Pod)>, WorkloadStatus) {
-    let mut active = Vec::new();
-    let mut status =
-        WorkloadStatus { observed_generation: set.generation, ..WorkloadStatus::default() };
-    for pod_id in store.pods_of(id) {
-        let Some(pod) = store.pod(*pod_id) else { continue };
-        if pod.phase.is_terminal() {
-            continue;
-        }
-        if pod.deletion.is_some() {
-            status.terminating += 1;
-            continue;
-        }
-        active.push((*pod_id, pod));
-        status.replicas += 1;
-        if !pod.ready {
-            continue;
-        }
-        status.ready += 1;
+) -> WorkloadStatus {
+    let tally = store.tally_of(id);
+    let mut status = WorkloadStatus {
+        observed_generation: set.generation,
+        replicas: tally.active,
+        ready: tally.active_ready,
+        available: tally.active_ready,
+        terminating: tally.terminating,
+        ..WorkloadStatus::default()
+    };
+    if set.min_ready.0 == 0 {
+        return status;
+    }
+    for (_, pod) in active_pods(id, store).filter(|(_, pod)| pod.ready) {
         // Counted from the whole second that the API keeps, so up to a second early.
         let available = SimTime::from_secs(pod.ready_changed.whole_secs()) + set.min_ready;
-        if available <= now || set.min_ready.0 == 0 {
-            status.available += 1;
-        } else {
+        if available > now {
+            status.available -= 1;
             outcome.wake(available);
         }
     }
-    (active, status)
+    status
+}
+
+/// A set's pods that count, oldest first.
+fn active_pods(id: ReplicaSetId, store: &Store) -> impl Iterator<Item = (PodId, &Pod)> {
+    let pods = store.pods_of(id).iter().filter_map(|id| Some((*id, store.pod(*id)?)));
+    pods.filter(|(_, pod)| pod.is_active())
 }
 
 /// Slow start: 1, 2, 4, ... creations side by side (`slowStartBatch`).
@@ -84,14 +84,8 @@ fn create(id: ReplicaSetId, mut count: usize, outcome: &mut Outcome) {
 }
 
 /// Deletes the surplus side by side, least useful pods first.
-fn delete(
-    id: ReplicaSetId,
-    set: &ReplicaSet,
-    store: &Store,
-    mut active: Vec<(PodId, &Pod)>,
-    now: SimTime,
-    outcome: &mut Outcome,
-) {
+fn delete(id: ReplicaSetId, set: &ReplicaSet, store: &Store, now: SimTime, outcome: &mut Outcome) {
+    let mut active: Vec<(PodId, &Pod)> = active_pods(id, store).collect();
     let surplus = (active.len() - set.replicas as usize).min(BURST);
     if surplus < active.len() {
         let siblings = active_per_node(id, set, store);

@@ -197,8 +197,8 @@ impl Bench {
             Action::HpaStatus { hpa, current, desired } => {
                 self.store.set_hpa_status(hpa, current, desired);
             }
-            Action::Endpoints { service, endpoints } => {
-                self.store.set_endpoints(service, endpoints);
+            Action::Endpoints { service, comes, goes } => {
+                self.store.change_endpoints(service, &comes, &goes);
             }
             Action::PdbStatus { pdb, status } => self.store.update_pdb(pdb, |p| {
                 [p.disruptions_allowed, p.current_healthy, p.desired_healthy, p.expected_pods] =

@@ -71,15 +71,16 @@ impl PodState {
     /// twice the longest wait begins anew (kuberuntime_manager.go `doBackOff`, client-go
     /// `flowcontrol.Backoff`, v1.37).
     fn restart_wait(&mut self, now: SimTime, kubelet: &KubeletFlags) -> SimDuration {
-        let expired = now.since(self.back_off_raised) > kubelet.crash_loop_max * 2;
-        if self.back_off == SimDuration::ZERO || expired {
-            self.back_off = kubelet.crash_loop_initial;
-            self.back_off_raised = now;
+        let trouble = self.trouble.get_or_insert_default();
+        let expired = now.since(trouble.back_off_raised) > kubelet.crash_loop_max * 2;
+        if trouble.back_off == SimDuration::ZERO || expired {
+            trouble.back_off = kubelet.crash_loop_initial;
+            trouble.back_off_raised = now;
             return SimDuration::ZERO;
         }
-        let wait = self.back_off;
-        self.back_off = (self.back_off * 2).min(kubelet.crash_loop_max);
-        self.back_off_raised = now + wait;
+        let wait = trouble.back_off;
+        trouble.back_off = (trouble.back_off * 2).min(kubelet.crash_loop_max);
+        trouble.back_off_raised = now + wait;
         wait
     }
 }

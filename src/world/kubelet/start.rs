@@ -195,6 +195,7 @@ impl World<'_> {
             }
         }
         self.network.set_alive(now, pod, true);
+        self.samples_differ(pod);
         self.traffic_changed = true;
         self.store.set_pod_ready(pod, true, now);
     }

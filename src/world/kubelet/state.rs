@@ -30,16 +30,23 @@ pub struct PodState {
     pub first_running: SimTime,
     /// First Ready.
     pub first_ready: SimTime,
+    /// The image pull that it waits for.
+    pub pull: Option<Box<Pull>>,
+    /// Its troubles, once it has any: most pods never do, and there are many pods.
+    pub trouble: Option<Box<Trouble>>,
+}
+
+/// What befalls a pod that does not just run.
+#[derive(Clone, Debug, Default)]
+pub struct Trouble {
     /// CrashLoopBackOff: the wait before the next restart but one; zero before the first crash.
     pub back_off: SimDuration,
     /// When that wait was last raised.
     pub back_off_raised: SimTime,
     /// Grace period given with the deletion instead of the pod's own.
     pub grace: Option<SimDuration>,
-    /// Why it goes, for its record.
+    /// Why it goes, for its record; empty while it does not.
     pub end_reason: &'static str,
-    /// The image pull that it waits for.
-    pub pull: Option<Box<Pull>>,
 }
 
 /// An image pull as the pod sees it that waits for it.
@@ -61,12 +68,14 @@ impl PodState {
             container_started: SimTime::NEVER,
             first_running: SimTime::NEVER,
             first_ready: SimTime::NEVER,
-            back_off: SimDuration::ZERO,
-            back_off_raised: SimTime::ZERO,
-            grace: None,
-            end_reason: "",
             pull: None,
+            trouble: None,
         }
+    }
+
+    /// Why it goes; empty while it does not.
+    pub fn end_reason(&self) -> &'static str {
+        self.trouble.as_ref().map_or("", |trouble| trouble.end_reason)
     }
 
     /// Index of its Deployment.

@@ -15,7 +15,8 @@ impl World<'_> {
         let now = self.now;
         let Some(p) = self.store.pod(pod) else { return };
         let Some(state) = self.pods.get_mut(pod) else { return };
-        let grace = state.grace.unwrap_or(p.spec.termination_grace);
+        let grace = state.trouble.as_ref().and_then(|trouble| trouble.grace);
+        let grace = grace.unwrap_or(p.spec.termination_grace);
         let running = state.containers == Containers::Running;
         // Whatever its life had planned is off; the end is what comes.
         state.incarnation += 1;
@@ -73,7 +74,7 @@ impl World<'_> {
             self.network.set_alive(now, pod, false);
         }
         self.traffic_changed = true;
-        self.heartbeats_changed();
+        self.heartbeats_changed(node);
     }
 
     /// A machine is back with an empty memory and a full disk: its kubelet finishes what was marked
@@ -104,7 +105,7 @@ impl World<'_> {
             self.plan_pod(now, pod, PodStep::Seen);
         }
         self.node_reports_ready(node);
-        self.heartbeats_changed();
+        self.heartbeats_changed(node);
     }
 
     /// When the kubelet of a node last renewed its lease, up to `now`: computed, not ticked

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 struct Front {
     /// Pods that kube-proxies route to, sorted.
     routed: Vec<PodId>,
-    /// How many of them belong to each station.
+    /// How many of them belong to each station; in the stations' order.
     per_station: Vec<(usize, u32)>,
     /// The station that takes the blame when nothing is routed.
     primary: Option<usize>,
@@ -30,18 +30,46 @@ struct Front {
     latency: f64,
 }
 
+impl Front {
+    /// One pod more of a station, or one less.
+    fn count(&mut self, station: usize, comes: bool) {
+        match (self.per_station.binary_search_by_key(&station, |(s, _)| *s), comes) {
+            (Ok(at), true) => self.per_station[at].1 += 1,
+            (Err(at), true) => self.per_station.insert(at, (station, 1)),
+            (Ok(at), false) => {
+                self.per_station[at].1 -= 1;
+                self.per_station.retain(|(_, n)| *n > 0);
+            }
+            (Err(_), false) => {}
+        }
+    }
+}
+
 /// One pod in the network.
 #[derive(Clone, Copy, Debug)]
 struct Endpoint {
-    station: usize,
+    station: u32,
     /// How many Services route to it.
     fronts: u16,
     /// Whether its containers answer.
     alive: bool,
+    /// Whether it is both, and so serves.
+    live: bool,
     /// CPU seconds it had used in requests before it last became live.
     cpu_before: f64,
-    /// The station's line at that moment; `None` while it is not live.
-    joined: Option<f64>,
+    /// The station's line at that moment, while it is live.
+    joined: f64,
+}
+
+impl Endpoint {
+    fn new(station: usize) -> Endpoint {
+        let station = station as u32;
+        Endpoint { station, fronts: 0, alive: false, live: false, cpu_before: 0.0, joined: 0.0 }
+    }
+
+    fn station(&self) -> usize {
+        self.station as usize
+    }
 }
 
 /// Sums of entry requests over a sample interval.
@@ -68,9 +96,9 @@ pub struct Network {
     /// Services, callers before callees.
     order: Vec<usize>,
     endpoints: SecondaryMap<PodId, Endpoint>,
-    /// Pods that are gone while somebody still routes to them. Apart from the others: a new pod may
-    /// have the place of an old one there.
-    departed: BTreeMap<PodId, Endpoint>,
+    /// Pods that are gone for good while somebody still routes to them: their stations, and how many
+    /// Services do. A new pod may have taken their place among the endpoints.
+    ghosts: BTreeMap<PodId, (usize, u16)>,
     live: Vec<u32>,
     dead: Vec<u32>,
     /// Live pods that died since the last settling, per station.
@@ -103,7 +131,7 @@ impl Network {
             fronts: primaries.iter().map(front).collect(),
             calls,
             endpoints: SecondaryMap::new(),
-            departed: BTreeMap::new(),
+            ghosts: BTreeMap::new(),
             live: vec![0; n],
             dead: vec![0; n],
             lost: vec![0; n],
@@ -114,8 +142,7 @@ impl Network {
 
     /// A pod has been created for a station; it is neither routed to nor alive.
     pub fn add_pod(&mut self, pod: PodId, station: usize) {
-        let endpoint = Endpoint { station, fronts: 0, alive: false, cpu_before: 0.0, joined: None };
-        self.endpoints.insert(pod, endpoint);
+        self.endpoints.insert(pod, Endpoint::new(station));
     }
 
     /// A pod's containers begin or cease to answer. Rates follow with the next settling.
@@ -128,39 +155,50 @@ impl Network {
         self.endpoints.get(pod).is_some_and(|endpoint| endpoint.alive)
     }
 
-    /// Forgets a pod that is gone.
+    /// Forgets a pod that is gone; requests that are still routed to it fail.
     pub fn remove_pod(&mut self, now: SimTime, pod: PodId) {
         self.set_alive(now, pod, false);
-        // It stays known, as a dead endpoint, while a Service still routes to it.
-        if let Some(endpoint) = self.endpoints.remove(pod).filter(|e| e.fronts > 0) {
-            self.departed.insert(pod, endpoint);
+        let Some(endpoint) = self.endpoints.remove(pod) else { return };
+        if endpoint.fronts > 0 {
+            self.ghosts.insert(pod, (endpoint.station(), endpoint.fronts));
         }
     }
 
-    /// kube-proxies now route a Service to exactly these pods (sorted).
-    pub fn route(&mut self, now: SimTime, service: usize, pods: &[PodId]) {
-        let old = std::mem::replace(&mut self.fronts[service].routed, pods.to_vec());
-        for pod in old.iter().filter(|pod| pods.binary_search(pod).is_err()) {
-            self.change(now, *pod, |endpoint| endpoint.fronts -= 1);
-            if self.departed.get(pod).is_some_and(|e| e.fronts == 0) {
-                self.departed.remove(pod);
-            }
+    /// kube-proxies now route a Service to a pod, or no longer do. A pod that is gone already is
+    /// not routed to.
+    pub fn route(&mut self, now: SimTime, service: usize, pod: PodId, routed: bool) {
+        let station = match self.endpoints.get(pod) {
+            Some(endpoint) => endpoint.station(),
+            None if routed => return,
+            None => match self.ghosts.get(&pod) {
+                Some((station, _)) => *station,
+                None => return,
+            },
+        };
+        let front = &mut self.fronts[service];
+        match (front.routed.binary_search(&pod), routed) {
+            (Err(at), true) => front.routed.insert(at, pod),
+            (Ok(at), false) => _ = front.routed.remove(at),
+            _ => return,
         }
-        for pod in pods.iter().filter(|pod| old.binary_search(pod).is_err()) {
-            self.change(now, *pod, |endpoint| endpoint.fronts += 1);
+        front.count(station, routed);
+        if self.endpoints.contains_key(pod) {
+            self.change(now, pod, |endpoint| {
+                endpoint.fronts = if routed { endpoint.fronts + 1 } else { endpoint.fronts - 1 };
+            });
+        } else {
+            self.unroute_ghost(pod, station);
         }
-        let mut counts: Vec<(usize, u32)> = Vec::new();
-        for endpoint in pods.iter().filter_map(|pod| self.endpoint(*pod)) {
-            match counts.iter_mut().find(|(station, _)| *station == endpoint.station) {
-                Some((_, n)) => *n += 1,
-                None => counts.push((endpoint.station, 1)),
-            }
-        }
-        self.fronts[service].per_station = counts;
     }
 
-    fn endpoint(&self, pod: PodId) -> Option<&Endpoint> {
-        self.endpoints.get(pod).or_else(|| self.departed.get(&pod))
+    /// One Service less routes to a pod that is gone.
+    fn unroute_ghost(&mut self, pod: PodId, station: usize) {
+        let Some((_, fronts)) = self.ghosts.get_mut(&pod) else { return };
+        *fronts -= 1;
+        if *fronts == 0 {
+            self.ghosts.remove(&pod);
+            self.dead[station] -= 1;
+        }
     }
 
     /// Recounts what is routed to: the first station whose running counts are not the same, with
@@ -170,9 +208,12 @@ impl Network {
         routed.sort_unstable();
         routed.dedup();
         let mut counts = vec![(0, 0); self.stations.len()];
-        for endpoint in routed.iter().filter_map(|pod| self.endpoint(*pod)) {
-            let (live, dead) = &mut counts[endpoint.station];
-            *(if endpoint.alive { live } else { dead }) += 1;
+        for pod in routed {
+            let known = self.endpoints.get(pod).map(|e| (e.station(), e.alive));
+            let gone = || self.ghosts.get(&pod).map(|(station, _)| (*station, false));
+            let Some((station, alive)) = known.or_else(gone) else { continue };
+            let (live, dead) = &mut counts[station];
+            *(if alive { live } else { dead }) += 1;
         }
         let kept = self.live.iter().copied().zip(self.dead.iter().copied());
         let mut pairs = kept.zip(counts).enumerate();
@@ -182,27 +223,28 @@ impl Network {
 
     /// Applies `f` to an endpoint and keeps the counts and the pod's CPU account true.
     fn change(&mut self, now: SimTime, pod: PodId, f: impl FnOnce(&mut Endpoint)) {
-        let known = self.endpoints.get_mut(pod).or_else(|| self.departed.get_mut(&pod));
-        let Some(endpoint) = known else { return };
+        let Some(endpoint) = self.endpoints.get_mut(pod) else { return };
         let class = |e: &Endpoint| (e.fronts > 0, e.fronts > 0 && e.alive);
         let before = class(endpoint);
         f(endpoint);
         let after = class(endpoint);
-        let station = endpoint.station;
+        let station = endpoint.station();
         if before == after {
             return;
         }
         match (before.1, after.1) {
             (true, false) => {
                 let line = self.stations[station].cpu_line(now);
-                endpoint.cpu_before += line - endpoint.joined.take().unwrap_or(line);
+                endpoint.cpu_before += line - endpoint.joined;
+                endpoint.live = false;
                 self.live[station] -= 1;
                 if !endpoint.alive {
                     self.lost[station] += 1;
                 }
             }
             (false, true) => {
-                endpoint.joined = Some(self.stations[station].cpu_line(now));
+                endpoint.joined = self.stations[station].cpu_line(now);
+                endpoint.live = true;
                 self.live[station] += 1;
             }
             _ => {}
@@ -372,19 +414,26 @@ impl Network {
     /// CPU seconds that a pod has used in requests, up to `t` in the recent past.
     pub fn cpu_of(&self, pod: PodId, t: SimTime) -> f64 {
         let Some(endpoint) = self.endpoints.get(pod) else { return 0.0 };
-        let since = endpoint
-            .joined
-            .map_or(0.0, |joined| (self.stations[endpoint.station].cpu_line(t) - joined).max(0.0));
+        let since = if endpoint.live {
+            (self.stations[endpoint.station()].cpu_line(t) - endpoint.joined).max(0.0)
+        } else {
+            0.0
+        };
         endpoint.cpu_before + since
+    }
+
+    /// Whether a pod has been live in the network since `t`, so that since then it has used as much
+    /// as any other such pod of its station.
+    pub fn live_since(&self, pod: PodId, t: SimTime) -> bool {
+        self.endpoints.get(pod).is_some_and(|endpoint| {
+            endpoint.live && endpoint.joined <= self.stations[endpoint.station()].cpu_line(t)
+        })
     }
 
     /// Requests a second that a pod serves.
     pub fn rate_of(&self, pod: PodId) -> f64 {
         match self.endpoints.get(pod) {
-            Some(endpoint) if endpoint.joined.is_some() => {
-                let station = &self.stations[endpoint.station];
-                station.rates().served / f64::from(station.endpoints().0.max(1))
-            }
+            Some(endpoint) if endpoint.live => self.stations[endpoint.station()].rate_per_pod(),
             _ => 0.0,
         }
     }
@@ -447,50 +496,53 @@ mod tests {
     use super::*;
     use slotmap::SlotMap;
 
-    fn network() -> Network {
-        let pod = PodModel {
+    /// Pods with one server of 10 ms.
+    fn pod() -> PodModel {
+        PodModel {
             demand: 0.01,
             service: 0.01,
             servers: 1,
             rate: 100.0,
-            wait_max: 1.0,
+            wait_max: 0.5,
             idle_cores: 0.0,
             memory: (0.0, 0.0),
             memory_limit: None,
-        };
-        Network::new(vec![pod], vec![Some(0)], vec![Vec::new()])
+        }
     }
 
     #[test]
-    fn a_pod_that_is_gone_takes_its_share_until_nobody_routes_to_it() {
-        let mut pods: SlotMap<PodId, ()> = SlotMap::with_key();
-        let mut network = network();
-        let at = SimTime::from_secs;
-        let (old, other) = (pods.insert(()), pods.insert(()));
-        for pod in [old, other] {
-            network.add_pod(pod, 0);
-            network.set_alive(at(1), pod, true);
-        }
+    fn a_pod_that_went_counts_as_dead_until_nobody_routes_to_it() {
+        let s = SimTime::from_secs;
+        let mut ids: SlotMap<PodId, ()> = SlotMap::with_key();
+        let mut network = Network::new(vec![pod()], vec![Some(0), Some(0)], vec![Vec::new()]);
         network.set_external(0, 10.0);
-        network.route(at(1), 0, &[old, other]);
-        network.settle(at(1));
+        let join = |network: &mut Network, id: PodId, now: SimTime| {
+            network.add_pod(id, 0);
+            network.set_alive(now, id, true);
+            network.route(now, 0, id, true);
+            network.route(now, 1, id, true);
+        };
+        let (a, b) = (ids.insert(()), ids.insert(()));
+        join(&mut network, a, s(0));
+        join(&mut network, b, s(0));
+        network.settle(s(0));
         assert_eq!(network.stations[0].endpoints(), (2, 0));
-
-        pods.remove(old);
-        network.remove_pod(at(2), old);
-        // The next pod gets the old one's place in the store.
-        let new = pods.insert(());
-        network.add_pod(new, 0);
-        network.set_alive(at(2), new, true);
-        network.settle(at(2));
-        assert_eq!(network.stations[0].endpoints(), (1, 1), "half of the requests fail");
-        assert_eq!(network.miscounted(), None);
-
-        let mut routed = [other, new];
-        routed.sort_unstable();
-        network.route(at(3), 0, &routed);
-        network.settle(at(3));
-        assert_eq!(network.stations[0].endpoints(), (2, 0), "and none once it is forgotten");
+        ids.remove(a);
+        network.remove_pod(s(1), a);
+        // The new pod takes the place of the one that is gone.
+        let c = ids.insert(());
+        join(&mut network, c, s(1));
+        network.settle(s(1));
+        assert_eq!(network.stations[0].endpoints(), (2, 1), "a is routed to, and dead");
+        network.route(s(2), 0, a, false);
+        network.settle(s(2));
+        assert_eq!(network.stations[0].endpoints(), (2, 1), "the second Service still does");
+        network.route(s(3), 1, a, false);
+        network.settle(s(3));
+        assert_eq!(network.stations[0].endpoints(), (2, 0));
+        network.route(s(4), 1, a, true);
+        network.settle(s(4));
+        assert_eq!(network.stations[0].endpoints(), (2, 0), "nobody routes to a pod long gone");
         assert_eq!(network.miscounted(), None);
         network.dead[0] += 1;
         assert!(network.miscounted().is_some(), "a recount that finds nothing proves nothing");

@@ -211,6 +211,11 @@ impl Station {
         )
     }
 
+    /// Requests a second that one live pod serves.
+    pub fn rate_per_pod(&self) -> f64 {
+        self.rates.served / f64::from(self.live.max(1))
+    }
+
     /// Memory of one live pod, bytes.
     pub fn pod_memory(&self) -> f64 {
         let pods = f64::from(self.live.max(1));

@@ -190,7 +190,7 @@ impl<'a> Sync<'a> {
             Selector::All(all) => Selector::All(all.iter().cloned().chain([requirement]).collect()),
         };
         let mut template = d.template.clone();
-        template.labels = template.labels.with("pod-template-hash", hash);
+        template.labels = template.labels.with("pod-template-hash", hash.clone());
         ReplicaSet {
             name: format!("{stem}-{hash}").into(),
             namespace: d.namespace.clone(),

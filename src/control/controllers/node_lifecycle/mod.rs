@@ -6,7 +6,8 @@
 //! their zone's queue for the NoExecute taint, which a rate limiter hands out.
 //!
 //! Lazily evaluated: only the checks that have something to do are asked for; with every node well
-//! there are none. A test holds that the result is that of checking every period.
+//! there are none. Nodes that are well are passed over: only those that the controller was told of,
+//! and those not well, are looked at. A test holds that the result is that of checking every period.
 
 mod zones;
 
@@ -19,7 +20,7 @@ use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
 use crate::units::SimTime;
 use slotmap::SecondaryMap;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use zones::{Zone, ZoneState};
 
 /// Pods that one sync marks not ready at most. Upstream marks them while taints go on; a sync's
@@ -40,8 +41,15 @@ pub struct NodeLifecycle {
     flags: ControllerManagerFlags,
     /// Zones in the order of their first nodes.
     zones: Vec<Zone>,
-    /// Each known node's zone.
-    zone_of: SecondaryMap<NodeId, usize>,
+    /// Every registered node, as it was when it was last looked at.
+    known: SecondaryMap<NodeId, Known>,
+    /// Nodes to look at: those that changed, and all about which there may be anything to do,
+    /// oldest first.
+    suspects: BTreeSet<(u64, NodeId)>,
+    /// Nodes that changed since the last sync.
+    changed: Vec<NodeId>,
+    /// The nodes that were there before the first sync have been seen.
+    seen_all: bool,
     /// All zones are down: evictions have stopped.
     all_down: bool,
     /// When all zones ceased to be down; silence is counted from here at the earliest.
@@ -52,7 +60,16 @@ pub struct NodeLifecycle {
     begun: bool,
 }
 
-/// What a look at all nodes found.
+/// What is kept of a registered node.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    zone: usize,
+    uid: u64,
+    /// Counted among its zone's nodes that are not ready.
+    unready: bool,
+}
+
+/// What a look at all suspects found.
 #[derive(Debug)]
 struct Look {
     /// Nodes with anything to do about them, oldest first.
@@ -67,12 +84,16 @@ impl NodeLifecycle {
         NodeLifecycle { flags: flags.clone(), ..NodeLifecycle::default() }
     }
 
-    /// Looks at every node; to be called when a node changes, falls silent or reports again, and at
-    /// the instants that it asks for.
+    /// Tells of a node that appeared, changed, fell silent, reports again or is gone.
+    pub fn node_changed(&mut self, node: NodeId) {
+        self.changed.push(node);
+    }
+
+    /// Looks at the nodes; to be called when a node changes, falls silent or reports again (which
+    /// it has to be told of before), and at the instants that it asks for.
     pub fn sync(&mut self, store: &Store, heartbeats: &dyn Heartbeats, now: SimTime) -> Outcome {
         let mut outcome = Outcome::idle();
-        self.zone_of.retain(|id, _| store.node(id).is_some());
-        self.forget_queued_nodes_that_are_gone(store);
+        self.see_changes(store);
         let is_check = now.next_on_grid(SimTime::ZERO, self.flags.node_monitor_period) == now;
         let mut taints = Vec::new();
         let mut found_silent = Vec::new();
@@ -110,14 +131,7 @@ impl NodeLifecycle {
         taints: &mut Vec<Action>,
         outcome: &mut Outcome,
     ) -> Vec<NodeId> {
-        let mut nodes: Vec<(u64, NodeId)> = store
-            .nodes()
-            .filter(|(id, node)| {
-                !self.zone_of.contains_key(*id) || self.is_troubled(*id, node, heartbeats)
-            })
-            .map(|(id, node)| (node.uid, id))
-            .collect();
-        nodes.sort_unstable();
+        let nodes: Vec<(u64, NodeId)> = self.suspects.iter().copied().collect();
         let mut silent = Vec::new();
         for (_, id) in nodes {
             let Some(node) = store.node(id) else { continue };
@@ -130,14 +144,15 @@ impl NodeLifecycle {
             }
             self.queue_or_clear(id, node, ready, taints);
         }
-        self.count(store, &silent);
+        let lost = self.count_out(&silent);
         self.handle_disruption(store, now, taints);
+        self.count_in(&lost);
         silent
     }
 
     /// A node is seen for the first time.
     fn register(&mut self, id: NodeId, node: &Node, outcome: &mut Outcome) {
-        if self.zone_of.contains_key(id) {
+        if self.known.contains_key(id) {
             return;
         }
         let known = self.zones.iter().position(|zone| zone.name == node.zone());
@@ -145,7 +160,9 @@ impl NodeLifecycle {
             self.zones.push(Zone::new(node.zone(), &self.flags));
             self.zones.len() - 1
         });
-        self.zone_of.insert(id, zone);
+        let unready = node.ready != NodeReady::True;
+        self.zones[zone].count(unready);
+        self.known.insert(id, Known { zone, uid: node.uid, unready });
         // Nodes that were there before the controller are no news.
         if self.begun {
             let message = format!("Registered Node {} in Controller", node.name);
@@ -188,7 +205,7 @@ impl NodeLifecycle {
     /// Unready nodes wait in their zone's queue for the NoExecute taint; ready ones lose it
     /// (`processTaintBaseEviction`).
     fn queue_or_clear(&mut self, id: NodeId, node: &Node, ready: NodeReady, out: &mut Vec<Action>) {
-        let Some(zone) = self.zone_of.get(id).copied() else { return };
+        let Some(zone) = self.known.get(id).map(|known| known.zone) else { return };
         let has = |key: &str| node.has_taint(key, TaintEffect::NoExecute);
         let Some(wanted) = taint_of(ready) else {
             self.clear(id, node, out);
@@ -213,21 +230,58 @@ impl NodeLifecycle {
                 out.extend(remove(id, key, TaintEffect::NoExecute));
             }
         }
-        if let Some(zone) = self.zone_of.get(id).copied() {
+        if let Some(zone) = self.known.get(id).map(|known| known.zone) {
             self.zones[zone].queue.remove(&(node.uid, id));
         }
     }
 
-    /// Counts nodes and unready ones by zone; `silent` are about to become Unknown.
-    fn count(&mut self, store: &Store, silent: &[NodeId]) {
-        for zone in &mut self.zones {
-            (zone.size, zone.unready) = (0, 0);
+    /// Takes note of the nodes that changed: who is gone is forgotten, the others are suspects.
+    fn see_changes(&mut self, store: &Store) {
+        if !std::mem::replace(&mut self.seen_all, true) {
+            self.changed.extend(store.nodes().map(|(id, _)| id));
         }
-        for (id, node) in store.nodes() {
-            let Some(zone) = self.zone_of.get(id).copied() else { continue };
-            self.zones[zone].size += 1;
-            let unready = node.ready != NodeReady::True || silent.contains(&id);
-            self.zones[zone].unready += u32::from(unready);
+        for id in std::mem::take(&mut self.changed) {
+            match store.node(id) {
+                Some(node) => {
+                    self.suspects.insert((node.uid, id));
+                    let unready = node.ready != NodeReady::True;
+                    if let Some(known) = self.known.get_mut(id) {
+                        self.zones[known.zone].turn(&mut known.unready, unready);
+                    }
+                }
+                None => self.forget(id),
+            }
+        }
+    }
+
+    /// A node is gone.
+    fn forget(&mut self, id: NodeId) {
+        match self.known.remove(id) {
+            Some(Known { zone, uid, unready }) => {
+                self.zones[zone].uncount(unready);
+                self.zones[zone].queue.remove(&(uid, id));
+                self.suspects.remove(&(uid, id));
+            }
+            // It went before it was registered.
+            None => self.suspects.retain(|(_, other)| *other != id),
+        }
+    }
+
+    /// Counts nodes that are about to become Unknown as not ready; returns those that were counted
+    /// as ready before.
+    fn count_out(&mut self, silent: &[NodeId]) -> Vec<NodeId> {
+        let ready = |id: &NodeId| self.known.get(*id).is_some_and(|known| !known.unready);
+        let lost: Vec<NodeId> = silent.iter().copied().filter(ready).collect();
+        for known in lost.iter().filter_map(|id| self.known.get(*id)) {
+            self.zones[known.zone].unready += 1;
+        }
+        lost
+    }
+
+    /// Takes back what [`NodeLifecycle::count_out`] did: the change has yet to be seen.
+    fn count_in(&mut self, lost: &[NodeId]) {
+        for known in lost.iter().filter_map(|id| self.known.get(*id)) {
+            self.zones[known.zone].unready -= 1;
         }
     }
 
@@ -281,12 +335,6 @@ impl NodeLifecycle {
         }
     }
 
-    fn forget_queued_nodes_that_are_gone(&mut self, store: &Store) {
-        for zone in self.zones.iter_mut().filter(|zone| !zone.queue.is_empty()) {
-            zone.queue.retain(|(_, id)| store.node(*id).is_some());
-        }
-    }
-
     /// Marks a portion of the pods of silent nodes not ready.
     fn mark_pods(&mut self, store: &Store, silent: &[NodeId], outcome: &mut Outcome) {
         let mut batch = Vec::new();
@@ -319,40 +367,55 @@ impl NodeLifecycle {
     }
 
     fn is_queued(&self, id: NodeId, node: &Node) -> bool {
-        let zone = self.zone_of.get(id).and_then(|zone| self.zones.get(*zone));
+        let zone = self.known.get(id).and_then(|known| self.zones.get(known.zone));
         zone.is_some_and(|z| !z.queue.is_empty() && z.queue.contains(&(node.uid, id)))
     }
 
-    /// Finds the nodes to look after, and when the monitor has something to do.
+    /// Finds the nodes to look after, and when the monitor has something to do. Nodes that turn out
+    /// to be well are no suspects any more.
     fn look(&mut self, store: &Store, heartbeats: &dyn Heartbeats, now: SimTime) -> Look {
         let period = self.flags.node_monitor_period;
         let next = SimTime(now.0 + 1).next_on_grid(SimTime::ZERO, period);
         let mut look = Look { troubled: Vec::new(), check_at: SimTime::NEVER };
-        let mut troubled: Vec<(u64, NodeId)> = Vec::new();
-        for (id, node) in store.nodes() {
-            if !self.zone_of.contains_key(id) {
+        let mut suspects = std::mem::take(&mut self.suspects);
+        suspects.retain(|(_, id)| {
+            let Some(node) = store.node(*id) else { return false };
+            let registered = self.known.contains_key(*id);
+            if !registered {
                 look.check_at = next;
             }
-            if !self.is_troubled(id, node, heartbeats) {
-                continue;
+            if !self.is_troubled(*id, node, heartbeats) {
+                return !registered;
             }
-            troubled.push((node.uid, id));
-            if self.has_business(id, node) {
+            look.troubled.push(*id);
+            if self.has_business(*id, node) {
                 look.check_at = next;
             } else if node.ready != NodeReady::Unknown {
-                let silent = self.silent_at(id, node, heartbeats, now);
+                let silent = self.silent_at(*id, node, heartbeats, now);
                 look.check_at = look.check_at.min(silent.max(next));
             }
-        }
+            true
+        });
+        self.suspects = suspects;
         // A zone that is back in order has no troubled nodes, but the check has yet to say so.
         let disrupted = self.zones.iter().any(|zone| zone.state != ZoneState::Normal);
-        let may_change = self.all_down || disrupted || !troubled.is_empty();
-        if look.check_at != next && may_change && self.zones_would_change(store) {
+        let may_change = self.all_down || disrupted || !look.troubled.is_empty();
+        if look.check_at != next && may_change && self.zones_would_change() {
             look.check_at = next;
         }
-        troubled.sort_unstable();
-        look.troubled = troubled.into_iter().map(|(_, id)| id).collect();
+        debug_assert!(self.has_counted(store), "zones are counted as one by one");
         look
+    }
+
+    /// The reference: whether every registered node is counted once, as it is.
+    fn has_counted(&self, store: &Store) -> bool {
+        let mut zones: Vec<(u32, u32)> = vec![(0, 0); self.zones.len()];
+        for (id, node) in store.nodes() {
+            let Some(known) = self.known.get(id) else { continue };
+            zones[known.zone].0 += 1;
+            zones[known.zone].1 += u32::from(node.ready != NodeReady::True);
+        }
+        self.zones.iter().map(|zone| (zone.size, zone.unready)).eq(zones)
     }
 
     /// Whether the next check would queue a node, or take its taints back.
@@ -367,8 +430,7 @@ impl NodeLifecycle {
     }
 
     /// Whether zones have other states than the last check gave them.
-    fn zones_would_change(&mut self, store: &Store) -> bool {
-        self.count(store, &[]);
+    fn zones_would_change(&self) -> bool {
         let flags = &self.flags;
         let all_down = self.would_all_be_down();
         if all_down || self.all_down {

@@ -91,6 +91,9 @@ impl Scene {
             return;
         }
         self.syncs += 1;
+        for (id, _) in self.bench.store.nodes() {
+            self.controller.node_changed(id);
+        }
         let outcome = self.controller.sync(&self.bench.store, &self.kubelets, now);
         self.wake = outcome.wake_at;
         let seconds = now.since(self.start).0 / 1_000_000_000;

@@ -68,7 +68,7 @@ pub(super) struct Zone {
     /// Upstream puts the waiting nodes in anew at every check, by several workers, so their order
     /// is anybody's; here the oldest goes first.
     pub queue: BTreeSet<(u64, NodeId)>,
-    /// Nodes, and how many of them are not ready, as of the last count.
+    /// Nodes, and how many of them are not ready.
     pub size: u32,
     pub unready: u32,
 }
@@ -83,6 +83,25 @@ impl Zone {
             size: 0,
             unready: 0,
         }
+    }
+
+    /// One node more.
+    pub(super) fn count(&mut self, unready: bool) {
+        self.size += 1;
+        self.unready += u32::from(unready);
+    }
+
+    /// One node less.
+    pub(super) fn uncount(&mut self, unready: bool) {
+        self.size -= 1;
+        self.unready -= u32::from(unready);
+    }
+
+    /// A node of the zone is counted as it is now.
+    pub(super) fn turn(&mut self, counted: &mut bool, unready: bool) {
+        self.uncount(*counted);
+        self.count(unready);
+        *counted = unready;
     }
 
     /// The state that the counts make.

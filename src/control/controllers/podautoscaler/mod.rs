@@ -11,19 +11,21 @@
 //! period.
 
 pub mod behavior;
+pub mod census;
 pub mod recommendations;
 pub mod replica_calculator;
 
 use super::action::{About, Action, Outcome};
-use crate::api::HpaId;
 use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget};
 use crate::api::event::EventType::{Normal, Warning};
 use crate::api::workload::Deployment;
+use crate::api::{HpaId, PodId};
 use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
 use crate::units::SimTime;
 use behavior::Memory;
-pub use replica_calculator::{Calculator, NoMetrics, PodMetrics, Proposal, Sample};
+use census::{Asked, Census};
+pub use replica_calculator::{Alike, Calculator, NoMetrics, PodMetrics, Proposal, Sample};
 use slotmap::SecondaryMap;
 use std::cell::Cell;
 
@@ -37,6 +39,7 @@ pub struct PodAutoscaler {
 #[derive(Debug)]
 struct State {
     memory: Memory,
+    census: Census,
     /// First sync: the object's phase on the period's grid.
     phase: SimTime,
     /// The sync of the grid that is due next; the ones before it are left out.
@@ -79,6 +82,13 @@ impl PodAutoscaler {
         state.due
     }
 
+    /// Tells that a pod whose labels an object's target selects came, changed or went.
+    pub fn pod_changed(&mut self, id: HpaId, pod: PodId) {
+        if let Some(state) = self.objects.get_mut(id) {
+            state.census.pod_changed(pod);
+        }
+    }
+
     /// Syncs one object; asks to be woken for its next sync that may come to something else.
     pub fn sync(
         &mut self,
@@ -100,10 +110,21 @@ impl PodAutoscaler {
         state.repeat_left_out_syncs(clock, period);
         let current = target.replicas;
         state.memory.begin(current, clock);
+        let flags = &self.flags;
+        state.census.take(&Asked {
+            store,
+            namespace: &hpa.namespace,
+            selector: &target.selector,
+            target: hpa.target,
+            initialization: flags.horizontal_pod_autoscaler_cpu_initialization_period,
+            now,
+        });
         let calculator = Calculator {
-            flags: &self.flags,
+            flags,
             store,
             metrics,
+            target: hpa.target,
+            census: &state.census,
             namespace: &hpa.namespace,
             selector: &target.selector,
             now,
@@ -134,6 +155,7 @@ impl State {
     fn new(now: SimTime) -> State {
         State {
             memory: Memory::default(),
+            census: Census::default(),
             phase: now,
             due: now,
             synced: now,

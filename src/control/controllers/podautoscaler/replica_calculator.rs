@@ -4,6 +4,7 @@
 //! `metrics/utilization.go`, v1.37; whole-number arithmetic as there. It is shown the target's pods
 //! and their samples and knows nothing of rates, windows and limits.
 
+use super::census::Census;
 use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget};
 use crate::api::labels::Selector;
 use crate::api::pod::{Container, Pod, PodPhase, PodSpec};
@@ -12,6 +13,7 @@ use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// One pod's value of a metric, as the metrics API answers.
@@ -36,6 +38,22 @@ pub trait PodMetrics {
     fn steady_from(&self, _target: DeploymentId) -> Option<SimTime> {
         None
     }
+
+    /// What most pods of `target` read alike. `None`: not known, each has to be asked. Who answers
+    /// this must be asked by a controller that is told of every pod
+    /// ([`super::PodAutoscaler::pod_changed`]).
+    fn alike(&self, _target: DeploymentId, _source: MetricSource) -> Option<Alike<'_>> {
+        None
+    }
+}
+
+/// What the pods of a target read, the exceptions apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Alike<'a> {
+    /// The value of all pods but the exceptions.
+    pub sample: Option<Sample>,
+    /// Pods that may read something else.
+    pub except: &'a BTreeSet<PodId>,
 }
 
 /// A metric could not be read: upstream's message.
@@ -57,6 +75,10 @@ pub struct Calculator<'a> {
     pub store: &'a Store,
     /// The metrics API.
     pub metrics: &'a dyn PodMetrics,
+    /// The target.
+    pub target: DeploymentId,
+    /// Its pods, sorted by whether they need a look of their own.
+    pub census: &'a Census,
     /// Namespace of the target.
     pub namespace: &'a str,
     /// The target's selector (`scale.status.selector`).
@@ -70,7 +92,7 @@ pub struct Calculator<'a> {
 
 /// The target's pods, sorted by what their samples are worth (`groupPods`): sums and numbers are
 /// all that the arithmetic needs.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Groups {
     ready: Sum,
     unready: Sum,
@@ -78,7 +100,7 @@ struct Groups {
 }
 
 /// Some pods' samples together.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sum {
     pods: u32,
     /// Sum of the values. Wider than upstream's 64 bits, which overflow at 2^63 / 100.
@@ -89,9 +111,14 @@ struct Sum {
 
 impl Sum {
     fn add(&mut self, value: i64, request: i64) {
-        self.pods += 1;
-        self.value += i128::from(value);
-        self.request += i128::from(request);
+        self.add_many(1, value, request);
+    }
+
+    /// Adds `n` pods of the same value and request.
+    fn add_many(&mut self, n: u32, value: i64, request: i64) {
+        self.pods += n;
+        self.value += i128::from(n) * i128::from(value);
+        self.request += i128::from(n) * i128::from(request);
     }
 
     /// With the pods of `other`, each counted as if it used `value` of all their requests.
@@ -100,6 +127,26 @@ impl Sum {
             pods: self.pods + other.pods,
             value: self.value + value,
             request: self.request + other.request,
+        }
+    }
+}
+
+/// Pods sorted together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    groups: Groups,
+    any_sample: bool,
+}
+
+impl Tally {
+    /// Counts `n` pods whose sample counts if there is one.
+    fn count_in_full(&mut self, n: u32, sample: Option<Sample>, request: i64) {
+        match sample {
+            None => self.groups.missing.add_many(n, 0, request),
+            Some(sample) => {
+                self.any_sample |= n > 0;
+                self.groups.ready.add_many(n, sample.milli, request);
+            }
         }
     }
 }
@@ -157,7 +204,52 @@ impl Calculator<'_> {
         Ok(Proposal { replicas: if against { current } else { replicas } })
     }
 
+    /// Sorts the target's pods: most of them together where that is possible, else one by one.
     fn group(&self, metric: &MetricSpec) -> Result<Groups, String> {
+        let Some(groups) = self.group_together(metric) else {
+            return self.group_one_by_one(metric);
+        };
+        debug_assert_eq!(Ok(groups), self.group_one_by_one(metric), "together is as one by one");
+        Ok(groups)
+    }
+
+    /// The pods that count in full and read alike are multiplied, the others looked at. `None`:
+    /// there is something to say about a pod, or the metrics API does not know.
+    fn group_together(&self, metric: &MetricSpec) -> Option<Groups> {
+        let source = metric.source;
+        let alike = self.metrics.alike(self.target, source)?;
+        let mut tally = Tally::default();
+        for (_, pods) in &self.census.plain {
+            let request = self.known_request(*pods.first()?, metric)?;
+            let mut many = pods.len() as u32;
+            for id in alike.except.iter().filter(|id| pods.contains(id)) {
+                let sample = self.metrics.sample(*id, source);
+                many -= 1;
+                tally.count_in_full(1, sample, request);
+            }
+            tally.count_in_full(many, alike.sample, request);
+        }
+        for id in &self.census.odd {
+            let request = self.known_request(*id, metric)?;
+            let sample = self.metrics.sample(*id, source);
+            tally.any_sample |= sample.is_some();
+            self.sort(self.store.pod(*id)?, source, sample, request, &mut tally.groups);
+        }
+        let complete = tally.any_sample && tally.groups.ready.pods > 0;
+        (complete && !self.census.is_empty()).then_some(tally.groups)
+    }
+
+    /// A pod's request; `None` when one is missing that the metric needs.
+    fn known_request(&self, id: PodId, metric: &MetricSpec) -> Option<i64> {
+        let needed = matches!(metric.target, MetricTarget::Utilization(_));
+        match requested(self.store.pod(id)?, metric.source) {
+            Err(_) if needed => None,
+            request => Some(request.unwrap_or(0)),
+        }
+    }
+
+    /// The reference: every pod gets a look.
+    fn group_one_by_one(&self, metric: &MetricSpec) -> Result<Groups, String> {
         let source = metric.source;
         let needs_request = matches!(metric.target, MetricTarget::Utilization(_));
         let mut groups = Groups::default();
@@ -180,20 +272,7 @@ impl Calculator<'_> {
                 },
             };
             last = Some((spec, request));
-            if pod.deletion.is_some() || pod.phase == PodPhase::Failed {
-                continue;
-            }
-            if pod.phase == PodPhase::Pending {
-                groups.unready.add(0, request);
-                continue;
-            }
-            match sample {
-                None => groups.missing.add(0, request),
-                Some(sample) if source == MetricSource::Cpu && self.is_unready(pod, &sample) => {
-                    groups.unready.add(0, request);
-                }
-                Some(sample) => groups.ready.add(sample.milli, request),
-            }
+            self.sort(pod, source, sample, request, &mut groups);
         }
         if !any_sample {
             return Err(nothing_returned(source));
@@ -205,6 +284,31 @@ impl Calculator<'_> {
             return Err("did not receive metrics for targeted pods (pods might be unready)".into());
         }
         no_request.map_or(Ok(groups), Err)
+    }
+
+    /// Puts one pod where its sample belongs.
+    fn sort(
+        &self,
+        pod: &Pod,
+        source: MetricSource,
+        sample: Option<Sample>,
+        request: i64,
+        groups: &mut Groups,
+    ) {
+        if pod.deletion.is_some() || pod.phase == PodPhase::Failed {
+            return;
+        }
+        if pod.phase == PodPhase::Pending {
+            groups.unready.add(0, request);
+            return;
+        }
+        match sample {
+            None => groups.missing.add(0, request),
+            Some(sample) if source == MetricSource::Cpu && self.is_unready(pod, &sample) => {
+                groups.unready.add(0, request);
+            }
+            Some(sample) => groups.ready.add(sample.milli, request),
+        }
     }
 
     /// Whether a pod's CPU sample does not count: it is not ready, or the sample's window reaches

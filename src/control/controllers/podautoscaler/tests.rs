@@ -352,3 +352,93 @@ fn a_day_of_steady_load_costs_a_handful_of_syncs() {
     let (_, syncs) = run(true, hpa(1, 60), &[(60, 9000), (600, 1000)], 4);
     assert!(syncs < 90, "{syncs} syncs in 7,400 s instead of 493");
 }
+
+/// A metrics API in which all pods but some read the same; it says so, or does not.
+struct Crowd {
+    all: i64,
+    except: std::collections::BTreeSet<PodId>,
+    own: Values,
+    tells: bool,
+}
+
+impl Crowd {
+    fn common(&self) -> Sample {
+        Sample { milli: self.all, timestamp: self.own.timestamp, window: secs(15) }
+    }
+}
+
+impl PodMetrics for Crowd {
+    fn sample(&self, pod: PodId, source: MetricSource) -> Option<Sample> {
+        if self.except.contains(&pod) { self.own.sample(pod, source) } else { Some(self.common()) }
+    }
+
+    fn alike(&self, _: DeploymentId, _: MetricSource) -> Option<Alike<'_>> {
+        self.tells.then(|| Alike { sample: Some(self.common()), except: &self.except })
+    }
+}
+
+/// Something happens to a pod; tells which.
+fn happens(scene: &mut Scene, crowd: &mut Crowd, what: u8, which: usize, milli: i64) -> PodId {
+    let (pod, now) = (scene.pods[which % scene.pods.len()], scene.bench.now);
+    let store = &mut scene.bench.store;
+    match what {
+        0 => store.set_pod_ready(pod, false, now),
+        1 if store.pod(pod).is_some_and(|p| p.phase == PodPhase::Running) => {
+            store.set_pod_ready(pod, true, now);
+        }
+        2 => _ = store.mark_pod_deleted(pod, now),
+        3 => _ = store.remove_pod(pod),
+        4 if store.pod(pod).is_some() => store.set_pod_phase(pod, PodPhase::Failed),
+        5 => scene.pods.push(scene.bench.pod(scene.set)),
+        6 => scene.pods.push(scene.bench.ready_pod(scene.set, scene.node)),
+        7 => {
+            crowd.except.insert(pod);
+            crowd.own.milli.insert(pod, milli);
+        }
+        8 => {
+            crowd.except.insert(pod);
+            crowd.own.milli.remove(&pod);
+        }
+        _ => _ = crowd.except.remove(&pod),
+    }
+    if (5..7).contains(&what) { scene.pods[scene.pods.len() - 1] } else { pod }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(1),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn counting_together_decides_as_one_by_one(
+        steps in proptest::collection::vec(
+            (0u8..10, 0usize..20, 0i64..1500, 1u64..200, any::<bool>()),
+            1..40,
+        )
+    ) {
+        let mut scene = Scene::new(4, hpa(1, 20));
+        let mut plain = PodAutoscaler::new(&ControllerManagerFlags::default());
+        let mut crowd =
+            Crowd { all: 500, except: Default::default(), own: Values::default(), tells: true };
+        for (what, which, milli, seconds, syncs) in steps {
+            scene.bench.now += secs(seconds);
+            let pod = happens(&mut scene, &mut crowd, what, which, milli);
+            scene.controller.pod_changed(scene.id, pod);
+            if !syncs {
+                continue;
+            }
+            let now = scene.bench.now;
+            (crowd.all, crowd.own.timestamp) = (milli, now);
+            let store = &scene.bench.store;
+            crowd.tells = true;
+            let together = scene.controller.sync(scene.id, store, &crowd, now);
+            crowd.tells = false;
+            let one_by_one = plain.sync(scene.id, store, &crowd, now);
+            prop_assert_eq!(format!("{together:?}"), format!("{one_by_one:?}"));
+            scene.bench.apply(&together);
+        }
+    }
+}
