@@ -353,7 +353,8 @@ mod tests {
             }
             told(&story(&rows, &[], TARGET))
         };
-        let table: [(&str, &[(u32, u32)], &[&str]); 3] = [
+        type Row = (&'static str, &'static [(u32, u32)], &'static [&'static str]);
+        let table: [Row; 3] = [
             (
                 "of two the longer one",
                 &[(3, 3), (2, 3), (3, 3), (1, 3), (2, 3), (3, 3)],
