@@ -262,6 +262,7 @@ fn a_short_run_reads_well_and_its_currency_is_text() {
         "195 the first requests fail: 60 of 250 in 5 s",
         "195 the objective is missed: 24% of requests fail, budget 1%",
         "225 the objective holds again after 30 s",
+        "230 all 2 wanted pods are ready, after 30 s with fewer",
     ];
     assert_eq!(story, expected);
     for name in ["report.html", "plots/cost.svg"] {
