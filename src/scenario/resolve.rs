@@ -150,6 +150,11 @@ impl Resolver<'_> {
             let group = self.node_group(given, &path);
             groups.push(group);
         }
+        // An empty group may be opened by the timeline.
+        let opened = file.timeline.iter().any(|entry| entry.node_group_max.is_some());
+        if !groups.is_empty() && !opened && groups.iter().all(|group| group.max == 0) {
+            self.error("nodes", "no group has a node, nor room for one", None);
+        }
         groups
     }
 
@@ -163,9 +168,6 @@ impl Resolver<'_> {
             let message = format!("{max} nodes are too many: at most {MOST_NODES}");
             let field = if given.max.is_some() { "max" } else { "count" };
             self.error(&format!("{path}.{field}"), message, None);
-        } else if max == 0 {
-            let message = "a group without nodes needs a max above 0";
-            self.error(&format!("{path}.count"), message, None);
         }
         if max < min {
             self.error(&format!("{path}.max"), format!("is below min, {min}"), None);
