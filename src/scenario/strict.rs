@@ -581,6 +581,18 @@ mod tests {
     }
 
     #[test]
+    fn fields_have_names_not_places() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Sized {
+            #[allow(dead_code, reason = "only read")]
+            cores: u8,
+        }
+        let (read, faults) = decode::<Sized>(&parse("[4]").unwrap().remove(0));
+        assert!(read.is_none());
+        assert_eq!(faults[0].message, "expected a mapping, found a list");
+    }
+
+    #[test]
     fn quantities_and_ports_may_be_numbers_or_texts() {
         let found = faults(
             "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector: {}\n  \
