@@ -10,7 +10,7 @@ use super::world::World;
 use crate::api::event::EventType;
 use crate::api::node::NodeReady;
 use crate::api::pod::{Pod, PodPhase};
-use crate::api::{NodeId, PodId, ReplicaSetId};
+use crate::api::{NodeId, PodId, ReplicaSetId, ServiceId};
 use crate::control::controllers::Action;
 use crate::control::controllers::action::About;
 use crate::control::controllers::{disruption, replicaset};
@@ -124,10 +124,7 @@ impl World<'_> {
                 self.store.set_hpa_status(hpa, current, desired);
             }
             Action::Endpoints { service, comes, goes } => {
-                self.store.change_endpoints(service, &comes, &goes);
-                if let Some(index) = self.service_index.get(service) {
-                    self.to_route[*index].extend(comes.into_iter().chain(goes));
-                }
+                self.change_endpoints(service, comes, goes);
             }
             Action::PdbStatus { pdb, status } => {
                 self.store.update_pdb(pdb, |p| {
@@ -149,6 +146,14 @@ impl World<'_> {
             other => unreachable!("{other:?} is handled by apply"),
         }
         true
+    }
+
+    /// Writes endpoints, and notes for the kube-proxies which they were.
+    fn change_endpoints(&mut self, service: ServiceId, comes: Vec<PodId>, goes: Vec<PodId>) {
+        self.store.change_endpoints(service, &comes, &goes);
+        if let Some(index) = self.service_index.get(service) {
+            self.to_route[*index].extend(comes.into_iter().chain(goes));
+        }
     }
 
     pub(super) fn create_pod(&mut self, owner: ReplicaSetId) -> Option<PodId> {

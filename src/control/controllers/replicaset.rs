@@ -2,8 +2,8 @@
 //!
 //! Source: kubernetes `pkg/controller/replicaset/replica_set.go`, `controller_utils.go`
 //! (`ActivePodsWithRanks`), v1.37, and recordings. The store keeps the numbers; only
-//! `minReadySeconds` and a deletion look at the pods themselves. Adoption and release are not modelled: nothing here
-//! relabels pods.
+//! `minReadySeconds` and a deletion look at the pods themselves. Adoption and release are not
+//! modelled: nothing here relabels pods.
 
 use super::action::{About, Action, Outcome};
 use crate::api::event::EventType::Normal;

@@ -96,8 +96,8 @@ pub struct Network {
     /// Services, callers before callees.
     order: Vec<usize>,
     endpoints: SecondaryMap<PodId, Endpoint>,
-    /// Pods that are gone for good while somebody still routes to them: their stations, and how many
-    /// Services do. A new pod may have taken their place among the endpoints.
+    /// Pods that are gone for good while somebody still routes to them: their stations, and how
+    /// many Services do. A new pod may have taken their place among the endpoints.
     ghosts: BTreeMap<PodId, (usize, u16)>,
     live: Vec<u32>,
     dead: Vec<u32>,

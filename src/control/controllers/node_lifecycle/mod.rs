@@ -7,7 +7,8 @@
 //!
 //! Lazily evaluated: only the checks that have something to do are asked for; with every node well
 //! there are none. Nodes that are well are passed over: only those that the controller was told of,
-//! and those not well, are looked at. A test holds that the result is that of checking every period.
+//! and those not well, are looked at. A test holds that the result is that of checking every
+//! period.
 
 mod zones;
 
