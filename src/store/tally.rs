@@ -96,7 +96,7 @@ impl NodeTally {
     pub(super) fn subtract(&mut self, node: &Node) {
         if node.ready == NodeReady::True {
             self.ready -= 1;
-            self.allocatable = self.allocatable - node.allocatable.cpu;
+            self.allocatable -= node.allocatable.cpu;
         }
     }
 }
