@@ -14,13 +14,14 @@
 //! | `walk.rs` | a search over the nodes |
 //! | `bits.rs` | sets of positions |
 //! | `../tally.rs`, `../plugins/*/tally.rs` | sums for the plugins that look at all nodes |
+//! | `../topologies.rs` | topology keys, their domains numbered |
 //!
 //! Why the decisions are equal: a plugin of [`Scope::Node`] is a function of pod and record, so its
 //! answer holds while the record stands; tallies are sums of integers, which don't depend on the
 //! order of counting; the walk over the nodes, the number looked at, normalising and the choice
 //! among equals are the plain path's. What doesn't fit (a pod with a nomination, a narrowed search,
-//! a plugin without a tally, explanations) takes the plain path. `lockstep.rs` holds the two against
-//! each other over random histories, and the recordings are held against both.
+//! a plugin without a tally, explanations) takes the plain path. `lockstep.rs` holds the two
+//! against each other over random histories, and the recordings are held against both.
 //!
 //! [`Scope::Node`]: super::framework::Scope::Node
 
