@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use stormglass::api::labels::{Labels, Selector};
 use stormglass::api::node::{HOSTNAME_LABEL, Node, ZONE_LABEL};
-use stormglass::api::pod::{Pod, PodPhase};
+use stormglass::api::pod::Pod;
 use stormglass::api::{NodeId, ObjectName, PodId, convert};
 use stormglass::control::scheduler::Scheduler;
 use stormglass::control::scheduler::config::SchedulerConfiguration;
@@ -207,24 +207,14 @@ impl Cluster {
             let namespaces = &group.namespaces;
             let at = i.checked_rem(namespaces.len());
             self.waiting.push(self.pods.insert(Pod {
-                name: format!("{}{i}", group.prefix).into(),
-                namespace: at.map_or(own, |at| &namespaces[at]).into(),
-                uid: 0,
-                labels: labels.clone(),
-                spec: Arc::clone(&spec),
-                owner: None,
-                created: SimTime::ZERO,
-                deletion: None,
-                node: None,
-                nominated: None,
-                phase: PodPhase::Pending,
-                ready: false,
-                ready_changed: SimTime::ZERO,
-                scheduled: SimTime::NEVER,
                 started: SimTime::ZERO,
-                unschedulable: false,
-                restarts: 0,
-                crash_loop: false,
+                ..Pod::pending(
+                    at.map_or(own, |at| &namespaces[at]).into(),
+                    format!("{}{i}", group.prefix).into(),
+                    labels.clone(),
+                    Arc::clone(&spec),
+                    SimTime::ZERO,
+                )
             }));
         }
     }

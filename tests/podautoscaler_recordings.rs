@@ -260,24 +260,14 @@ fn new_pod(name: &str, line: &Value, timeline: &Timeline) -> Pod {
     };
     let containers = line["spec"]["containers"].as_array().unwrap().iter().map(container).collect();
     Pod {
-        name: name.into(),
-        namespace: line["ns"].as_str().unwrap().into(),
-        uid: 0,
-        labels: Labels::new(labels),
-        spec: Arc::new(PodSpec { containers, ..PodSpec::default() }),
-        owner: None,
-        created: timeline.stamp(line["created"].as_i64().unwrap()),
-        deletion: None,
-        node: None,
-        nominated: None,
-        phase: PodPhase::Pending,
-        ready: false,
         ready_changed: SimTime::ZERO,
-        scheduled: SimTime::NEVER,
-        started: SimTime::NEVER,
-        unschedulable: false,
-        restarts: 0,
-        crash_loop: false,
+        ..Pod::pending(
+            line["ns"].as_str().unwrap().into(),
+            name.into(),
+            Labels::new(labels),
+            Arc::new(PodSpec { containers, ..PodSpec::default() }),
+            timeline.stamp(line["created"].as_i64().unwrap()),
+        )
     }
 }
 

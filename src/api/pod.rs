@@ -276,6 +276,36 @@ pub struct Pod {
 }
 
 impl Pod {
+    /// A pod as the API server creates it: nobody's, on no node, not ready.
+    pub fn pending(
+        namespace: Text,
+        name: Text,
+        labels: Labels,
+        spec: Arc<PodSpec>,
+        created: SimTime,
+    ) -> Pod {
+        Pod {
+            name,
+            namespace,
+            uid: 0,
+            labels,
+            spec,
+            owner: None,
+            created,
+            deletion: None,
+            node: None,
+            nominated: None,
+            phase: PodPhase::Pending,
+            ready: false,
+            ready_changed: created,
+            scheduled: SimTime::NEVER,
+            started: SimTime::NEVER,
+            unschedulable: false,
+            restarts: 0,
+            crash_loop: false,
+        }
+    }
+
     /// Whether the pod counts for its owner: neither ended nor being deleted
     /// (`controller.IsPodActive`).
     pub fn is_active(&self) -> bool {

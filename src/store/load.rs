@@ -40,27 +40,8 @@ mod tests {
     fn pod(cpu: i64) -> Pod {
         let requests = Resources::of(MilliCpu(cpu), Bytes(cpu));
         let containers = vec![Container { requests, ..Container::default() }];
-        let now = SimTime::ZERO;
-        Pod {
-            name: "p".into(),
-            namespace: "default".into(),
-            uid: 0,
-            labels: Labels::default(),
-            spec: Arc::new(PodSpec { containers, ..PodSpec::default() }),
-            owner: None,
-            created: now,
-            deletion: None,
-            node: None,
-            nominated: None,
-            phase: PodPhase::Pending,
-            ready: false,
-            ready_changed: now,
-            scheduled: SimTime::NEVER,
-            started: SimTime::NEVER,
-            unschedulable: false,
-            restarts: 0,
-            crash_loop: false,
-        }
+        let spec = Arc::new(PodSpec { containers, ..PodSpec::default() });
+        Pod::pending("default".into(), "p".into(), Labels::default(), spec, SimTime::ZERO)
     }
 
     #[test]

@@ -9,12 +9,12 @@ use super::kubelet::PodState;
 use super::world::World;
 use crate::api::event::EventType;
 use crate::api::node::NodeReady;
-use crate::api::pod::{Pod, PodPhase};
+use crate::api::pod::Pod;
 use crate::api::{NodeId, PodId, ReplicaSetId, ServiceId};
 use crate::control::controllers::Action;
 use crate::control::controllers::action::About;
 use crate::control::controllers::{disruption, replicaset};
-use crate::units::{SimDuration, SimTime};
+use crate::units::SimDuration;
 
 /// Characters of generated names (apimachinery `util/rand`): no vowels, nothing that looks alike.
 const SAFE: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -161,24 +161,14 @@ impl World<'_> {
         let workload = set.owner.and_then(|d| self.workload_of.get(d).copied());
         let spec = set.template.spec.clone();
         let pod = Pod {
-            name: format!("{}-{}", set.name, self.name_suffix()).into(),
-            namespace: set.namespace.clone(),
-            uid: 0,
-            labels: set.template.labels.clone(),
-            spec,
             owner: Some(owner),
-            created: self.now,
-            deletion: None,
-            node: None,
-            nominated: None,
-            phase: PodPhase::Pending,
-            ready: false,
-            ready_changed: self.now,
-            scheduled: SimTime::NEVER,
-            started: SimTime::NEVER,
-            unschedulable: false,
-            restarts: 0,
-            crash_loop: false,
+            ..Pod::pending(
+                set.namespace.clone(),
+                format!("{}-{}", set.name, self.name_suffix()).into(),
+                set.template.labels.clone(),
+                spec,
+                self.now,
+            )
         };
         let id = self.store.create_pod(pod);
         self.pods.insert(id, PodState::new(workload));

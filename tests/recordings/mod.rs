@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stormglass::api::convert;
 use stormglass::api::node::Node;
-use stormglass::api::pod::{Pod, PodPhase};
+use stormglass::api::pod::Pod;
 use stormglass::units::SimTime;
 
 /// One line of a case.
@@ -112,24 +112,14 @@ pub(crate) fn pod(given: &k8s::Pod) -> Pod {
     assert_eq!(errors, [], "{}", key(given));
     let started = given.status.as_ref().and_then(|s| s.start_time.as_ref());
     Pod {
-        name: given.metadata.name.as_deref().unwrap().into(),
-        namespace: given.metadata.namespace.as_deref().unwrap_or("default").into(),
-        uid: 0,
-        labels: convert::labels(given.metadata.labels.as_ref()),
-        spec: Arc::new(spec),
-        owner: None,
-        created: SimTime::ZERO,
-        deletion: None,
-        node: None,
-        nominated: None,
-        phase: PodPhase::Pending,
-        ready: false,
-        ready_changed: SimTime::ZERO,
-        scheduled: SimTime::NEVER,
         started: started.map_or(SimTime::NEVER, |t| instant(t.0.as_second())),
-        unschedulable: false,
-        restarts: 0,
-        crash_loop: false,
+        ..Pod::pending(
+            given.metadata.namespace.as_deref().unwrap_or("default").into(),
+            given.metadata.name.as_deref().unwrap().into(),
+            convert::labels(given.metadata.labels.as_ref()),
+            Arc::new(spec),
+            SimTime::ZERO,
+        )
     }
 }
 

@@ -212,26 +212,7 @@ impl Bench {
 
 /// A pod as it is created.
 pub fn bare_pod(name: &str, labels: Labels, spec: Arc<PodSpec>, now: SimTime) -> Pod {
-    Pod {
-        name: name.into(),
-        namespace: "default".into(),
-        uid: 0,
-        labels,
-        spec,
-        owner: None,
-        created: now,
-        deletion: None,
-        node: None,
-        nominated: None,
-        phase: PodPhase::Pending,
-        ready: false,
-        ready_changed: now,
-        scheduled: SimTime::NEVER,
-        started: SimTime::NEVER,
-        unschedulable: false,
-        restarts: 0,
-        crash_loop: false,
-    }
+    Pod::pending("default".into(), name.into(), labels, spec, now)
 }
 
 /// A template labelled `app=name`: 1 CPU, 1 GiB, the admission plugins' default tolerations.

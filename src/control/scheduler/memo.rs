@@ -9,9 +9,6 @@
 
 use super::framework::PluginSet;
 use super::pod_info::PodInfo;
-use crate::api::labels::Labels;
-use crate::api::pod::PodSpec;
-use crate::api::{ReplicaSetId, Text};
 use std::sync::Arc;
 
 /// How many different kinds of failed pods are remembered.
@@ -27,10 +24,7 @@ pub(super) struct FailureMemo {
 #[derive(Debug)]
 struct Remembered {
     profile: usize,
-    spec: Arc<PodSpec>,
-    labels: Labels,
-    namespace: Text,
-    owner: Option<ReplicaSetId>,
+    pod: Arc<PodInfo>,
     failure: KnownFailure,
 }
 
@@ -56,26 +50,15 @@ impl FailureMemo {
             self.failures.clear();
         }
         let equal = |r: &&Remembered| {
-            r.profile == profile
-                && Arc::ptr_eq(&r.spec, &pod.spec)
-                && r.owner == pod.owner
-                && r.namespace == pod.namespace
-                && r.labels == pod.labels
+            r.profile == profile && Arc::ptr_eq(&r.pod.spec, &pod.spec) && r.pod.is_like(pod)
         };
         self.failures.iter().find(equal).map(|r| &r.failure)
     }
 
     /// Remembers a failure in the state that [`FailureMemo::find`] was last asked about.
-    pub(super) fn remember(&mut self, profile: usize, pod: &PodInfo, failure: KnownFailure) {
+    pub(super) fn remember(&mut self, profile: usize, pod: &Arc<PodInfo>, failure: KnownFailure) {
         if self.failures.len() < KINDS {
-            self.failures.push(Remembered {
-                profile,
-                spec: Arc::clone(&pod.spec),
-                labels: pod.labels.clone(),
-                namespace: pod.namespace.clone(),
-                owner: pod.owner,
-                failure,
-            });
+            self.failures.push(Remembered { profile, pod: Arc::clone(pod), failure });
         }
     }
 }

@@ -331,7 +331,7 @@ impl Scheduler {
         })
     }
 
-    fn remember_failure(&mut self, profile: usize, info: &PodInfo, decision: &Decision) {
+    fn remember_failure(&mut self, profile: usize, info: &Arc<PodInfo>, decision: &Decision) {
         let Decision::Unschedulable { message, rejected_by, nomination, victims, .. } = decision
         else {
             return;

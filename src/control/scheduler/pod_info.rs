@@ -115,6 +115,14 @@ impl PodInfo {
         }
     }
 
+    /// Whether plugins see no difference between this pod and another one, their specifications
+    /// aside. Names differ, and no plugin reads them.
+    pub fn is_like(&self, other: &PodInfo) -> bool {
+        self.owner == other.owner
+            && self.namespace == other.namespace
+            && self.labels == other.labels
+    }
+
     /// Its priority.
     pub fn priority(&self) -> i32 {
         self.spec.priority

@@ -4,7 +4,7 @@ use super::pod_info::PodInfo;
 use crate::api::PodId;
 use crate::api::labels::Labels;
 use crate::api::node::{Node, NodeReady, ZONE_LABEL};
-use crate::api::pod::{Container, Pod, PodPhase, PodSpec};
+use crate::api::pod::{Container, Pod, PodSpec};
 use crate::api::resources::Resources;
 use crate::units::{Bytes, MilliCpu, SimTime};
 use std::sync::Arc;
@@ -46,26 +46,8 @@ pub(crate) fn spec(milli_cpu: i64, mebi: i64) -> PodSpec {
 
 /// A pending pod.
 pub(crate) fn pod(name: &str, spec: PodSpec) -> Pod {
-    Pod {
-        name: name.into(),
-        namespace: "default".into(),
-        uid: 0,
-        labels: Labels::default(),
-        spec: Arc::new(spec),
-        owner: None,
-        created: SimTime::ZERO,
-        deletion: None,
-        node: None,
-        nominated: None,
-        phase: PodPhase::Pending,
-        ready: false,
-        ready_changed: SimTime::ZERO,
-        scheduled: SimTime::NEVER,
-        started: SimTime::NEVER,
-        unschedulable: false,
-        restarts: 0,
-        crash_loop: false,
-    }
+    let (labels, spec) = (Labels::default(), Arc::new(spec));
+    Pod::pending("default".into(), name.into(), labels, spec, SimTime::ZERO)
 }
 
 /// What the scheduler derives from a pending pod.

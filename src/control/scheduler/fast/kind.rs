@@ -95,10 +95,7 @@ impl Kind {
     }
 
     fn is_like(&self, profile: usize, pod: &PodInfo) -> bool {
-        self.profile == profile
-            && self.pod.owner == pod.owner
-            && self.pod.namespace == pod.namespace
-            && self.pod.labels == pod.labels
+        self.profile == profile && self.pod.is_like(pod)
     }
 
     /// Takes notice of all that has changed; gives what is known then.

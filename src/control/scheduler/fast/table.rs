@@ -56,7 +56,7 @@ struct RawScores {
 }
 
 /// What a plugin says of nodes that it rejects.
-#[derive(Clone, PartialEq)]
+#[derive(PartialEq)]
 pub struct Rejected {
     /// Its place among the profile's filters: an earlier filter that rejects the node has the word.
     pub place: usize,
@@ -214,13 +214,7 @@ impl Table {
 
     /// The number of a rejection, a new one if it is.
     fn number(&mut self, rejected: Rejected) -> u32 {
-        let is_same = |r: &Rejected| {
-            r.plugin == rejected.plugin
-                && (r.status.reasons.is_same_text(&rejected.status.reasons)
-                    || r.status.reasons == rejected.status.reasons)
-                && r.status.code == rejected.status.code
-        };
-        if let Some(known) = self.rejections.iter().position(is_same) {
+        if let Some(known) = self.rejections.iter().position(|r| *r == rejected) {
             return known as u32;
         }
         self.rejections.push(rejected);
