@@ -14,6 +14,8 @@ pub mod store;
 
 pub mod control;
 
+pub mod conform;
+
 pub mod record;
 
 pub mod scenario;

@@ -1,18 +1,20 @@
 //! The scheduler against recorded decisions of the real one (Kubernetes 1.37.2).
 //!
 //! A few cases lie in `tests/data/` and run always; the full set runs where it is found.
-//! `cargo test --test scheduler_recordings -- --nocapture` prints the agreement family by family.
+//! `cargo test --test scheduler_recordings -- --nocapture` prints the agreement family by family;
+//! `stormglass conform scheduler CASE... --check` does the same for any cases.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is test code")]
 
-mod recordings;
-
-use recordings::queue_replay::QueueReplay;
-use recordings::replay::{Replay, Tally};
+use flate2::read::GzDecoder;
+use std::collections::BTreeMap;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use stormglass::conform::case::Case;
+use stormglass::conform::{Path as Way, differences, replay};
 
-/// Families in which every recorded decision is reproduced in every respect.
-const EQUAL: [&str; 20] = [
+/// Families of single cycles.
+const CYCLES: [&str; 20] = [
     "resources",
     "sampling",
     "large",
@@ -35,66 +37,8 @@ const EQUAL: [&str; 20] = [
     "large-mixed",
 ];
 
-/// The directory of the full set, beside the repository or one of its work trees.
-fn full_set() -> Option<PathBuf> {
-    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let beside = home.ancestors().skip(1).take(2).map(|a| a.join("shared/golden/scheduler"));
-    beside.into_iter().find(|d| d.is_dir())
-}
-
-/// Replays a family; gives the tally and the first difference of each case.
-fn replay(directory: &Path, family: &str) -> (Tally, Vec<String>) {
-    let (mut tally, mut differences) = (Tally::default(), Vec::new());
-    for file in recordings::files(directory, family) {
-        let lines = recordings::read(&file);
-        let name = file.file_name().unwrap().to_string_lossy();
-        for (path, fast) in [("plain path", false), ("fast path", true)] {
-            let replay = Replay::run(&lines, fast);
-            differences.extend(replay.differences.first().map(|d| format!("{name}, {path}: {d}")));
-            if !fast {
-                tally += replay.tally;
-            }
-        }
-    }
-    (tally, differences)
-}
-
-fn check(directory: &Path) {
-    let mut families = 0;
-    for family in EQUAL {
-        let (tally, differences) = replay(directory, family);
-        println!("{family}: {tally:?}");
-        assert_eq!(differences, Vec::<String>::new(), "{family}");
-        families += usize::from(tally.cycles > 0);
-    }
-    assert!(families > 15, "there are cases of most families");
-}
-
-#[test]
-fn kept_cases_agree() {
-    check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/scheduler"));
-}
-
-#[test]
-fn the_full_set_agrees() {
-    if let Some(directory) = full_set() {
-        check(&directory);
-    }
-}
-
-/// Families named in the environment variable `FAMILIES`, for work on those that differ.
-#[test]
-fn named_families() {
-    let Some(directory) = full_set() else { return };
-    for family in std::env::var("FAMILIES").unwrap_or_default().split_whitespace() {
-        let (tally, differences) = replay(&directory, family);
-        differences.iter().for_each(|d| println!("  {d}"));
-        println!("{family}: {tally:?}");
-    }
-}
-
-/// Families with the queue in which every decision and every place of a pod is reproduced.
-const EQUAL_WITH_QUEUE: [&str; 7] = [
+/// Families with the queue.
+const TIMELINES: [&str; 7] = [
     "queue-basic",
     "queue-backoff",
     "queue-gates",
@@ -104,47 +48,65 @@ const EQUAL_WITH_QUEUE: [&str; 7] = [
     "queue-mixed",
 ];
 
-/// Replays a family with the queue; gives cycles, those that agree, and first differences.
-fn replay_with_queue(directory: &Path, family: &str) -> (usize, usize, Vec<String>) {
-    let (mut cycles, mut equal, mut differences) = (0, 0, Vec::new());
-    for file in recordings::files(directory, family) {
-        let replay = QueueReplay::run(&recordings::read(&file));
-        (cycles, equal) = (cycles + replay.cycles, equal + replay.equal);
-        let name = file.file_name().unwrap().to_string_lossy();
-        differences.extend(replay.differences.first().map(|d| format!("{name}: {d}")));
-    }
-    (cycles, equal, differences)
+/// The directory of the full set, beside the repository or one of its work trees.
+fn full_set(name: &str) -> Option<PathBuf> {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let golden = |a: &Path| a.join("shared/golden").join(name);
+    home.ancestors().skip(1).take(2).map(golden).find(|d| d.is_dir())
 }
 
-fn check_with_queue(directory: &Path) {
-    for family in EQUAL_WITH_QUEUE {
-        let (cycles, equal, differences) = replay_with_queue(directory, family);
-        println!("{family}: {equal} of {cycles} cycles");
-        assert_eq!(differences, Vec::<String>::new(), "{family}");
-        assert!(cycles > 0, "there are cases of {family}");
+fn kept(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+/// Replays all cases of these families both ways: every decision is the recorded one, in every
+/// respect that was recorded.
+fn check(directory: &Path, families: &[&str], at_least: usize) {
+    let mut decisions: BTreeMap<String, usize> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    let mut files: Vec<_> =
+        std::fs::read_dir(directory).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "gz")) {
+        let text = BufReader::new(GzDecoder::new(std::fs::File::open(file).unwrap()));
+        let case = Case::read(text).unwrap();
+        if !families.contains(&&*case.header.family) {
+            continue;
+        }
+        *decisions.entry(case.header.family.clone()).or_default() += case.recorded().count();
+        for way in [Way::Plain, Way::Fast] {
+            let found = differences(&case, &replay(&case, way).unwrap());
+            let name = &case.header.name;
+            wrong
+                .extend(found.first().map(|(at, d)| format!("{name} decision {at}, {way:?}: {d}")));
+        }
     }
+    decisions.iter().for_each(|(family, n)| println!("{family}: {n} decisions"));
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(decisions.len() >= at_least, "there are cases of the families");
+    assert!(decisions.values().all(|n| *n > 20), "with decisions");
+}
+
+#[test]
+fn kept_cycles_agree() {
+    check(&kept("scheduler"), &CYCLES, 17);
 }
 
 #[test]
 fn kept_timelines_agree() {
-    check_with_queue(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/scheduler-queue"));
+    check(&kept("scheduler-queue"), &TIMELINES, TIMELINES.len());
+}
+
+#[test]
+fn the_full_set_of_cycles_agrees() {
+    if let Some(directory) = full_set("scheduler") {
+        check(&directory, &CYCLES, CYCLES.len());
+    }
 }
 
 #[test]
 fn the_full_set_of_timelines_agrees() {
-    if let Some(directory) = full_set() {
-        check_with_queue(&directory.with_file_name("scheduler-queue"));
-    }
-}
-
-/// Queue families named in the environment variable `FAMILIES`, for work on those that differ.
-#[test]
-fn named_queue_families() {
-    let Some(directory) = full_set() else { return };
-    let directory = directory.with_file_name("scheduler-queue");
-    for family in std::env::var("FAMILIES").unwrap_or_default().split_whitespace() {
-        let (cycles, equal, differences) = replay_with_queue(&directory, family);
-        differences.iter().for_each(|d| println!("  {d}"));
-        println!("{family}: {equal} of {cycles} cycles");
+    if let Some(directory) = full_set("scheduler-queue") {
+        check(&directory, &TIMELINES, TIMELINES.len());
     }
 }

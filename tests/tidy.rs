@@ -15,12 +15,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("api", &["units"]),
     ("store", &["units", "api"]),
     ("control", &["units", "api", "store"]),
+    ("conform", &["units", "api", "control"]),
     ("record", &["units", "api"]),
     ("scenario", &["units", "api", "control", "record", "sim::sample"]),
     ("check", &["units", "api", "store"]),
     ("world", &["units", "sim", "api", "store", "control", "record", "scenario", "check"]),
     ("report", &["units", "api", "record", "scenario::model"]),
-    ("cli", &["units", "record", "scenario", "check", "world", "report", "sim"]),
+    ("cli", &["units", "conform", "record", "scenario", "check", "world", "report", "sim"]),
 ];
 
 /// Rooms that may touch files, and the macro-expanded name of what they use.

@@ -3,6 +3,7 @@
 //! Data goes to stdout; progress, logs and errors to stderr. It knows how to put the rooms
 //! together, not their rules.
 
+mod conform;
 mod init;
 mod run;
 mod schema;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 pub enum Outcome {
     /// All is well.
     Fine,
-    /// An expectation of the scenario was missed.
+    /// An expectation of the scenario, or a recorded decision, was missed.
     Missed,
     /// The input was bad, or a result could not be written.
     BadInput,
@@ -48,7 +49,8 @@ impl Outcome {
     version,
     about,
     after_help = "\
-Exit codes: 0 ok, 1 an expectation of the scenario was missed, 2 bad input, 3 an invariant broke.
+Exit codes: 0 ok, 1 an expectation or a recorded decision was missed, 2 bad input,
+3 an invariant broke.
 
 Example:
   stormglass run scenarios/hello.yaml"
@@ -66,6 +68,8 @@ enum Command {
     Validate(validate::Validate),
     /// Run a scenario and write its results.
     Run(run::Run),
+    /// Hold the scheduler against recorded decisions of the real one.
+    Conform(conform::Conform),
     /// Print the JSON Schema of scenario files.
     Schema(schema::Schema),
 }
@@ -85,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Init(init) => init.execute(),
         Command::Validate(validate) => validate.execute(),
         Command::Run(run) => run.execute(),
+        Command::Conform(conform) => conform.execute(),
         Command::Schema(schema) => schema.execute(),
     };
     ExitCode::from(outcome.code())

@@ -85,6 +85,10 @@ pub struct Unfit {
 pub struct Explanation {
     /// Rejected nodes in the order they were looked at.
     pub rejections: Vec<Rejection>,
+    /// What counts for all nodes that PreFilter left out of the search.
+    pub absent: Option<Status>,
+    /// PreFilter's words, if it rejected the pod whatever the node.
+    pub pre_filter_message: String,
     /// Feasible nodes in that order.
     pub feasible: Vec<NodeIndex>,
     /// Each plugin's weighted, normalised scores, in the order of `feasible`; empty when fewer
@@ -197,6 +201,9 @@ impl Core {
             self.find_nodes_that_fit(profile, pod, now, &mut diagnosis);
         self.next_start = next_start;
         if self.explain {
+            let left_out = !diagnosis.absent.reasons.is_empty();
+            self.explanation.absent = left_out.then(|| diagnosis.absent.clone());
+            self.explanation.pre_filter_message.clone_from(&diagnosis.pre_filter_message);
             self.explanation.rejections.clone_from(&diagnosis.rejections);
             self.explanation.feasible.clone_from(&feasible);
             self.explanation.scores.clear();

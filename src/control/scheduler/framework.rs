@@ -64,6 +64,11 @@ impl Reasons {
         }
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
     /// All texts in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let (fixed, made): (&[&str], &[Text]) = match self {

@@ -58,7 +58,7 @@ use decision::{Decision, Nomination};
 use event::{Action, ClusterEvent, EventObjects, Resource, node_changes, pod_changes};
 use framework::{NodeIndex, PluginSet};
 use memo::{FailureMemo, KnownFailure};
-use objects::Budget;
+use objects::{Budget, Objects};
 use pod_info::PodInfo;
 use profile::ConfigurationError;
 use queue::{Place, Queue};
@@ -186,6 +186,17 @@ impl Scheduler {
         if let Some(waiting) = waiting.filter(|w| w.info.nominated.is_some()) {
             self.nominated_is_gone(&waiting.info, now);
         }
+    }
+
+    /// Other objects that plugins read, to be changed as informers tell.
+    pub fn objects_mut(&mut self) -> &mut Objects {
+        &mut self.core.objects
+    }
+
+    /// Where the next dry run of preemption starts among the potential nodes. Upstream draws it at
+    /// random.
+    pub fn set_preemption_offset(&mut self, offset: usize) {
+        self.core.set_preemption_offset(offset);
     }
 
     /// A namespace with its labels has appeared or changed.

@@ -1,0 +1,200 @@
+//! `stormglass conform`: our decisions beside recorded ones of the real component.
+
+use super::{Outcome, complain, print};
+use crate::conform::case::{Case, CaseError};
+use crate::conform::{Path as Way, answer::Answer, differences, replay};
+use clap::{Args, Subcommand, ValueEnum};
+use flate2::read::MultiGzDecoder;
+use serde_json::json;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+
+/// So many differences are told; the rest are counted.
+const TOLD: usize = 20;
+
+/// Hold a component against recorded decisions of the real one.
+#[derive(Debug, Args)]
+pub(super) struct Conform {
+    #[command(subcommand)]
+    component: Component,
+}
+
+#[derive(Debug, Subcommand)]
+enum Component {
+    /// The scheduler, against kube-scheduler.
+    Scheduler(Scheduler),
+}
+
+/// Replay recorded cases of kube-scheduler.
+///
+/// Prints each decision as one JSON object a line, or with --check compares it with the recorded
+/// one.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 ok, 1 a decision differs (--check), 2 a case can't be read.
+
+Example:
+  stormglass conform scheduler tests/data/scheduler tests/data/scheduler-queue --check")]
+struct Scheduler {
+    /// Cases (.ndjson, .ndjson.gz), or folders of them.
+    #[arg(required = true, value_name = "CASE")]
+    cases: Vec<PathBuf>,
+    /// Compare with what was recorded; exit 1 if anything differs.
+    #[arg(long)]
+    check: bool,
+    /// Which way to decide; --check takes both unless told.
+    #[arg(long, value_enum)]
+    path: Option<ByPath>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ByPath {
+    /// Every plugin is asked about every node; scores and rejections are told.
+    Plain,
+    /// What earlier cycles found out is used again, as in simulations.
+    Fast,
+}
+
+impl Conform {
+    pub(super) fn execute(&self) -> Outcome {
+        match &self.component {
+            Component::Scheduler(scheduler) => scheduler.execute(),
+        }
+    }
+}
+
+impl Scheduler {
+    fn execute(&self) -> Outcome {
+        let files = match all_cases(&self.cases) {
+            Ok(files) => files,
+            Err(message) => {
+                complain(&message);
+                return Outcome::BadInput;
+            }
+        };
+        let mut outcome = Outcome::Fine;
+        let mut tally = Tally::default();
+        for file in &files {
+            let step = match self.check {
+                true => self.check(file, &mut tally),
+                false => self.decide(file),
+            };
+            match step {
+                Ok(told) => outcome = outcome.or(told),
+                Err(message) => {
+                    complain(&message);
+                    outcome = Outcome::BadInput;
+                }
+            }
+        }
+        if self.check {
+            let Tally { cases, decisions, mismatches } = tally;
+            let line = format!("{cases} cases, {decisions} decisions, {mismatches} mismatches\n");
+            outcome = outcome.or(print(&line));
+        }
+        outcome
+    }
+
+    fn decide(&self, file: &Path) -> Result<Outcome, String> {
+        let way = if self.path == Some(ByPath::Fast) { Way::Fast } else { Way::Plain };
+        let case = read(file)?;
+        let answers = replay(&case, way).map_err(|e| located(file, &e))?;
+        let mut text = String::new();
+        for answer in &answers {
+            let line = as_line(&case.header.name, answer).map_err(|e| e.to_string())?;
+            text.push_str(&line);
+            text.push('\n');
+        }
+        Ok(print(&text))
+    }
+
+    fn check(&self, file: &Path, tally: &mut Tally) -> Result<Outcome, String> {
+        let case = read(file)?;
+        let mut wrong: Vec<(usize, String)> = Vec::new();
+        for (by_path, way) in [(ByPath::Plain, Way::Plain), (ByPath::Fast, Way::Fast)] {
+            if self.path.is_some_and(|p| p != by_path) {
+                continue;
+            }
+            let answers = replay(&case, way).map_err(|e| located(file, &e))?;
+            let name = format!("{way:?} path").to_lowercase();
+            let found = differences(&case, &answers);
+            wrong.extend(found.into_iter().map(|(at, text)| (at, format!("{name}: {text}"))));
+        }
+        wrong.sort_by_key(|(at, _)| *at);
+        // A decision that both ways miss is one mismatch.
+        wrong.dedup_by_key(|(at, _)| *at);
+        let mut outcome = Outcome::Fine;
+        for (at, text) in &wrong {
+            if tally.mismatches < TOLD {
+                let line = format!("{} decision {at}, {text}\n", case.header.name);
+                outcome = outcome.or(print(&line));
+            }
+            tally.mismatches += 1;
+        }
+        tally.cases += 1;
+        tally.decisions += case.recorded().count();
+        Ok(if wrong.is_empty() { outcome } else { outcome.or(Outcome::Missed) })
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    cases: usize,
+    decisions: usize,
+    mismatches: usize,
+}
+
+fn as_line(case: &str, answer: &Answer) -> serde_json::Result<String> {
+    let mut line = json!({"case": case});
+    if let (Some(line), serde_json::Value::Object(fields)) =
+        (line.as_object_mut(), serde_json::to_value(answer)?)
+    {
+        line.extend(fields);
+    }
+    serde_json::to_string(&line)
+}
+
+/// Files as they are, folders as the cases in them, sorted by name.
+fn all_cases(given: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    for path in given {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let unreadable = |e: std::io::Error| format!("error: {}: {e}", path.display());
+        let before = files.len();
+        for entry in std::fs::read_dir(path).map_err(unreadable)? {
+            let file = entry.map_err(unreadable)?.path();
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name.ends_with(".ndjson.gz") || name.ends_with(".ndjson") {
+                files.push(file);
+            }
+        }
+        if files.len() == before {
+            let hint = "expected files that end in .ndjson or .ndjson.gz";
+            return Err(format!("error: {}: no case in it; {hint}", path.display()));
+        }
+        files[before..].sort();
+    }
+    Ok(files)
+}
+
+fn read(file: &Path) -> Result<Case, String> {
+    let unreadable = |e: std::io::Error| format!("error: {}: {e}", file.display());
+    let mut opened = File::open(file).map_err(unreadable)?;
+    let mut magic = [0; 2];
+    let zipped = opened.read(&mut magic).map_err(unreadable)? == 2 && magic == [0x1f, 0x8b];
+    opened.rewind().map_err(unreadable)?;
+    let case = match zipped {
+        true => Case::read(BufReader::new(MultiGzDecoder::new(opened))),
+        false => Case::read(BufReader::new(opened)),
+    };
+    case.map_err(|e| located(file, &e))
+}
+
+fn located(file: &Path, error: &CaseError) -> String {
+    let column = error.column.map_or(String::new(), |c| format!(":{c}"));
+    format!("error: {}:{}{column}: {}", file.display(), error.line, error.message)
+}

@@ -1,0 +1,86 @@
+//! `stormglass conform` from outside: what it prints, its exit codes, cases that can't be read.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use flate2::read::GzDecoder;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const CASE: &str = "tests/data/scheduler/taints-0002.ndjson.gz";
+
+/// Exit code, standard output, standard error.
+fn conform(arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stormglass"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["conform", "scheduler"]);
+    let output = command.args(arguments).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+/// The text of [`CASE`].
+fn case() -> String {
+    let file = File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join(CASE)).unwrap();
+    let mut text = String::new();
+    GzDecoder::new(file).read_to_string(&mut text).unwrap();
+    text
+}
+
+/// A case of this text.
+fn written(name: &str, text: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn decisions_are_printed_a_line_each() {
+    let (code, out, err) = conform(&[CASE]);
+    assert_eq!((code, &*err), (0, ""));
+    assert_eq!(out.lines().count(), 48);
+    assert!(out.starts_with("{\"case\":\"taints-0002\","), "{out}");
+    let (_, fast, _) = conform(&[CASE, "--path", "fast"]);
+    assert_eq!(fast.lines().count(), 48);
+    assert!(!fast.contains("\"scores\"") && out.contains("\"scores\""));
+}
+
+#[test]
+fn a_check_counts_what_differs() {
+    let (code, out, _) = conform(&[CASE, "--check"]);
+    assert_eq!((code, &*out), (0, "1 cases, 48 decisions, 0 mismatches\n"));
+
+    let altered = case().replacen("\"evaluated\":", "\"evaluated\":9", 1);
+    let altered = written("altered.ndjson", &altered);
+    let (code, out, _) = conform(&[altered.to_str().unwrap(), "--check"]);
+    assert_eq!(code, 1);
+    assert!(out.contains("plain path: ") && out.contains("evaluated: recorded Some(9"), "{out}");
+    assert!(out.ends_with("1 cases, 48 decisions, 1 mismatches\n"), "{out}");
+}
+
+#[test]
+fn what_cannot_be_read_is_told_with_its_place() {
+    let text = case();
+    let (first, _) = text.split_once('\n').unwrap();
+    let step = |step: &str| format!("{first}\n{{\"step\":{step}}}\n");
+    let rows = [
+        ("nothing at all", String::new(), ":1: it is empty"),
+        ("no JSON", format!("{first}\nnode\n"), ":2:2: expected ident"),
+        ("an unknown step", step("{\"op\":\"jump\"}"), ":2: unknown step `jump`; expected one of"),
+        ("a step without its pod", step("{\"op\":\"schedule\"}"), ":2: a step `schedule` needs"),
+        (
+            "a node that is not there",
+            step("{\"op\":\"deleteNode\",\"name\":\"n999\"}"),
+            ":2: there is no node n999",
+        ),
+    ];
+    for (sentence, text, expected) in rows {
+        let file = written("unreadable.ndjson", &text);
+        let (code, _, err) = conform(&[file.to_str().unwrap(), "--check"]);
+        assert_eq!(code, 2, "{sentence}");
+        assert!(err.contains(&format!("unreadable.ndjson{expected}")), "{sentence}: {err}");
+    }
+    let (code, _, err) = conform(&["no-such-case.ndjson"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("no-such-case.ndjson: No such file"), "{err}");
+}
