@@ -38,7 +38,7 @@ const CYCLES: [&str; 20] = [
 ];
 
 /// Families with the queue.
-const TIMELINES: [&str; 7] = [
+const TIMELINES: [&str; 9] = [
     "queue-basic",
     "queue-backoff",
     "queue-gates",
@@ -46,6 +46,8 @@ const TIMELINES: [&str; 7] = [
     "queue-preemption",
     "queue-preemption-mix",
     "queue-mixed",
+    "queue-batching",
+    "queue-batching-full",
 ];
 
 /// The directory of the full set, beside the repository or one of its work trees.

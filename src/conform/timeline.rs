@@ -27,6 +27,8 @@ pub(super) fn replay(case: &Case, path: Path) -> Result<Vec<Answer>, CaseError> 
     let mut scheduler = Scheduler::new(&case.configuration()).map_err(Case::header_error)?;
     scheduler.set_explain(path == Path::Plain);
     scheduler.set_fast(path == Path::Fast);
+    let gate = case.header.feature_gates.get("OpportunisticBatching");
+    scheduler.set_opportunistic_batching(gate.copied().unwrap_or(true));
     let mut timeline = Timeline {
         scheduler,
         explains: path == Path::Plain,

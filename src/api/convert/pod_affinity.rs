@@ -83,7 +83,7 @@ pub(super) fn pod_affinity(
             errors,
         );
     }
-    (out != PodAffinity::default()).then_some(out)
+    (given.pod_affinity.is_some() || given.pod_anti_affinity.is_some()).then_some(out)
 }
 
 fn terms(

@@ -3,6 +3,7 @@
 //! Source: `pkg/scheduler/schedule_one.go`, v1.37, at parallelism 1. It knows nodes, plugins and
 //! nominations, but no queue: it schedules the pod that it is given.
 
+use super::batch::{Batches, Candidates, Hint};
 use super::cache::Cache;
 use super::config::SchedulerConfiguration;
 use super::diagnosis::{Diagnosis, Rejection};
@@ -12,7 +13,7 @@ use super::node_info::NodeInfo;
 use super::nominator::Nominator;
 use super::objects::Objects;
 use super::pod_info::PodInfo;
-use super::profile::{ConfigurationError, CycleState, Profile};
+use super::profile::{ConfigurationError, CycleState, Keep, Profile};
 use super::registry;
 use crate::api::PodId;
 use crate::units::SimTime;
@@ -45,6 +46,8 @@ pub struct Core {
     preemption_offset: usize,
     /// Memory of the last cycle's rejections, to be used again.
     scratch: Vec<Rejection>,
+    /// What equal pods in a row share.
+    pub(super) batches: Batches,
     /// The fast path; `None` when every cycle takes the plain one.
     fast: Option<Box<Fast>>,
 }
@@ -112,6 +115,7 @@ impl Core {
             preempted: SecondaryMap::new(),
             preemption_offset: 0,
             scratch: Vec::new(),
+            batches: Batches::default(),
             fast: Some(Box::default()),
         })
     }
@@ -158,6 +162,7 @@ impl Core {
         match self.search_fast(profile, pod, now, &mut diagnosis) {
             Some(Some(placement)) => {
                 self.scratch = diagnosis.rejections;
+                self.flush_batch(profile);
                 let next = self.next_start + placement.evaluated;
                 self.next_start = next % self.cache.nodes().len();
                 Ok(placement)
@@ -180,7 +185,7 @@ impl Core {
         now: SimTime,
         diagnosis: &mut Diagnosis,
     ) -> Option<Option<Placement>> {
-        if self.explain {
+        if self.explain || self.fast.is_none() || self.batches(profile, pod) {
             return None;
         }
         let mut fast = self.fast.take()?;
@@ -197,8 +202,9 @@ impl Core {
         now: SimTime,
         mut diagnosis: Diagnosis,
     ) -> Result<Placement, Failure> {
-        let (feasible, next_start, state) =
-            self.find_nodes_that_fit(profile, pod, now, &mut diagnosis);
+        let mut batches = std::mem::take(&mut self.batches);
+        let found = self.find_nodes_that_fit(&mut batches, (profile, pod), now, &mut diagnosis);
+        let Found { feasible, next_start, state, hint } = found;
         self.next_start = next_start;
         if self.explain {
             let left_out = !diagnosis.absent.reasons.is_empty();
@@ -209,16 +215,18 @@ impl Core {
             self.explanation.scores.clear();
         }
         if feasible.is_empty() {
-            return Err(Failure::Unfit(Box::new(
-                self.post_filter(profile, pod, now, state, diagnosis),
-            )));
+            self.batches = batches;
+            let unfit = self.post_filter(profile, pod, now, state, diagnosis);
+            return Err(Failure::Unfit(Box::new(unfit)));
         }
         let evaluated = feasible.len() + diagnosis.rejections.len();
         self.scratch = diagnosis.rejections;
-        let node = match &feasible[..] {
-            [only] => *only,
-            several => self.best_of(profile, pod, several, now),
+        let (node, others) = match &feasible[..] {
+            [only] => (*only, None),
+            several => self.best_of(profile, pod, several, hint.wants_nodes(), now),
         };
+        self.store_results(&mut batches, (profile, pod), &hint, node, others, now);
+        self.batches = batches;
         Ok(Placement { node, evaluated, feasible: feasible.len() })
     }
 
@@ -260,16 +268,15 @@ impl Core {
         }
     }
 
-    /// Runs PreFilter and Filter (`findNodesThatFitPod`): the feasible nodes in the order found,
-    /// and where the next search starts.
+    /// Runs PreFilter and Filter (`findNodesThatFitPod`).
     fn find_nodes_that_fit(
         &self,
-        profile: usize,
-        pod: &PodInfo,
+        batches: &mut Batches,
+        (number, pod): (usize, &PodInfo),
         now: SimTime,
         diagnosis: &mut Diagnosis,
-    ) -> (Vec<NodeIndex>, usize, CycleState) {
-        let profile = &self.profiles[profile];
+    ) -> Found {
+        let profile = &self.profiles[number];
         let cx = self.context(now);
         let found = profile.run_pre_filter(&cx, pod);
         diagnosis.unschedulable_plugins = found.narrowed_by;
@@ -279,16 +286,21 @@ impl Core {
             if let Some(plugin) = plugin {
                 diagnosis.unschedulable_plugins.insert(plugin);
             }
-            return (Vec::new(), self.next_start, found.state);
+            let (feasible, next_start) = (Vec::new(), self.next_start);
+            return Found { feasible, next_start, state: found.state, hint: Hint::default() };
         }
+        let hint = self.hint(batches, number, pod, &found.state, now);
         let search = Search { core: self, profile, cx, state: &found.state, pod };
         let nominated = pod.nominated.and_then(|id| self.cache.index_of(id));
         let nominated = nominated.filter(|node| self.cache.is_in_snapshot(*node));
-        if let Some(node) = nominated {
+        let hinted = hint.node.as_ref().and_then(|name| self.cache.in_snapshot(name));
+        let first = if pod.nominated.is_some() { nominated } else { hinted };
+        if let Some(node) = first {
             // A node that fails here stays in the diagnosis, and counts once.
             let feasible = search.run(&[node], None, diagnosis);
             if !feasible.is_empty() {
-                return (feasible, self.next_start, found.state);
+                let next_start = self.next_start;
+                return Found { feasible, next_start, state: found.state, hint };
             }
         }
         let narrowed: Vec<NodeIndex>;
@@ -303,9 +315,10 @@ impl Core {
                 &narrowed
             }
         };
-        let feasible = search.run(nodes, nominated, diagnosis);
+        let feasible = search.run(nodes, first, diagnosis);
         let processed = feasible.len() + diagnosis.rejections.len();
-        (feasible, (self.next_start + processed) % cx.nodes.len(), found.state)
+        let next_start = (self.next_start + processed) % cx.nodes.len();
+        Found { feasible, next_start, state: found.state, hint }
     }
 
     /// Asks the PostFilter plugins what could be done for a pod that fits nowhere.
@@ -387,21 +400,29 @@ impl Core {
         (nodes * percentage / 100).max(MIN_FEASIBLE_NODES_TO_FIND)
     }
 
-    /// Scores the feasible nodes and picks the best.
+    /// Scores the feasible nodes and picks the best; gives the others too, if they are wanted.
     fn best_of(
         &mut self,
         profile: usize,
         pod: &PodInfo,
         feasible: &[NodeIndex],
+        wants_others: bool,
         now: SimTime,
-    ) -> NodeIndex {
+    ) -> (NodeIndex, Option<Candidates>) {
         let cx = self.context(now);
         let list = NodeList { infos: cx.nodes.infos, order: feasible };
-        let scores = self.profiles[profile].run_score(&cx, pod, list, self.explain);
+        let keep = Keep { by_plugin: self.explain, raw: wants_others };
+        let scores = self.profiles[profile].run_score(&cx, pod, list, keep);
+        let others = wants_others.then(|| {
+            let names = list.iter().map(|node| node.name().clone());
+            let mut others = Candidates::new(names, &scores.totals, &scores.raw);
+            others.pop();
+            others
+        });
         if self.explain {
             self.explanation.scores = scores.by_plugin;
         }
-        feasible[heap_root(&scores.totals)]
+        (feasible[heap_root(&scores.totals)], others)
     }
 }
 
@@ -409,6 +430,17 @@ fn sorted_names(plugins: super::framework::PluginSet) -> Vec<&'static str> {
     let mut names: Vec<&str> = plugins.iter().map(registry::name_of).collect();
     names.sort_unstable();
     names
+}
+
+/// What a search found.
+struct Found {
+    /// Feasible nodes in the order found.
+    feasible: Vec<NodeIndex>,
+    /// Where the next search starts.
+    next_start: usize,
+    /// What the plugins remember.
+    state: CycleState,
+    hint: Hint,
 }
 
 /// A search over nodes with everything it needs.

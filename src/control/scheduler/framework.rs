@@ -440,6 +440,47 @@ pub trait ScorePlugin: Send + Sync {
     }
 }
 
+/// Parts of a pod, by the names of upstream's signers: a set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Aspects(u16);
+
+#[allow(missing_docs, reason = "each is a field of a pod")]
+impl Aspects {
+    pub const NONE: Aspects = Aspects(0);
+    pub const IMAGES: Aspects = Aspects(1);
+    pub const LABELS: Aspects = Aspects(1 << 1);
+    pub const NODE_NAME: Aspects = Aspects(1 << 2);
+    /// With the node selector.
+    pub const NODE_AFFINITY: Aspects = Aspects(1 << 3);
+    pub const HOST_PORTS: Aspects = Aspects(1 << 4);
+    /// What it requests, overhead included.
+    pub const RESOURCES: Aspects = Aspects(1 << 5);
+    pub const TOLERATIONS: Aspects = Aspects(1 << 6);
+    /// All but `configMap` and `secret`.
+    pub const VOLUMES: Aspects = Aspects(1 << 7);
+}
+
+impl Aspects {
+    /// Both together.
+    pub const fn and(self, other: Aspects) -> Aspects {
+        Aspects(self.0 | other.0)
+    }
+
+    /// Whether all of `other` are in the set.
+    pub const fn has(self, other: Aspects) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// Says what the plugin's answers depend on, the nodes' state aside, so that pods which agree in it
+/// can share answers.
+///
+/// With one filtering or scoring plugin in a profile that does not implement it, no pod shares.
+pub trait SignPlugin: Send + Sync {
+    /// Parts of the pod; `None`: nobody can tell from the pod alone.
+    fn sign(&self, pod: &PodInfo) -> Option<Aspects>;
+}
+
 /// What a plugin thinks an event means for a pod that it had rejected (`QueueingHint`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum QueueingHint {

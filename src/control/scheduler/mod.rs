@@ -14,10 +14,12 @@
 //! | `cache.rs`, `node_tree.rs` | all nodes, assumed pods, the order of search |
 //! | `cycle.rs`, `diagnosis.rs` | one scheduling cycle; its reasons in upstream's words |
 //! | `queue.rs`, `event.rs`, `nominator.rs` | pods that wait, what moves them, nominations |
+//! | `batch.rs`, `signature.rs` | OpportunisticBatching: scores used again for equal pods in a row |
 //! | `what_if.rs` | the filters on nodes that need not exist |
 //!
 //! This is the plain reference path: any faster one is held against it.
 
+mod batch;
 pub mod cache;
 pub mod config;
 pub mod cycle;
@@ -38,6 +40,7 @@ pub mod pod_info;
 pub mod profile;
 pub mod queue;
 pub mod registry;
+mod signature;
 pub mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -101,6 +104,11 @@ impl Scheduler {
     pub fn set_fast(&mut self, fast: bool) {
         self.remembers = fast;
         self.core.set_fast(fast);
+    }
+
+    /// Whether the feature gate OpportunisticBatching is on, as by default.
+    pub fn set_opportunistic_batching(&mut self, on: bool) {
+        self.core.set_opportunistic_batching(on);
     }
 
     /// The pods that wait.
@@ -241,6 +249,7 @@ impl Scheduler {
         self.advance(now);
         loop {
             let pod = self.queue.pop()?;
+            self.core.count_cycle();
             let queued = self.queue.get(pod).expect("what is popped stays known to the queue");
             let (info, profile) = (Arc::clone(&queued.info), queued.profile);
             if info.deletion.is_some() || self.core.cache.is_assumed(pod) {

@@ -8,9 +8,10 @@ use super::cycle::Handle;
 use super::diagnosis::Diagnosis;
 use super::event::{ClusterEvent, EventObjects};
 use super::framework::{
-    Code, Context, EnqueueExtensions, FilterPlugin, NodeList, PluginId, PluginSet, PluginState,
-    PostFilter, PostFilterPlugin, PreEnqueuePlugin, PreFilter, PreFilterPlugin, PreScore,
-    PreScorePlugin, QueueSortPlugin, QueueingHint, Reasons, ScorePlugin, Status,
+    Aspects, Code, Context, EnqueueExtensions, FilterPlugin, NodeList, PluginId, PluginSet,
+    PluginState, PostFilter, PostFilterPlugin, PreEnqueuePlugin, PreFilter, PreFilterPlugin,
+    PreScore, PreScorePlugin, QueueSortPlugin, QueueingHint, Reasons, ScorePlugin, SignPlugin,
+    Status,
 };
 use super::node_info::NodeInfo;
 use super::objects::Objects;
@@ -53,6 +54,8 @@ pub struct Profile {
     pre_score: List<dyn PreScorePlugin>,
     score: Vec<(PluginId, i64, Arc<dyn ScorePlugin>)>,
     events: List<dyn EnqueueExtensions>,
+    /// Those that look at nodes; `None` if one of them can't sign pods.
+    signers: Option<Vec<Arc<dyn SignPlugin>>>,
 }
 
 /// What the plugins remember during one cycle (`CycleState`).
@@ -87,6 +90,17 @@ pub struct Scores {
     pub totals: Vec<i64>,
     /// If asked for: each plugin's weighted, normalised scores in the same order.
     pub by_plugin: Vec<(PluginId, Vec<i64>)>,
+    /// If asked for: each plugin's raw scores in the same order.
+    pub raw: Vec<(PluginId, Vec<i64>)>,
+}
+
+/// What scoring keeps beside the sums.
+#[derive(Clone, Copy, Default)]
+pub struct Keep {
+    /// Each plugin's part.
+    pub by_plugin: bool,
+    /// Raw scores.
+    pub raw: bool,
 }
 
 impl Profile {
@@ -131,18 +145,28 @@ impl Profile {
             }
         }
         let events = made.iter().filter_map(|(id, p)| Some((*id, p.events.clone()?))).collect();
+        let (pre_filter, filter) = (point!(pre_filter), point!(filter));
+        let pre_score = point!(pre_score);
+        let signers = signers(&made, &pre_filter, &filter, &pre_score, &score);
         Ok(Profile {
             scheduler_name: given.scheduler_name.as_str().into(),
             percentage_of_nodes_to_score: given.percentage_of_nodes_to_score,
             pre_enqueue: point!(pre_enqueue),
             queue_sort: Arc::clone(queue_sort),
-            pre_filter: point!(pre_filter),
-            filter: point!(filter),
+            pre_filter,
+            filter,
             post_filter: point!(post_filter),
-            pre_score: point!(pre_score),
+            pre_score,
             score,
             events,
+            signers,
         })
+    }
+
+    /// What decides whether pods share the answers of this profile, if they can.
+    pub(super) fn sign(&self, pod: &PodInfo) -> Option<Aspects> {
+        let signers = self.signers.as_ref()?;
+        signers.iter().try_fold(Aspects::NONE, |all, plugin| Some(all.and(plugin.sign(pod)?)))
     }
 
     /// The plugin that orders the active queue.
@@ -311,19 +335,50 @@ impl Profile {
         PostFilter { status, nomination, victims: Vec::new() }
     }
 
-    /// Scores the feasible nodes (`prioritizeNodes`). With `explain`, each plugin's part is kept.
+    /// Scores the feasible nodes (`prioritizeNodes`).
     pub fn run_score(
         &self,
         cx: &Context<'_>,
         pod: &PodInfo,
         feasible: NodeList<'_>,
-        explain: bool,
+        keep: Keep,
     ) -> Scores {
-        let mut out = Scores { totals: vec![0; feasible.len()], by_plugin: Vec::new() };
         if self.score.is_empty() {
-            out.totals.fill(1);
-            return out;
+            let totals = vec![1; feasible.len()];
+            return Scores { totals, by_plugin: Vec::new(), raw: Vec::new() };
         }
+        self.score_by(cx, pod, feasible, keep, |_, plugin, state, scores| {
+            scores.extend(feasible.iter().map(|node| plugin.score(cx, state, pod, node)));
+        })
+    }
+
+    /// Scores the last of `feasible` only; of the others the raw scores are known (`known`). All
+    /// are normalised together.
+    pub(super) fn rescore(
+        &self,
+        cx: &Context<'_>,
+        pod: &PodInfo,
+        feasible: NodeList<'_>,
+        known: impl Fn(PluginId) -> Vec<i64>,
+    ) -> Scores {
+        let keep = Keep { raw: true, by_plugin: false };
+        self.score_by(cx, pod, feasible, keep, |id, plugin, state, scores| {
+            scores.extend(known(id));
+            scores.push(plugin.score(cx, state, pod, feasible.at(feasible.len() - 1)));
+        })
+    }
+
+    /// Sums up what the plugins say whose PreScore does not skip; `raw` gives their raw scores.
+    fn score_by(
+        &self,
+        cx: &Context<'_>,
+        pod: &PodInfo,
+        feasible: NodeList<'_>,
+        keep: Keep,
+        raw: impl Fn(PluginId, &dyn ScorePlugin, &PluginState, &mut Vec<i64>),
+    ) -> Scores {
+        let totals = vec![0; feasible.len()];
+        let mut out = Scores { totals, by_plugin: Vec::new(), raw: Vec::new() };
         let mut skip = PluginSet::EMPTY;
         let mut states: Vec<(PluginId, PluginState)> = Vec::with_capacity(self.pre_score.len());
         for (id, plugin) in &self.pre_score {
@@ -337,12 +392,15 @@ impl Profile {
         for (id, weight, plugin) in self.score.iter().filter(|(id, ..)| !skip.has(*id)) {
             let state = states.iter().find(|(p, _)| p == id).map_or(&none, |(_, state)| state);
             scores.clear();
-            scores.extend(feasible.iter().map(|node| plugin.score(cx, state, pod, node)));
+            raw(*id, &**plugin, state, &mut scores);
+            if keep.raw {
+                out.raw.push((*id, scores.clone()));
+            }
             plugin.normalize(state, pod, feasible, &mut scores);
             for (total, score) in out.totals.iter_mut().zip(&scores) {
                 *total += weight * score;
             }
-            if explain {
+            if keep.by_plugin {
                 out.by_plugin.push((*id, scores.iter().map(|s| weight * s).collect()));
             }
         }
@@ -375,6 +433,23 @@ impl Profile {
                 && plugin.queueing_hint(objects, pod, event, change) == QueueingHint::Queue
         })
     }
+}
+
+/// The plugins that sign pods (`setupSignatures`): none if a plugin that looks at nodes does not.
+fn signers(
+    made: &[(PluginId, Points)],
+    pre_filter: &List<dyn PreFilterPlugin>,
+    filter: &List<dyn FilterPlugin>,
+    pre_score: &List<dyn PreScorePlugin>,
+    score: &[(PluginId, i64, Arc<dyn ScorePlugin>)],
+) -> Option<Vec<Arc<dyn SignPlugin>>> {
+    let mut asked = PluginSet::EMPTY;
+    pre_filter.iter().for_each(|(id, _)| asked.insert(*id));
+    filter.iter().for_each(|(id, _)| asked.insert(*id));
+    pre_score.iter().for_each(|(id, _)| asked.insert(*id));
+    score.iter().for_each(|(id, ..)| asked.insert(*id));
+    let asked = made.iter().filter(|(id, _)| asked.has(*id));
+    asked.map(|(_, points)| points.sign.clone()).collect()
 }
 
 fn made_of<'a>(made: &'a [(PluginId, Points)], name: &str) -> Option<&'a Points> {

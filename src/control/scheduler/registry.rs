@@ -5,7 +5,7 @@
 
 use super::framework::{
     EnqueueExtensions, FilterPlugin, PluginId, PostFilterPlugin, PreEnqueuePlugin, PreFilterPlugin,
-    PreScorePlugin, QueueSortPlugin, ScorePlugin,
+    PreScorePlugin, QueueSortPlugin, ScorePlugin, SignPlugin,
 };
 use super::plugins::*;
 use serde::Deserialize;
@@ -19,37 +19,37 @@ pub type Constructor = fn(&Value) -> Result<Points, String>;
 pub const REGISTRY: &[(&str, Constructor)] = &[
     ("SchedulingGates", |_| Ok(plugin(SchedulingGates).pre_enqueue().events().done())),
     ("PrioritySort", |_| Ok(plugin(PrioritySort).queue_sort().done())),
-    ("NodeName", |_| Ok(plugin(NodeName).pre_filter().filter().events().done())),
-    ("NodeUnschedulable", |_| Ok(plugin(NodeUnschedulable).filter().events().done())),
+    ("NodeName", |_| Ok(plugin(NodeName).pre_filter().filter().events().sign().done())),
+    ("NodeUnschedulable", |_| Ok(plugin(NodeUnschedulable).filter().events().sign().done())),
     ("TaintToleration", |_| {
-        Ok(plugin(TaintToleration).filter().pre_score().score().events().done())
+        Ok(plugin(TaintToleration).filter().pre_score().score().events().sign().done())
     }),
     ("NodeAffinity", |args| {
         let plugin = plugin(NodeAffinity::new(args)?);
-        Ok(plugin.pre_filter().filter().pre_score().score().events().done())
+        Ok(plugin.pre_filter().filter().pre_score().score().events().sign().done())
     }),
-    ("NodePorts", |_| Ok(plugin(NodePorts).pre_filter().filter().events().done())),
+    ("NodePorts", |_| Ok(plugin(NodePorts).pre_filter().filter().events().sign().done())),
     ("NodeResourcesFit", |args| {
         let plugin = plugin(NodeResourcesFit::new(args)?);
-        Ok(plugin.pre_filter().filter().pre_score().score().events().done())
+        Ok(plugin.pre_filter().filter().pre_score().score().events().sign().done())
     }),
     ("PodTopologySpread", |args| {
         let plugin = plugin(PodTopologySpread::new(args)?);
-        Ok(plugin.pre_filter().filter().pre_score().score().events().done())
+        Ok(plugin.pre_filter().filter().pre_score().score().events().sign().done())
     }),
     ("InterPodAffinity", |args| {
         let plugin = plugin(InterPodAffinity::new(args)?);
-        Ok(plugin.pre_filter().filter().pre_score().score().events().done())
+        Ok(plugin.pre_filter().filter().pre_score().score().events().sign().done())
     }),
-    ("DynamicResources", |_| Ok(plugin(DynamicResources).pre_filter().post_filter().done())),
+    ("DynamicResources", |_| Ok(plugin(DynamicResources).pre_filter().post_filter().sign().done())),
     ("DefaultPreemption", |args| {
         let plugin = plugin(DefaultPreemption::new(args)?);
         Ok(plugin.pre_enqueue().post_filter().events().done())
     }),
     ("NodeResourcesBalancedAllocation", |args| {
-        Ok(plugin(NodeResourcesBalancedAllocation::new(args)?).pre_score().score().done())
+        Ok(plugin(NodeResourcesBalancedAllocation::new(args)?).pre_score().score().sign().done())
     }),
-    ("ImageLocality", |_| Ok(plugin(ImageLocality).score().done())),
+    ("ImageLocality", |_| Ok(plugin(ImageLocality).score().sign().done())),
 ];
 
 /// The id of the plugin of this name.
@@ -74,6 +74,7 @@ pub struct Points {
     pub pre_score: Option<Arc<dyn PreScorePlugin>>,
     pub score: Option<Arc<dyn ScorePlugin>>,
     pub events: Option<Arc<dyn EnqueueExtensions>>,
+    pub sign: Option<Arc<dyn SignPlugin>>,
 }
 
 /// A plugin whose extension points are being listed.
@@ -111,6 +112,7 @@ point!(post_filter, PostFilterPlugin);
 point!(pre_score, PreScorePlugin);
 point!(score, ScorePlugin);
 point!(events, EnqueueExtensions);
+point!(sign, SignPlugin);
 
 /// Decodes a plugin's arguments; `null` gives the defaults.
 pub(super) fn decode<'a, T: Deserialize<'a> + Default>(args: &'a Value) -> Result<T, String> {

@@ -9,7 +9,8 @@
 use crate::control::scheduler::cycle::Handle;
 use crate::control::scheduler::diagnosis::Diagnosis;
 use crate::control::scheduler::framework::{
-    Code, Context, PluginState, PostFilter, PostFilterPlugin, PreFilter, PreFilterPlugin, Status,
+    Aspects, Code, Context, PluginState, PostFilter, PostFilterPlugin, PreFilter, PreFilterPlugin,
+    SignPlugin, Status,
 };
 use crate::control::scheduler::pod_info::PodInfo;
 
@@ -39,5 +40,11 @@ impl PostFilterPlugin for DynamicResources {
             None => Status { code: Code::Error, ..Status::unschedulable(&["not found"]) },
         };
         PostFilter { status, nomination: None, victims: Vec::new() }
+    }
+}
+
+impl SignPlugin for DynamicResources {
+    fn sign(&self, _pod: &PodInfo) -> Option<Aspects> {
+        Some(Aspects::NONE)
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::api::volume::VolumeSource;
 use crate::control::scheduler::framework::{
-    Context, MAX_NODE_SCORE, PluginState, Scope, ScorePlugin,
+    Aspects, Context, MAX_NODE_SCORE, PluginState, Scope, ScorePlugin, SignPlugin,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::pod_info::PodInfo;
@@ -19,7 +19,7 @@ const MIN_THRESHOLD: i64 = 23 * MEBI;
 const MAX_CONTAINER_THRESHOLD: i64 = 1000 * MEBI;
 
 /// A reference without tag or digest means `latest` (`normalizedImageName`).
-fn normalized(name: &str) -> Cow<'_, str> {
+pub(in crate::control::scheduler) fn normalized(name: &str) -> Cow<'_, str> {
     if name.rfind(':') <= name.rfind('/') {
         return Cow::Owned(format!("{name}:latest"));
     }
@@ -62,6 +62,12 @@ fn priority(sum: i64, images: i64) -> i64 {
     let max_threshold = MAX_CONTAINER_THRESHOLD * images.max(1);
     let sum = sum.clamp(MIN_THRESHOLD, max_threshold);
     MAX_NODE_SCORE * (sum - MIN_THRESHOLD) / (max_threshold - MIN_THRESHOLD)
+}
+
+impl SignPlugin for ImageLocality {
+    fn sign(&self, _pod: &PodInfo) -> Option<Aspects> {
+        Some(Aspects::IMAGES)
+    }
 }
 
 #[cfg(test)]

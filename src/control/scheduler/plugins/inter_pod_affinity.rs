@@ -11,8 +11,9 @@ use crate::api::labels::{Labels, Selector};
 use crate::api::node::Node;
 use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
 use crate::control::scheduler::framework::{
-    Context, EnqueueExtensions, FilterPlugin, MAX_NODE_SCORE, NodeList, PluginState, PreFilter,
-    PreFilterPlugin, PreScore, PreScorePlugin, QueueingHint, ScorePlugin, Status,
+    Aspects, Context, EnqueueExtensions, FilterPlugin, MAX_NODE_SCORE, NodeList, PluginState,
+    PreFilter, PreFilterPlugin, PreScore, PreScorePlugin, QueueingHint, ScorePlugin, SignPlugin,
+    Status,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
@@ -452,6 +453,19 @@ fn node_helps(own: &AffinityTerms, old: Option<&Node>, new: &Node) -> bool {
     let comes = |t: &AffinityTerm| matches!(values(t), (before, Some(v)) if before != Some(v));
     let goes = |t: &AffinityTerm| matches!(values(t), (Some(v), after) if after != Some(v));
     own.required.iter().any(comes) || own.required_anti.iter().any(goes)
+}
+
+impl SignPlugin for InterPodAffinity {
+    fn sign(&self, pod: &PodInfo) -> Option<Aspects> {
+        if pod.spec.pod_affinity.is_some() {
+            return None;
+        }
+        Some(if self.args.ignore_preferred_terms_of_existing_pods {
+            Aspects::NONE
+        } else {
+            Aspects::LABELS
+        })
+    }
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use crate::api::node::Node;
 use crate::api::node_affinity::{self, NodeSelectorTerm};
 use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
 use crate::control::scheduler::framework::{
-    Context, EnqueueExtensions, FilterPlugin, NodeList, PluginState, PreFilter, PreFilterPlugin,
-    PreScore, PreScorePlugin, QueueingHint, Scope, ScorePlugin, Status, default_normalize_score,
+    Aspects, Context, EnqueueExtensions, FilterPlugin, NodeList, PluginState, PreFilter,
+    PreFilterPlugin, PreScore, PreScorePlugin, QueueingHint, Scope, ScorePlugin, SignPlugin,
+    Status, default_normalize_score,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
@@ -194,6 +195,12 @@ impl EnqueueExtensions for NodeAffinity {
         let matches = self.added_matches(new) && matches_required(pod, new);
         let matched = change.old_node().is_some_and(|old| matches_required(pod, old));
         if matches && !matched { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+    }
+}
+
+impl SignPlugin for NodeAffinity {
+    fn sign(&self, _pod: &PodInfo) -> Option<Aspects> {
+        Some(Aspects::NODE_AFFINITY)
     }
 }
 

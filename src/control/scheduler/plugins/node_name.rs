@@ -4,8 +4,8 @@
 
 use crate::control::scheduler::event::{Action, ClusterEvent, Resource};
 use crate::control::scheduler::framework::{
-    Context, EnqueueExtensions, FilterPlugin, PluginState, PreFilter, PreFilterPlugin, Scope,
-    Status,
+    Aspects, Context, EnqueueExtensions, FilterPlugin, PluginState, PreFilter, PreFilterPlugin,
+    Scope, SignPlugin, Status,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::pod_info::PodInfo;
@@ -46,5 +46,11 @@ impl EnqueueExtensions for NodeName {
     fn events_to_register(&self) -> &'static [ClusterEvent] {
         const EVENTS: [ClusterEvent; 1] = [ClusterEvent::new(Resource::Node, Action::ADD)];
         &EVENTS
+    }
+}
+
+impl SignPlugin for NodeName {
+    fn sign(&self, _pod: &PodInfo) -> Option<Aspects> {
+        Some(Aspects::NODE_NAME)
     }
 }

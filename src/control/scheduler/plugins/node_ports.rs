@@ -5,8 +5,8 @@
 use crate::api::pod::HostPort;
 use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
 use crate::control::scheduler::framework::{
-    Context, EnqueueExtensions, FilterPlugin, PluginState, PreFilter, PreFilterPlugin,
-    QueueingHint, Scope, Status,
+    Aspects, Context, EnqueueExtensions, FilterPlugin, PluginState, PreFilter, PreFilterPlugin,
+    QueueingHint, Scope, SignPlugin, Status,
 };
 use crate::control::scheduler::node_info::{NodeInfo, host_ports, ports_conflict};
 use crate::control::scheduler::objects::Objects;
@@ -63,6 +63,12 @@ impl EnqueueExtensions for NodePorts {
         let freed: Vec<HostPort> = host_ports(deleted).cloned().collect();
         let helps = host_ports(pod).any(|port| ports_conflict(&freed, port));
         if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+    }
+}
+
+impl SignPlugin for NodePorts {
+    fn sign(&self, _pod: &PodInfo) -> Option<Aspects> {
+        Some(Aspects::HOST_PORTS)
     }
 }
 

@@ -5,7 +5,8 @@
 
 use super::resource_score::{Requests, ResourceSpec, Scored, node_amounts, requests, resources};
 use crate::control::scheduler::framework::{
-    Context, MAX_NODE_SCORE, NodeList, PluginState, PreScore, PreScorePlugin, Scope, ScorePlugin,
+    Aspects, Context, MAX_NODE_SCORE, NodeList, PluginState, PreScore, PreScorePlugin, Scope,
+    ScorePlugin, SignPlugin,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::pod_info::PodInfo;
@@ -92,6 +93,12 @@ impl ScorePlugin for NodeResourcesBalancedAllocation {
         let after = balance(amounts.clone().map(|(taken, asked, has)| (taken + asked, has)));
         let before = balance(amounts.map(|(taken, _, has)| (taken, has)));
         MAX_NODE_SCORE / 2 + (MAX_NODE_SCORE / 2 + after - before) / 2
+    }
+}
+
+impl SignPlugin for NodeResourcesBalancedAllocation {
+    fn sign(&self, _pod: &PodInfo) -> Option<Aspects> {
+        Some(Aspects::RESOURCES)
     }
 }
 

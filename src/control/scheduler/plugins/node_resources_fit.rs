@@ -10,9 +10,9 @@ use crate::api::node::Node;
 use crate::api::resources::Resources;
 use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
 use crate::control::scheduler::framework::{
-    Code, Context, EnqueueExtensions, FilterPlugin, MAX_NODE_SCORE, NodeList, PluginState,
+    Aspects, Code, Context, EnqueueExtensions, FilterPlugin, MAX_NODE_SCORE, NodeList, PluginState,
     PreFilter, PreFilterPlugin, PreScore, PreScorePlugin, QueueingHint, Reasons, Scope,
-    ScorePlugin, Status,
+    ScorePlugin, SignPlugin, Status,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
@@ -342,6 +342,12 @@ fn has_shrunk(pod: &PodInfo, old: &PodInfo, new: &PodInfo) -> bool {
         || (asked.memory.0 > 0 && old.memory > new.memory)
         || (asked.ephemeral_storage.0 > 0 && old.ephemeral_storage > new.ephemeral_storage)
         || asked.scalars().any(|(name, a)| a > 0 && old.scalar(name) > new.scalar(name))
+}
+
+impl SignPlugin for NodeResourcesFit {
+    fn sign(&self, _pod: &PodInfo) -> Option<Aspects> {
+        Some(Aspects::RESOURCES)
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 use crate::api::taint::{TaintEffect, TolerationOperator, UNSCHEDULABLE};
 use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
 use crate::control::scheduler::framework::{
-    Context, EnqueueExtensions, FilterPlugin, PluginState, QueueingHint, Scope, Status,
+    Aspects, Context, EnqueueExtensions, FilterPlugin, PluginState, QueueingHint, Scope,
+    SignPlugin, Status,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
@@ -67,5 +68,11 @@ impl EnqueueExtensions for NodeUnschedulable {
             _ => true,
         };
         if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+    }
+}
+
+impl SignPlugin for NodeUnschedulable {
+    fn sign(&self, _pod: &PodInfo) -> Option<Aspects> {
+        Some(Aspects::TOLERATIONS)
     }
 }

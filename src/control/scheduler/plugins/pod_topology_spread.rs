@@ -14,8 +14,9 @@ use crate::api::topology_spread::{TopologySpreadConstraint, WhenUnsatisfiable};
 use crate::api::{ObjectName, Text};
 use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
 use crate::control::scheduler::framework::{
-    Context, EnqueueExtensions, FilterPlugin, MAX_NODE_SCORE, NodeList, PluginState, PreFilter,
-    PreFilterPlugin, PreScore, PreScorePlugin, QueueingHint, ScorePlugin, Status,
+    Aspects, Context, EnqueueExtensions, FilterPlugin, MAX_NODE_SCORE, NodeList, PluginState,
+    PreFilter, PreFilterPlugin, PreScore, PreScorePlugin, QueueingHint, ScorePlugin, SignPlugin,
+    Status,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
@@ -515,6 +516,13 @@ fn node_helps(constraints: &[Constraint], old: Option<&Node>, new: Option<&Node>
     let moved =
         |c: &Constraint| before.labels.get(&c.topology_key) != after.labels.get(&c.topology_key);
     matches(new) && (constraints.iter().any(moved) || before.taints != after.taints)
+}
+
+impl SignPlugin for PodTopologySpread {
+    fn sign(&self, pod: &PodInfo) -> Option<Aspects> {
+        let spreads = !pod.spec.topology_spread.is_empty() || !self.defaults.is_empty();
+        (!spreads).then_some(Aspects::NONE)
+    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use crate::api::node::Node;
 use crate::api::taint::{TaintEffect, Toleration};
 use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
 use crate::control::scheduler::framework::{
-    Context, EnqueueExtensions, FilterPlugin, NodeList, PluginState, PreScore, PreScorePlugin,
-    QueueingHint, Scope, ScorePlugin, Status, default_normalize_score,
+    Aspects, Context, EnqueueExtensions, FilterPlugin, NodeList, PluginState, PreScore,
+    PreScorePlugin, QueueingHint, Scope, ScorePlugin, SignPlugin, Status, default_normalize_score,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
@@ -117,6 +117,12 @@ impl EnqueueExtensions for TaintToleration {
             _ => true,
         };
         if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+    }
+}
+
+impl SignPlugin for TaintToleration {
+    fn sign(&self, _pod: &PodInfo) -> Option<Aspects> {
+        Some(Aspects::TOLERATIONS)
     }
 }
 
