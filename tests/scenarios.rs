@@ -26,6 +26,7 @@ const LIGHT: [&str; 7] = [
     "self-healing/crash-loop",
     "self-healing/node-loss",
     "self-healing/registry-slow",
+    "scheduling/packing",
     "self-healing/zone-outage",
     "traces/worldcup98",
 ];

@@ -4,6 +4,7 @@
 //! `kube-controller-manager`, `kube-scheduler` and `cluster-autoscaler` reference pages, v1.37
 //! (autoscaler: August 2026), collected in the project's research notes.
 
+use super::scheduler::config::ProfileConfiguration;
 use crate::units::SimDuration;
 
 const fn secs(n: u64) -> SimDuration {
@@ -80,6 +81,10 @@ impl Default for ControllerManagerFlags {
 /// `kube-scheduler`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SchedulerFlags {
+    /// `--config`: the file that the profiles are from; empty: none.
+    pub config: String,
+    /// `profiles`.
+    pub profiles: Vec<ProfileConfiguration>,
     /// `clientConnection.qps`.
     pub kube_api_qps: f64,
     /// `clientConnection.burst`.
@@ -95,6 +100,8 @@ pub struct SchedulerFlags {
 impl Default for SchedulerFlags {
     fn default() -> Self {
         SchedulerFlags {
+            config: String::new(),
+            profiles: vec![ProfileConfiguration::default()],
             kube_api_qps: 50.0,
             kube_api_burst: 100,
             percentage_of_nodes_to_score: 0,

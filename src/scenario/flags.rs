@@ -60,7 +60,7 @@ macro_rules! told_as_they_are {
     };
 }
 
-told_as_they_are! { bool u32 f64 Option<u32> }
+told_as_they_are! { bool u32 f64 Option<u32> String }
 
 impl Told for SimDuration {
     fn told(&self) -> Value {
@@ -170,6 +170,9 @@ flags! {
 flags! {
     /// `kube-scheduler`.
     SchedulerFile -> SchedulerFlags {
+        /// A KubeSchedulerConfiguration (v1), relative to this file: profiles, plugins and their
+        /// arguments. What it can say is then not given here.
+        config: String,
         /// Requests a second of its client. Default 50.
         kube_api_qps: f64,
         /// Burst of its client. Default 100.
@@ -360,13 +363,26 @@ impl Told for CloudFlags {
 pub(super) fn told_flags(flags: &Flags) -> Value {
     json!({
         "kube-controller-manager": flags.controller_manager.told(),
-        "kube-scheduler": flags.scheduler.told(),
+        "kube-scheduler": told_scheduler(flags),
         "cluster-autoscaler": flags.cluster_autoscaler.as_ref().map(Told::told),
         "kubelet": flags.kubelet.told(),
         "metrics-server": flags.metrics_server.told(),
         "api-server": flags.api_server.told(),
         "cloud": flags.cloud.told(),
     })
+}
+
+/// The scheduler's settings; its profiles only where a file gives them.
+fn told_scheduler(flags: &Flags) -> Value {
+    let mut told = flags.scheduler.told();
+    if let Value::Object(fields) = &mut told {
+        if flags.scheduler.config.is_empty() {
+            fields.remove("config");
+        } else {
+            fields.insert("profiles".to_owned(), json!(flags.scheduler.profiles));
+        }
+    }
+    told
 }
 
 impl FlagsFile {

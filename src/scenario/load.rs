@@ -165,7 +165,12 @@ impl Sources {
     }
 
     /// Reads a text file; an error is noted at `at` in the file that names it.
-    fn text(&mut self, path: &Path, shown: &str, at: Option<Diagnostic>) -> Option<String> {
+    pub(super) fn text(
+        &mut self,
+        path: &Path,
+        shown: &str,
+        at: Option<Diagnostic>,
+    ) -> Option<String> {
         let bytes = self.bytes(path, shown, at)?;
         let (text, wrong) = match std::str::from_utf8(&bytes) {
             Ok(text) => (text.to_string(), None),

@@ -15,6 +15,8 @@ pub mod model;
 mod overrides;
 mod parameters;
 mod resolve;
+mod scheduler_arguments;
+mod scheduler_configuration;
 pub mod strict;
 mod trace;
 pub mod value;

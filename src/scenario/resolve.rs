@@ -12,7 +12,7 @@ use super::manifests::{DNS_NAME, Manifests, is_dns_name};
 use super::model::*;
 use super::value::{Span, parse_duration, parse_ratio};
 use super::yaml::Node;
-use super::{checks, machines};
+use super::{checks, machines, scheduler_configuration};
 use crate::api::labels::Labels;
 use crate::api::resources::Resources;
 use crate::api::taint::{Taint, TaintEffect};
@@ -69,13 +69,14 @@ impl Resolver<'_> {
         if duration == SimDuration::ZERO {
             self.error("duration", "must be longer than zero", None);
         }
-        let ignored = manifests.ignored.clone();
+        let mut ignored = manifests.ignored.clone();
         let objects = self.objects(manifests);
         let groups = self.node_groups(&file);
         let workloads = self.workloads(&file, &objects);
         self.check_calls(&objects, &workloads);
         let autoscaled = groups.iter().any(|group| group.autoscaled);
-        let flags = file.flags.over_defaults(autoscaled);
+        let mut flags = file.flags.over_defaults(autoscaled);
+        ignored.extend(self.scheduler_configuration(&file, &mut flags));
         for (path, message) in checks::flags(&flags) {
             self.error(&format!("flags.{path}"), message, None);
         }
@@ -100,6 +101,61 @@ impl Resolver<'_> {
             parameters: serde_json::Value::Null,
         };
         Some(scenario)
+    }
+
+    /// Reads the file that `--config` of the scheduler names; gives what of it changes nothing.
+    fn scheduler_configuration(
+        &mut self,
+        file: &ScenarioFile,
+        flags: &mut Flags,
+    ) -> Option<Ignored> {
+        const PATH: &str = "flags.kube-scheduler";
+        let given = &file.flags.kube_scheduler;
+        let name = given.config.as_ref()?;
+        let also = [
+            (given.kube_api_qps.is_some(), "kube-api-qps", "clientConnection.qps"),
+            (given.kube_api_burst.is_some(), "kube-api-burst", "clientConnection.burst"),
+            (
+                given.percentage_of_nodes_to_score.is_some(),
+                "percentage-of-nodes-to-score",
+                "percentageOfNodesToScore",
+            ),
+            (
+                given.pod_initial_backoff.is_some(),
+                "pod-initial-backoff",
+                "podInitialBackoffSeconds",
+            ),
+            (given.pod_max_backoff.is_some(), "pod-max-backoff", "podMaxBackoffSeconds"),
+        ];
+        for (_, flag, field) in also.into_iter().filter(|(is_given, ..)| *is_given) {
+            let hint = Some(format!("say it there, as `{field}`"));
+            self.error(&format!("{PATH}.{flag}"), "is for the configuration file to say", hint);
+        }
+        let path = self.folder.join(name);
+        let shown = path.display().to_string();
+        let at = self.place(&format!("{PATH}.config"));
+        let text = self.sources.text(&path, &shown, Some(at))?;
+        match scheduler_configuration::read(&shown, &text) {
+            Ok(configured) => {
+                let (scheduler, read) = (&mut flags.scheduler, configured.configuration);
+                scheduler.kube_api_qps = configured.qps.unwrap_or(scheduler.kube_api_qps);
+                scheduler.kube_api_burst = configured.burst.unwrap_or(scheduler.kube_api_burst);
+                scheduler.percentage_of_nodes_to_score = read.percentage_of_nodes_to_score;
+                let seconds = SimDuration::from_secs;
+                scheduler.pod_initial_backoff = seconds(read.pod_initial_backoff_seconds);
+                scheduler.pod_max_backoff = seconds(read.pod_max_backoff_seconds);
+                scheduler.profiles = read.profiles;
+                configured.ignored
+            }
+            Err(faults) => {
+                for fault in faults {
+                    let (file, span, path) = (shown.clone(), Some(fault.span), String::new());
+                    let (message, hint) = (fault.message, fault.hint);
+                    self.sources.out.errors.push(Diagnostic { file, span, path, message, hint });
+                }
+                None
+            }
+        }
     }
 
     fn objects(&mut self, manifests: Manifests) -> Objects {

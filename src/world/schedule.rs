@@ -82,9 +82,9 @@ impl SchedulerDriver {
             percentage_of_nodes_to_score: flags.percentage_of_nodes_to_score,
             pod_initial_backoff_seconds: flags.pod_initial_backoff.0 / 1_000_000_000,
             pod_max_backoff_seconds: flags.pod_max_backoff.0 / 1_000_000_000,
-            ..SchedulerConfiguration::default()
+            profiles: flags.profiles.clone(),
         };
-        let scheduler = Scheduler::new(&configuration).expect("the default profile is valid");
+        let scheduler = Scheduler::new(&configuration).expect("profiles were checked when read");
         SchedulerDriver {
             scheduler,
             client: TokenBucket::new(flags.kube_api_qps, flags.kube_api_burst),

@@ -5,11 +5,12 @@
 //! Source: `k8s.io/kube-scheduler/config/v1/types.go`; the default profile and the merging of
 //! plugin sets: `pkg/scheduler/apis/config/v1/default_plugins.go`, v1.37.
 
-use serde::Deserialize;
+use super::registry;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The configuration of the scheduler, upstream's defaults where nothing is given.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SchedulerConfiguration {
     /// Nodes to score, per cent of all; 0 means the adaptive default.
@@ -34,7 +35,7 @@ impl Default for SchedulerConfiguration {
 }
 
 /// One profile.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProfileConfiguration {
     /// Pods ask for it by this name.
@@ -59,7 +60,7 @@ impl Default for ProfileConfiguration {
 }
 
 /// Arguments of one plugin, decoded by the plugin itself.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PluginConfiguration {
     /// The plugin.
     pub name: String,
@@ -69,7 +70,7 @@ pub struct PluginConfiguration {
 }
 
 /// Which plugins are enabled and disabled at each extension point.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "the fields are the extension points, named as upstream")]
 pub struct Plugins {
@@ -90,7 +91,7 @@ pub struct Plugins {
 }
 
 /// Plugins of one extension point.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PluginNames {
     /// Added, or reconfigured where a default is named.
@@ -100,7 +101,7 @@ pub struct PluginNames {
 }
 
 /// A plugin with its weight in scoring.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PluginName {
     /// Its name, or `*`.
     pub name: String,
@@ -133,6 +134,36 @@ const DEFAULT_PLUGINS: [(&str, i64); 20] = [
     ("DefaultBinder", 0),
     ("NodeDeclaredFeatures", 0),
 ];
+
+/// The extension points of a profile by their names in a configuration.
+pub const POINTS: [&str; 13] = [
+    "preEnqueue",
+    "queueSort",
+    "preFilter",
+    "filter",
+    "postFilter",
+    "preScore",
+    "score",
+    "reserve",
+    "permit",
+    "preBind",
+    "bind",
+    "postBind",
+    "multiPoint",
+];
+
+/// Names of all plugins that a configuration may name: those of the registry, and those of
+/// upstream's default profile that need not be there.
+pub fn known_plugins() -> impl Iterator<Item = &'static str> {
+    let registered = registry::REGISTRY.iter().map(|(name, _)| *name);
+    let default = DEFAULT_PLUGINS.iter().map(|(name, _)| *name);
+    registered.chain(default.filter(|name| registry::id_of(name).is_none()))
+}
+
+/// Whether a configuration may name this plugin.
+pub fn is_known_plugin(name: &str) -> bool {
+    known_plugins().any(|known| known == name)
+}
 
 impl PluginNames {
     fn disables(&self, name: &str) -> bool {

@@ -14,7 +14,7 @@
 //! | `cache.rs`, `node_tree.rs` | all nodes, assumed pods, the order of search |
 //! | `cycle.rs`, `diagnosis.rs` | one scheduling cycle; its reasons in upstream's words |
 //! | `queue.rs`, `event.rs`, `nominator.rs` | pods that wait, what moves them, nominations |
-//! | `batch.rs`, `signature.rs` | OpportunisticBatching: scores used again for equal pods in a row |
+//! | `batch.rs`, `signature.rs` | OpportunisticBatching: equal pods in a row share scores |
 //! | `what_if.rs` | the filters on nodes that need not exist |
 //!
 //! This is the plain reference path: any faster one is held against it.

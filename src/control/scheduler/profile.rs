@@ -3,7 +3,7 @@
 //!
 //! Source: `pkg/scheduler/framework/runtime/framework.go`, v1.37.
 
-use super::config::{self, PluginNames, ProfileConfiguration};
+use super::config::{self, PluginNames, Plugins, ProfileConfiguration};
 use super::cycle::Handle;
 use super::diagnosis::Diagnosis;
 use super::event::{ClusterEvent, EventObjects};
@@ -478,13 +478,10 @@ fn make_plugins(
         &p.post_bind,
         &p.multi_point,
     ];
-    for named in points.iter().flat_map(|p| &p.enabled) {
-        let known = registry::id_of(&named.name).is_some()
-            || multi_point.iter().any(|m| m.name == named.name)
-            || config::multi_point(&PluginNames::default()).iter().any(|m| m.name == named.name);
-        if !known {
-            return Err(format!("there is no plugin {:?}", named.name));
-        }
+    if let Some(named) =
+        points.iter().flat_map(|p| &p.enabled).find(|named| !config::is_known_plugin(&named.name))
+    {
+        return Err(format!("there is no plugin {:?}", named.name));
     }
     let named = points.iter().flat_map(|p| &p.enabled).chain(multi_point);
     let mut made: Vec<(PluginId, Points)> = Vec::new();
@@ -498,7 +495,31 @@ fn make_plugins(
             .map_err(|e| format!("arguments of plugin {name}: {e}"))?;
         made.push((id, points));
     }
+    check_points(p, &made)?;
     Ok(made)
+}
+
+/// A plugin that is enabled at an extension point has to implement it.
+fn check_points(given: &Plugins, made: &[(PluginId, Points)]) -> Result<(), String> {
+    macro_rules! implements {
+        ($($point:ident: $name:literal),*) => {
+            $(for named in &given.$point.enabled {
+                if made_of(made, &named.name).is_some_and(|points| points.$point.is_none()) {
+                    return Err(format!("plugin {:?} does not extend {} plugin", named.name, $name));
+                }
+            })*
+        };
+    }
+    implements!(
+        pre_enqueue: "PreEnqueue",
+        queue_sort: "QueueSort",
+        pre_filter: "PreFilter",
+        filter: "Filter",
+        post_filter: "PostFilter",
+        pre_score: "PreScore",
+        score: "Score"
+    );
+    Ok(())
 }
 
 /// The status when PreFilter results leave no node (`RunPreFilterPlugins`).
