@@ -194,12 +194,13 @@ fn a_reader_that_goes_away_is_no_error() {
 fn the_examples_of_every_help_work() {
     let place = folder("examples");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let copied = shell(root, &format!("cp -r scenarios schema '{}'", place.display()));
+    let copied =
+        shell(root, &format!("cp -r --parents scenarios schema tests/data '{}'", place.display()));
     assert!(copied.status.success());
     let mut tried = 0;
-    for command in ["", "init", "validate", "run", "schema"] {
-        let mut arguments: Vec<&str> = vec![command, "--help"];
-        arguments.retain(|a| !a.is_empty());
+    for command in ["", "init", "validate", "run", "explain", "conform scheduler", "schema"] {
+        let mut arguments: Vec<&str> = command.split_whitespace().collect();
+        arguments.push("--help");
         let help = text(&stormglass(&arguments).stdout);
         let examples = help.split("Example").nth(1).unwrap_or_default();
         for line in examples.lines().map(str::trim).filter(|l| l.starts_with("stormglass ")) {
@@ -209,7 +210,7 @@ fn the_examples_of_every_help_work() {
             tried += 1;
         }
     }
-    assert!(tried >= 6, "{tried} examples");
+    assert!(tried >= 8, "{tried} examples");
 }
 
 #[test]

@@ -85,6 +85,7 @@ fn manifest() -> Manifest {
     Manifest {
         version: "0.1.0".into(),
         scenario: SCENARIO.into(),
+        file: "scenarios/hello.yaml".into(),
         scenario_hash: "5f2c9d7ab1e04c6f8e3a7b90d1c2e3f45f2c9d7ab1e04c6f8e3a7b90d1c2e3f4".into(),
         seed: 1,
         set: Vec::new(),

@@ -4,6 +4,7 @@
 //! together, not their rules.
 
 mod conform;
+mod explain;
 mod init;
 mod run;
 mod schema;
@@ -68,6 +69,8 @@ enum Command {
     Validate(validate::Validate),
     /// Run a scenario and write its results.
     Run(run::Run),
+    /// Explain what happened in a run whose results are there.
+    Explain(explain::Explain),
     /// Hold the scheduler against recorded decisions of the real one.
     Conform(conform::Conform),
     /// Print the JSON Schema of scenario files.
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Init(init) => init.execute(),
         Command::Validate(validate) => validate.execute(),
         Command::Run(run) => run.execute(),
+        Command::Explain(explain) => explain.execute(),
         Command::Conform(conform) => conform.execute(),
         Command::Schema(schema) => schema.execute(),
     };

@@ -206,6 +206,7 @@ impl Run {
         Manifest {
             version: env!("CARGO_PKG_VERSION").to_string(),
             scenario: scenario.name.clone(),
+            file: without_machine(&self.file),
             scenario_hash: scenario.hash.clone(),
             seed,
             set: self.set.clone(),

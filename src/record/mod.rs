@@ -4,6 +4,7 @@
 //! give it one that keeps rows. This room knows neither files nor the event loop. Rows are handed
 //! on as they come, so memory follows live objects, not history (DESIGN rule 11).
 
+pub mod attempt;
 pub mod latency;
 pub mod measure;
 pub mod metric;

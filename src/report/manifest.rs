@@ -11,6 +11,8 @@ pub struct Manifest {
     pub version: String,
     /// Name of the scenario.
     pub scenario: String,
+    /// The scenario file, as the command line named it; without absolute paths.
+    pub file: String,
     /// blake3 of all input bytes and overrides, hexadecimal.
     pub scenario_hash: String,
     /// Root seed.

@@ -7,6 +7,7 @@
 
 mod cell;
 mod error;
+pub mod explanation;
 mod figures;
 mod folder;
 mod html;

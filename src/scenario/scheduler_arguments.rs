@@ -1,5 +1,5 @@
-//! The arguments of kube-scheduler's own plugins in a configuration file: their form, and upstream's
-//! validation of their values.
+//! The arguments of kube-scheduler's own plugins in a configuration file: their form, and what
+//! upstream's validation says of their values.
 //!
 //! It does not know what the plugins make of them. Source:
 //! `k8s.io/kube-scheduler/config/v1/types_pluginargs.go`,
@@ -64,7 +64,10 @@ macro_rules! arguments {
 }
 
 arguments! {
-    DefaultPreemptionArgs { min_candidate_nodes_percentage: i32, min_candidate_nodes_absolute: i32, }
+    DefaultPreemptionArgs {
+        min_candidate_nodes_percentage: i32,
+        min_candidate_nodes_absolute: i32,
+    }
     InterPodAffinityArgs {
         hard_pod_affinity_weight: i32,
         ignore_preferred_terms_of_existing_pods: bool,

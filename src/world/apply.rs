@@ -178,6 +178,7 @@ impl World<'_> {
         }
         self.recorder.totals.pods_created += 1;
         self.waiting_pods(1);
+        self.recognise(id);
         Some(id)
     }
 

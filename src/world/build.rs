@@ -18,8 +18,8 @@ use crate::units::{MilliCpu, SimTime};
 use slotmap::Key as _;
 
 impl<'a> World<'a> {
-    /// Builds the world of a scenario.
-    pub fn build(
+    /// The world of a scenario before anything is in it.
+    pub(super) fn new(
         scenario: &'a Scenario,
         seed: u64,
         recorder: Recorder<'a>,
@@ -37,16 +37,19 @@ impl<'a> World<'a> {
             images: images(scenario),
             noise,
         };
-        let mut world = World::from_parts(parts);
-        world.prepare_totals();
-        world.add_nodes();
-        world.apply_objects();
-        if !scenario.cold_start {
-            world.settle_start();
+        World::from_parts(parts)
+    }
+
+    /// Puts into it what is there when the clock starts.
+    pub(super) fn start(&mut self) {
+        self.prepare_totals();
+        self.add_nodes();
+        self.apply_objects();
+        if !self.scenario.cold_start {
+            self.settle_start();
         }
-        world.plan_what_is_known();
-        world.after_event();
-        world
+        self.plan_what_is_known();
+        self.after_event();
     }
 
     fn prepare_totals(&mut self) {

@@ -10,6 +10,7 @@ mod client;
 mod cloud;
 mod controllers;
 mod event;
+mod explain;
 mod faults;
 mod flow;
 mod kubelet;
@@ -29,5 +30,5 @@ mod watch;
 #[allow(clippy::module_inception)]
 mod world;
 
-pub use run::{Run, RunOptions, run};
+pub use run::{Run, RunOptions, explain, run};
 pub use world::World;

@@ -3,7 +3,9 @@
 use super::controllers::Key;
 use super::event::Event;
 use super::world::World;
+use crate::api::ObjectName;
 use crate::check::{Checks, Stride, View, Violation};
+use crate::record::attempt::Attempt;
 use crate::record::{Recorder, Sink};
 use crate::scenario::model::Scenario;
 use crate::sim::queue::EventQueue;
@@ -43,10 +45,38 @@ pub fn run<'a>(
     seed: u64,
     options: RunOptions,
     sink: &'a mut dyn Sink,
-    mut progress: impl FnMut(SimTime),
+    progress: impl FnMut(SimTime),
 ) -> Result<Run<'a>, Violation> {
+    let checks = Checks::new(options.checks);
+    let (run, _) = play(World::new(scenario, seed, Recorder::new(sink), checks), progress)?;
+    Ok(run)
+}
+
+/// Runs a scenario again for the sake of one pod, `namespace/name`: also gives what the scheduler
+/// considered each time that it tried to place it; `None`: there was no such pod.
+///
+/// # Errors
+/// A broken invariant: a bug of the simulator.
+pub fn explain<'a>(
+    scenario: &'a Scenario,
+    seed: u64,
+    pod: &str,
+    sink: &'a mut dyn Sink,
+    progress: impl FnMut(SimTime),
+) -> Result<(Run<'a>, Option<Vec<Attempt>>), Violation> {
+    let mut world = World::new(scenario, seed, Recorder::new(sink), Checks::new(Stride::Off));
+    let (namespace, name) = pod.split_once('/').unwrap_or(("default", pod));
+    world.watch(ObjectName::new(namespace, name));
+    play(world, progress)
+}
+
+fn play(
+    mut world: World<'_>,
+    mut progress: impl FnMut(SimTime),
+) -> Result<(Run<'_>, Option<Vec<Attempt>>), Violation> {
     let mut pending: EventQueue<Event> = EventQueue::default();
-    let mut world = World::build(scenario, seed, Recorder::new(sink), Checks::new(options.checks));
+    let scenario = world.scenario;
+    world.start();
     world.hand_over(&mut pending);
     let end = SimTime::ZERO + scenario.duration;
     let mut events = 0u64;
@@ -60,7 +90,8 @@ pub fn run<'a>(
         }
     }
     world.finish(end)?;
-    Ok(world.into_run(events, end))
+    let attempts = world.take_attempts();
+    Ok((world.into_run(events, end), attempts))
 }
 
 impl<'a> World<'a> {

@@ -13,6 +13,7 @@ use crate::control::controllers::action::About;
 use crate::control::flags::SchedulerFlags;
 use crate::control::scheduler::Scheduler;
 use crate::control::scheduler::config::SchedulerConfiguration;
+use crate::control::scheduler::cycle::Core;
 use crate::control::scheduler::decision::{Decision, Nomination};
 use crate::record::story::Moment;
 use crate::units::{SimDuration, SimTime};
@@ -100,6 +101,16 @@ impl SchedulerDriver {
 }
 
 impl SchedulerDriver {
+    /// The scheduler's nodes, and what its last watched cycle considered.
+    pub(super) fn core(&self) -> &Core {
+        self.scheduler.core()
+    }
+
+    /// Explains the cycles of a pod.
+    pub(super) fn watch(&mut self, pod: PodId) {
+        self.scheduler.watch(pod);
+    }
+
     /// One cycle without its time and its way to the API server: for the settled start.
     pub(super) fn decide(&mut self, now: SimTime) -> Option<Decision> {
         let decision = self.scheduler.schedule_one(now)?;
@@ -157,6 +168,7 @@ impl World<'_> {
                 Decision::Unschedulable { .. } => self.scheduler.known_nodes.len() as u64,
             };
             self.scheduler.busy_until = now + CYCLE_FIXED + CYCLE_PER_NODE * looked_at;
+            self.note_attempt(&decision);
             self.carry_out(decision);
         }
         let next = self.scheduler.scheduler.next_wake(now).max(self.scheduler.busy_until);

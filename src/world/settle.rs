@@ -90,6 +90,7 @@ impl World<'_> {
             self.tell_scheduler(Notice::Pod(id));
         }
         while let Some(decision) = self.scheduler.decide(self.now) {
+            self.note_attempt(&decision);
             if let Decision::Scheduled { pod, node, .. } = decision {
                 self.store.bind_pod(pod, node, self.now);
                 self.waiting_pods(-1);

@@ -8,6 +8,7 @@ use super::client::TokenBucket;
 use super::cloud::Cloud;
 use super::controllers::WorkQueues;
 use super::event::Event;
+use super::explain::Watched;
 use super::kubelet::{ImageId, NodeState, PodState};
 use super::ledger::Ledger;
 use super::schedule::SchedulerDriver;
@@ -93,6 +94,8 @@ pub struct World<'a> {
     pub(super) cpu_requested: Vec<MilliCpu>,
     pub(super) observed: super::observe::Observed,
     pub(super) told: Vec<Moment>,
+    /// The pod whose scheduling is explained, if any.
+    pub(super) watched: Option<Watched>,
 }
 
 /// The parts of a world that building needs to put together; the rest starts empty.
@@ -156,6 +159,7 @@ impl<'a> World<'a> {
             cpu_requested: vec![MilliCpu::ZERO; n],
             observed: super::observe::Observed::default(),
             told: Vec::new(),
+            watched: None,
             streams,
         }
     }

@@ -126,6 +126,11 @@ impl Core {
         self.explanation = Explanation::default();
     }
 
+    /// The next cycles are not explained; what was told last stays.
+    pub(super) fn keep_explanation(&mut self) {
+        self.explain = false;
+    }
+
     /// Whether the fast path is taken where it can be.
     pub(super) fn set_fast(&mut self, fast: bool) {
         self.fast = fast.then(Box::default);

@@ -74,6 +74,8 @@ pub struct Scheduler {
     memo: FailureMemo,
     /// Whether the fast path beside the reference is taken.
     remembers: bool,
+    /// The pod whose cycles are explained.
+    watched: Option<PodId>,
 }
 
 impl Scheduler {
@@ -86,6 +88,7 @@ impl Scheduler {
             queue: Queue::new(initial, max),
             memo: FailureMemo::default(),
             remembers: true,
+            watched: None,
         })
     }
 
@@ -97,6 +100,12 @@ impl Scheduler {
     /// Whether each cycle's verdicts and scores are kept for [`Core::explanation`].
     pub fn set_explain(&mut self, explain: bool) {
         self.core.set_explain(explain);
+    }
+
+    /// From now on, each cycle of this pod takes the plain path, and what it considered is found in
+    /// [`Core::explanation`] until the next such cycle.
+    pub fn watch(&mut self, pod: PodId) {
+        self.watched = Some(pod);
     }
 
     /// Whether what earlier cycles found out is used again (default), or every plugin is asked
@@ -257,11 +266,13 @@ impl Scheduler {
                 self.queue.remove(&self.core.profiles, pod);
                 continue;
             }
-            if let Some(decision) = self.repeat_failure(profile, &info, now) {
+            if self.watched == Some(pod) {
+                self.core.set_explain(true);
+            } else if let Some(decision) = self.repeat_failure(profile, &info, now) {
                 return Some(decision);
             }
             let start = self.core.next_start();
-            return Some(match self.core.schedule_pod(profile, &info, now) {
+            let decision = match self.core.schedule_pod(profile, &info, now) {
                 Ok(placement) => {
                     self.assume(info, placement.node);
                     Decision::Scheduled {
@@ -279,7 +290,11 @@ impl Scheduler {
                     }
                     decision
                 }
-            });
+            };
+            if self.watched == Some(pod) {
+                self.core.keep_explanation();
+            }
+            return Some(decision);
         }
     }
 
