@@ -143,3 +143,29 @@ fn examples_load() {
     }
     assert!(loaded >= 9, "{loaded} examples");
 }
+
+/// What the page on plugins quotes stands in the sources, and its configuration loads.
+#[test]
+fn the_plugin_of_the_tutorial_is_the_one_that_is_there() {
+    let tutorial = page("docs/plugin.md");
+    let sources = page("src/control/scheduler/plugins/gpu_fragmentation.rs")
+        + &page("src/control/scheduler/registry.rs");
+    let quotes: Vec<&str> = tutorial.split("```rust\n").skip(1).collect();
+    assert!(quotes.len() >= 5);
+    for quote in quotes {
+        let quote = quote.split("```").next().unwrap_or_default();
+        assert!(sources.contains(quote), "not in the sources:\n{quote}");
+    }
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docs-plugin");
+    fs::create_dir_all(&place).unwrap();
+    let yaml = tutorial.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    fs::write(place.join("kube-scheduler.yaml"), yaml).unwrap();
+    let scenario = "question: Does it load?\nduration: 1h\n\
+                    nodes: [{name: pool, machine: e2-standard-4, count: 3}]\n\
+                    flags: {kube-scheduler: {config: kube-scheduler.yaml}}\n";
+    fs::write(place.join("scenario.yaml"), scenario).unwrap();
+    let loaded = load(&place.join("scenario.yaml"), &Overrides::default());
+    let scenario = loaded.unwrap_or_else(|errors| panic!("{errors}"));
+    let score = &scenario.flags.scheduler.profiles[0].plugins.multi_point.enabled;
+    assert_eq!(score[0].name, "GPUFragmentation");
+}

@@ -50,6 +50,7 @@ pub const REGISTRY: &[(&str, Constructor)] = &[
         Ok(plugin(NodeResourcesBalancedAllocation::new(args)?).pre_score().score().sign().done())
     }),
     ("ImageLocality", |_| Ok(plugin(ImageLocality).score().sign().done())),
+    ("GPUFragmentation", |args| Ok(plugin(GpuFragmentation::new(args)?).score().done())),
 ];
 
 /// The id of the plugin of this name.

@@ -4,6 +4,7 @@
 mod default_preemption;
 mod dynamic_resources;
 mod go_log;
+mod gpu_fragmentation;
 mod image_locality;
 mod inter_pod_affinity;
 mod node_affinity;
@@ -20,6 +21,7 @@ mod taint_toleration;
 
 pub use default_preemption::DefaultPreemption;
 pub use dynamic_resources::DynamicResources;
+pub use gpu_fragmentation::GpuFragmentation;
 pub use image_locality::ImageLocality;
 pub(super) use image_locality::normalized as normalized_image;
 pub use inter_pod_affinity::InterPodAffinity;
