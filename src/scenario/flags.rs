@@ -2,7 +2,9 @@
 //!
 //! It reads them over the defaults, and tells them all again for the run's manifest.
 
-use super::model::{ApiServerFlags, CloudFlags, Flags, KubeletFlags, MetricsServerFlags};
+use super::model::{
+    ApiServerFlags, CloudFlags, Flags, KubeProxyFlags, KubeletFlags, MetricsServerFlags,
+};
 use super::value::{Ratio, Span, Varying, duration_text};
 use crate::control::flags::{
     ClusterAutoscalerFlags, ControllerManagerFlags, Expander, SchedulerFlags,
@@ -309,8 +311,17 @@ flags! {
         write_latency: Span,
         /// From a change to its watchers. Default 3ms.
         watch_latency: Span,
-        /// From changed endpoints to kube-proxies. Default 1s.
-        proxy_latency: Span,
+    }
+}
+
+flags! {
+    /// The kube-proxies, in iptables mode.
+    KubeProxyFile -> KubeProxyFlags {
+        /// Least time between two syncs; a change after a longer rest is acted on at once.
+        /// Default 1s.
+        iptables_min_sync_period: Span,
+        /// How long a sync takes. Default 0s.
+        sync_time: Span,
     }
 }
 
@@ -340,6 +351,8 @@ pub struct FlagsFile {
     pub cluster_autoscaler: Option<ClusterAutoscalerFile>,
     /// The kubelets.
     pub kubelet: KubeletFile,
+    /// The kube-proxies.
+    pub kube_proxy: KubeProxyFile,
     /// `metrics-server`.
     pub metrics_server: MetricsServerFile,
     /// The API server.
@@ -366,6 +379,7 @@ pub(super) fn told_flags(flags: &Flags) -> Value {
         "kube-scheduler": told_scheduler(flags),
         "cluster-autoscaler": flags.cluster_autoscaler.as_ref().map(Told::told),
         "kubelet": flags.kubelet.told(),
+        "kube-proxy": flags.kube_proxy.told(),
         "metrics-server": flags.metrics_server.told(),
         "api-server": flags.api_server.told(),
         "cloud": flags.cloud.told(),
@@ -400,6 +414,7 @@ impl FlagsFile {
             scheduler: self.kube_scheduler.over_defaults(),
             cluster_autoscaler: autoscaler.map(|flags| flags.over_defaults()),
             kubelet: self.kubelet.over_defaults(),
+            kube_proxy: self.kube_proxy.over_defaults(),
             metrics_server: self.metrics_server.over_defaults(),
             api_server: self.api_server.over_defaults(),
             cloud,

@@ -258,6 +258,8 @@ pub struct Flags {
     pub cluster_autoscaler: Option<ClusterAutoscalerFlags>,
     /// The kubelets.
     pub kubelet: KubeletFlags,
+    /// The kube-proxies.
+    pub kube_proxy: KubeProxyFlags,
     /// `metrics-server`.
     pub metrics_server: MetricsServerFlags,
     /// The API server as its clients meet it.
@@ -331,8 +333,6 @@ pub struct ApiServerFlags {
     pub write_latency: SimDuration,
     /// From applied to seen by a watcher.
     pub watch_latency: SimDuration,
-    /// From a changed EndpointSlice until kube-proxy on the nodes routes by it.
-    pub proxy_latency: SimDuration,
 }
 
 impl Default for ApiServerFlags {
@@ -340,7 +340,24 @@ impl Default for ApiServerFlags {
         ApiServerFlags {
             write_latency: SimDuration::from_millis(5),
             watch_latency: SimDuration::from_millis(3),
-            proxy_latency: SimDuration::from_secs(1),
+        }
+    }
+}
+
+/// The kube-proxies, in iptables mode.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KubeProxyFlags {
+    /// `--iptables-min-sync-period`: the least time between two syncs.
+    pub iptables_min_sync_period: SimDuration,
+    /// How long a sync takes until nodes route by it. Not measured: none.
+    pub sync_time: SimDuration,
+}
+
+impl Default for KubeProxyFlags {
+    fn default() -> Self {
+        KubeProxyFlags {
+            iptables_min_sync_period: SimDuration::from_secs(1),
+            sync_time: SimDuration::ZERO,
         }
     }
 }

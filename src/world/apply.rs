@@ -151,9 +151,7 @@ impl World<'_> {
     /// Writes endpoints, and notes for the kube-proxies which they were.
     fn change_endpoints(&mut self, service: ServiceId, comes: Vec<PodId>, goes: Vec<PodId>) {
         self.store.change_endpoints(service, &comes, &goes);
-        if let Some(index) = self.service_index.get(service) {
-            self.to_route[*index].extend(comes.into_iter().chain(goes));
-        }
+        self.proxies.note(service, comes.into_iter().chain(goes));
     }
 
     pub(super) fn create_pod(&mut self, owner: ReplicaSetId) -> Option<PodId> {

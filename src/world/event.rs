@@ -6,7 +6,7 @@
 
 use super::cloud::MachineId;
 use super::controllers::{FlightId, Key};
-use crate::api::{NodeId, PodId, ServiceId};
+use crate::api::{NodeId, PodId};
 use crate::sim::queue::Phase;
 
 /// Something that is due.
@@ -49,8 +49,8 @@ pub enum Event {
     Machine(MachineId, MachineStep),
     /// A silent kubelet reports again.
     NodeReports(NodeId),
-    /// kube-proxies route by a Service's endpoints as they are now.
-    Proxy(ServiceId),
+    /// The kube-proxies begin or end a sync.
+    Proxy,
     /// A curve of traffic has its next value.
     Traffic,
     /// A queue of requests runs full or empty.
@@ -112,7 +112,7 @@ impl Event {
             | Event::Bind { .. }
             | Event::Unschedulable(_)
             | Event::Preempt(_) => 4,
-            Event::Proxy(_) => 5,
+            Event::Proxy => 5,
             Event::SyncDone(_) => 6,
             Event::Sync(_) => 7,
             Event::Scheduler => 8,

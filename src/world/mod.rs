@@ -19,6 +19,7 @@ mod log;
 mod machines;
 mod metrics;
 mod observe;
+mod proxies;
 mod run;
 mod schedule;
 mod settle;

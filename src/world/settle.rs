@@ -23,9 +23,7 @@ impl World<'_> {
         self.place_pods();
         self.write_statuses();
         self.pass_over_changes();
-        for id in self.store.services().map(|(id, _)| id).collect::<Vec<_>>() {
-            self.on_proxy(id);
-        }
+        self.proxies_are_settled();
     }
 
     /// All of this lies in the past: no watcher is told of it.

@@ -1,7 +1,7 @@
 //! Who is told of which change: the informers of every component, with the watch's latency.
 
 use super::controllers::Key;
-use super::event::{Event, PodStep};
+use super::event::PodStep;
 use super::world::World;
 use crate::api::pod::Pod;
 use crate::api::{NodeId, PodId};
@@ -67,7 +67,7 @@ impl World<'_> {
                 }
             }
             Change::Service(id) => self.notify(Key::EndpointSlice(id)),
-            Change::Endpoints(id) => self.endpoints_changed(id),
+            Change::Endpoints(_) => self.endpoints_changed(),
             Change::Hpa(id) => self.notify(Key::Hpa(id)),
             Change::HpaStatus(_) => {}
             Change::Pdb(id) => {
@@ -190,31 +190,5 @@ impl World<'_> {
         self.notify(Key::NodeLifecycle);
         self.notify(Key::TaintEviction);
         self.notify(Key::ClusterAutoscaler);
-    }
-
-    /// A Service's endpoints changed: kube-proxies follow at their next sync.
-    fn endpoints_changed(&mut self, id: crate::api::ServiceId) {
-        let Some(index) = self.service_index.get(id).copied() else { return };
-        if std::mem::replace(&mut self.proxy_planned[index], true) {
-            return;
-        }
-        let at = self.now + self.watch_latency() + self.scenario.flags.api_server.proxy_latency;
-        self.plan(at, Event::Proxy(id));
-    }
-
-    /// kube-proxies route by a Service's endpoints as they are now.
-    pub(super) fn on_proxy(&mut self, id: crate::api::ServiceId) {
-        let Some(index) = self.service_index.get(id).copied() else { return };
-        self.proxy_planned[index] = false;
-        let mut changed = std::mem::take(&mut self.to_route[index]);
-        changed.sort_unstable();
-        changed.dedup();
-        for pod in &changed {
-            let service = self.store.service(id);
-            let routed = service.is_some_and(|s| s.endpoints.binary_search(pod).is_ok());
-            self.network.route(self.now, index, *pod, routed);
-            self.samples_differ(*pod);
-        }
-        self.traffic_changed = true;
     }
 }

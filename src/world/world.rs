@@ -11,6 +11,7 @@ use super::event::Event;
 use super::explain::Watched;
 use super::kubelet::{ImageId, NodeState, PodState};
 use super::ledger::Ledger;
+use super::proxies::Proxies;
 use super::schedule::SchedulerDriver;
 use super::syncs::Controllers;
 use super::traffic::network::Network;
@@ -76,9 +77,7 @@ pub struct World<'a> {
     pub(super) traffic_changed: bool,
     pub(super) station_planned: SimTime,
     pub(super) noise: Vec<crate::sim::rng::Stream>,
-    pub(super) proxy_planned: Vec<bool>,
-    /// Endpoints of each Service that changed since kube-proxies last looked.
-    pub(super) to_route: Vec<Vec<PodId>>,
+    pub(super) proxies: Proxies,
 
     // Who belongs to whom, by index in the scenario.
     pub(super) workload_of: SecondaryMap<DeploymentId, usize>,
@@ -147,8 +146,7 @@ impl<'a> World<'a> {
             traffic_changed: true,
             station_planned: SimTime::NEVER,
             noise: parts.noise,
-            proxy_planned: vec![false; scenario.objects.services.len()],
-            to_route: vec![Vec::new(); scenario.objects.services.len()],
+            proxies: Proxies::default(),
             workload_of: SecondaryMap::new(),
             deployments: Vec::new(),
             service_index: SecondaryMap::new(),
@@ -206,7 +204,7 @@ impl<'a> World<'a> {
             Event::Kubelet { pod, incarnation, step } => self.on_kubelet(pod, incarnation, step),
             Event::Machine(machine, step) => self.on_machine(machine, step),
             Event::NodeReports(node) => self.on_node_reports(node),
-            Event::Proxy(service) => self.on_proxy(service),
+            Event::Proxy => self.on_proxy(),
             Event::Traffic => self.on_traffic(),
             Event::Station(_) => self.on_station(),
             Event::Begin(index) => self.on_begin(index as usize),
