@@ -94,8 +94,20 @@ pub struct Container {
     pub sidecar: bool,
     /// `lifecycle.preStop.sleep.seconds` or the length of an exec `sleep N`.
     pub pre_stop: SimDuration,
-    /// `imagePullPolicy: Always` (also the default for the tag `latest`).
-    pub always_pull: bool,
+    /// `imagePullPolicy`.
+    pub pull_policy: PullPolicy,
+}
+
+/// `imagePullPolicy`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum PullPolicy {
+    /// Only when the image is not there (default).
+    #[default]
+    IfNotPresent,
+    /// At each start of the container (also the default for the tag `latest`).
+    Always,
+    /// Not at all: the image is there, or the container does not start.
+    Never,
 }
 
 /// Requests written as 0. For scoring, the scheduler takes a *missing* request for 100 milli-CPU or

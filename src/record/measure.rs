@@ -215,6 +215,7 @@ fn of_cluster(run: &Measured<'_, '_>, metric: &str, window: Option<Window>) -> O
         ("pods_evicted", _) => Some(totals.pods_evicted as f64),
         ("pods_created", _) => Some(totals.pods_created as f64),
         ("restarts", _) => Some(totals.restarts.iter().sum::<u64>() as f64),
+        ("image_pulls_failed", _) => Some(totals.image_pulls_failed as f64),
         ("node_hours", _) => Some(totals.node_hours),
         ("node_limit_time", _) => Some(totals.at_limit_s),
         ("cost", _) => Some(totals.cost),
@@ -303,6 +304,7 @@ mod tests {
         }
         let t = &mut r.totals;
         (t.pods_created, t.pods_evicted, t.unbound_at_end) = (50, 3, 2);
+        t.image_pulls_failed = 9;
         (t.pending_pod_s, t.node_hours, t.at_limit_s) = (90.0, 1.5, 45.0);
         (t.energy_wh, t.cost, t.restarts) = (2500.0, 12.5, vec![1, 4]);
         t.entry_latency.add(0.1, 1.0);
@@ -349,6 +351,7 @@ mod tests {
             ("pods_evicted", 3.0),
             ("pods_created", 50.0),
             ("restarts", 5.0),
+            ("image_pulls_failed", 9.0),
             ("nodes_peak", 14.0),
             ("nodes_min", 11.0),
             ("nodes_ready_min", 10.0),

@@ -80,6 +80,7 @@ pub const METRICS: &[Metric] = &[
     metric("pods_evicted", Unit::Number, WHOLE, "pods evicted"),
     metric("pods_created", Unit::Number, WHOLE, "pods created"),
     metric("restarts", Unit::Number, Scope { of: true, window: false }, "container restarts"),
+    metric("image_pulls_failed", Unit::Number, WHOLE, "image pulls that failed"),
     metric("nodes_peak", Unit::Number, WINDOW, "most nodes at once"),
     metric("nodes_min", Unit::Number, WINDOW, "fewest nodes at once"),
     metric("nodes_ready_min", Unit::Number, WINDOW, "fewest Ready nodes at once"),

@@ -154,6 +154,9 @@ pub struct PodRow {
     pub phase: &'static str,
     /// Container restarts.
     pub restarts: u32,
+    /// Why its container waited at the end (`ErrImagePull`, `ImagePullBackOff`,
+    /// `ErrImageNeverPull`, `CrashLoopBackOff`); empty: it did not.
+    pub waiting_reason: &'static str,
     /// Why it went: `ScaleDown` (its ReplicaSet shrank), `TaintManager` (evicted by a taint),
     /// `Drained` (by the cluster autoscaler), `Preempted`, `PodGC` (its node was gone), `Deleted`
     /// (by the timeline); empty while it lives.

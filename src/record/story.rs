@@ -40,6 +40,8 @@ pub enum Moment {
     QuotaReached,
     /// The first node joins after the start.
     FirstNodeJoins,
+    /// The first image pull fails.
+    FirstPullFailure,
     /// A node is found silent.
     NodeLost,
     /// Pods are evicted from a lost node.

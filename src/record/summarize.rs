@@ -121,6 +121,7 @@ fn pods(recorder: &Recorder<'_>) -> Pods {
         startup_p50_s: totals.startup.quantile(0.50),
         startup_p99_s: totals.startup.quantile(0.99),
         restarts: totals.restarts.iter().sum(),
+        image_pulls_failed: totals.image_pulls_failed,
         evicted: totals.pods_evicted,
         unbound_at_end: totals.unbound_at_end,
     }

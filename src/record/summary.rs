@@ -86,6 +86,8 @@ pub struct Pods {
     pub startup_p99_s: Option<f64>,
     /// Container restarts.
     pub restarts: u64,
+    /// Image pulls that failed.
+    pub image_pulls_failed: u64,
     /// Pods evicted (taints, node loss, drain).
     pub evicted: u64,
     /// Pods without a node when the run ended.

@@ -19,6 +19,8 @@ pub struct Totals {
     pub startup: LatencyHistogram,
     /// Container restarts, by Deployment index of the scenario.
     pub restarts: Vec<u64>,
+    /// Image pulls that failed.
+    pub image_pulls_failed: u64,
     /// Pods evicted: by taints, node loss, drain.
     pub pods_evicted: u64,
     /// Pods without a node when the run ended.

@@ -157,6 +157,9 @@ fn pods(s: &Summary) -> Figure {
     if pods.restarts > 0 {
         note += &format!(", {}", count(pods.restarts, "restart"));
     }
+    if pods.image_pulls_failed > 0 {
+        note += &format!(", {} failed", count(pods.image_pulls_failed, "image pull"));
+    }
     if pods.evicted > 0 {
         note += &format!(", {} evicted", amount(pods.evicted as f64));
     }
@@ -218,6 +221,7 @@ pub(super) fn moment(kind: Moment) -> (&'static str, Mood) {
         Moment::NodeLimitReached => ("Node limit reached", Mood::Bad),
         Moment::QuotaReached => ("Quota reached", Mood::Bad),
         Moment::FirstNodeJoins => ("First node joins", Mood::Good),
+        Moment::FirstPullFailure => ("Image pull fails", Mood::Bad),
         Moment::NodeLost => ("Node lost", Mood::Bad),
         Moment::EvictionBegins => ("Eviction begins", Mood::Bad),
         Moment::AllReady => ("All pods ready", Mood::Good),

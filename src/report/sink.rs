@@ -15,7 +15,7 @@ pub const EVENT_COLUMNS: [&str; 8] =
     ["time_s", "type", "reason", "object_kind", "namespace", "name", "component", "message"];
 
 /// Columns of `pods.csv`. Times are instants since the start; empty: did not happen.
-pub const POD_COLUMNS: [&str; 14] = [
+pub const POD_COLUMNS: [&str; 15] = [
     "uid",
     "namespace",
     "name",
@@ -29,6 +29,7 @@ pub const POD_COLUMNS: [&str; 14] = [
     "gone_s",
     "phase",
     "restarts",
+    "waiting_reason",
     "end_reason",
 ];
 
@@ -155,6 +156,7 @@ impl Sink for StreamingSink {
             row.gone.into(),
             row.phase.into(),
             row.restarts.into(),
+            row.waiting_reason.into(),
             row.end_reason.into(),
         ];
         self.pods.row(&mut self.text, cells);
@@ -214,6 +216,7 @@ mod tests {
             gone: None,
             phase: "Pending",
             restarts: 0,
+            waiting_reason: "",
             end_reason: "",
         });
         sink.node(&NodeRow {

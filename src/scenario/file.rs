@@ -477,6 +477,9 @@ pub struct TimelineFile {
     /// Image pulls take longer.
     #[serde(default)]
     pub registry_slow: Option<SlowFile>,
+    /// The image registry does not answer: pulls fail, those under way too.
+    #[serde(default)]
+    pub registry_outage: Option<OutageFile>,
     /// A node group gets a new upper limit.
     #[serde(default)]
     pub node_group_max: Option<GroupMaxFile>,
@@ -535,6 +538,15 @@ pub struct CrashLoopFile {
 pub struct SlowFile {
     /// How many times as long.
     pub factor: f64,
+}
+
+/// A registry that does not answer.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct OutageFile {
+    /// How long a pull waits for an answer before it fails. Default 30s: containerd's timeout for
+    /// connections.
+    pub fails_after: Option<Span>,
 }
 
 /// A new limit.
@@ -630,6 +642,7 @@ impl TimelineFile {
             self.crash_loop.is_some(),
             self.delete_pods.is_some(),
             self.registry_slow.is_some(),
+            self.registry_outage.is_some(),
             self.node_group_max.is_some(),
             self.max_nodes_total.is_some(),
             self.scale.is_some(),

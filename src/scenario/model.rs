@@ -206,6 +206,11 @@ pub enum Happening {
         /// At least 1.
         factor: f64,
     },
+    /// The registry does not answer: pulls fail.
+    RegistryOutage {
+        /// How long a pull waits for an answer before it fails.
+        fails_after: SimDuration,
+    },
     /// A node group gets a new upper limit.
     NodeGroupMax {
         /// Index into `node_groups`.

@@ -163,6 +163,9 @@ fn happening(scenario: &Scenario, what: &Happening) -> (&'static str, Value) {
         }
         Happening::DeletePods(of) => ("delete-pods", pods(of)),
         Happening::RegistrySlow { factor } => ("registry-slow", json!({"factor": factor})),
+        Happening::RegistryOutage { fails_after } => {
+            ("registry-outage", json!({"fails-after": fails_after.told()}))
+        }
         Happening::NodeGroupMax { group: g, max } => {
             ("node-group-max", json!({"group": group(*g), "max": max}))
         }

@@ -437,7 +437,8 @@ impl Resolver<'_> {
             let count = given.count();
             if count != 1 {
                 let hint = "one of node-crash, node-hang, zone-outage, container-crash, crash-loop, \
-                            delete-pods, registry-slow, node-group-max, max-nodes-total, scale";
+                            delete-pods, registry-slow, registry-outage, node-group-max, max-nodes-total, \
+                            scale";
                 let message = format!("expected one happening, found {count}");
                 self.error(&path, message, Some(hint.into()));
             }
@@ -488,6 +489,11 @@ impl Resolver<'_> {
                 self.error(&format!("{path}.registry-slow.factor"), "must be at least 1", None);
             }
             return Some(Happening::RegistrySlow { factor: slow.factor });
+        }
+        if let Some(outage) = &given.registry_outage {
+            // containerd, core/remotes/docker/registry.go: the dialer's timeout.
+            let patience = outage.fails_after.map_or(SimDuration::from_secs(30), |span| span.0);
+            return Some(Happening::RegistryOutage { fails_after: patience });
         }
         if let Some(limit) = &given.node_group_max {
             let inner = format!("{path}.node-group-max.group");

@@ -25,9 +25,14 @@ impl TokenBucket {
         TokenBucket { interval, allowance, due: SimTime::ZERO }
     }
 
+    /// Whether there is a token now.
+    pub fn has_token(&self, now: SimTime) -> bool {
+        self.due.max(now) <= now + self.allowance
+    }
+
     /// Takes a token if there is one now.
     pub fn try_take(&mut self, now: SimTime) -> bool {
-        let there = self.due.max(now) <= now + self.allowance;
+        let there = self.has_token(now);
         if there {
             self.take(now);
         }

@@ -45,6 +45,13 @@ pub enum Event {
         /// The step.
         step: PodStep,
     },
+    /// A pull on a node may have ended.
+    Pull {
+        /// The node.
+        node: NodeId,
+        /// Ordinal of the request.
+        id: u32,
+    },
     /// The next step of a machine.
     Machine(MachineId, MachineStep),
     /// A silent kubelet reports again.
@@ -70,8 +77,8 @@ pub enum PodStep {
     Seen,
     /// Sandbox and network are up: the image is needed.
     Sandbox,
-    /// The image is there: the containers are created.
-    Pulled,
+    /// The kubelet looks again at a pod whose container waits.
+    Sync,
     /// The containers run.
     Started,
     /// The readiness probe has succeeded.
@@ -106,7 +113,7 @@ impl Event {
         Phase(match self {
             Event::Begin(_) | Event::End(_) => 0,
             Event::Machine(..) | Event::NodeReports(_) => 1,
-            Event::Kubelet { .. } => 2,
+            Event::Kubelet { .. } | Event::Pull { .. } => 2,
             Event::Traffic | Event::Station(_) => 3,
             Event::Request { .. }
             | Event::Bind { .. }

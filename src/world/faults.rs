@@ -2,7 +2,7 @@
 
 use super::cloud::{MachineId, MachineState};
 use super::event::{Event, MachineStep};
-use super::kubelet::Containers;
+use super::kubelet::{Containers, Registry};
 use super::world::World;
 use crate::api::{NodeId, PodId, Text};
 use crate::record::story::Moment;
@@ -44,7 +44,10 @@ impl World<'_> {
                     self.delete_pod(pod, None, "Deleted");
                 }
             }
-            Happening::RegistrySlow { factor } => self.registry_factor = *factor,
+            Happening::RegistrySlow { .. } | Happening::RegistryOutage { .. } => {
+                self.registry_faults.push(index);
+                self.registry_follows();
+            }
             Happening::NodeGroupMax { group, max } => {
                 self.cloud.set_max(*group, *max);
                 self.autoscaler_changed();
@@ -70,9 +73,26 @@ impl World<'_> {
         match what {
             Happening::ZoneOutage { zone } => self.zone_up(zone),
             Happening::CrashLoop { deployment, .. } => self.crash_loops[*deployment] = None,
-            Happening::RegistrySlow { .. } => self.registry_factor = 1.0,
+            Happening::RegistrySlow { .. } | Happening::RegistryOutage { .. } => {
+                self.registry_faults.retain(|other| *other != index);
+                self.registry_follows();
+            }
             _ => {}
         }
+    }
+
+    /// The registry answers as the latest of its faults of each kind says.
+    fn registry_follows(&mut self) {
+        let mut registry = Registry::default();
+        for index in &self.registry_faults {
+            match &self.scenario.timeline[*index].what {
+                Happening::RegistrySlow { factor } => registry.factor = *factor,
+                Happening::RegistryOutage { fails_after } => registry.outage = Some(*fails_after),
+                _ => {}
+            }
+        }
+        self.registry = registry;
+        self.registry_changes();
     }
 
     fn crash(&mut self, node: NodeId, until: Option<SimTime>, index: usize) {
@@ -241,6 +261,7 @@ fn describe(world: &World<'_>, what: &Happening) -> String {
             format!("{} {verb} deleted", pods(selection))
         }
         Happening::RegistrySlow { factor } => format!("image pulls take {factor} times as long"),
+        Happening::RegistryOutage { .. } => "the image registry does not answer".to_string(),
         Happening::NodeGroupMax { group: g, max } => {
             format!("the limit of node group {} is set to {max} nodes", group(*g))
         }
@@ -261,6 +282,7 @@ fn describe_end(world: &World<'_>, what: &Happening) -> String {
             let name = &world.scenario.objects.deployments[*deployment].name;
             format!("containers of {name} no longer exit")
         }
+        Happening::RegistryOutage { .. } => "the image registry answers again".to_string(),
         Happening::RegistrySlow { .. } => "image pulls take their usual time again".to_string(),
         other => format!("over: {}", describe(world, other)),
     }

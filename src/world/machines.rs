@@ -2,7 +2,7 @@
 
 use super::cloud::{MachineId, MachineState, Shortage, entity};
 use super::event::{Event, MachineStep};
-use super::kubelet::NodeState;
+use super::kubelet::{Images, NodeState};
 use super::world::World;
 use crate::api::event::EventType::Normal;
 use crate::api::labels::Labels;
@@ -110,8 +110,7 @@ impl World<'_> {
             silent_since: None,
             lease_phase: SimTime(now.0 + stream.below(period.0.max(1))),
             start_gate: now,
-            pull_gate: now,
-            images: Vec::new(),
+            images: Images::default(),
             first_ready: if ready == NodeReady::True { now } else { SimTime::NEVER },
             pods_peak: 0,
             busy_wh: 0.0,

@@ -155,8 +155,9 @@ mod tests {
 
     #[test]
     fn changes_are_acted_on_as_by_a_bounded_frequency_runner() {
+        type Row<'a> = (&'a str, &'a [f64], f64, f64, &'a [f64]);
         #[rustfmt::skip]
-        let rows: [(&str, &[f64], f64, f64, &[f64]); 7] = [
+        let rows: [Row<'_>; 7] = [
             ("an isolated change is acted on at once", &[5.0], 1.0, 0.0, &[5.0]),
             ("so is each after a rest", &[5.0, 7.0], 1.0, 0.0, &[5.0, 7.0]),
             ("a second one waits until the period is over", &[5.0, 5.25], 1.0, 0.0, &[5.0, 6.0]),

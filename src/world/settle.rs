@@ -13,7 +13,6 @@ use crate::api::PodId;
 use crate::api::pod::PodPhase;
 use crate::control::controllers::{Action, Outcome, deployment, disruption, replicaset};
 use crate::control::scheduler::decision::Decision;
-use crate::units::SimTime;
 
 impl World<'_> {
     /// Brings every Deployment to its wanted replicas, Ready where there is room.
@@ -122,9 +121,7 @@ impl World<'_> {
             let image = self.images[workload];
             let count = self.store.pods_on(node).len() as u32;
             if let Some(state) = self.nodes.get_mut(node) {
-                if !state.images.iter().any(|(id, _)| *id == image) {
-                    state.images.push((image, SimTime::ZERO));
-                }
+                state.images.add(image);
                 state.pods_peak = state.pods_peak.max(count);
             }
         }

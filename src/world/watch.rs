@@ -179,6 +179,7 @@ impl World<'_> {
             gone,
             phase: pod.phase.as_str(),
             restarts: pod.restarts,
+            waiting_reason: state.waiting(),
             end_reason: if gone.is_some() { state.end_reason() } else { "" },
         };
         self.recorder.pod(&row);

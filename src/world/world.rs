@@ -9,7 +9,7 @@ use super::cloud::Cloud;
 use super::controllers::WorkQueues;
 use super::event::Event;
 use super::explain::Watched;
-use super::kubelet::{ImageId, NodeState, PodState};
+use super::kubelet::{ImageId, NodeState, PodState, Registry};
 use super::ledger::Ledger;
 use super::proxies::Proxies;
 use super::schedule::SchedulerDriver;
@@ -62,7 +62,9 @@ pub struct World<'a> {
     pub(super) hostname_label: Text,
     pub(super) pods: SecondaryMap<PodId, PodState>,
     pub(super) images: Vec<ImageId>,
-    pub(super) registry_factor: f64,
+    pub(super) registry: Registry,
+    /// Entries of the timeline that hold for the registry, in the order of their beginnings.
+    pub(super) registry_faults: Vec<usize>,
     /// When a container of each Deployment last started or ended.
     pub(super) containers_changed: Vec<SimTime>,
     /// Pods of each Deployment whose samples may differ from the others'.
@@ -136,7 +138,8 @@ impl<'a> World<'a> {
             hostname_label: HOSTNAME_LABEL.into(),
             pods: SecondaryMap::new(),
             images: parts.images,
-            registry_factor: 1.0,
+            registry: Registry::default(),
+            registry_faults: Vec::new(),
             containers_changed: vec![SimTime::ZERO; n],
             unlike: vec![BTreeSet::new(); n],
             crash_loops: vec![None; n],
@@ -202,6 +205,7 @@ impl<'a> World<'a> {
             Event::Preempt(pod) => self.on_preempt(pod),
             Event::Unschedulable(pod) => self.on_unschedulable(pod),
             Event::Kubelet { pod, incarnation, step } => self.on_kubelet(pod, incarnation, step),
+            Event::Pull { node, id } => self.on_pull(node, id),
             Event::Machine(machine, step) => self.on_machine(machine, step),
             Event::NodeReports(node) => self.on_node_reports(node),
             Event::Proxy => self.on_proxy(),

@@ -262,6 +262,7 @@ pub(crate) fn rows(recorder: &mut Recorder<'_>, pods: u64, nodes: u64, events: u
             gone: after(7030),
             phase: "Succeeded",
             restarts: (i % 3) as u32,
+            waiting_reason: "",
             end_reason: "ScaleDown",
         });
     }

@@ -8,7 +8,7 @@ use super::pod_affinity::{node_affinity, pod_affinity, topology_spread};
 use super::{FieldError, QuantityMap, labels, quantity, resources, text};
 use crate::api::Text;
 use crate::api::pod::{
-    Container, ExplicitZero, HostPort, PodRequests, PodSpec, Probe, RestartPolicy,
+    Container, ExplicitZero, HostPort, PodRequests, PodSpec, Probe, PullPolicy, RestartPolicy,
 };
 use crate::api::taint::{TaintEffect, Toleration, TolerationOperator};
 use crate::api::volume::{Volume, VolumeSource};
@@ -135,7 +135,7 @@ fn container(
         startup_probe: probe(given.startup_probe.as_ref()),
         sidecar: given.restart_policy.as_deref() == Some("Always"),
         pre_stop: pre_stop(given),
-        always_pull: always_pull(given),
+        pull_policy: pull_policy(given),
     }
 }
 
@@ -222,8 +222,8 @@ fn pre_stop(given: &k8s::Container) -> SimDuration {
 
 /// `imagePullPolicy`, by default Always for the tag `latest`, which is the tag of a reference
 /// with neither tag nor digest.
-fn always_pull(given: &k8s::Container) -> bool {
-    match given.image_pull_policy.as_deref() {
+fn pull_policy(given: &k8s::Container) -> PullPolicy {
+    let always = match given.image_pull_policy.as_deref() {
         None | Some("") => {
             let image = given.image.as_deref().unwrap_or("");
             let last = image.rsplit('/').next().unwrap_or("");
@@ -232,8 +232,10 @@ fn always_pull(given: &k8s::Container) -> bool {
                 None => last.split_once(':').is_none_or(|(_, tag)| tag == "latest"),
             }
         }
+        Some("Never") => return PullPolicy::Never,
         Some(policy) => policy == "Always",
-    }
+    };
+    if always { PullPolicy::Always } else { PullPolicy::IfNotPresent }
 }
 
 fn toleration(
@@ -387,7 +389,11 @@ mod tests {
         assert_eq!(container.cpu_limit, Some(MilliCpu(2000)));
         assert_eq!(container.host_ports[0].port, 80, "with hostNetwork a port is a host port");
         assert_eq!(&*container.host_ports[0].protocol, "TCP");
-        assert!(container.always_pull, "a reference without a tag means latest");
+        assert_eq!(
+            container.pull_policy,
+            PullPolicy::Always,
+            "a reference without a tag means latest"
+        );
         let probe = container.readiness_probe.unwrap();
         assert_eq!((probe.period, probe.failure_threshold), (SimDuration::from_secs(5), 3));
         assert_eq!(&*spec.scheduler_name, "default-scheduler");

@@ -1,13 +1,15 @@
 //! Containers that exit, and CrashLoopBackOff.
+//!
+//! Source: kubernetes `pkg/kubelet/kuberuntime/kuberuntime_manager.go` (`doBackOff`), v1.37. The
+//! first exit restarts at once; then 10 s, doubling to 5 min, counted from the container's end.
 
 use super::state::Containers;
-use crate::api::PodId;
+use super::sync::SYNC_FREQUENCY;
 use crate::api::event::EventType::Warning;
+use crate::api::{NodeId, PodId};
 use crate::control::controllers::action::About;
-use crate::scenario::model::KubeletFlags;
-use crate::units::{SimDuration, SimTime};
+use crate::units::SimTime;
 use crate::world::event::PodStep;
-use crate::world::kubelet::PodState;
 use crate::world::world::World;
 
 impl World<'_> {
@@ -21,6 +23,7 @@ impl World<'_> {
         }
         state.containers = Containers::Waiting;
         state.incarnation += 1;
+        state.trouble.get_or_insert_default().finished = now;
         self.containers_change(pod);
         self.network.set_alive(now, pod, false);
         self.traffic_changed = true;
@@ -34,78 +37,54 @@ impl World<'_> {
     }
 
     /// The kubelet has noticed the exit: not Ready, and restart now or after the back-off.
-    pub(super) fn exit_noticed(&mut self, pod: PodId) {
+    pub(super) fn exit_noticed(&mut self, pod: PodId, node: NodeId) {
         let now = self.now;
-        let Some(p) = self.store.pod(pod) else { return };
-        if p.deletion.is_some() {
+        if self.store.pod(pod).is_none_or(|p| p.deletion.is_some()) {
             return;
         }
+        let until = self.crash_back_off(pod);
+        self.store.set_pod_ready(pod, false, now);
+        self.store.update_pod(pod, |p| {
+            p.restarts += 1;
+            p.crash_loop = until.is_some();
+            true
+        });
+        if let Some(workload) = self.pods.get(pod).and_then(|state| state.workload()) {
+            self.recorder.totals.restarts[workload] += 1;
+        }
+        self.start_containers(pod, node, false);
+    }
+
+    /// Until when the containers of a pod may not restart.
+    fn crash_back_off(&self, pod: PodId) -> Option<SimTime> {
+        let trouble = self.pods.get(pod)?.trouble.as_ref()?;
+        let ended = trouble.finished != SimTime::NEVER;
+        ended.then(|| trouble.crash.since_end(trouble.finished, self.now))?
+    }
+
+    /// Whether the containers of a pod have to wait; if so says it and looks again later, else the
+    /// next wait is longer.
+    pub(super) fn waits_after_crash(&mut self, pod: PodId) -> bool {
+        let now = self.now;
+        let Some(until) = self.crash_back_off(pod) else {
+            let kubelet = &self.scenario.flags.kubelet;
+            let (first, most) = (kubelet.crash_loop_initial, kubelet.crash_loop_max);
+            let trouble = self.pods.get_mut(pod).and_then(|state| state.trouble.as_deref_mut());
+            if let Some(trouble) = trouble.filter(|trouble| trouble.finished != SimTime::NEVER) {
+                trouble.crash.raise(trouble.finished, now, first, most);
+            }
+            return false;
+        };
+        self.set_waiting(pod, "CrashLoopBackOff");
+        let Some(p) = self.store.pod(pod) else { return true };
         let container = p.spec.containers.first().map_or("", |c| &*c.name);
         let message = format!(
             "Back-off restarting failed container {container} in pod {}_{}({})",
             p.name, p.namespace, p.uid
         );
-        let Some(state) = self.pods.get_mut(pod) else { return };
-        let wait = state.restart_wait(now, &self.scenario.flags.kubelet);
-        let workload = state.workload();
-        self.store.set_pod_ready(pod, false, now);
-        self.store.update_pod(pod, |p| {
-            p.restarts += 1;
-            p.crash_loop = wait > SimDuration::ZERO;
-            true
-        });
-        if let Some(workload) = workload {
-            self.recorder.totals.restarts[workload] += 1;
-        }
-        if wait > SimDuration::ZERO {
-            self.publish("kubelet", Warning, "BackOff", About::Pod(pod), message);
-        }
-        self.plan_pod(now + wait, pod, PodStep::Pulled);
-    }
-}
-
-impl PodState {
-    /// How long the next restart waits, and raises the back-off for the one after.
-    ///
-    /// The first exit restarts at once; then 10 s, doubling to 5 min; a container that has run for
-    /// twice the longest wait begins anew (kuberuntime_manager.go `doBackOff`, client-go
-    /// `flowcontrol.Backoff`, v1.37).
-    fn restart_wait(&mut self, now: SimTime, kubelet: &KubeletFlags) -> SimDuration {
-        let trouble = self.trouble.get_or_insert_default();
-        let expired = now.since(trouble.back_off_raised) > kubelet.crash_loop_max * 2;
-        if trouble.back_off == SimDuration::ZERO || expired {
-            trouble.back_off = kubelet.crash_loop_initial;
-            trouble.back_off_raised = now;
-            return SimDuration::ZERO;
-        }
-        let wait = trouble.back_off;
-        trouble.back_off = (trouble.back_off * 2).min(kubelet.crash_loop_max);
-        trouble.back_off_raised = now + wait;
-        wait
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn crash_loops_back_off_as_upstream() {
-        let kubelet = KubeletFlags::default();
-        let mut state = PodState::new(None);
-        let mut now = SimTime::from_secs(100);
-        let mut waits = Vec::new();
-        for _ in 0..8 {
-            let wait = state.restart_wait(now, &kubelet);
-            waits.push(wait.0 / 1_000_000_000);
-            now = now + wait + SimDuration::from_secs(3);
-        }
-        assert_eq!(waits, [0, 10, 20, 40, 80, 160, 300, 300]);
-        now += SimDuration::from_secs(601);
-        assert_eq!(
-            state.restart_wait(now, &kubelet),
-            SimDuration::ZERO,
-            "ten minutes without a crash forgive"
-        );
+        self.tell_trouble(pod, Warning, "BackOff", || message);
+        // The back-off says when it ends, so the kubelet does not look much later.
+        self.look_again(pod, until, |at| until.since(at).min(SYNC_FREQUENCY));
+        true
     }
 }

@@ -1,11 +1,9 @@
 //! From "the kubelet sees the pod" to Ready.
 
-use super::images::pull_time;
-use super::state::{Containers, Pull};
+use super::state::Containers;
 use crate::api::event::EventType::Normal;
 use crate::api::pod::{PodPhase, Probe};
 use crate::api::{NodeId, PodId};
-use crate::control::controllers::action::About;
 use crate::units::{SimDuration, SimTime};
 use crate::world::event::{Event, PodStep};
 use crate::world::world::World;
@@ -30,12 +28,12 @@ impl World<'_> {
         }
         match step {
             PodStep::Seen => self.pod_seen(pod, node),
-            PodStep::Sandbox => self.pod_sandbox(pod, node),
-            PodStep::Pulled => self.pod_pulled(pod),
+            PodStep::Sandbox => self.start_containers(pod, node, true),
+            PodStep::Sync => self.look(pod, node),
             PodStep::Started => self.pod_started(pod),
             PodStep::Ready => self.pod_ready(pod),
             PodStep::Exit => self.container_exits(pod, "Error"),
-            PodStep::Noticed => self.exit_noticed(pod),
+            PodStep::Noticed => self.exit_noticed(pod, node),
             PodStep::Stop => self.stop_pod(pod),
             PodStep::Stopped => self.pod_stopped(pod),
         }
@@ -63,75 +61,21 @@ impl World<'_> {
         self.plan_pod(begins + takes, pod, PodStep::Sandbox);
     }
 
-    /// Sandbox and network are up: pull the image or find it there.
-    fn pod_sandbox(&mut self, pod: PodId, node: NodeId) {
-        let now = self.now;
-        let Some(workload) = self.pods.get(pod).and_then(|state| state.workload()) else { return };
-        let image = self.images[workload];
-        let ready = self.nodes.get(node).and_then(|state| state.image_ready(image));
-        if ready.is_some_and(|at| at <= now) {
-            self.plan_pod(now, pod, PodStep::Pulled);
-            return;
+    /// Sandbox and network are up, the containers have ended, or they have waited: starts them if
+    /// nothing stands in the way. `fresh`: the sandbox has just been made.
+    pub(super) fn start_containers(&mut self, pod: PodId, node: NodeId, fresh: bool) {
+        if !self.waits_after_crash(pod) {
+            self.ensure_image(pod, node, fresh);
         }
-        let message = format!("Pulling image \"{}\"", self.image_name(pod));
-        self.publish("kubelet", Normal, "Pulling", About::Pod(pod), message);
-        let (at, takes) = match ready {
-            Some(at) => (at, SimDuration::ZERO),
-            None => self.pull_image(node, workload),
-        };
-        if let Some(state) = self.pods.get_mut(pod) {
-            state.pull = Some(Box::new(Pull { since: now, takes }));
-        }
-        self.plan_pod(at, pod, PodStep::Pulled);
-    }
-
-    /// Begins a pull; when the image will be there, and how long the pull itself takes.
-    fn pull_image(&mut self, node: NodeId, workload: usize) -> (SimTime, SimDuration) {
-        let kubelet = &self.scenario.flags.kubelet;
-        let Some(state) = self.nodes.get_mut(node) else {
-            return (SimTime::NEVER, SimDuration::ZERO);
-        };
-        let group = self.cloud.machines.get(state.machine).map_or(0, |m| m.group);
-        let machine = &self.scenario.node_groups[group].machine;
-        let takes =
-            pull_time(&self.scenario.workloads[workload], machine, kubelet, self.registry_factor);
-        let image = self.images[workload];
-        (state.pull(self.now, image, takes, kubelet.serialize_image_pulls), takes)
-    }
-
-    /// The first container's image reference, for messages.
-    fn image_name(&self, pod: PodId) -> String {
-        let container = self.store.pod(pod).and_then(|p| p.spec.containers.first());
-        container.map_or_else(String::new, |c| c.image.to_string())
     }
 
     /// The image is there: create and start the containers.
-    fn pod_pulled(&mut self, pod: PodId) {
-        self.tell_of_image(pod);
+    pub(super) fn image_is_there(&mut self, pod: PodId) {
+        self.set_waiting(pod, "");
         let takes =
             self.sample_for(pod, "container start", &self.scenario.flags.kubelet.container_start);
         let containers = self.store.pod(pod).map_or(1, |p| p.spec.containers.len().max(1));
         self.plan_pod(self.now + takes * containers as u64, pod, PodStep::Started);
-    }
-
-    /// The Event about an image that is there now (`images/image_manager.go`).
-    fn tell_of_image(&mut self, pod: PodId) {
-        let Some(state) = self.pods.get_mut(pod) else { return };
-        let (pull, workload) = (state.pull.take(), state.workload());
-        let image = self.image_name(pod);
-        let message = match (pull, workload) {
-            (Some(pull), Some(workload)) => format!(
-                "Successfully pulled image \"{image}\" in {} ({} including waiting). Image size: {} \
-                 bytes.",
-                pull.takes,
-                self.now.since(pull.since),
-                self.scenario.workloads[workload].image_size.0
-            ),
-            _ => format!(
-                "Container image \"{image}\" already present on machine and can be accessed by the pod"
-            ),
-        };
-        self.publish("kubelet", Normal, "Pulled", About::Pod(pod), message);
     }
 
     /// The containers run: the phase follows, and the application begins to come up.
@@ -140,11 +84,14 @@ impl World<'_> {
         for (reason, message) in
             [("Created", "Container created"), ("Started", "Container started")]
         {
-            self.publish("kubelet", Normal, reason, About::Pod(pod), message.to_string());
+            self.tell_trouble(pod, Normal, reason, || message.to_string());
         }
         let Some(state) = self.pods.get_mut(pod) else { return };
         state.containers = Containers::Running;
         state.container_started = now;
+        if let Some(trouble) = &mut state.trouble {
+            trouble.finished = SimTime::NEVER;
+        }
         if state.first_running == SimTime::NEVER {
             state.first_running = now;
         }

@@ -1,7 +1,9 @@
 //! What the world keeps of each pod and node beside their API objects.
 
-use super::images::ImageId;
+use super::back_off::BackOff;
+use super::images::Images;
 use crate::units::{SimDuration, SimTime};
+use crate::world::client::TokenBucket;
 use crate::world::cloud::MachineId;
 
 /// Whether a pod's containers run.
@@ -30,32 +32,48 @@ pub struct PodState {
     pub first_running: SimTime,
     /// First Ready.
     pub first_ready: SimTime,
-    /// The image pull that it waits for.
-    pub pull: Option<Box<Pull>>,
     /// Its troubles, once it has any: most pods never do, and there are many pods.
     pub trouble: Option<Box<Trouble>>,
 }
 
 /// What befalls a pod that does not just run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Trouble {
-    /// CrashLoopBackOff: the wait before the next restart but one; zero before the first crash.
-    pub back_off: SimDuration,
-    /// When that wait was last raised.
-    pub back_off_raised: SimTime,
+    /// CrashLoopBackOff.
+    pub crash: BackOff,
+    /// When its container last ended; `NEVER` while it runs.
+    pub finished: SimTime,
+    /// ImagePullBackOff.
+    pub pull: BackOff,
+    /// Why its container waits (`state.waiting.reason`); empty: it does not.
+    pub waiting: &'static str,
+    /// When the kubelet last looked at the pod in vain.
+    pub looked: SimTime,
+    /// When it looks again.
+    pub next_look: SimTime,
+    /// Which Events about it get through the recorder's spam filter: 25 at once, then one each five
+    /// minutes (client-go `tools/record/events_cache.go`).
+    pub told: TokenBucket,
     /// Grace period given with the deletion instead of the pod's own.
     pub grace: Option<SimDuration>,
     /// Why it goes, for its record; empty while it does not.
     pub end_reason: &'static str,
 }
 
-/// An image pull as the pod sees it that waits for it.
-#[derive(Clone, Copy, Debug)]
-pub struct Pull {
-    /// Since when the pod waits.
-    pub since: SimTime,
-    /// How long its own pull takes; zero when another pod's pull brings the image.
-    pub takes: SimDuration,
+impl Default for Trouble {
+    fn default() -> Trouble {
+        Trouble {
+            crash: BackOff::default(),
+            finished: SimTime::NEVER,
+            pull: BackOff::default(),
+            waiting: "",
+            looked: SimTime::ZERO,
+            next_look: SimTime::NEVER,
+            told: TokenBucket::new(1.0 / 300.0, 25),
+            grace: None,
+            end_reason: "",
+        }
+    }
 }
 
 impl PodState {
@@ -68,7 +86,6 @@ impl PodState {
             container_started: SimTime::NEVER,
             first_running: SimTime::NEVER,
             first_ready: SimTime::NEVER,
-            pull: None,
             trouble: None,
         }
     }
@@ -76,6 +93,11 @@ impl PodState {
     /// Why it goes; empty while it does not.
     pub fn end_reason(&self) -> &'static str {
         self.trouble.as_ref().map_or("", |trouble| trouble.end_reason)
+    }
+
+    /// Why its container waits; empty: it does not, or for nothing but its start.
+    pub fn waiting(&self) -> &'static str {
+        self.trouble.as_ref().map_or("", |trouble| trouble.waiting)
     }
 
     /// Index of its Deployment.
@@ -97,10 +119,8 @@ pub struct NodeState {
     pub lease_phase: SimTime,
     /// When the next pod may start.
     pub start_gate: SimTime,
-    /// When the next image pull may start.
-    pub pull_gate: SimTime,
-    /// Images and when each is (or will be) there.
-    pub images: Vec<(ImageId, SimTime)>,
+    /// Images that are there or are being pulled.
+    pub images: Images,
     /// First Ready.
     pub first_ready: SimTime,
     /// Most pods at once.

@@ -64,11 +64,15 @@ impl World<'_> {
         state.alive = false;
         state.crashes += 1;
         state.silent_since.get_or_insert(now);
-        state.drop_unfinished_pulls(now);
+        state.images.drop_unfinished();
+        state.start_gate = now;
         for pod in self.store.pods_on(node).to_vec() {
             if let Some(state) = self.pods.get_mut(pod) {
                 state.containers = Containers::Waiting;
                 state.incarnation += 1;
+                if let Some(trouble) = &mut state.trouble {
+                    trouble.forget_back_offs();
+                }
             }
             self.containers_change(pod);
             self.network.set_alive(now, pod, false);
