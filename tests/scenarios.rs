@@ -20,11 +20,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 7] = [
+const LIGHT: [&str; 8] = [
     "hello",
     "pokemon-go/planned-5x",
     "self-healing/crash-loop",
     "self-healing/node-loss",
+    "self-healing/registry-outage",
     "self-healing/registry-slow",
     "scheduling/packing",
     "self-healing/zone-outage",
