@@ -39,7 +39,8 @@ pub struct ControllerManagerFlags {
     pub node_monitor_period: SimDuration,
     /// `--node-monitor-grace-period` (50 s since 1.32).
     pub node_monitor_grace_period: SimDuration,
-    /// `--node-startup-grace-period`.
+    /// `--node-startup-grace-period`: for nodes that never had a Ready condition. Kubelets register
+    /// with one (`kubelet_node_status.go`, `initialNode`), so nothing reads it.
     pub node_startup_grace_period: SimDuration,
     /// `--node-eviction-rate`: nodes a second in a healthy zone.
     pub node_eviction_rate: f64,
@@ -145,7 +146,9 @@ pub struct ClusterAutoscalerFlags {
     pub scale_down_delay_after_add: SimDuration,
     /// `--scale-down-delay-after-delete`; zero: one scan interval.
     pub scale_down_delay_after_delete: SimDuration,
-    /// `--scale-down-delay-after-failure`.
+    /// `--scale-down-delay-after-failure`: after a scale-down that could taint no node
+    /// (`actuation/actuator.go`, `StartDeletion`); drains that fail don't count. The API server here
+    /// refuses no taint, so nothing reads it.
     pub scale_down_delay_after_failure: SimDuration,
     /// `--scale-down-utilization-threshold`.
     pub scale_down_utilization_threshold: f64,

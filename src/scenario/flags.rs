@@ -154,7 +154,8 @@ flags! {
         node_monitor_period: Span,
         /// Default 50s.
         node_monitor_grace_period: Span,
-        /// Default 60s.
+        /// Accepted without effect: it is for nodes without a Ready condition, and kubelets
+        /// register with one. Default 60s.
         node_startup_grace_period: Span,
         /// Nodes a second in a healthy zone. Default 0.1.
         node_eviction_rate: f64,
@@ -209,7 +210,8 @@ flags! {
         scale_down_delay_after_add: Span,
         /// Default 0s: one scan.
         scale_down_delay_after_delete: Span,
-        /// Default 3m.
+        /// Accepted without effect: it follows a node that could not be tainted, and the API server
+        /// here refuses none. Default 3m.
         scale_down_delay_after_failure: Span,
         /// Default 0.5.
         scale_down_utilization_threshold: Ratio,
@@ -242,6 +244,18 @@ flags! {
     }
 }
 
+/// Flags that are accepted and can have no effect here, by `<component>.<flag>`, and why.
+pub const WITHOUT_EFFECT: [(&str, &str); 2] = [
+    (
+        "kube-controller-manager.node-startup-grace-period",
+        "no effect: it is for nodes without a Ready condition, and kubelets register with one",
+    ),
+    (
+        "cluster-autoscaler.scale-down-delay-after-failure",
+        "no effect: it follows a node that could not be tainted, and the API server here refuses none",
+    ),
+];
+
 /// `--expander`.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -273,6 +287,7 @@ flags! {
     KubeletFile -> KubeletFlags {
         /// Lease renewal. Default 10s.
         lease_renew_interval: Span,
+        /// How often a status without changes is posted; it counts as a sign of life, as leases do.
         /// Default 5m.
         node_status_report_frequency: Span,
         /// Default true.

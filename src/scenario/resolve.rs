@@ -7,6 +7,7 @@ use super::file::{
     BoundFile, EffectFile, ExpectFile, MachineFile, NodeGroupFile, NodesFile, OwnMachine, PodsFile,
     ScenarioFile, Start, TimelineFile, WorkloadFile,
 };
+use super::flags::WITHOUT_EFFECT;
 use super::load::Sources;
 use super::manifests::{DNS_NAME, Manifests, is_dns_name};
 use super::model::*;
@@ -70,6 +71,7 @@ impl Resolver<'_> {
             self.error("duration", "must be longer than zero", None);
         }
         let mut ignored = manifests.ignored.clone();
+        ignored.extend(self.flags_without_effect());
         let objects = self.objects(manifests);
         let groups = self.node_groups(&file);
         let workloads = self.workloads(&file, &objects);
@@ -156,6 +158,18 @@ impl Resolver<'_> {
                 None
             }
         }
+    }
+
+    /// Flags that are given and can have no effect.
+    fn flags_without_effect(&self) -> Vec<Ignored> {
+        let given = |(path, reason): &(&str, &str)| {
+            let (component, flag) = path.split_once('.')?;
+            let key = self.tree.get("flags")?.get(component)?.get(flag)?;
+            let (line, _) = self.sources.out.line_column(&self.name, key.span.start);
+            let (object, reason) = (format!("flags.{path}"), reason.to_string());
+            Some(Ignored { file: self.name.clone(), line, object, fields: Vec::new(), reason })
+        };
+        WITHOUT_EFFECT.iter().filter_map(given).collect()
     }
 
     fn objects(&mut self, manifests: Manifests) -> Objects {

@@ -242,8 +242,8 @@ impl World<'_> {
 }
 
 impl Heartbeats for World<'_> {
-    fn last_renewal(&self, node: NodeId, now: SimTime) -> SimTime {
-        self.last_renewal_of(node, now)
+    fn last_heartbeat(&self, node: NodeId, now: SimTime) -> SimTime {
+        self.last_heartbeat_of(node, now)
     }
 
     fn silent_since(&self, node: NodeId) -> Option<SimTime> {

@@ -3,7 +3,7 @@
 use super::run::{RunOptions, run};
 use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget, ScalingRules};
 use crate::api::labels::{Labels, Selector};
-use crate::api::pod::{Container, PodSpec};
+use crate::api::pod::{Container, PodSpec, PullPolicy};
 use crate::api::resources::Resources;
 use crate::api::service::Service;
 use crate::api::taint::{NOT_READY, Toleration, UNREACHABLE};
@@ -253,4 +253,142 @@ fn runs_beside_each_other_on_threads_are_the_runs_alone() {
         running.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert_eq!(beside, alone);
+}
+
+/// A run of one pod with what befalls it; its pull policy and whether its image is there.
+fn one_pod(policy: PullPolicy, settled: bool, timeline: Vec<TimelineEntry>) -> Keep {
+    let mut scenario = scenario(1, 1, Curve::Constant(10.0));
+    (scenario.cold_start, scenario.timeline) = (!settled, timeline);
+    let spec = Arc::make_mut(&mut scenario.objects.deployments[0].template.spec);
+    spec.containers[0].pull_policy = policy;
+    let mut keep = Keep::default();
+    run(&scenario, 1, EVERY, &mut keep, |_| {}).unwrap();
+    keep
+}
+
+fn entry(at: u64, until: Option<u64>, what: Happening) -> TimelineEntry {
+    TimelineEntry { at: S(at), until: until.map(S), what }
+}
+
+fn outage(at: u64, until: u64) -> TimelineEntry {
+    entry(at, Some(until), Happening::RegistryOutage { fails_after: D(30) })
+}
+
+fn crash(at: u64) -> TimelineEntry {
+    let all = PodSelection { deployment: 0, count: None };
+    entry(at, None, Happening::ContainerCrash(all))
+}
+
+/// What the kubelet says, in order: reasons, and for failures what failed.
+fn said(keep: &Keep, until: SimTime) -> Vec<String> {
+    let kubelets = keep.events.iter().filter(|e| e.component == "kubelet" && e.time < until);
+    let short = |e: &EventRow| match e.message.strip_prefix("Error: ") {
+        Some(error) => error.to_string(),
+        None => e.reason.to_string(),
+    };
+    kubelets.map(short).collect()
+}
+
+#[test]
+fn a_registry_that_is_out_makes_the_kubelet_back_off_as_upstream() {
+    let keep = one_pod(PullPolicy::IfNotPresent, false, vec![outage(0, 300)]);
+    let expected =
+        ["Pulling Failed ErrImagePull BackOff ImagePullBackOff", "Pulling Failed ErrImagePull"];
+    let expected: Vec<&str> = expected.iter().flat_map(|text| text.split(' ')).collect();
+    assert_eq!(said(&keep, S(100))[..8], expected);
+    let times = |message: &str| -> Vec<SimTime> {
+        let told = keep.events.iter().filter(|e| e.message.starts_with(message));
+        told.map(|e| e.time).collect()
+    };
+    let (pulls, failures) = (times("Pulling"), times("Failed to pull"));
+    for (pull, failure) in pulls.iter().zip(&failures) {
+        assert_eq!(failure.since(*pull), D(30), "no answer for 30 s");
+    }
+    // A wait ends between two looks, which are 10 to 15 s apart and on a tick of the sync loop.
+    for (n, (failure, next)) in failures.iter().zip(&pulls[1..]).enumerate() {
+        let waited = next.since(*failure);
+        let wait = D(10 * (1 << n).min(30));
+        assert!(waited >= wait && waited <= wait + D(16), "pull {n}: {waited}");
+    }
+    assert!(failures.len() >= 4, "{failures:?}");
+    let message = "Failed to pull image \"web:1\": failed to pull and unpack image \"web:1\": failed \
+                   to resolve reference \"web:1\": failed to do request: dial tcp: i/o timeout";
+    assert!(keep.events.iter().any(|e| e.message == message));
+    assert_eq!(keep.pods[0].waiting_reason, "", "the registry is back, and the pod runs");
+    assert!(keep.pods[0].running.unwrap() > S(300));
+}
+
+#[test]
+fn pull_policies_count_when_the_registry_is_out() {
+    let crashes = || vec![outage(60, 1800), crash(120)];
+    #[rustfmt::skip]
+    let rows = [
+        ("an image that is there needs no registry", PullPolicy::IfNotPresent, true, "Pulled", ""),
+        ("unless it is to be pulled always", PullPolicy::Always, true, "Pulling Failed ErrImagePull", "ImagePullBackOff"),
+        ("one that is never pulled has to be there", PullPolicy::Never, true, "Pulled", ""),
+        ("or the container does not start", PullPolicy::Never, false, "ErrImageNeverPull ErrImageNeverPull", "ErrImageNeverPull"),
+    ];
+    for (sentence, policy, settled, first, waiting) in rows {
+        let keep = one_pod(policy, settled, crashes());
+        let said = said(&keep, S(1800));
+        let first: Vec<&str> = first.split(' ').collect();
+        assert_eq!(said[..first.len()], first, "{sentence}");
+        let last = keep.pods[0].waiting_reason;
+        let crashing = "CrashLoopBackOff";
+        assert!(last == waiting || (!waiting.is_empty() && last == crashing), "{sentence}: {last}");
+    }
+}
+
+#[test]
+fn a_pull_under_way_follows_the_registry() {
+    let pulled = |timeline| {
+        let keep = one_pod(PullPolicy::IfNotPresent, false, timeline);
+        let time = |reason: &str| {
+            let mut told = keep.events.iter().filter(|e| e.reason == reason);
+            told.next().unwrap().time.as_secs_f64()
+        };
+        (time("Pulling"), time("Pulled"))
+    };
+    let slow = |at, until| entry(at, Some(until), Happening::RegistrySlow { factor: 4.0 });
+    // 300 MB at 30 MB/s and 5 layers; four times as slow.
+    let (whole, slowly) = (10.2, 40.2);
+    let (begun, ended) = pulled(vec![]);
+    assert!((ended - begun - whole).abs() < 1e-6, "{begun} {ended}");
+    let left = |at: f64| 1.0 - (at - begun) / whole;
+    #[rustfmt::skip]
+    let rows = [
+        ("a slow registry makes what is left slow", slow(5, 900), 5.0 + left(5.0) * slowly),
+        ("one that is fast again makes it fast", slow(5, 15), 15.0 + (left(5.0) - 10.0 / slowly) * whole),
+        ("one that is gone for a moment makes it wait", outage(5, 20), 20.0 + left(5.0) * whole),
+    ];
+    for (sentence, entry, expected) in rows {
+        let (_, ended) = pulled(vec![entry]);
+        assert!((ended - expected).abs() < 1e-6, "{sentence}: {ended}, expected {expected}");
+    }
+    let keep = one_pod(PullPolicy::IfNotPresent, false, vec![outage(5, 200)]);
+    let failed = keep.events.iter().find(|e| e.reason == "Failed").unwrap();
+    assert_eq!(failed.time, S(35), "nothing has come for 30 s");
+    assert!(failed.message.contains("httpReadSeeker"), "{}", failed.message);
+}
+
+#[test]
+fn a_crash_loop_waits_from_the_end_of_the_container() {
+    let every_300_ms = |n: u64| TimelineEntry {
+        at: S(60 + 100 * n) + SimDuration::from_millis(300),
+        until: None,
+        what: Happening::ContainerCrash(PodSelection { deployment: 0, count: None }),
+    };
+    let keep = one_pod(PullPolicy::IfNotPresent, true, (0..4).map(every_300_ms).collect());
+    let starts = keep.events.iter().filter(|e| e.reason == "Started");
+    let waits: Vec<f64> = starts
+        .zip(0..)
+        .map(|(start, n)| start.time.since(every_300_ms(n).at).as_secs_f64())
+        .collect();
+    assert_eq!(waits.len(), 4);
+    // Noticed 0.7 s after the end; then 10, 20, 40 s from it, up to half of what is left late, on
+    // the next tick.
+    for (waited, wait) in waits.iter().zip([0.7, 10.0, 20.0, 40.0]) {
+        let latest = if wait < 1.0 { wait } else { wait * 1.5 + 1.0 };
+        assert!((wait..latest + 0.5).contains(waited), "{waits:?}");
+    }
 }

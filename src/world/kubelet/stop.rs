@@ -4,7 +4,7 @@ use super::state::Containers;
 use crate::api::event::EventType::Normal;
 use crate::api::{NodeId, PodId};
 use crate::control::controllers::action::About;
-use crate::units::{SimDuration, SimTime};
+use crate::units::SimDuration;
 use crate::world::event::PodStep;
 use crate::world::world::World;
 
@@ -110,19 +110,5 @@ impl World<'_> {
         }
         self.node_reports_ready(node);
         self.heartbeats_changed(node);
-    }
-
-    /// When the kubelet of a node last renewed its lease, up to `now`: computed, not ticked
-    /// (DESIGN rule 7).
-    pub(in crate::world) fn last_renewal_of(&self, node: NodeId, now: SimTime) -> SimTime {
-        let Some(state) = self.nodes.get(node) else { return SimTime::ZERO };
-        let until = state.silent_since.map_or(now, |since| since.min(now));
-        let period = self.scenario.flags.kubelet.lease_renew_interval;
-        let registered = self.store.node(node).map_or(SimTime::ZERO, |n| n.created);
-        let first = registered.next_on_grid(state.lease_phase, period);
-        if until < first {
-            return registered;
-        }
-        SimTime(first.0 + (until.0 - first.0) / period.0.max(1) * period.0)
     }
 }

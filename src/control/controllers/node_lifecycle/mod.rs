@@ -28,11 +28,11 @@ use zones::{Zone, ZoneState};
 /// requests have to be answered before the next, so a large loss is marked in portions.
 const PORTION: usize = 50;
 
-/// What the controller sees of the kubelets' leases.
+/// What the controller sees of the kubelets' leases and statuses.
 pub trait Heartbeats {
-    /// The last renewal of a node's lease up to `now`.
-    fn last_renewal(&self, node: NodeId, now: SimTime) -> SimTime;
-    /// Since when a kubelet has not renewed; `None`: it renews.
+    /// When a kubelet last renewed its lease or posted its status, up to `now`.
+    fn last_heartbeat(&self, node: NodeId, now: SimTime) -> SimTime;
+    /// Since when a kubelet is silent; `None`: it is not.
     fn silent_since(&self, node: NodeId) -> Option<SimTime>;
 }
 
@@ -186,7 +186,7 @@ impl NodeLifecycle {
             return SimTime::NEVER;
         }
         let period = self.flags.node_monitor_period;
-        let reported = heartbeats.last_renewal(id, now).max(node.created).max(node.ready_changed);
+        let reported = heartbeats.last_heartbeat(id, now).max(node.created).max(node.ready_changed);
         let seen = reported.next_on_grid(SimTime::ZERO, period).max(self.recovered);
         (seen + self.flags.node_monitor_grace_period).next_on_grid(SimTime::ZERO, period)
     }

@@ -13,7 +13,7 @@ struct Kubelets {
 }
 
 impl Heartbeats for Kubelets {
-    fn last_renewal(&self, node: NodeId, now: SimTime) -> SimTime {
+    fn last_heartbeat(&self, node: NodeId, now: SimTime) -> SimTime {
         let until = self.silent.get(&node).copied().unwrap_or(now).min(now).whole_secs();
         let phase = self.phase.get(&node).copied().unwrap_or(0);
         at(until.saturating_sub(phase) / 10 * 10 + phase)
