@@ -90,6 +90,7 @@ value: 1000
             1 => format!("\n          limits: {{cpu: {limit}m, memory: {more}Mi}}"),
             _ => format!("\n          limits: {{memory: {more}Mi}}"),
         };
+        let policy = draw.one_of(&["IfNotPresent", "IfNotPresent", "Always", "Never"]);
         let grace = draw.number(0, 40);
         let replicas = draw.number(0, 12);
         write!(
@@ -108,6 +109,7 @@ spec:
       containers:
       - name: main
         image: registry.example/app{app}:1
+        imagePullPolicy: {policy}
         resources:
           requests: {{cpu: {cpu}m, memory: {memory}Mi}}{limits}
 "
@@ -290,7 +292,7 @@ spec:
         let group = draw.number(0, self.groups - 1);
         let zone = draw.one_of(&ZONES[..self.zones]);
         let count = draw.number(1, 4);
-        match draw.number(0, 9) {
+        match draw.number(0, 10) {
             0 => format!("node-crash: {{group: group{group}, count: {count}}}"),
             1 => format!("node-hang: {{group: group{group}, count: {count}}}"),
             2 => format!("node-hang: {{zone: {zone}}}"),
@@ -299,7 +301,8 @@ spec:
             5 => format!("crash-loop: {{deployment: app{app}, after: {}s}}", draw.number(1, 60)),
             6 => format!("delete-pods: {{deployment: app{app}}}"),
             7 => format!("registry-slow: {{factor: {}}}", draw.number(2, 50)),
-            8 => format!("scale: {{deployment: app{app}, replicas: {}}}", draw.number(0, 20)),
+            8 => format!("registry-outage: {{fails-after: {}s}}", draw.number(0, 60)),
+            9 => format!("scale: {{deployment: app{app}, replicas: {}}}", draw.number(0, 20)),
             _ => format!("node-crash: {{count: {count}}}"),
         }
     }
