@@ -216,7 +216,7 @@ mod tests {
             gone: None,
             phase: "Pending",
             restarts: 0,
-            waiting_reason: "",
+            waiting_reason: "ImagePullBackOff",
             end_reason: "",
         });
         sink.node(&NodeRow {
@@ -243,7 +243,7 @@ mod tests {
             "1.5,Warning,FailedScheduling,Pod,shop,web-1,default-scheduler,\
              \"0/3 nodes are available: 3 Insufficient cpu, \"\"really\"\".\""
         );
-        assert_eq!(line("pods.csv"), "7,shop,web-1,shop/web,,1,,,,,,Pending,0,");
+        assert_eq!(line("pods.csv"), "7,shop,web-1,shop/web,,1,,,,,,Pending,0,ImagePullBackOff,");
         assert_eq!(line("nodes.csv"), "1,pool-1,pool,a,n1,0,0,30,,4,0.19,120.5");
     }
 
