@@ -147,8 +147,8 @@ pub struct ClusterAutoscalerFlags {
     /// `--scale-down-delay-after-delete`; zero: one scan interval.
     pub scale_down_delay_after_delete: SimDuration,
     /// `--scale-down-delay-after-failure`: after a scale-down that could taint no node
-    /// (`actuation/actuator.go`, `StartDeletion`); drains that fail don't count. The API server here
-    /// refuses no taint, so nothing reads it.
+    /// (`actuation/actuator.go`, `StartDeletion`); drains that fail don't count. The API server
+    /// here refuses no taint, so nothing reads it.
     pub scale_down_delay_after_failure: SimDuration,
     /// `--scale-down-utilization-threshold`.
     pub scale_down_utilization_threshold: f64,

@@ -451,8 +451,8 @@ impl Resolver<'_> {
             let count = given.count();
             if count != 1 {
                 let hint = "one of node-crash, node-hang, zone-outage, container-crash, crash-loop, \
-                            delete-pods, registry-slow, registry-outage, node-group-max, max-nodes-total, \
-                            scale";
+                            delete-pods, registry-slow, registry-outage, node-group-max, \
+                            max-nodes-total, scale";
                 let message = format!("expected one happening, found {count}");
                 self.error(&path, message, Some(hint.into()));
             }

@@ -89,7 +89,8 @@ impl World<'_> {
         }
     }
 
-    /// Publishes an Event of the kubelet about a pod in trouble, if the spam filter lets it through.
+    /// Publishes an Event of the kubelet about a pod; of one in trouble only what the spam filter
+    /// lets through.
     pub(super) fn tell_trouble(
         &mut self,
         pod: PodId,
