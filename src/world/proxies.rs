@@ -1,10 +1,10 @@
 //! The kube-proxies: when nodes route by endpoints that have changed.
 //!
 //! Source: kubernetes `pkg/proxy/runner/bounded_frequency_runner.go`, v1.37. A proxy that has
-//! rested for `--iptables-min-sync-period` acts on a change at once; what comes sooner waits until that
-//! time has passed since its last sync ended, and is taken over with everything else by then. One
-//! sync is for all Services. Every node's proxy sees the same changes at the same instant and takes
-//! equally long, so one stands for all.
+//! rested for `--iptables-min-sync-period` acts on a change at once; what comes sooner waits until
+//! that time has passed since its last sync ended, and is taken over with everything else by then.
+//! One sync is for all Services. Every node's proxy sees the same changes at the same instant and
+//! takes equally long, so one stands for all.
 //!
 //! It knows which endpoints a Service has, not why.
 

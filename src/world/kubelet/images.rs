@@ -1,8 +1,8 @@
 //! Images on nodes: what is cached, what is being pulled, and how fast.
 //!
 //! A pull flows at the rate that the registry gives at the moment: what is left of it takes longer
-//! or shorter from the instant at which that changes. While the registry is out nothing flows, and a
-//! pull for which nothing has come for as long as the container runtime waits fails. Source:
+//! or shorter from the instant at which that changes. While the registry is out nothing flows, and
+//! a pull for which nothing has come for as long as the container runtime waits fails. Source:
 //! kubernetes `pkg/kubelet/images/puller.go`, v1.37 (one pull after the other, or all at once).
 //!
 //! It knows no pod but by its id, and no back-off.
