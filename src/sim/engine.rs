@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 /// What is simulated.
 pub trait Model {
     /// Something that can be due.
-    type Event;
+    type Event: Copy;
     /// Why the model itself may stop a run: a broken invariant, a question that is answered.
     type Stop;
 

@@ -70,12 +70,11 @@ impl<E> Bucket<E> {
     pub(super) fn empty_into(
         &mut self,
         chunks: &mut Chunks<E>,
-        mut receive: impl FnMut(Entry<E>, &mut Chunks<E>),
+        mut receive: impl FnMut(&[Entry<E>], &mut Chunks<E>),
     ) {
         for mut chunk in self.full.drain(..).chain([std::mem::take(&mut self.tail)]) {
-            for entry in chunk.drain(..) {
-                receive(entry, chunks);
-            }
+            receive(&chunk, chunks);
+            chunk.clear();
             chunks.give_back(chunk);
         }
         self.full.shrink_to(CHUNK);
@@ -108,12 +107,11 @@ impl<E> Chunks<E> {
         self.spare.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK))
     }
 
-    /// Keeps a chunk for the next bucket, or frees it if more lie idle than are in use.
+    /// Keeps a chunk for the next bucket, but frees what lies idle beyond those in use.
     fn give_back(&mut self, chunk: Vec<Entry<E>>) {
         self.in_use -= 1;
-        if self.spare.len() < self.in_use + SPARE_AT_LEAST {
-            self.spare.push(chunk);
-        }
+        self.spare.push(chunk);
+        self.spare.truncate(self.in_use + SPARE_AT_LEAST);
     }
 
     /// Events that all chunks, in use and idle, have room for.

@@ -2,7 +2,7 @@
 //!
 //! It does not know which span of time it stands for, nor what comes after it.
 
-use super::Entry;
+use super::{Entry, Fired};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -33,7 +33,7 @@ impl<E> Default for Front<E> {
     }
 }
 
-impl<E> Front<E> {
+impl<E: Copy> Front<E> {
     pub(super) fn push(&mut self, entry: Entry<E>) {
         if self.is_empty() {
             self.first = entry.time;
@@ -50,12 +50,24 @@ impl<E> Front<E> {
         }
     }
 
-    pub(super) fn pop(&mut self) -> Option<Entry<E>> {
-        let Some(Reverse(late)) = self.heap.peek() else { return self.row.pop_front() };
-        if self.row.front().is_some_and(|entry| entry < late) {
-            return self.row.pop_front();
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<Fired<E>> {
+        if !self.heap.is_empty() {
+            return self.pop_either();
         }
-        self.heap.pop().map(|Reverse(entry)| entry)
+        // Copied from where it lies: an `Option<Entry>` that is taken apart is one copy more.
+        let fired = self.row.front()?.fired();
+        self.row.pop_front();
+        Some(fired)
+    }
+
+    #[inline(never)]
+    fn pop_either(&mut self) -> Option<Fired<E>> {
+        let Reverse(late) = self.heap.peek()?;
+        match self.row.front() {
+            Some(entry) if entry < late => self.row.pop_front().map(|entry| entry.fired()),
+            _ => self.heap.pop().map(|Reverse(entry)| entry.fired()),
+        }
     }
 
     pub(super) fn first_time(&self) -> Option<u64> {

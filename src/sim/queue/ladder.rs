@@ -38,8 +38,9 @@ impl<E> Default for Ladder<E> {
     }
 }
 
-impl<E> Ladder<E> {
+impl<E: Copy> Ladder<E> {
     /// Takes an event that lies after the front.
+    #[inline]
     pub(super) fn push(&mut self, entry: Entry<E>) {
         self.len += 1;
         if entry.time >= self.top_from {
@@ -85,14 +86,18 @@ impl<E> Ladder<E> {
                 let chunks = &mut self.chunks;
                 front.fill(span, count, |row| {
                     row.reserve(count);
-                    bucket.empty_into(chunks, |entry, _| row.push_back(entry));
+                    bucket.empty_into(chunks, |events, _| row.extend(events));
                 });
                 // An instant with very many events is better kept apart from others.
                 return if count > SORTED_AT_ONCE { span.0 + 1 } else { bucket_end };
             }
             let mut crowded = std::mem::take(bucket);
             let mut rung = self.rung_for(span, count, bucket_end);
-            crowded.empty_into(&mut self.chunks, |entry, chunks| rung.push(entry, chunks));
+            crowded.empty_into(&mut self.chunks, |events, chunks| {
+                for &entry in events {
+                    rung.push(entry, chunks);
+                }
+            });
             self.rungs.push(rung);
         }
     }

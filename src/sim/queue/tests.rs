@@ -1,4 +1,4 @@
-//! The ladder queue held against the plain one, over kinds of load that are hard on it.
+//! The event list held against the plain one, over kinds of load that are hard on it.
 
 use super::reference::ReferenceQueue;
 use super::*;
@@ -6,15 +6,27 @@ use crate::sim::rng::{Stream, Streams};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
-impl<E> EventQueue<E> {
+impl<E: Copy> EventQueue<E> {
     /// Events that memory is held for.
     fn allocated(&self) -> usize {
-        self.front.room() + self.ladder.chunks.room()
+        self.ring.room() + self.far.room()
     }
 
     /// How often an event was put into a bucket.
     fn moves(&self) -> u64 {
-        self.ladder.chunks.moved
+        self.ring.moved + self.far.moved()
+    }
+
+    /// Goes over to the ring with buckets this wide, whatever the gauge says.
+    fn use_ring(&mut self, shift: u32) {
+        self.go_over(Verdict::Ring(shift), self.now.0);
+        self.pause = 0;
+    }
+
+    /// Goes over to the far store for so many events.
+    fn use_ladder(&mut self, pause: usize) {
+        self.go_over(Verdict::Ladder, 0);
+        self.pause = pause;
     }
 }
 
@@ -68,6 +80,10 @@ enum Step {
     Pop {
         count: u16,
     },
+    /// Go over to the ring, its buckets this power of two wide.
+    Ring(u32),
+    /// Go over to the far store for so many events.
+    Ladder(u16),
 }
 
 fn delays() -> impl Strategy<Value = u64> {
@@ -88,7 +104,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let push = (1u16..200, delays(), apart, 1u8..5)
         .prop_map(|(count, delay, apart, phases)| Step::Push { count, delay, apart, phases });
     let pop = (1u16..200).prop_map(|count| Step::Pop { count });
-    prop::collection::vec(prop_oneof![3 => push, 2 => pop], 1..60)
+    let ring = prop_oneof![2 => 0u32..30, 1 => 0u32..64].prop_map(Step::Ring);
+    let ladder = (1u16..1000).prop_map(Step::Ladder);
+    prop::collection::vec(prop_oneof![12 => push, 8 => pop, 3 => ring, 1 => ladder], 1..60)
 }
 
 proptest! {
@@ -111,6 +129,8 @@ proptest! {
                         pair.pop();
                     }
                 }
+                Step::Ring(shift) => pair.fast.use_ring(shift),
+                Step::Ladder(pause) => pair.fast.use_ladder(pause.into()),
             }
         }
         pair.drain();
@@ -161,20 +181,116 @@ fn steady_loads() {
 fn growing_and_shrinking_between_one_and_many() {
     let mut pair = Pair::default();
     let mut stream = Streams::new(1).stream("tide", 0);
-    for tide in 0..6u32 {
-        let (most, reach) = (1 << (2 * tide + 3), 1u64 << (12 + 6 * (tide % 4)));
+    let (mut in_use, mut opened, mut closed) = (false, 0, 0);
+    let mut watch = |pair: &Pair| {
+        let open = pair.fast.ring.is_open();
+        opened += u32::from(open && !in_use);
+        closed += u32::from(!open && in_use);
+        in_use = open;
+    };
+    for tide in 0..14u32 {
+        let (most, reach) = (1 << (2 * (tide % 7) + 3), 1u64 << (14 + 6 * (tide % 4)));
         while pair.fast.len() < most {
             let delay = stream.below(reach);
             pair.push(pair.now() + delay, 0);
             if stream.below(4) == 0 {
                 pair.pop();
+                watch(&pair);
             }
         }
         while pair.fast.len() > 1 {
             pair.pop();
+            watch(&pair);
             if stream.below(4) == 0 {
                 pair.push(pair.now() + stream.below(reach), 0);
             }
+        }
+    }
+    pair.drain();
+    assert!(opened >= 3 && closed >= 2, "ring opened {opened} times, closed {closed} times");
+}
+
+#[test]
+fn the_ring_is_used_for_few_events_that_lie_apart() {
+    type Delay = fn(&mut Stream) -> u64;
+    let rows: [(&str, usize, Delay, bool); 6] = [
+        ("ten events", 10, |s| s.below(2000 * MS), true),
+        ("a thousand", 1000, |s| s.below(2000 * MS), true),
+        ("a thousand, mostly near", 1000, |s| MS << s.below(16), true),
+        ("twenty thousand", 20_000, |s| s.below(2000 * MS), false),
+        ("a thousand at the same few instants", 1000, |s| s.below(5) * 10_000 * MS, false),
+        ("a thousand within nanoseconds", 1000, |s| s.below(3), false),
+    ];
+    for (sentence, n, delay, ring) in rows {
+        let mut pair = Pair::default();
+        let mut stream = Streams::new(3).stream("start", 0);
+        (0..n).for_each(|_| pair.push(delay(&mut stream), 1));
+        hold(&mut pair, 30_000, delay);
+        assert_eq!(pair.fast.ring.is_open(), ring, "{sentence}");
+    }
+}
+
+#[test]
+fn either_side_of_the_ring_s_end_and_after_gaps() {
+    for shift in [0, 1, 7, 20, 40] {
+        let mut pair = Pair::default();
+        pair.fast.use_ring(shift);
+        let reach = (ring::BUCKETS as u64) << shift;
+        let mut stream = Streams::new(5).stream("end", 0);
+        for round in 0..2_000u64 {
+            let part = reach / 8 * (1 + round % 24);
+            for at in [part - 1, part, part + 1, part + (1 << shift)] {
+                pair.push(pair.now().saturating_add(at), stream.below(3) as u8);
+            }
+            if round % 100 == 0 {
+                pair.push(pair.now().saturating_add(reach.saturating_mul(1000)), 0);
+            }
+            for _ in 0..3 + stream.below(3) {
+                pair.pop();
+            }
+            if round % 100 == 50 {
+                pair.drain();
+            }
+            if !pair.fast.ring.is_open() {
+                pair.fast.use_ring(shift);
+            }
+        }
+        pair.drain();
+    }
+}
+
+#[test]
+fn more_events_at_once_than_the_ring_has_room_for() {
+    let mut pair = Pair::default();
+    (0..100).for_each(|i| pair.push(i * MS, 0));
+    hold(&mut pair, 5_000, |s| s.below(100 * MS));
+    assert!(pair.fast.ring.is_open());
+    for i in 0..40_000u64 {
+        pair.push(pair.now() + (i * 7919) % (50 * MS), (i % 3) as u8);
+    }
+    pair.pop();
+    assert!(!pair.fast.ring.is_open(), "the far store is for many");
+    pair.drain();
+}
+
+#[test]
+fn a_crowded_instant_while_the_ring_is_in_use() {
+    let mut pair = Pair::default();
+    pair.fast.use_ring(20);
+    for round in 0..20u64 {
+        let at = pair.now() + 10 * MS + round;
+        for i in 0..300u64 {
+            pair.push(at + i % 7 * (round % 2), (i % 5) as u8);
+        }
+        for i in 0..290u64 {
+            pair.pop();
+            if i % 3 == 0 {
+                pair.push(pair.now(), (i % 5) as u8);
+                pair.push(pair.now() + 1, (i % 2) as u8);
+            }
+        }
+        if !pair.fast.ring.is_open() {
+            pair.fast.use_ring(20);
         }
     }
     pair.drain();
@@ -258,21 +374,6 @@ fn never_is_not_an_instant() {
 }
 
 #[test]
-fn events_that_are_left_are_dropped_once() {
-    let event = std::rc::Rc::new(());
-    let mut queue = EventQueue::default();
-    for i in 0..10_000u64 {
-        queue.push(SimTime(i * i), Phase(0), event.clone());
-    }
-    for _ in 0..500 {
-        queue.pop();
-    }
-    assert_eq!(std::rc::Rc::strong_count(&event), 9_501);
-    drop(queue);
-    assert_eq!(std::rc::Rc::strong_count(&event), 1);
-}
-
-#[test]
 fn memory_follows_the_events_that_are_pending() {
     let mut queue = EventQueue::default();
     let mut stream = Streams::new(1).stream("memory", 0);
@@ -296,6 +397,33 @@ fn memory_follows_the_events_that_are_pending() {
 }
 
 #[test]
+fn memory_of_the_ring_follows_the_events_that_are_pending() {
+    let mut queue = EventQueue::default();
+    let mut stream = Streams::new(1).stream("memory", 0);
+    let mut plan = |queue: &mut EventQueue<u64>| {
+        let later = crate::units::SimDuration(stream.below(DAY));
+        queue.push(queue.now() + later, Phase(0), 0);
+    };
+    (0..4000).for_each(|_| plan(&mut queue));
+    for _ in 0..20_000 {
+        queue.pop();
+        plan(&mut queue);
+    }
+    assert!(queue.ring.is_open());
+    let full = queue.ring.room();
+    assert!((3000..4 * 4000 + 1000).contains(&full), "room for {full} events when full");
+    while queue.len() > 100 {
+        queue.pop();
+    }
+    for _ in 0..5_000 {
+        queue.pop();
+        plan(&mut queue);
+    }
+    let idle = queue.ring.room();
+    assert!(idle < 1000, "room for {idle} events when 100 are pending");
+}
+
+#[test]
 fn hard_loads_move_events_few_times() {
     type Delay = fn(&mut Stream) -> u64;
     let rows: [(&str, u64, Delay); 5] = [
@@ -306,17 +434,19 @@ fn hard_loads_move_events_few_times() {
         ("a grid", 6, |s| s.below(5) * 10_000 * MS),
     ];
     for (sentence, at_most, delay) in rows {
-        let mut queue = EventQueue::default();
-        let mut stream = Streams::new(2).stream("moves", 0);
-        for _ in 0..30_000 {
-            queue.push(SimTime(delay(&mut stream)), Phase(0), ());
+        for pending in [100, 1000, 4000, 30_000] {
+            let mut queue = EventQueue::default();
+            let mut stream = Streams::new(2).stream("moves", 0);
+            for _ in 0..pending {
+                queue.push(SimTime(delay(&mut stream)), Phase(0), ());
+            }
+            for _ in 0..100_000 {
+                let fired = queue.pop().unwrap();
+                let later = crate::units::SimDuration(delay(&mut stream));
+                queue.push(fired.time + later, Phase(0), ());
+            }
+            let moves = queue.moves() / (100_000 + pending);
+            assert!(moves < at_most, "{sentence}, {pending} pending: {moves} moves per event");
         }
-        for _ in 0..100_000 {
-            let fired = queue.pop().unwrap();
-            let later = crate::units::SimDuration(delay(&mut stream));
-            queue.push(fired.time + later, Phase(0), ());
-        }
-        let moves = queue.moves() / 130_000;
-        assert!(moves < at_most, "{sentence}: {moves} moves per event");
     }
 }
