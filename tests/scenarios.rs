@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 8] = [
+const LIGHT: [&str; 9] = [
     "hello",
     "pokemon-go/planned-5x",
     "self-healing/crash-loop",
