@@ -5,13 +5,13 @@
 //! tolerations, priority classes) are not applied here.
 
 use super::pod_affinity::{node_affinity, pod_affinity, topology_spread};
-use super::{FieldError, QuantityMap, labels, quantity, resources, text};
+use super::{FieldError, QuantityMap, csi_migration, labels, quantity, resources, text, texts};
 use crate::api::Text;
 use crate::api::pod::{
     Container, ExplicitZero, HostPort, PodRequests, PodSpec, Probe, RestartPolicy,
 };
 use crate::api::taint::{TaintEffect, Toleration, TolerationOperator};
-use crate::api::volume::{Volume, VolumeSource};
+use crate::api::volume::{Disk, DiskIdentity, Volume, VolumeSource};
 use crate::units::SimDuration;
 use k8s_openapi::api::core::v1 as k8s;
 
@@ -293,10 +293,40 @@ fn volume(given: &k8s::Volume) -> Volume {
         VolumeSource::Ephemeral
     } else if let Some(image) = &given.image {
         VolumeSource::Image { reference: text(image.reference.as_ref()) }
+    } else if let Some(csi) = &given.csi {
+        VolumeSource::Csi { driver: csi.driver.as_str().into() }
     } else {
-        VolumeSource::Other
+        let disk = Disk { conflict: disk_identity(given), csi: csi_migration::disk(given) };
+        match disk {
+            Disk { conflict: None, csi: None } => VolumeSource::Other,
+            disk => VolumeSource::Disk(Box::new(disk)),
+        }
     };
     Volume { name: given.name.as_str().into(), source }
+}
+
+/// The disk that a volume names, if it is of a kind of which two pods may be in each other's way.
+fn disk_identity(given: &k8s::Volume) -> Option<DiskIdentity> {
+    let reads = |read_only: Option<bool>| read_only.unwrap_or(false);
+    if let Some(disk) = &given.gce_persistent_disk {
+        let (name, read_only) = (disk.pd_name.as_str().into(), reads(disk.read_only));
+        return Some(DiskIdentity::GcePersistentDisk { name, read_only });
+    }
+    if let Some(disk) = &given.aws_elastic_block_store {
+        let volume = disk.volume_id.as_str().into();
+        return Some(DiskIdentity::AwsElasticBlockStore { volume });
+    }
+    if let Some(disk) = &given.iscsi {
+        let (iqn, read_only) = (disk.iqn.as_str().into(), reads(disk.read_only));
+        return Some(DiskIdentity::Iscsi { iqn, read_only });
+    }
+    let disk = given.rbd.as_ref()?;
+    Some(DiskIdentity::Rbd {
+        monitors: texts(Some(&disk.monitors)),
+        pool: disk.pool.as_deref().filter(|pool| !pool.is_empty()).unwrap_or("rbd").into(),
+        image: disk.image.as_str().into(),
+        read_only: reads(disk.read_only),
+    })
 }
 
 /// Pod-level requests. Where only a pod-level limit is given, the request defaults to what the
