@@ -5,7 +5,7 @@
 
 use super::framework::{
     EnqueueExtensions, FilterPlugin, PluginId, PostFilterPlugin, PreEnqueuePlugin, PreFilterPlugin,
-    PreScorePlugin, QueueSortPlugin, ScorePlugin,
+    PreScorePlugin, QueueSortPlugin, ReservePlugin, ScorePlugin,
 };
 use super::plugins::*;
 use serde::Deserialize;
@@ -73,6 +73,7 @@ pub struct Points {
     pub post_filter: Option<Arc<dyn PostFilterPlugin>>,
     pub pre_score: Option<Arc<dyn PreScorePlugin>>,
     pub score: Option<Arc<dyn ScorePlugin>>,
+    pub reserve: Option<Arc<dyn ReservePlugin>>,
     pub events: Option<Arc<dyn EnqueueExtensions>>,
 }
 
@@ -110,6 +111,7 @@ point!(filter, FilterPlugin);
 point!(post_filter, PostFilterPlugin);
 point!(pre_score, PreScorePlugin);
 point!(score, ScorePlugin);
+point!(reserve, ReservePlugin);
 point!(events, EnqueueExtensions);
 
 /// Decodes a plugin's arguments; `null` gives the defaults.
