@@ -33,6 +33,9 @@ pub const REGISTRY: &[(&str, Constructor)] = &[
         let plugin = plugin(NodeResourcesFit::new(args)?);
         Ok(plugin.pre_filter().filter().pre_score().score().events().done())
     }),
+    ("VolumeRestrictions", |_| {
+        Ok(plugin(VolumeRestrictions).pre_filter().filter().events().done())
+    }),
     ("PodTopologySpread", |args| {
         let plugin = plugin(PodTopologySpread::new(args)?);
         Ok(plugin.pre_filter().filter().pre_score().score().events().done())

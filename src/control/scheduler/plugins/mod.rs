@@ -12,11 +12,13 @@ mod node_ports;
 mod node_resources_balanced_allocation;
 mod node_resources_fit;
 mod node_unschedulable;
+mod pod_claims;
 mod pod_topology_spread;
 mod priority_sort;
 mod resource_score;
 mod scheduling_gates;
 mod taint_toleration;
+mod volume_restrictions;
 
 pub use default_preemption::DefaultPreemption;
 pub use dynamic_resources::DynamicResources;
@@ -32,3 +34,4 @@ pub use pod_topology_spread::PodTopologySpread;
 pub use priority_sort::PrioritySort;
 pub use scheduling_gates::SchedulingGates;
 pub use taint_toleration::TaintToleration;
+pub use volume_restrictions::VolumeRestrictions;
