@@ -36,6 +36,7 @@ pub const REGISTRY: &[(&str, Constructor)] = &[
     ("VolumeRestrictions", |_| {
         Ok(plugin(VolumeRestrictions).pre_filter().filter().events().done())
     }),
+    ("NodeVolumeLimits", |_| Ok(plugin(NodeVolumeLimits).pre_filter().filter().events().done())),
     ("PodTopologySpread", |args| {
         let plugin = plugin(PodTopologySpread::new(args)?);
         Ok(plugin.pre_filter().filter().pre_score().score().events().done())
