@@ -37,6 +37,7 @@ pub const REGISTRY: &[(&str, Constructor)] = &[
         Ok(plugin(VolumeRestrictions).pre_filter().filter().events().done())
     }),
     ("NodeVolumeLimits", |_| Ok(plugin(NodeVolumeLimits).pre_filter().filter().events().done())),
+    ("VolumeZone", |_| Ok(plugin(VolumeZone).pre_filter().filter().events().done())),
     ("PodTopologySpread", |args| {
         let plugin = plugin(PodTopologySpread::new(args)?);
         Ok(plugin.pre_filter().filter().pre_score().score().events().done())

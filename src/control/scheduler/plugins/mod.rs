@@ -20,6 +20,7 @@ mod resource_score;
 mod scheduling_gates;
 mod taint_toleration;
 mod volume_restrictions;
+mod volume_zone;
 
 pub use default_preemption::DefaultPreemption;
 pub use dynamic_resources::DynamicResources;
@@ -37,3 +38,4 @@ pub use priority_sort::PrioritySort;
 pub use scheduling_gates::SchedulingGates;
 pub use taint_toleration::TaintToleration;
 pub use volume_restrictions::VolumeRestrictions;
+pub use volume_zone::VolumeZone;
