@@ -37,6 +37,10 @@ pub const REGISTRY: &[(&str, Constructor)] = &[
         Ok(plugin(VolumeRestrictions).pre_filter().filter().events().done())
     }),
     ("NodeVolumeLimits", |_| Ok(plugin(NodeVolumeLimits).pre_filter().filter().events().done())),
+    ("VolumeBinding", |args| {
+        let plugin = plugin(VolumeBinding::new(args)?);
+        Ok(plugin.pre_filter().filter().pre_score().score().reserve().events().done())
+    }),
     ("VolumeZone", |_| Ok(plugin(VolumeZone).pre_filter().filter().events().done())),
     ("PodTopologySpread", |args| {
         let plugin = plugin(PodTopologySpread::new(args)?);

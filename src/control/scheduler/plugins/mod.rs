@@ -19,6 +19,7 @@ mod priority_sort;
 mod resource_score;
 mod scheduling_gates;
 mod taint_toleration;
+mod volume_binding;
 mod volume_restrictions;
 mod volume_zone;
 
@@ -37,5 +38,6 @@ pub use pod_topology_spread::PodTopologySpread;
 pub use priority_sort::PrioritySort;
 pub use scheduling_gates::SchedulingGates;
 pub use taint_toleration::TaintToleration;
+pub use volume_binding::VolumeBinding;
 pub use volume_restrictions::VolumeRestrictions;
 pub use volume_zone::VolumeZone;
