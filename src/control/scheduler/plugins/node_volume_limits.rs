@@ -152,7 +152,7 @@ impl Counting<'_> {
     /// How many volumes of a driver the node takes.
     fn limit(&self, driver: &str) -> Option<i32> {
         let drivers = self.csi_node.iter().flat_map(|n| &n.drivers);
-        drivers.filter(|d| &*d.name == driver).filter_map(|d| d.limit).last()
+        drivers.filter(|d| &*d.name == driver).filter_map(|d| d.limit).next_back()
     }
 
     fn check(&self, pod: &PodInfo, node: &NodeInfo) -> Result<(), Status> {

@@ -38,7 +38,7 @@ pub(super) fn named_claims(pod: &PodInfo) -> impl Iterator<Item = ObjectName> {
 }
 
 /// The claim that an event brought into being or changed.
-pub(super) fn changed_claim<'a>(new: Option<&'a StorageObject>) -> Option<&'a Claim> {
+pub(super) fn changed_claim(new: Option<&StorageObject>) -> Option<&Claim> {
     match new {
         Some(StorageObject::Claim(claim)) => Some(claim),
         _ => None,

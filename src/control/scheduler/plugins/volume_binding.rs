@@ -397,7 +397,8 @@ mod tests {
         let with = |shape: Value| VolumeBinding::new(&json!({"shape": shape})).unwrap();
         let point = |utilization, score| json!({"utilization": utilization, "score": score});
         let fullest = || with(json!([point(0, 0), point(100, 10)]));
-        let rows: [(&str, VolumeBinding, &[(i64, i64)], i64); 8] = [
+        type Row<'a> = (&'a str, VolumeBinding, &'a [(i64, i64)], i64);
+        let rows: [Row<'_>; 8] = [
             ("nothing to score", plugin(), &[], 0),
             ("by default the emptiest is best", plugin(), &[(25, 100)], 75),
             ("a full one is worst", plugin(), &[(100, 100)], 0),

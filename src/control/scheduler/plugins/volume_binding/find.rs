@@ -488,7 +488,8 @@ mod tests {
             stage
         };
         let ebs = "kubernetes.io/cinder,kubernetes.io/aws-ebs";
-        let rows: [(&str, Stage, &[&str], Result<String, Unfit>); 7] = [
+        type Row<'a> = (&'a str, Stage, &'a [&'a str], Result<String, Unfit>);
+        let rows: [Row<'_>; 7] = [
             ("it is", stage(at("a")), &["bound"], Ok(String::new())),
             ("it is not", stage(at("b")), &["bound"], conflict(NODE_CONFLICT)),
             ("it is not there", stage(set(at("a"), "metadata.name", json!("x"))), &["bound"], conflict(NO_SUCH_VOLUME)),
