@@ -465,10 +465,16 @@ mod tests {
             "securityContext": {"runAsUser": 1},
             "serviceAccountName": "x",
             "hostAliases": null,
+            "volumes": [{"name": "t", "emptyDir": {}},
+                {"name": "d", "persistentVolumeClaim": {"claimName": "d"}}],
             "containers": [{"name": "a", "env": [{"name": "A", "value": "1"}], "args": []}]
         });
-        let expected =
-            ["spec.securityContext", "spec.serviceAccountName", "spec.containers[0].env"];
+        let expected = [
+            "spec.securityContext",
+            "spec.serviceAccountName",
+            "spec.volumes[1].persistentVolumeClaim",
+            "spec.containers[0].env",
+        ];
         assert_eq!(ignored_fields(&spec, "spec"), expected);
     }
 

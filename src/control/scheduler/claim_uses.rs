@@ -3,8 +3,8 @@
 //!
 //! Source: `backend/cache/cache.go` `pvcRefCountsDelta`, `snapshot.go` `usedPVCRefCounts`, v1.37.
 //! Upstream counts changes since the last snapshot and adds them up when it takes the next, or
-//! counts anew when its list of nodes is rebuilt. A node that goes and returns between two snapshots
-//! makes a difference: its pods' claims then count as unused.
+//! counts anew when its list of nodes is rebuilt. A node that goes and returns between two
+//! snapshots makes a difference: its pods' claims then count as unused.
 
 use super::node_info::NodeInfo;
 use super::pod_info::PodInfo;

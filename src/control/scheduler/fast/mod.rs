@@ -20,8 +20,8 @@
 //! answer holds while the record stands; tallies are sums of integers, which don't depend on the
 //! order of counting; the walk over the nodes, the number looked at, normalising and the choice
 //! among equals are the plain path's. What doesn't fit (a pod with a nomination, a narrowed search,
-//! a plugin without a tally, volumes, explanations) takes the plain path. `lockstep.rs` holds the two
-//! against each other over random histories, and the recordings are held against both.
+//! a plugin without a tally, volumes, explanations) takes the plain path. `lockstep.rs` holds the
+//! two against each other over random histories, and the recordings are held against both.
 //!
 //! [`Scope::Node`]: super::framework::Scope::Node
 

@@ -257,7 +257,10 @@ impl EnqueueExtensions for VolumeBinding {
                 old.migrated_plugins != new.migrated_plugins
             }
             (Some(CsiDriver(old)), Some(CsiDriver(new))) => {
-                let of_driver = |source: &VolumeSource| matches!(source, VolumeSource::Csi { driver } if *driver == new.name);
+                let of_driver = |source: &VolumeSource| match source {
+                    VolumeSource::Csi { driver } => *driver == new.name,
+                    _ => false,
+                };
                 old.tells_capacity
                     && !new.tells_capacity
                     && pod.spec.volumes.iter().any(|v| of_driver(&v.source))

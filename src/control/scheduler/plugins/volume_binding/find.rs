@@ -152,8 +152,8 @@ enum Bound {
     Missing,
 }
 
-/// Whether a bound volume is reached from a node: a legacy volume by the CSI driver's topology, where
-/// the node says that its plugin has migrated (`tryTranslatePVToCSI`).
+/// Whether a bound volume is reached from a node: a legacy volume by the CSI driver's topology,
+/// where the node says that its plugin has migrated (`tryTranslatePVToCSI`).
 fn reaches(
     volume: &PersistentVolume,
     csi_node: Option<&CsiNode>,
@@ -204,8 +204,8 @@ fn matching_volume<'a>(
     smallest
 }
 
-/// Whether a volume can be made for a claim on a node (`checkVolumeProvisions`): from which capacity
-/// if one is told, or the reason why not.
+/// Whether a volume can be made for a claim on a node (`checkVolumeProvisions`): from which
+/// capacity if one is told, or the reason why not.
 fn provision(
     storage: &Storage,
     claim: &storage::Claim,
