@@ -14,7 +14,7 @@ use stormglass::conform::case::Case;
 use stormglass::conform::{Path as Way, differences, replay};
 
 /// Families of single cycles.
-const CYCLES: [&str; 20] = [
+const CYCLES: [&str; 23] = [
     "resources",
     "sampling",
     "large",
@@ -27,22 +27,26 @@ const CYCLES: [&str; 20] = [
     "default-spread",
     "match-label-keys",
     "ports-images",
+    "volumes",
+    "volumes-wait",
     "preemption",
     "preemption-mix",
     "preemption-big",
     "preemption-pools",
     "config",
     "plugin-args",
+    "kitchen-sink",
     "kitchen-large",
     "large-mixed",
 ];
 
 /// Families with the queue.
-const TIMELINES: [&str; 9] = [
+const TIMELINES: [&str; 10] = [
     "queue-basic",
     "queue-backoff",
     "queue-gates",
     "queue-hints",
+    "queue-volumes",
     "queue-preemption",
     "queue-preemption-mix",
     "queue-mixed",
@@ -91,7 +95,7 @@ fn check(directory: &Path, families: &[&str], at_least: usize) {
 
 #[test]
 fn kept_cycles_agree() {
-    check(&kept("scheduler"), &CYCLES, 17);
+    check(&kept("scheduler"), &CYCLES, 20);
 }
 
 #[test]

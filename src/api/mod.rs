@@ -17,6 +17,7 @@ pub mod policy;
 pub mod quantity;
 pub mod resources;
 pub mod service;
+pub mod storage;
 pub mod taint;
 pub mod topology_spread;
 pub mod volume;

@@ -22,6 +22,7 @@ use std::sync::Arc;
 /// Plays the case; see [`super::replay`].
 pub(super) fn replay(case: &Case, path: Path) -> Result<Vec<Answer>, CaseError> {
     let mut core = Core::new(&case.configuration()).map_err(Case::header_error)?;
+    core.objects.tell_storage();
     core.set_explain(path == Path::Plain);
     let mut cycles = Cycles {
         core,
@@ -56,7 +57,10 @@ struct Cycles {
 impl Cycles {
     fn line(&mut self, line: &Line) -> Result<(), String> {
         if let Some(object) = &line.object {
-            object::tell(&mut self.core.objects, &mut self.keys, object)?;
+            match object::storage(object)? {
+                Some(object) => drop(self.core.objects.set_storage(object)),
+                None => object::tell(&mut self.core.objects, &mut self.keys, object)?,
+            }
         }
         if let Some(given) = &line.node {
             self.add_node(given)?;
@@ -142,11 +146,13 @@ impl Cycles {
                 answer.feasible = Some(placement.feasible);
                 self.explain(&mut answer);
                 self.core.remove_nomination(id);
+                self.core.reserve(profile, &info, placement.node, SimTime::ZERO);
                 self.core.cache.add_pod(info, placement.node, false);
             }
             Err(Failure::NoNodes) => {
                 answer.message = Some("no nodes available to schedule pods".to_owned());
             }
+            Err(Failure::Error(message)) => answer.message = Some(message),
             Err(Failure::Unfit(unfit)) => {
                 self.explain(&mut answer);
                 self.make_room(&info, *unfit, &mut answer);

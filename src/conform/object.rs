@@ -3,9 +3,11 @@
 use super::manifest::{fine, key, namespace};
 use crate::api::convert;
 use crate::api::labels::Selector;
+use crate::api::storage::StorageObject;
 use crate::api::{ObjectName, PdbId, ReplicaSetId};
 use crate::control::scheduler::objects::{Budget, Objects};
 use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::core::v1::{Namespace, ReplicationController, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -13,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use slotmap::SlotMap;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Keys of owners and budgets, which are known by name in a case.
 #[derive(Default)]
@@ -36,7 +39,39 @@ impl Keys {
     }
 }
 
-/// Tells of an object, in any of its versions the last.
+/// A storage object, if `given` is one.
+pub(super) fn storage(given: &Value) -> Result<Option<StorageObject>, String> {
+    use StorageObject::*;
+    let kind = given["kind"].as_str().ok_or("an object needs a kind")?;
+    let mut errors = Vec::new();
+    let object = match kind {
+        "PersistentVolume" => {
+            let given: core::PersistentVolume = decode(kind, given)?;
+            Volume(Arc::new(convert::storage::volume(&given, &mut errors)))
+        }
+        "PersistentVolumeClaim" => {
+            let given: core::PersistentVolumeClaim = decode(kind, given)?;
+            Claim(Arc::new(convert::storage::claim(&given, "default", &mut errors)))
+        }
+        "StorageClass" => Class(Arc::new(convert::storage::storage_class(&decode(kind, given)?))),
+        "CSINode" => CsiNode(Arc::new(convert::storage::csi_node(&decode(kind, given)?))),
+        "CSIDriver" => CsiDriver(Arc::new(convert::storage::csi_driver(&decode(kind, given)?))),
+        "CSIStorageCapacity" => {
+            let given = decode(kind, given)?;
+            let capacity = convert::storage::csi_storage_capacity(&given, "default", &mut errors);
+            Capacity(Arc::new(capacity))
+        }
+        "VolumeAttachment" => {
+            Attachment(Arc::new(convert::storage::volume_attachment(&decode(kind, given)?)))
+        }
+        _ => return Ok(None),
+    };
+    let name = given["metadata"]["name"].as_str().ok_or("an object needs metadata.name")?;
+    fine(&format!("{kind} {name}"), &errors)?;
+    Ok(Some(object))
+}
+
+/// Tells of any other object, in any of its versions the last.
 pub(super) fn tell(objects: &mut Objects, keys: &mut Keys, given: &Value) -> Result<(), String> {
     let kind = given["kind"].as_str().ok_or("an object needs a kind")?;
     match kind {

@@ -29,6 +29,7 @@ pub(super) fn replay(case: &Case, path: Path) -> Result<Vec<Answer>, CaseError> 
     scheduler.set_fast(path == Path::Fast);
     let gate = case.header.feature_gates.get("OpportunisticBatching");
     scheduler.set_opportunistic_batching(gate.copied().unwrap_or(true));
+    scheduler.tell_storage();
     let mut timeline = Timeline {
         scheduler,
         explains: path == Path::Plain,
@@ -77,8 +78,13 @@ impl Timeline {
         self.step(step, line.preemption_offset(), now)
     }
 
-    fn object(&mut self, given: &serde_json::Value, _now: SimTime) -> Result<(), String> {
-        object::tell(self.scheduler.objects_mut(), &mut self.keys, given)
+    /// The scheduler watches storage objects, and goes to see the others when it needs them.
+    fn object(&mut self, given: &serde_json::Value, now: SimTime) -> Result<(), String> {
+        match object::storage(given)? {
+            Some(object) => self.scheduler.set_storage(object, now),
+            None => object::tell(self.scheduler.objects_mut(), &mut self.keys, given)?,
+        }
+        Ok(())
     }
 
     fn add_node(&mut self, given: &k8s::Node, now: SimTime) -> Result<(), String> {

@@ -27,6 +27,9 @@ const POD: [&str; 18] = [
     "volumes",
 ];
 
+/// Volumes of these sources count as bound to a volume that is reached from everywhere.
+const CLAIMS: [&str; 2] = ["ephemeral", "persistentVolumeClaim"];
+
 /// Fields of a container that something reads.
 const CONTAINER: [&str; 10] = [
     "image",
@@ -77,6 +80,12 @@ pub fn unread_of_service(spec: &Value) -> Vec<String> {
 pub fn ignored_fields(spec: &Value, path: &str) -> Vec<String> {
     let mut out = Vec::new();
     unread(spec, &POD, path, &mut out);
+    let volumes = spec.get("volumes").and_then(Value::as_array);
+    for (i, volume) in volumes.into_iter().flatten().enumerate() {
+        for source in CLAIMS.iter().filter(|source| volume.get(source).is_some()) {
+            out.push(format!("{path}.volumes[{i}].{source}"));
+        }
+    }
     for list in ["containers", "initContainers"] {
         let containers = spec.get(list).and_then(Value::as_array);
         for (i, container) in containers.into_iter().flatten().enumerate() {

@@ -4,11 +4,13 @@
 //! or knows which one an object came from: errors carry the field's path, callers add the place.
 
 pub mod autoscaling;
+mod csi_migration;
 pub mod ignored;
 pub mod node;
 pub mod pod;
 pub mod pod_affinity;
 pub mod service;
+pub mod storage;
 pub mod workload;
 
 use super::Text;

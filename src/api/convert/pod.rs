@@ -5,13 +5,13 @@
 //! tolerations, priority classes) are not applied here.
 
 use super::pod_affinity::{node_affinity, pod_affinity, topology_spread};
-use super::{FieldError, QuantityMap, labels, quantity, resources, text};
+use super::{FieldError, QuantityMap, csi_migration, labels, quantity, resources, text, texts};
 use crate::api::Text;
 use crate::api::pod::{
     Container, ExplicitZero, HostPort, PodRequests, PodSpec, Probe, PullPolicy, RestartPolicy,
 };
 use crate::api::taint::{TaintEffect, Toleration, TolerationOperator};
-use crate::api::volume::{Volume, VolumeSource};
+use crate::api::volume::{Disk, DiskIdentity, Volume, VolumeSource};
 use crate::units::SimDuration;
 use k8s_openapi::api::core::v1 as k8s;
 
@@ -295,10 +295,49 @@ fn volume(given: &k8s::Volume) -> Volume {
         VolumeSource::Ephemeral
     } else if let Some(image) = &given.image {
         VolumeSource::Image { reference: text(image.reference.as_ref()) }
+    } else if let Some(csi) = &given.csi {
+        VolumeSource::Csi { driver: csi.driver.as_str().into() }
     } else {
-        VolumeSource::Other
+        let disk = Disk { conflict: disk_identity(given), csi: csi_migration::disk(given) };
+        match disk {
+            Disk { conflict: None, csi: None } => VolumeSource::Other,
+            disk => VolumeSource::Disk(Box::new(disk)),
+        }
     };
-    Volume { name: given.name.as_str().into(), source }
+    Volume { name: given.name.as_str().into(), source, written: written(given) }
+}
+
+/// The source as upstream's `VolumesSigner` writes it.
+fn written(given: &k8s::Volume) -> Text {
+    if given.config_map.is_some() || given.secret.is_some() {
+        return "".into();
+    }
+    let source = k8s::Volume { name: String::new(), ..given.clone() };
+    serde_json::to_string(&source).unwrap_or_default().into()
+}
+
+/// The disk that a volume names, if it is of a kind of which two pods may be in each other's way.
+fn disk_identity(given: &k8s::Volume) -> Option<DiskIdentity> {
+    let reads = |read_only: Option<bool>| read_only.unwrap_or(false);
+    if let Some(disk) = &given.gce_persistent_disk {
+        let (name, read_only) = (disk.pd_name.as_str().into(), reads(disk.read_only));
+        return Some(DiskIdentity::GcePersistentDisk { name, read_only });
+    }
+    if let Some(disk) = &given.aws_elastic_block_store {
+        let volume = disk.volume_id.as_str().into();
+        return Some(DiskIdentity::AwsElasticBlockStore { volume });
+    }
+    if let Some(disk) = &given.iscsi {
+        let (iqn, read_only) = (disk.iqn.as_str().into(), reads(disk.read_only));
+        return Some(DiskIdentity::Iscsi { iqn, read_only });
+    }
+    let disk = given.rbd.as_ref()?;
+    Some(DiskIdentity::Rbd {
+        monitors: texts(Some(&disk.monitors)),
+        pool: disk.pool.as_deref().filter(|pool| !pool.is_empty()).unwrap_or("rbd").into(),
+        image: disk.image.as_str().into(),
+        read_only: reads(disk.read_only),
+    })
 }
 
 /// Pod-level requests. Where only a pod-level limit is given, the request defaults to what the
@@ -441,10 +480,16 @@ mod tests {
             "securityContext": {"runAsUser": 1},
             "serviceAccountName": "x",
             "hostAliases": null,
+            "volumes": [{"name": "t", "emptyDir": {}},
+                {"name": "d", "persistentVolumeClaim": {"claimName": "d"}}],
             "containers": [{"name": "a", "env": [{"name": "A", "value": "1"}], "args": []}]
         });
-        let expected =
-            ["spec.securityContext", "spec.serviceAccountName", "spec.containers[0].env"];
+        let expected = [
+            "spec.securityContext",
+            "spec.serviceAccountName",
+            "spec.volumes[1].persistentVolumeClaim",
+            "spec.containers[0].env",
+        ];
         assert_eq!(ignored_fields(&spec, "spec"), expected);
     }
 

@@ -7,6 +7,7 @@
 //! nodes is rebuilt only when a node appears or disappears, and an image's spread is the one of
 //! the moment its node last changed. It knows neither plugins nor queues.
 
+use super::claim_uses::ClaimUses;
 use super::fast::journal::Journal;
 use super::framework::{NodeIndex, NodeList};
 use super::node_info::{ImageState, NodeInfo};
@@ -46,6 +47,8 @@ pub struct Cache {
     in_snapshot: usize,
     /// A node is there that the last snapshot did not have.
     appeared: bool,
+    /// Which claims the pods on nodes use.
+    claim_uses: ClaimUses,
     /// Raised with every change.
     version: u64,
     /// Records whose image states are to be looked at again.
@@ -107,6 +110,9 @@ impl Cache {
         }
         record.present = false;
         let zone = std::mem::take(&mut record.zone);
+        for pod in &self.infos[index.0 as usize].pods {
+            self.claim_uses.change(pod, -1);
+        }
         self.tree.remove(&zone, index);
         let node = Arc::clone(&self.infos[index.0 as usize].node);
         self.forget_images(&node);
@@ -181,6 +187,11 @@ impl Cache {
         NodeList { infos: &self.infos, order: &self.with_required_anti_affinity }
     }
 
+    /// Which claims the pods on nodes use, as of the last snapshot.
+    pub fn claim_uses(&self) -> &ClaimUses {
+        &self.claim_uses
+    }
+
     /// A pod has a node: it was assumed there before, or is news (`AssumePod`, `AddPod`).
     pub fn add_pod(&mut self, pod: Arc<PodInfo>, node: NodeIndex, assumed: bool) {
         self.version += 1;
@@ -188,6 +199,7 @@ impl Cache {
         self.touch(node);
         self.pods.insert(pod.id, PodState { node, assumed });
         *self.priorities.entry(pod.priority()).or_default() += 1;
+        self.claim_uses.change(&pod, 1);
         self.infos[node.0 as usize].add_pod(pod);
     }
 
@@ -197,6 +209,7 @@ impl Cache {
         let state = self.pods.remove(id)?;
         self.touch(state.node);
         let pod = self.infos[state.node.0 as usize].remove_pod(id)?;
+        self.claim_uses.change(&pod, -1);
         self.free_unused(state.node);
         if let Some(count) = self.priorities.get_mut(&pod.priority()) {
             *count -= 1;
@@ -266,8 +279,11 @@ impl Cache {
                 }
             }
         }
+        rebuild = rebuild || !self.claim_uses.follow();
         if rebuild {
             self.order = self.tree.list().into();
+            let infos = &self.infos;
+            self.claim_uses.recount(self.order.iter().map(|index| &infos[index.0 as usize]));
             self.positions.clear();
             self.positions.resize(self.records.len(), NOT_THERE);
             for (position, index) in self.order.iter().enumerate() {

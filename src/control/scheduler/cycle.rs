@@ -8,14 +8,16 @@ use super::cache::Cache;
 use super::config::SchedulerConfiguration;
 use super::diagnosis::{Diagnosis, Rejection};
 use super::fast::Fast;
-use super::framework::{Context, NodeIndex, NodeList, PluginId, Status};
+use super::framework::{Code, Context, NodeIndex, NodeList, PluginId, Status};
 use super::node_info::NodeInfo;
 use super::nominator::Nominator;
 use super::objects::Objects;
 use super::pod_info::PodInfo;
 use super::profile::{ConfigurationError, CycleState, Keep, Profile};
 use super::registry;
+use super::storage::Reservation;
 use crate::api::PodId;
+use crate::api::volume::VolumeSource;
 use crate::units::SimTime;
 use slotmap::SecondaryMap;
 use std::sync::Arc;
@@ -44,6 +46,8 @@ pub struct Core {
     pub(super) preempted: SecondaryMap<PodId, ()>,
     /// Where the next dry run of preemption starts among the potential nodes.
     preemption_offset: usize,
+    /// What is taken for granted of the volumes of placed pods whose binding is not over.
+    reservations: SecondaryMap<PodId, Reservation>,
     /// Memory of the last cycle's rejections, to be used again.
     scratch: Vec<Rejection>,
     /// What equal pods in a row share.
@@ -70,6 +74,8 @@ pub enum Failure {
     NoNodes,
     /// No node fits.
     Unfit(Box<Unfit>),
+    /// A plugin can't tell, and says why: nothing is known of any node.
+    Error(String),
 }
 
 /// What is known of a pod that fits nowhere, and what PostFilter proposes.
@@ -114,6 +120,7 @@ impl Core {
             explanation: Explanation::default(),
             preempted: SecondaryMap::new(),
             preemption_offset: 0,
+            reservations: SecondaryMap::new(),
             scratch: Vec::new(),
             batches: Batches::default(),
             fast: Some(Box::default()),
@@ -209,18 +216,21 @@ impl Core {
     ) -> Result<Placement, Failure> {
         let mut batches = std::mem::take(&mut self.batches);
         let found = self.find_nodes_that_fit(&mut batches, (profile, pod), now, &mut diagnosis);
+        self.batches = batches;
         let Found { feasible, next_start, state, hint } = found;
         self.next_start = next_start;
+        if self.explain {
+            self.explanation = Explanation::default();
+        }
+        let feasible = feasible.map_err(Failure::Error)?;
         if self.explain {
             let left_out = !diagnosis.absent.reasons.is_empty();
             self.explanation.absent = left_out.then(|| diagnosis.absent.clone());
             self.explanation.pre_filter_message.clone_from(&diagnosis.pre_filter_message);
             self.explanation.rejections.clone_from(&diagnosis.rejections);
             self.explanation.feasible.clone_from(&feasible);
-            self.explanation.scores.clear();
         }
         if feasible.is_empty() {
-            self.batches = batches;
             let unfit = self.post_filter(profile, pod, now, state, diagnosis);
             return Err(Failure::Unfit(Box::new(unfit)));
         }
@@ -230,6 +240,7 @@ impl Core {
             [only] => (*only, None),
             several => self.best_of(profile, pod, several, hint.wants_nodes(), now),
         };
+        let mut batches = std::mem::take(&mut self.batches);
         self.store_results(&mut batches, (profile, pod), &hint, node, others, now);
         self.batches = batches;
         Ok(Placement { node, evaluated, feasible: feasible.len() })
@@ -263,12 +274,35 @@ impl Core {
         }
     }
 
+    /// Takes for granted what the Reserve plugins say of a pod that goes to `node` (`Reserve`).
+    pub fn reserve(&mut self, profile: usize, pod: &PodInfo, node: NodeIndex, now: SimTime) {
+        if pod.spec.volumes.is_empty() {
+            return; // Nothing but volumes is reserved.
+        }
+        let (profile, node) = (&self.profiles[profile], self.cache.info(node));
+        let reservation = profile.run_reserve(&self.context(now), pod, node);
+        if !reservation.is_empty() {
+            self.objects.assume_volumes(&reservation);
+            self.reservations.insert(pod.id, reservation);
+        }
+    }
+
+    /// A pod's binding is over; after a failure its reservation is taken back (`Unreserve`).
+    pub fn finish_reservation(&mut self, pod: PodId, bound: bool) {
+        if let Some(reservation) = self.reservations.remove(pod)
+            && !bound
+        {
+            self.objects.restore_volumes(&reservation);
+        }
+    }
+
     pub(super) fn context(&self, now: SimTime) -> Context<'_> {
         Context {
             nodes: self.cache.nodes(),
             with_affinity: self.cache.nodes_with_affinity(),
             with_required_anti_affinity: self.cache.nodes_with_required_anti_affinity(),
             objects: &self.objects,
+            claim_uses: self.cache.claim_uses(),
             now,
         }
     }
@@ -286,12 +320,18 @@ impl Core {
         let found = profile.run_pre_filter(&cx, pod);
         diagnosis.unschedulable_plugins = found.narrowed_by;
         if let Some((plugin, status)) = found.rejected {
+            if status.code == Code::Error {
+                let name = plugin.map_or("", registry::name_of);
+                let message = format!("running PreFilter plugin {name:?}: {}", status.message());
+                let (feasible, next_start) = (Err(message), self.next_start);
+                return Found { feasible, next_start, state: found.state, hint: Hint::default() };
+            }
             diagnosis.pre_filter_message = status.message();
             diagnosis.absent = status;
             if let Some(plugin) = plugin {
                 diagnosis.unschedulable_plugins.insert(plugin);
             }
-            let (feasible, next_start) = (Vec::new(), self.next_start);
+            let (feasible, next_start) = (Ok(Vec::new()), self.next_start);
             return Found { feasible, next_start, state: found.state, hint: Hint::default() };
         }
         let hint = self.hint(batches, number, pod, &found.state, now);
@@ -302,9 +342,9 @@ impl Core {
         let first = if pod.nominated.is_some() { nominated } else { hinted };
         if let Some(node) = first {
             // A node that fails here stays in the diagnosis, and counts once.
-            let feasible = search.run(&[node], None, diagnosis);
+            let (feasible, _) = search.run(&[node], None, diagnosis);
             if !feasible.is_empty() {
-                let next_start = self.next_start;
+                let (feasible, next_start) = (Ok(feasible), self.next_start);
                 return Found { feasible, next_start, state: found.state, hint };
             }
         }
@@ -314,15 +354,16 @@ impl Core {
             Some(names) => {
                 let plugins: Vec<&str> = sorted_names(found.narrowed_by);
                 let reason = format!("node(s) didn't satisfy plugin(s) [{}]", plugins.join(" "));
-                let code = super::framework::Code::UnschedulableAndUnresolvable;
+                let code = Code::UnschedulableAndUnresolvable;
                 diagnosis.absent = Status::made(code, reason);
                 narrowed = names.iter().filter_map(|n| self.cache.in_snapshot(n)).collect();
                 &narrowed
             }
         };
-        let feasible = search.run(nodes, first, diagnosis);
+        let (feasible, error) = search.run(nodes, first, diagnosis);
         let processed = feasible.len() + diagnosis.rejections.len();
         let next_start = (self.next_start + processed) % cx.nodes.len();
+        let feasible = error.map_or(Ok(feasible), Err);
         Found { feasible, next_start, state: found.state, hint }
     }
 
@@ -351,6 +392,11 @@ impl Core {
     /// nobody could be preempted, whatever the offset, and verdicts need not be kept.
     pub(super) fn fails_alike(&self, pod: &PodInfo) -> bool {
         let lowest = self.cache.lowest_priority().unwrap_or(i32::MAX);
+        // Claims of ephemeral volumes go by the pod's name.
+        let ephemeral = |source: &VolumeSource| matches!(source, VolumeSource::Ephemeral);
+        if pod.spec.volumes.iter().any(|v| ephemeral(&v.source)) {
+            return false;
+        }
         !self.explain && self.nominator.is_empty() && pod.priority() <= lowest
     }
 
@@ -439,8 +485,8 @@ fn sorted_names(plugins: super::framework::PluginSet) -> Vec<&'static str> {
 
 /// What a search found.
 struct Found {
-    /// Feasible nodes in the order found.
-    feasible: Vec<NodeIndex>,
+    /// Feasible nodes in the order found, or the word of a plugin that failed.
+    feasible: Result<Vec<NodeIndex>, String>,
     /// Where the next search starts.
     next_start: usize,
     /// What the plugins remember.
@@ -460,33 +506,39 @@ struct Search<'a> {
 impl Search<'_> {
     /// Filters `nodes` from the rotating start until enough are feasible
     /// (`findNodesThatPassFilters`): the search ends at the feasible node that is one too many,
-    /// so nodes rejected before it count as looked at. `known` was looked at already.
+    /// so nodes rejected before it count as looked at. It also ends where a plugin fails; gives its
+    /// word then. `known` was looked at already.
     fn run(
         &self,
         nodes: &[NodeIndex],
         known: Option<NodeIndex>,
         diagnosis: &mut Diagnosis,
-    ) -> Vec<NodeIndex> {
+    ) -> (Vec<NodeIndex>, Option<String>) {
         let wanted = self.core.num_feasible_nodes_to_find(self.profile, nodes.len());
         let mut feasible = Vec::with_capacity(wanted.min(nodes.len()));
         let start = if nodes.is_empty() { 0 } else { self.core.next_start % nodes.len() };
         let in_order = nodes[start..].iter().chain(&nodes[..start]);
         if !self.profile.has_filter_plugins() {
             feasible.extend(in_order.take(wanted));
-            return feasible;
+            return (feasible, None);
         }
         for node in in_order {
             let info = self.core.cache.info(*node);
             match self.core.filter(self.profile, &self.cx, self.state, self.pod, *node, info) {
                 Ok(()) if feasible.len() == wanted => break,
                 Ok(()) => feasible.push(*node),
+                Err((plugin, status)) if status.code == Code::Error => {
+                    let name = registry::name_of(plugin);
+                    let error = format!("running {name:?} filter plugin: {}", status.message());
+                    return (feasible, Some(error));
+                }
                 Err((plugin, status)) => {
                     let rejection = Rejection { node: *node, plugin, status };
                     diagnosis.reject(rejection, known == Some(*node));
                 }
             }
         }
-        feasible
+        (feasible, None)
     }
 }
 

@@ -25,7 +25,7 @@ pub enum Decision {
         pod: PodId,
         /// The text of its condition PodScheduled and its event FailedScheduling, uncut.
         message: String,
-        /// Plugins that rejected it; empty when there are no nodes at all.
+        /// Plugins that rejected it; empty when there are no nodes at all, or a plugin failed.
         rejected_by: PluginSet,
         /// What becomes of `status.nominatedNodeName`.
         nomination: Nomination,

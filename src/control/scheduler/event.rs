@@ -5,6 +5,7 @@
 
 use super::pod_info::PodInfo;
 use crate::api::node::Node;
+use crate::api::storage::StorageObject;
 
 /// What an event is about (`EventResource`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,8 +18,37 @@ pub enum Resource {
     UnscheduledPod,
     /// The very pod that the plugin is asked about.
     TargetPod,
+    /// A PersistentVolume.
+    PersistentVolume,
+    /// A PersistentVolumeClaim.
+    PersistentVolumeClaim,
+    /// A StorageClass.
+    StorageClass,
+    /// A CSINode.
+    CsiNode,
+    /// A CSIDriver.
+    CsiDriver,
+    /// A CSIStorageCapacity.
+    CsiStorageCapacity,
+    /// A VolumeAttachment.
+    VolumeAttachment,
     /// Everything: leftovers are flushed, or a pod is activated.
     WildCard,
+}
+
+impl Resource {
+    /// The kind of a storage object.
+    pub fn of(object: &StorageObject) -> Resource {
+        match object {
+            StorageObject::Volume(_) => Resource::PersistentVolume,
+            StorageObject::Claim(_) => Resource::PersistentVolumeClaim,
+            StorageObject::Class(_) => Resource::StorageClass,
+            StorageObject::CsiNode(_) => Resource::CsiNode,
+            StorageObject::CsiDriver(_) => Resource::CsiDriver,
+            StorageObject::Capacity(_) => Resource::CsiStorageCapacity,
+            StorageObject::Attachment(_) => Resource::VolumeAttachment,
+        }
+    }
 }
 
 /// What happened: a set of upstream's `ActionType` bits.
@@ -110,6 +140,13 @@ pub enum EventObjects<'a> {
         /// After.
         new: Option<&'a PodInfo>,
     },
+    /// A storage object: before (if it was there) and after (if it still is).
+    Storage {
+        /// Before.
+        old: Option<&'a StorageObject>,
+        /// After.
+        new: Option<&'a StorageObject>,
+    },
 }
 
 impl<'a> EventObjects<'a> {
@@ -134,6 +171,14 @@ impl<'a> EventObjects<'a> {
         match self {
             EventObjects::Pod { old, .. } => *old,
             _ => None,
+        }
+    }
+
+    /// The storage object before and after the event.
+    pub fn storage(&self) -> (Option<&'a StorageObject>, Option<&'a StorageObject>) {
+        match self {
+            EventObjects::Storage { old, new } => (*old, *new),
+            _ => (None, None),
         }
     }
 

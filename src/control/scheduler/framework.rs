@@ -5,6 +5,7 @@
 //! `registry.rs`. Plugins are pure: they see the nodes and objects of [`Context`] and their own
 //! state of the cycle, nothing else; outcomes are values ([`Status`]), not errors.
 
+use super::claim_uses::ClaimUses;
 use super::cycle::Handle;
 use super::diagnosis::Diagnosis;
 use super::event::{ClusterEvent, EventObjects};
@@ -12,6 +13,7 @@ use super::node_info::NodeInfo;
 use super::objects::Objects;
 use super::pod_info::PodInfo;
 use super::queue::QueuedPod;
+use super::storage::Reservation;
 use super::tally::{FilterTally, ScoreTally};
 use crate::api::Text;
 use crate::units::SimTime;
@@ -210,6 +212,8 @@ pub struct Context<'a> {
     pub with_required_anti_affinity: NodeList<'a>,
     /// Namespaces, services, budgets and other objects.
     pub objects: &'a Objects,
+    /// How many volumes of pods on nodes name each claim.
+    pub claim_uses: &'a ClaimUses,
     /// The present.
     pub now: SimTime,
 }
@@ -351,6 +355,13 @@ pub trait FilterPlugin: Send + Sync {
         None
     }
 
+    /// For [`Scope::Node`]: whether the verdict on pods like `pod` depends on more after all, so
+    /// that they take the plain path.
+    fn is_volatile(&self, pod: &PodInfo, objects: &Objects) -> bool {
+        let _ = (pod, objects);
+        false
+    }
+
     /// The verdict on `node`.
     fn filter(
         &self,
@@ -479,6 +490,12 @@ impl Aspects {
 pub trait SignPlugin: Send + Sync {
     /// Parts of the pod; `None`: nobody can tell from the pod alone.
     fn sign(&self, pod: &PodInfo) -> Option<Aspects>;
+}
+
+/// Says what else is taken for granted once a pod has its node.
+pub trait ReservePlugin: Send + Sync {
+    /// What is reserved for the pod on `node` (`Reserve`); taken back should its binding fail.
+    fn reserve(&self, cx: &Context<'_>, pod: &PodInfo, node: &NodeInfo) -> Reservation;
 }
 
 /// What a plugin thinks an event means for a pod that it had rejected (`QueueingHint`).

@@ -1,14 +1,16 @@
 //! The fast path against the reference, decision for decision, over random histories: nodes,
-//! pods, services, ReplicaSets and namespaces that come, change and go, with every feature that a
-//! plugin heeds. `STORMGLASS_LOCKSTEP_SEEDS=1000 cargo test --release lockstep` draws more of them.
+//! pods, services, ReplicaSets, namespaces, volumes and claims that come, change and go, with every
+//! feature that a plugin heeds. `STORMGLASS_LOCKSTEP_SEEDS=1000 cargo test --release lockstep`
+//! draws more of them.
 
-use super::testing::{node, pod};
+use super::testing::{node, pod, storage_object};
 use super::*;
 use crate::api::convert;
 use crate::api::node::{HOSTNAME_LABEL, ZONE_LABEL};
 use crate::api::pod::PodSpec;
 use crate::api::resources::Resources;
 use crate::api::taint::{Taint, TaintEffect};
+use crate::api::volume::VolumeSource;
 use crate::sim::rng::{Stream, Streams};
 use crate::units::{Bytes, MilliCpu};
 use serde_json::{Value, json};
@@ -39,6 +41,8 @@ struct Seen {
     failed: usize,
     preempted: usize,
     sampled: usize,
+    /// Pods with volumes that were placed.
+    with_volumes: usize,
     /// Searches that took the fast path.
     fast: u64,
 }
@@ -60,8 +64,13 @@ impl Pair {
             most_nodes: 0,
             seen: Seen::default(),
         };
-        pair.most_nodes = if stream.below(4) == 0 { 150 } else { 30 };
-        for _ in 0..stream.below(pair.most_nodes) {
+        if stream.below(3) == 0 {
+            pair.each(|s, _| s.tell_storage());
+        }
+        let is_large = stream.below(4) == 0;
+        pair.most_nodes = if is_large { 150 } else { 30 };
+        let nodes = if is_large { 80 + stream.below(70) } else { stream.below(30) };
+        for _ in 0..nodes {
             pair.add_node(stream);
         }
         pair
@@ -154,7 +163,8 @@ impl Pair {
         let app = APPS[stream.below(4) as usize];
         let selector = || Selector::from_labels(&Labels::from([("app", app)]));
         let namespace = NAMESPACES[stream.below(2) as usize];
-        match stream.below(4) {
+        match stream.below(7) {
+            4.. => self.change_storage(stream),
             0 => {
                 let is_there = stream.below(3) > 0;
                 let name = ObjectName::new(namespace, app);
@@ -174,6 +184,21 @@ impl Pair {
                 let labels = Labels::from([("team", ["x", "y"][stream.below(2) as usize])]);
                 self.each(|s, _| s.set_namespace(namespace.into(), labels.clone()));
             }
+        }
+    }
+
+    /// A storage object comes, changes or goes, where they are told at all.
+    fn change_storage(&mut self, stream: &mut Stream) {
+        if self.fast.core().objects.storage.is_none() {
+            return;
+        }
+        let node = self.nodes.values().nth(stream.below(self.nodes.len().max(1) as u64) as usize);
+        let node = node.map_or("n".into(), |node| node.name.clone());
+        let (kind, given) = random_storage(&node, stream);
+        let object = storage_object(kind, given);
+        match stream.below(5) {
+            0 => self.each(|s, w| s.remove_storage(&object, w.now)),
+            _ => self.each(|s, w| s.set_storage(object.clone(), w.now)),
         }
     }
 
@@ -201,6 +226,12 @@ impl Pair {
             Decision::Scheduled { pod, node, evaluated, feasible } => {
                 self.seen.placed += 1;
                 self.seen.sampled += usize::from(evaluated < self.nodes.len() && feasible > 1);
+                if self.pods[pod].spec.volumes.iter().any(|v| v.source != VolumeSource::Other) {
+                    self.seen.with_volumes += 1;
+                }
+                if self.seen.placed.is_multiple_of(29) {
+                    return self.each(|s, w| s.binding_finished(pod, false, w.now));
+                }
                 self.pods[pod].node = Some(node);
                 self.each(|s, w| {
                     s.binding_finished(pod, true, w.now);
@@ -307,6 +338,9 @@ fn random_spec(stream: &mut Stream) -> PodSpec {
     if !affinity.is_empty() {
         spec["affinity"] = affinity.into();
     }
+    if stream.below(5) == 0 {
+        spec["volumes"] = (0..1 + stream.below(2)).map(|i| random_volume(i, stream)).collect();
+    }
     let given = serde_json::from_value(spec).unwrap();
     let mut errors = Vec::new();
     let mut spec = convert::pod::pod_spec(&given, "spec", &mut errors);
@@ -314,6 +348,83 @@ fn random_spec(stream: &mut Stream) -> PodSpec {
     spec.priority = given.priority.unwrap_or(0);
     spec.scheduler_name = "default-scheduler".into();
     spec
+}
+
+/// A volume of a pod: of a claim, a disk of its own, or one that needs nothing of a node.
+fn random_volume(number: u64, stream: &mut Stream) -> Value {
+    let name = format!("v{number}");
+    let disk = format!("disk{}", stream.below(4));
+    match stream.below(8) {
+        0 => json!({"name": name, "emptyDir": {}}),
+        1 => json!({"name": name, "gcePersistentDisk": {"pdName": disk}}),
+        2 => json!({"name": name, "rbd": {"monitors": ["m"], "image": disk, "readOnly": true}}),
+        3 => json!({"name": name, "ephemeral": {"volumeClaimTemplate": {"spec": {}}}}),
+        _ => {
+            let claim = format!("claim{}", stream.below(6));
+            json!({"name": name, "persistentVolumeClaim": {"claimName": claim}})
+        }
+    }
+}
+
+/// A storage object; `node` is there, or was.
+fn random_storage(node: &str, stream: &mut Stream) -> (&'static str, Value) {
+    let number = stream.below(6);
+    let class = format!("class{}", stream.below(2));
+    let size = format!("{}Gi", 1 + stream.below(3));
+    let (volume, zone) = (format!("volume{number}"), format!("z{}", stream.below(3)));
+    match stream.below(7) {
+        0 => {
+            let mode = ["Immediate", "WaitForFirstConsumer"][stream.below(2) as usize];
+            (
+                "StorageClass",
+                json!({"metadata": {"name": class}, "provisioner": "driver",
+                "volumeBindingMode": mode}),
+            )
+        }
+        1 => {
+            let labels = if stream.below(3) == 0 { json!({ZONE_LABEL: zone}) } else { json!({}) };
+            let phase = ["Available", "Bound"][stream.below(2) as usize];
+            let csi = json!({"driver": "driver", "volumeHandle": volume});
+            (
+                "PersistentVolume",
+                json!({"metadata": {"name": volume, "labels": labels},
+                "spec": {"storageClassName": class, "capacity": {"storage": size},
+                    "accessModes": ["ReadWriteOnce"], "csi": csi},
+                "status": {"phase": phase}}),
+            )
+        }
+        2 | 3 => {
+            let mode = ["ReadWriteOnce", "ReadWriteOncePod"][stream.below(2) as usize];
+            let mut claim = json!({
+                "metadata": {"name": format!("claim{number}"), "uid": "u",
+                    "namespace": NAMESPACES[stream.below(2) as usize]},
+                "spec": {"storageClassName": class, "accessModes": [mode],
+                    "resources": {"requests": {"storage": size}}},
+            });
+            if stream.below(3) > 0 {
+                claim["spec"]["volumeName"] = json!(volume);
+                claim["metadata"]["annotations"] =
+                    json!({"pv.kubernetes.io/bind-completed": "yes"});
+            }
+            ("PersistentVolumeClaim", claim)
+        }
+        4 => {
+            let limit = [Some(1), Some(3), None][stream.below(3) as usize];
+            let drivers =
+                json!([{"name": "driver", "nodeID": "n", "allocatable": {"count": limit}}]);
+            ("CSINode", json!({"metadata": {"name": node}, "spec": {"drivers": drivers}}))
+        }
+        5 => (
+            "CSIDriver",
+            json!({"metadata": {"name": "driver"},
+            "spec": {"storageCapacity": stream.below(2) == 0}}),
+        ),
+        _ => (
+            "CSIStorageCapacity",
+            json!({"metadata": {"name": zone}, "storageClassName": class,
+            "capacity": size, "nodeTopology": {"matchLabels": {ZONE_LABEL: zone}}}),
+        ),
+    }
 }
 
 fn topology_key(stream: &mut Stream) -> &'static str {
@@ -394,8 +505,13 @@ fn the_fast_path_decides_as_the_reference() {
         all.failed += pair.seen.failed;
         all.preempted += pair.seen.preempted;
         all.sampled += pair.seen.sampled;
+        all.with_volumes += pair.seen.with_volumes;
         all.fast += pair.fast.core().fast_searches();
     }
     let enough = all.placed > 5_000 && all.failed > 5_000 && all.preempted > 100;
-    assert!(enough && all.sampled > 300 && all.fast > 10_000, "too little to tell: {all:?}");
+    let volumes = all.with_volumes > 1_000;
+    assert!(
+        enough && volumes && all.sampled > 300 && all.fast > 10_000,
+        "too little to tell: {all:?}"
+    );
 }

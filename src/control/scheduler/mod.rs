@@ -15,12 +15,14 @@
 //! | `cycle.rs`, `diagnosis.rs` | one scheduling cycle; its reasons in upstream's words |
 //! | `queue.rs`, `event.rs`, `nominator.rs` | pods that wait, what moves them, nominations |
 //! | `batch.rs`, `signature.rs` | OpportunisticBatching: equal pods in a row share scores |
+//! | `storage.rs`, `claim_uses.rs` | volumes and claims, what is assumed of them, who uses them |
 //! | `what_if.rs` | the filters on nodes that need not exist |
 //!
 //! This is the plain reference path: any faster one is held against it.
 
 mod batch;
 pub mod cache;
+pub mod claim_uses;
 pub mod config;
 pub mod cycle;
 pub mod decision;
@@ -41,6 +43,7 @@ pub mod profile;
 pub mod queue;
 pub mod registry;
 mod signature;
+pub mod storage;
 pub mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -53,6 +56,7 @@ use crate::api::labels::{Labels, Selector};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::policy::Pdb;
+use crate::api::storage::StorageObject;
 use crate::api::{NodeId, ObjectName, PdbId, PodId, ReplicaSetId, Text};
 use crate::units::{SimDuration, SimTime};
 use config::SchedulerConfiguration;
@@ -210,6 +214,34 @@ impl Scheduler {
         &mut self.core.objects
     }
 
+    /// From now on storage objects are told, and claims that are not are missing. Until then every
+    /// claim counts as bound to a volume that is reached from everywhere.
+    pub fn tell_storage(&mut self) {
+        if self.core.objects.storage.is_none() {
+            self.core.objects.tell_storage();
+            // What was found out about pods with claims held for claims that count as bound.
+            self.core.set_fast(self.remembers);
+        }
+    }
+
+    /// A volume, claim, class or other storage object has appeared or changed.
+    pub fn set_storage(&mut self, object: StorageObject, now: SimTime) {
+        self.advance(now);
+        self.tell_storage();
+        let old = self.core.objects.set_storage(object.clone());
+        let action = if old.is_some() { Action::UPDATE } else { Action::ADD };
+        let objects = EventObjects::Storage { old: old.as_ref(), new: Some(&object) };
+        self.move_all(ClusterEvent::new(Resource::of(&object), action), &objects, now);
+    }
+
+    /// A storage object is gone: the one of the kind and name of `object`.
+    pub fn remove_storage(&mut self, object: &StorageObject, now: SimTime) {
+        self.advance(now);
+        let Some(old) = self.core.objects.remove_storage(object) else { return };
+        let objects = EventObjects::Storage { old: Some(&old), new: None };
+        self.move_all(ClusterEvent::new(Resource::of(object), Action::DELETE), &objects, now);
+    }
+
     /// Where the next dry run of preemption starts among the potential nodes. Upstream draws it at
     /// random.
     pub fn set_preemption_offset(&mut self, offset: usize) {
@@ -274,6 +306,7 @@ impl Scheduler {
             let start = self.core.next_start();
             let decision = match self.core.schedule_pod(profile, &info, now) {
                 Ok(placement) => {
+                    self.core.reserve(profile, &info, placement.node, now);
                     self.assume(info, placement.node);
                     Decision::Scheduled {
                         pod,
@@ -302,6 +335,7 @@ impl Scheduler {
     /// and it is tried again after its back-off.
     pub fn binding_finished(&mut self, pod: PodId, ok: bool, now: SimTime) {
         self.advance(now);
+        self.core.finish_reservation(pod, ok);
         if ok || !self.core.cache.is_assumed(pod) {
             return;
         }
@@ -400,6 +434,11 @@ impl Scheduler {
             denominated: Vec::new(),
         };
         let mut nominated = Some(None);
+        if let (Failure::Error(why), Decision::Unschedulable { message, .. }) =
+            (&failure, &mut decision)
+        {
+            message.clone_from(why);
+        }
         if let Failure::Unfit(unfit) = failure {
             nominated = unfit.nomination;
             let id_of = |node| self.core.cache.id_of(node);

@@ -2,7 +2,9 @@
 //!
 //! They are told by name and do not change during a cycle. This file knows nothing of plugins.
 
+use super::storage::{Reservation, Storage};
 use crate::api::labels::{Labels, Selector};
+use crate::api::storage::StorageObject;
 use crate::api::{ObjectName, PdbId, ReplicaSetId, Text};
 use std::collections::BTreeMap;
 
@@ -15,12 +17,15 @@ pub struct Versions {
     pub selectors: u64,
     /// Of budgets, which only preemption reads.
     pub budgets: u64,
+    /// Of storage objects and what is assumed of them, which only pods with volumes read: those
+    /// take the plain path.
+    pub storage: u64,
 }
 
 impl Versions {
     /// One number for all of them.
     pub fn sum(&self) -> u64 {
-        self.namespaces + self.selectors + self.budgets
+        self.namespaces + self.selectors + self.budgets + self.storage
     }
 
     /// Whether filters and scores read the same objects.
@@ -29,7 +34,7 @@ impl Versions {
     }
 }
 
-/// Namespaces, services, owners' selectors and disruption budgets.
+/// Namespaces, services, owners' selectors, disruption budgets and storage objects.
 #[derive(Default)]
 pub struct Objects {
     /// Tells whether anything has changed.
@@ -42,6 +47,9 @@ pub struct Objects {
     pub replica_sets: BTreeMap<ReplicaSetId, Selector>,
     /// Disruption budgets, for preemption, in the order of their keys.
     pub budgets: BTreeMap<PdbId, Budget>,
+    /// Volumes and claims. `None`: nobody tells of any, and every claim counts as bound to a
+    /// volume that is reached from everywhere.
+    pub storage: Option<Box<Storage>>,
 }
 
 impl Objects {
@@ -77,6 +85,33 @@ impl Objects {
             Some(budget) => self.budgets.insert(id, budget),
             None => self.budgets.remove(&id),
         };
+    }
+
+    /// From now on storage objects are told; claims that are not are missing.
+    pub fn tell_storage(&mut self) -> &mut Storage {
+        self.versions.storage += 1;
+        self.storage.get_or_insert_default()
+    }
+
+    /// A storage object has appeared or changed; gives what it was before.
+    pub fn set_storage(&mut self, object: StorageObject) -> Option<StorageObject> {
+        self.tell_storage().set(object)
+    }
+
+    /// A storage object is gone: the one of the kind and name of `object`; gives the last known
+    /// version.
+    pub fn remove_storage(&mut self, object: &StorageObject) -> Option<StorageObject> {
+        self.tell_storage().remove(object)
+    }
+
+    /// Takes it for granted that a placed pod gets its volumes.
+    pub(super) fn assume_volumes(&mut self, reservation: &Reservation) {
+        self.tell_storage().assume(reservation);
+    }
+
+    /// Takes that back.
+    pub(super) fn restore_volumes(&mut self, reservation: &Reservation) {
+        self.tell_storage().restore(reservation);
     }
 }
 

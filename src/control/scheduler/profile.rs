@@ -10,14 +10,15 @@ use super::event::{ClusterEvent, EventObjects};
 use super::framework::{
     Aspects, Code, Context, EnqueueExtensions, FilterPlugin, NodeList, PluginId, PluginSet,
     PluginState, PostFilter, PostFilterPlugin, PreEnqueuePlugin, PreFilter, PreFilterPlugin,
-    PreScore, PreScorePlugin, QueueSortPlugin, QueueingHint, Reasons, ScorePlugin, SignPlugin,
-    Status,
+    PreScore, PreScorePlugin, QueueSortPlugin, QueueingHint, Reasons, ReservePlugin, ScorePlugin,
+    SignPlugin, Status,
 };
 use super::node_info::NodeInfo;
 use super::objects::Objects;
 use super::pod_info::PodInfo;
 use super::queue::QueuedPod;
 use super::registry::{self, Points};
+use super::storage::Reservation;
 use crate::api::Text;
 use std::sync::Arc;
 
@@ -53,6 +54,7 @@ pub struct Profile {
     post_filter: List<dyn PostFilterPlugin>,
     pre_score: List<dyn PreScorePlugin>,
     score: Vec<(PluginId, i64, Arc<dyn ScorePlugin>)>,
+    reserve: List<dyn ReservePlugin>,
     events: List<dyn EnqueueExtensions>,
     /// Those that look at nodes; `None` if one of them can't sign pods.
     signers: Option<Vec<Arc<dyn SignPlugin>>>,
@@ -158,6 +160,7 @@ impl Profile {
             post_filter: point!(post_filter),
             pre_score,
             score,
+            reserve: point!(reserve),
             events,
             signers,
         })
@@ -405,6 +408,17 @@ impl Profile {
             }
         }
         out
+    }
+
+    /// What the Reserve plugins take for granted when `pod` goes to `node`.
+    pub fn run_reserve(&self, cx: &Context<'_>, pod: &PodInfo, node: &NodeInfo) -> Reservation {
+        let mut all = Reservation::default();
+        for (_, plugin) in &self.reserve {
+            let one = plugin.reserve(cx, pod, node);
+            all.bindings.extend(one.bindings);
+            all.provisions.extend(one.provisions);
+        }
+        all
     }
 
     /// Whether any plugin registered for `event` (`isEventOfInterest`).

@@ -5,7 +5,7 @@
 
 use super::framework::{
     EnqueueExtensions, FilterPlugin, PluginId, PostFilterPlugin, PreEnqueuePlugin, PreFilterPlugin,
-    PreScorePlugin, QueueSortPlugin, ScorePlugin, SignPlugin,
+    PreScorePlugin, QueueSortPlugin, ReservePlugin, ScorePlugin, SignPlugin,
 };
 use super::plugins::*;
 use serde::Deserialize;
@@ -33,6 +33,17 @@ pub const REGISTRY: &[(&str, Constructor)] = &[
         let plugin = plugin(NodeResourcesFit::new(args)?);
         Ok(plugin.pre_filter().filter().pre_score().score().events().sign().done())
     }),
+    ("VolumeRestrictions", |_| {
+        Ok(plugin(VolumeRestrictions).pre_filter().filter().events().sign().done())
+    }),
+    ("NodeVolumeLimits", |_| {
+        Ok(plugin(NodeVolumeLimits).pre_filter().filter().events().sign().done())
+    }),
+    ("VolumeBinding", |args| {
+        let plugin = plugin(VolumeBinding::new(args)?);
+        Ok(plugin.pre_filter().filter().pre_score().score().reserve().events().sign().done())
+    }),
+    ("VolumeZone", |_| Ok(plugin(VolumeZone).pre_filter().filter().events().sign().done())),
     ("PodTopologySpread", |args| {
         let plugin = plugin(PodTopologySpread::new(args)?);
         Ok(plugin.pre_filter().filter().pre_score().score().events().sign().done())
@@ -74,6 +85,7 @@ pub struct Points {
     pub post_filter: Option<Arc<dyn PostFilterPlugin>>,
     pub pre_score: Option<Arc<dyn PreScorePlugin>>,
     pub score: Option<Arc<dyn ScorePlugin>>,
+    pub reserve: Option<Arc<dyn ReservePlugin>>,
     pub events: Option<Arc<dyn EnqueueExtensions>>,
     pub sign: Option<Arc<dyn SignPlugin>>,
 }
@@ -112,6 +124,7 @@ point!(filter, FilterPlugin);
 point!(post_filter, PostFilterPlugin);
 point!(pre_score, PreScorePlugin);
 point!(score, ScorePlugin);
+point!(reserve, ReservePlugin);
 point!(events, EnqueueExtensions);
 point!(sign, SignPlugin);
 

@@ -6,11 +6,11 @@
 use super::framework::Aspects;
 use super::plugins::normalized_image;
 use super::pod_info::PodInfo;
+use crate::api::Text;
 use crate::api::labels::Labels;
 use crate::api::node_affinity::NodeSelectorTerm;
 use crate::api::pod::PodSpec;
 use crate::api::resources::Resources;
-use crate::api::volume::VolumeSource;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -93,9 +93,9 @@ fn tolerations(spec: &PodSpec) -> Vec<&crate::api::taint::Toleration> {
     all
 }
 
-fn volumes(spec: &PodSpec) -> Vec<String> {
-    let bears = spec.volumes.iter().filter(|v| v.source != VolumeSource::Other);
-    let mut all: Vec<String> = bears.map(|v| format!("{:?}", v.source)).collect();
+fn volumes(spec: &PodSpec) -> Vec<&Text> {
+    let mut all: Vec<&Text> =
+        spec.volumes.iter().map(|v| &v.written).filter(|written| !written.is_empty()).collect();
     all.sort_unstable();
     all
 }

@@ -1,8 +1,9 @@
 //! The scheduler from outside: what it is told, what it answers, and when it wants to be asked.
 
-use super::testing::{node, pod, spec};
+use super::testing::{claim_volumes, node, pod, spec, spec_with, storage_object};
 use super::*;
 use crate::api::pod::{PodPhase, PodSpec};
+use serde_json::{Value, json};
 use slotmap::SlotMap;
 
 struct World {
@@ -31,6 +32,18 @@ impl World {
         let id = self.pods.insert(pod(name, spec));
         self.scheduler.add_pod(id, &self.pods[id], now);
         id
+    }
+
+    fn storage(&mut self, kind: &str, given: Value, now: SimTime) {
+        self.scheduler.set_storage(storage_object(kind, given), now);
+    }
+
+    /// The next cycle's answer to a pod that fits nowhere.
+    fn rejection(&mut self, now: SimTime) -> String {
+        match self.scheduler.schedule_one(now) {
+            Some(Decision::Unschedulable { message, .. }) => message,
+            other => panic!("{other:?} is no rejection"),
+        }
     }
 
     fn bind(&mut self, id: PodId, node: NodeId, now: SimTime) {
@@ -164,4 +177,109 @@ fn ended_pods_and_other_schedulers_pods_are_none_of_its_business() {
     world.pods[a].phase = PodPhase::Succeeded;
     world.scheduler.update_pod(a, &world.pods[a], at(9.0));
     assert_eq!(world.run(at(9.0)), [(b, Some(n))], "an ended pod's place is free");
+}
+
+fn claim(name: &str, volume: &str) -> Value {
+    let annotations = json!({"pv.kubernetes.io/bind-completed": "yes"});
+    let bound = json!({"name": name, "uid": name, "annotations": annotations});
+    let free = json!({"name": name, "uid": name});
+    let spec = json!({"storageClassName": "local", "volumeName": volume});
+    json!({"metadata": if volume.is_empty() { free } else { bound }, "spec": spec})
+}
+
+fn local_volume() -> Value {
+    let spec = json!({"storageClassName": "local", "capacity": {"storage": "1Gi"}});
+    json!({"metadata": {"name": "pv"}, "spec": spec, "status": {"phase": "Available"}})
+}
+
+#[test]
+fn a_pod_waits_for_its_claim_and_its_volume() {
+    let mut world = World::new();
+    let n = world.node("n", at(0.0));
+    world.scheduler.tell_storage();
+    let a = world.pod("a", spec_with(claim_volumes(&["data"])), at(0.0));
+    let message = "0/1 nodes are available: persistentvolumeclaim \"data\" not found. not found";
+    assert_eq!(world.rejection(at(0.0)), message);
+    world.storage("PersistentVolumeClaim", claim("other", "pv"), at(2.0));
+    assert_eq!(world.run(at(2.0)), [], "another's claim is no reason to try again");
+    world.storage("PersistentVolumeClaim", claim("data", "pv"), at(3.0));
+    let message = "0/1 nodes are available: persistentvolume \"pv\" not found. not found";
+    assert_eq!(world.rejection(at(3.0)), message);
+    world.storage("PersistentVolume", local_volume(), at(9.0));
+    assert_eq!(world.run(at(9.0)), [(a, Some(n))]);
+}
+
+#[test]
+fn as_long_as_nobody_tells_of_claims_all_are_bound() {
+    let mut world = World::new();
+    let n = world.node("n", at(0.0));
+    let a = world.pod("a", spec_with(claim_volumes(&["data"])), at(0.0));
+    assert_eq!(world.run(at(0.0)), [(a, Some(n))]);
+    world.scheduler.tell_storage();
+    let b = world.pod("b", spec_with(claim_volumes(&["data"])), at(1.0));
+    assert_eq!(world.run(at(1.0)), [(b, None)], "from now on they are missing");
+}
+
+#[test]
+fn a_failed_binding_gives_the_volume_back() {
+    let mut world = World::new();
+    let n = world.node("n", at(0.0));
+    let class = json!({"metadata": {"name": "local"}, "provisioner": "kubernetes.io/no-provisioner",
+        "volumeBindingMode": "WaitForFirstConsumer"});
+    world.storage("StorageClass", class, at(0.0));
+    world.storage("PersistentVolume", local_volume(), at(0.0));
+    for name in ["one", "two", "three"] {
+        world.storage("PersistentVolumeClaim", claim(name, ""), at(0.0));
+    }
+    let of = |claim: &str| spec_with(claim_volumes(&[claim]));
+    let a = world.pod("a", of("one"), at(0.0));
+    let b = world.pod("b", of("two"), at(0.1));
+    assert_eq!(world.run(at(0.2)), [(a, Some(n)), (b, None)], "there is one volume only");
+    world.scheduler.binding_finished(a, false, at(0.3));
+    let c = world.pod("c", of("three"), at(0.4));
+    assert_eq!(world.run(at(0.4)), [(c, Some(n))], "c gets it; nothing has told b");
+    world.scheduler.binding_finished(c, true, at(0.5));
+    assert_eq!(world.run(at(2.0)), [(a, None)], "it stays c's");
+    world.storage("PersistentVolume", local_volume(), at(9.0));
+    let tried: Vec<_> = world.run(at(9.0)).into_iter().map(|(_, node)| node).collect();
+    assert_eq!(tried, [Some(n), None], "unless the API says that it is free");
+}
+
+#[test]
+fn pods_with_ephemeral_volumes_fail_each_in_its_own_name() {
+    let mut world = World::new();
+    world.node("n", at(0.0));
+    world.scheduler.tell_storage();
+    let volumes = json!([{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}}]);
+    let spec = spec_with(volumes);
+    for name in ["a", "b"] {
+        world.pod(name, spec.clone(), at(0.0));
+        let message = world.rejection(at(0.0));
+        assert!(message.contains(&format!("persistentvolumeclaim \"{name}-v\"")), "{message}");
+    }
+}
+
+#[test]
+fn a_plugin_that_cant_tell_ends_the_cycle() {
+    let mut world = World::new();
+    let n = world.node("n", at(0.0));
+    let drivers = json!([{"name": "d", "nodeID": "n", "allocatable": {"count": 1}}]);
+    let csi_node = json!({"metadata": {"name": "n"}, "spec": {"drivers": drivers}});
+    world.storage("CSINode", csi_node, at(0.0));
+    let mut volume = local_volume();
+    volume["spec"]["csi"] = json!({"driver": "d", "volumeHandle": "h"});
+    world.storage("PersistentVolume", volume, at(0.0));
+    world.storage("PersistentVolumeClaim", claim("data", "pv"), at(0.0));
+    let volumes = json!([{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}}]);
+    let other = world.pods.insert(Pod { node: Some(n), ..pod("other", spec_with(volumes)) });
+    world.scheduler.add_pod(other, &world.pods[other], at(0.0));
+    world.storage("PersistentVolumeClaim", claim("other-v", "pv"), at(0.0));
+
+    let a = world.pod("a", spec_with(claim_volumes(&["data"])), at(0.0));
+    let message = "running \"NodeVolumeLimits\" filter plugin: PVC default/other-v was not created \
+                   for pod default/other (pod is not owner)";
+    assert_eq!(world.rejection(at(0.0)), message);
+    assert_eq!(world.scheduler.place_of(a), Some(Place::ErrorBackoff));
+    world.scheduler.remove_pod(other, at(1.0));
+    assert_eq!(world.run(at(2.0)), [(a, Some(n))]);
 }

@@ -5,6 +5,7 @@
 //!
 //! Source of the idea: cluster-autoscaler `simulator/clustersnapshot`, `SchedulePod`.
 
+use super::claim_uses::NO_USES;
 use super::config::ProfileConfiguration;
 use super::framework::{Context, NodeIndex, NodeList, PluginId, Status};
 use super::node_info::NodeInfo;
@@ -65,6 +66,7 @@ impl WhatIf {
             with_affinity: nodes,
             with_required_anti_affinity: nodes,
             objects,
+            claim_uses: &NO_USES,
             now: SimTime::ZERO,
         };
         let found = self.profile.run_pre_filter(&cx, pod);

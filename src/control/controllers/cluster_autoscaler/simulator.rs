@@ -41,7 +41,8 @@ impl Needs {
 fn is_plain(spec: &PodSpec) -> bool {
     let containers = spec.containers.iter().chain(&spec.init_containers);
     let claims = |source: &VolumeSource| {
-        matches!(source, VolumeSource::Claim { .. } | VolumeSource::Ephemeral)
+        use VolumeSource::{Claim, Disk, Ephemeral};
+        matches!(source, Claim { .. } | Ephemeral | Disk(_))
     };
     spec.pod_affinity.is_none()
         && spec.topology_spread.is_empty()

@@ -20,8 +20,8 @@
 //! answer holds while the record stands; tallies are sums of integers, which don't depend on the
 //! order of counting; the walk over the nodes, the number looked at, normalising and the choice
 //! among equals are the plain path's. What doesn't fit (a pod with a nomination, a narrowed search,
-//! a plugin without a tally, explanations) takes the plain path. `lockstep.rs` holds the two
-//! against each other over random histories, and the recordings are held against both.
+//! a plugin without a tally, volumes, explanations) takes the plain path. `lockstep.rs` holds the
+//! two against each other over random histories, and the recordings are held against both.
 //!
 //! [`Scope::Node`]: super::framework::Scope::Node
 
@@ -75,7 +75,7 @@ impl Fast {
         if is_plain || pod.nominated.is_some() {
             return None;
         }
-        let kind = self.kind_of(index, profile, cx, pod);
+        let kind = self.kind_of(index, profile, cx, pod)?;
         self.topologies.follow(&core.cache);
         let topologies = &mut self.topologies;
         let known = self.kinds[kind].refresh(profile, &core.cache, cx.objects, topologies)?;
@@ -113,18 +113,22 @@ impl Fast {
         self.nodes[heap_root(&self.totals)]
     }
 
-    /// The place of the pod's kind, made if it is new. The kind that was not asked for longest
-    /// makes way when there are too many.
+    /// The place of the pod's kind, made if it is new; `None` when pods like it take the plain path
+    /// anyhow. The kind that was not asked for longest makes way when there are too many.
     fn kind_of(
         &mut self,
         index: usize,
         profile: &Profile,
         cx: &Context<'_>,
         pod: &PodInfo,
-    ) -> usize {
+    ) -> Option<usize> {
         self.clock += 1;
         let same = self.kinds.iter().position(|k| k.has(index, pod));
         let known = same.or_else(|| self.kinds.iter().position(|k| k.equals(index, pod)));
+        let mut filters = profile.filters().iter();
+        if known.is_none() && filters.any(|(_, f)| f.is_volatile(pod, cx.objects)) {
+            return None;
+        }
         let at = known.unwrap_or_else(|| {
             let room = (ENTRIES / cx.nodes.len().max(1)).clamp(4, KINDS);
             while self.kinds.len() >= room {
@@ -136,6 +140,6 @@ impl Fast {
             self.kinds.len() - 1
         });
         self.kinds[at].used = self.clock;
-        at
+        Some(at)
     }
 }

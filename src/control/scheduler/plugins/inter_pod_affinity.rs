@@ -412,7 +412,7 @@ impl EnqueueExtensions for InterPodAffinity {
         let none = AffinityTerms::default();
         let own = pod.affinity.as_deref().unwrap_or(&none);
         let helps = match change {
-            EventObjects::None => true,
+            EventObjects::None | EventObjects::Storage { .. } => true,
             EventObjects::Pod { .. } if event.resource == Resource::TargetPod => true,
             EventObjects::Pod { old, new } => pod_helps(own, pod, *old, *new),
             EventObjects::Node { old, new } => new.is_none_or(|new| node_helps(own, *old, new)),
@@ -475,6 +475,7 @@ mod tests {
     use crate::api::node::ZONE_LABEL;
     use crate::api::pod::PodSpec;
     use crate::api::pod_affinity::{PodAffinity, PodAffinityTerm};
+    use crate::control::scheduler::claim_uses::NO_USES;
     use crate::control::scheduler::framework::NodeIndex;
     use crate::control::scheduler::testing::{spec, zone_node};
     use slotmap::SlotMap;
@@ -552,6 +553,7 @@ mod tests {
                 with_affinity: nodes,
                 with_required_anti_affinity: nodes,
                 objects: &objects,
+                claim_uses: &NO_USES,
                 now: crate::units::SimTime::ZERO,
             };
             let plugin = InterPodAffinity::new(&Value::Null).unwrap();

@@ -59,10 +59,31 @@ struct Ratio {
     shape: Vec<ShapePoint>,
 }
 
+/// `UtilizationShapePoint`.
 #[derive(Deserialize)]
-struct ShapePoint {
-    utilization: i64,
-    score: i64,
+pub(super) struct ShapePoint {
+    #[serde(default)]
+    pub(super) utilization: i64,
+    /// 0 to 10.
+    #[serde(default)]
+    pub(super) score: i64,
+}
+
+/// A shape as scores of 0 to 100 by utilisation, or what is wrong with it, its place in front
+/// (`validateFunctionShape`).
+pub(super) fn scores_by_utilization(points: &[ShapePoint]) -> Result<Vec<(i64, i64)>, String> {
+    for (i, point) in points.iter().enumerate() {
+        if i > 0 && points[i - 1].utilization >= point.utilization {
+            return Err(format!("[{i}].utilization: values must be sorted in increasing order"));
+        }
+        if !(0..=100).contains(&point.utilization) {
+            return Err(format!("[{i}].utilization: {} is not in 0..=100", point.utilization));
+        }
+        if !(0..=10).contains(&point.score) {
+            return Err(format!("[{i}].score: {} is not in 0..=10", point.score));
+        }
+    }
+    Ok(points.iter().map(|p| (p.utilization, p.score * (MAX_NODE_SCORE / 10))).collect())
 }
 
 impl NodeResourcesFit {
@@ -77,9 +98,9 @@ impl NodeResourcesFit {
                 let ratio = given.requested_to_capacity_ratio;
                 let shape = ratio.map(|r| r.shape).filter(|shape| !shape.is_empty());
                 let shape = shape.ok_or("requestedToCapacityRatio needs a shape")?;
-                // Shapes are written in 0..=10.
-                let point = |p: &ShapePoint| (p.utilization, p.score * (MAX_NODE_SCORE / 10));
-                Strategy::RequestedToCapacityRatio(shape.iter().map(point).collect())
+                let scores = scores_by_utilization(&shape);
+                let wrong = |e| format!("scoringStrategy.requestedToCapacityRatio.shape{e}");
+                Strategy::RequestedToCapacityRatio(scores.map_err(wrong)?)
             }
             other => return Err(format!("unknown scoring strategy {other:?}")),
         };
@@ -234,7 +255,7 @@ fn most_requested(requested: i64, capacity: i64) -> i64 {
 }
 
 /// The shape's value at a utilisation, by linear interpolation (`BuildBrokenLinearFunction`).
-fn at_utilization(shape: &[(i64, i64)], utilization: i64) -> i64 {
+pub(super) fn at_utilization(shape: &[(i64, i64)], utilization: i64) -> i64 {
     let after = shape.iter().position(|(u, _)| utilization <= *u);
     match after {
         None => shape[shape.len() - 1].1,

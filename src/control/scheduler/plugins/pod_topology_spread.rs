@@ -484,7 +484,7 @@ impl EnqueueExtensions for PodTopologySpread {
         let constraints = self.constraints(pod, objects, WhenUnsatisfiable::DoNotSchedule);
         let matches = |p: &PodInfo| constraints.iter().any(|c| c.selector.matches(&p.labels));
         let helps = match change {
-            EventObjects::None => true,
+            EventObjects::None | EventObjects::Storage { .. } => true,
             EventObjects::Node { old, new } => node_helps(&constraints, *old, *new),
             EventObjects::Pod { old: Some(old), new: Some(new) } => {
                 let target = event.resource == Resource::TargetPod;
@@ -530,6 +530,7 @@ mod tests {
     use super::*;
     use crate::api::PodId;
     use crate::api::pod::PodSpec;
+    use crate::control::scheduler::claim_uses::NO_USES;
     use crate::control::scheduler::framework::NodeIndex;
     use crate::control::scheduler::testing::{pod_info, spec, zone_node};
     use slotmap::SlotMap;
@@ -577,6 +578,7 @@ mod tests {
             with_affinity: nodes,
             with_required_anti_affinity: nodes,
             objects: &objects,
+            claim_uses: &NO_USES,
             now: crate::units::SimTime::ZERO,
         };
         let plugin = PodTopologySpread::new(&Value::Null).unwrap();

@@ -131,6 +131,7 @@ mod tests {
     use super::*;
     use crate::api::PodId;
     use crate::api::taint::{Taint, TolerationOperator};
+    use crate::control::scheduler::claim_uses::NO_USES;
     use crate::control::scheduler::testing::{node, pod_info, spec};
     use crate::units::SimTime;
 
@@ -195,6 +196,7 @@ mod tests {
                 with_affinity: nodes,
                 with_required_anti_affinity: nodes,
                 objects: &objects,
+                claim_uses: &NO_USES,
                 now: SimTime::ZERO,
             };
             let score = TaintToleration.score(&cx, &PluginState::none(), &pod, &info);
