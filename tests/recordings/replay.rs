@@ -99,7 +99,7 @@ impl Replay {
             let name = given.spec.as_ref().unwrap().node_name.clone().unwrap();
             let id = self.pod_id(&key(given));
             let index = self.core.cache.index_of(self.nodes[&name]).unwrap();
-            self.core.cache.add_pod(Arc::new(PodInfo::new(id, &pod(given))), index, false);
+            self.core.cache.add_pod(PodInfo::new(id, &pod(given)), index, false);
         }
         if let Some(step) = &line.step {
             self.step(step, line.decision.as_ref());
@@ -161,7 +161,7 @@ impl Replay {
                     .disrupted_pods
                     .iter()
                     .flatten()
-                    .map(|(name, _)| name.as_str().into())
+                    .map(|(name, _)| self.pod_id(&format!("{namespace}/{name}")))
                     .collect(),
             };
             let id = self.budget_ids.insert(());
@@ -214,7 +214,7 @@ impl Replay {
         let mut pod = pod(given);
         pod.nominated = self.nominations.get(&id).copied();
         pod.owner = owner(given).map(|key| self.owner_id(&key));
-        let info = Arc::new(PodInfo::new(id, &pod));
+        let info = PodInfo::new(id, &pod);
         let profile = self.core.profile_of(&info).unwrap();
         self.core.set_preemption_offset(recorded.preemption_offset.unwrap_or(0));
         let found = self.decide(profile, &info);
@@ -235,7 +235,7 @@ impl Replay {
         }
     }
 
-    fn decide(&mut self, profile: usize, info: &Arc<PodInfo>) -> Recorded {
+    fn decide(&mut self, profile: usize, info: &PodInfo) -> Recorded {
         let nodes = |core: &Core| core.cache.nodes().len();
         let mut found = Recorded::default();
         match self.core.schedule_pod(profile, info, SimTime::ZERO) {
@@ -321,10 +321,9 @@ impl Replay {
 
 /// These cases were recorded without a queue, in which upstream looks nominated pods up: what it
 /// supposes on a nominated node is then a pod of this name without any specification.
-fn stub(info: &Arc<PodInfo>) -> Arc<PodInfo> {
+fn stub(info: &PodInfo) -> PodInfo {
     let spec = Arc::new(PodSpec::default());
     let mut stub = PodInfo::hypothetical(&spec, &info.namespace, &Labels::default());
     stub.id = info.id;
-    stub.name = info.name.clone();
-    Arc::new(stub)
+    stub
 }

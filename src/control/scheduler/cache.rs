@@ -182,7 +182,7 @@ impl Cache {
     }
 
     /// A pod has a node: it was assumed there before, or is news (`AssumePod`, `AddPod`).
-    pub fn add_pod(&mut self, pod: Arc<PodInfo>, node: NodeIndex, assumed: bool) {
+    pub fn add_pod(&mut self, pod: PodInfo, node: NodeIndex, assumed: bool) {
         self.version += 1;
         self.remove_pod(pod.id);
         self.touch(node);
@@ -192,7 +192,7 @@ impl Cache {
     }
 
     /// A pod is gone from its node (`RemovePod`, `ForgetPod`).
-    pub fn remove_pod(&mut self, id: PodId) -> Option<Arc<PodInfo>> {
+    pub fn remove_pod(&mut self, id: PodId) -> Option<PodInfo> {
         self.version += 1;
         let state = self.pods.remove(id)?;
         self.touch(state.node);

@@ -22,11 +22,11 @@ pub struct NodeInfo {
     pub non_zero_requested: (MilliCpu, Bytes),
     /// Pods on it, in the order that adding (at the end) and removing (the last one moves into the
     /// hole) leave behind.
-    pub pods: Vec<Arc<PodInfo>>,
+    pub pods: Vec<PodInfo>,
     /// Those with any pod affinity or anti-affinity.
-    pub pods_with_affinity: Vec<Arc<PodInfo>>,
+    pub pods_with_affinity: Vec<PodInfo>,
     /// Those with required pod anti-affinity.
-    pub pods_with_required_anti_affinity: Vec<Arc<PodInfo>>,
+    pub pods_with_required_anti_affinity: Vec<PodInfo>,
     /// Host ports in use: a set.
     pub used_ports: Vec<HostPort>,
     /// Images on it, sorted by name.
@@ -60,7 +60,7 @@ impl NodeInfo {
     }
 
     /// A node with these pods: a supposition, for what-if questions.
-    pub fn with_pods(node: Arc<Node>, pods: impl IntoIterator<Item = Arc<PodInfo>>) -> NodeInfo {
+    pub fn with_pods(node: Arc<Node>, pods: impl IntoIterator<Item = PodInfo>) -> NodeInfo {
         let mut info = NodeInfo::new(node);
         pods.into_iter().for_each(|pod| info.add_pod(pod));
         info
@@ -72,7 +72,7 @@ impl NodeInfo {
     }
 
     /// Adds a pod (`AddPodInfo`).
-    pub fn add_pod(&mut self, pod: Arc<PodInfo>) {
+    pub fn add_pod(&mut self, pod: PodInfo) {
         self.requested.add(&pod.requests);
         self.non_zero_requested.0 += pod.non_zero.0;
         self.non_zero_requested.1 += pod.non_zero.1;
@@ -82,16 +82,16 @@ impl NodeInfo {
             }
         }
         if pod.affinity.is_some() {
-            self.pods_with_affinity.push(Arc::clone(&pod));
+            self.pods_with_affinity.push(pod.clone());
         }
         if pod.has_required_anti_affinity() {
-            self.pods_with_required_anti_affinity.push(Arc::clone(&pod));
+            self.pods_with_required_anti_affinity.push(pod.clone());
         }
         self.pods.push(pod);
     }
 
     /// Removes a pod (`RemovePod`); `None` when it is not here.
-    pub fn remove_pod(&mut self, id: PodId) -> Option<Arc<PodInfo>> {
+    pub fn remove_pod(&mut self, id: PodId) -> Option<PodInfo> {
         let at = self.pods.iter().position(|p| p.id == id)?;
         let pod = self.pods.swap_remove(at);
         self.requested.subtract(&pod.requests);

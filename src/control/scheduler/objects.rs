@@ -3,7 +3,7 @@
 //! They are told by name and do not change during a cycle. This file knows nothing of plugins.
 
 use crate::api::labels::{Labels, Selector};
-use crate::api::{ObjectName, PdbId, ReplicaSetId, Text};
+use crate::api::{ObjectName, PdbId, PodId, ReplicaSetId, Text};
 use std::collections::BTreeMap;
 
 /// Raised with every change of the objects that plugins read.
@@ -90,5 +90,5 @@ pub struct Budget {
     /// `status.disruptionsAllowed`.
     pub disruptions_allowed: i64,
     /// Names in `status.disruptedPods`: their disruption is in the budget's numbers already.
-    pub disrupted_pods: Vec<Text>,
+    pub disrupted_pods: Vec<PodId>,
 }

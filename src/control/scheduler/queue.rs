@@ -14,7 +14,6 @@ use crate::api::PodId;
 use crate::units::{SimDuration, SimTime};
 use slotmap::SecondaryMap;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// How often the unschedulable pool is searched for leftovers.
 const FLUSH_PERIOD: SimDuration = SimDuration::from_secs(30);
@@ -27,7 +26,7 @@ const WINDOW: u64 = 1_000_000_000;
 #[derive(Clone, Debug)]
 pub struct QueuedPod {
     /// The pod.
-    pub info: Arc<PodInfo>,
+    pub info: PodInfo,
     /// When it came into the queue, or back after a failed attempt.
     pub timestamp: SimTime,
     /// How often it was tried.
@@ -215,7 +214,7 @@ impl Queue {
     }
 
     /// A new pod (`Add`).
-    pub fn add(&mut self, profiles: &[Profile], profile: usize, info: Arc<PodInfo>, now: SimTime) {
+    pub fn add(&mut self, profiles: &[Profile], profile: usize, info: PodInfo, now: SimTime) {
         let id = info.id;
         let pod = QueuedPod {
             info,
@@ -245,16 +244,16 @@ impl Queue {
         &mut self,
         profiles: &[Profile],
         objects: &Objects,
-        info: Arc<PodInfo>,
+        info: PodInfo,
         now: SimTime,
     ) -> bool {
         let id = info.id;
         let Some(pod) = self.pods.get(id) else { return false };
-        let old = Arc::clone(&pod.info);
+        let old = pod.info.clone();
         match pod.place {
             Place::InFlight => self.pods[id].info = info,
             Place::Unschedulable => {
-                self.pods[id].info = Arc::clone(&info);
+                self.pods[id].info = info.clone();
                 for event in pod_changes(&old, &info, Resource::TargetPod) {
                     let change = EventObjects::Pod { old: Some(&old), new: Some(&info) };
                     if !self.is_worth_requeuing(profiles, objects, id, event, &change) {

@@ -483,8 +483,9 @@ mod tests {
         affinity.anti_affinity.required.extend(away.map(term));
         let spec = PodSpec { pod_affinity: Some(Box::new(affinity)), ..spec(1, 1) };
         let labels = Labels::from([("app", app)]);
-        let info = PodInfo::hypothetical(&Arc::new(spec), &"default".into(), &labels);
-        PodInfo { id, ..info }
+        let mut pod = PodInfo::hypothetical(&Arc::new(spec), &"default".into(), &labels);
+        pod.id = id;
+        pod
     }
 
     #[test]
@@ -527,7 +528,7 @@ mod tests {
         for (sentence, there, incoming, expected) in rows {
             let node = |name, zone| Arc::new(zone_node(name, zone));
             let infos = [
-                NodeInfo::with_pods(node("a", "1"), [Arc::new(there.clone())]),
+                NodeInfo::with_pods(node("a", "1"), [there.clone()]),
                 NodeInfo::new(node("b", "2")),
             ];
             let order = [NodeIndex(0), NodeIndex(1)];
