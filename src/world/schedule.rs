@@ -100,6 +100,11 @@ impl SchedulerDriver {
 }
 
 impl SchedulerDriver {
+    /// So many pods are about to be told that have been there all along.
+    pub(super) fn expect_pods(&mut self, count: usize) {
+        self.scheduler.expect_pods(count);
+    }
+
     /// One cycle without its time and its way to the API server: for the settled start.
     pub(super) fn decide(&mut self, now: SimTime) -> Option<Decision> {
         let decision = self.scheduler.schedule_one(now)?;

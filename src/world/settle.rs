@@ -84,25 +84,47 @@ impl World<'_> {
         for id in self.store.pdbs().map(|(id, _)| id).collect::<Vec<_>>() {
             self.tell_scheduler(Notice::Budget(id));
         }
-        let mut pods: Vec<(u64, PodId)> = self.store.pods().map(|(id, p)| (p.uid, id)).collect();
-        pods.sort_unstable();
-        for (_, id) in pods {
-            self.tell_scheduler(Notice::Pod(id));
-        }
-        while let Some(decision) = self.scheduler.decide(self.now) {
-            if let Decision::Scheduled { pod, node, .. } = decision {
-                self.store.bind_pod(pod, node, self.now);
-                self.waiting_pods(-1);
-                self.tell_scheduler(Notice::Pod(pod));
-                self.start_at_once(pod);
-            } else {
-                self.store.update_pod(decision.pod(), |p| {
-                    p.unschedulable = true;
-                    true
-                });
+        let mut pods = Vec::with_capacity(self.store.pod_count());
+        pods.extend(self.store.pods().map(|(id, _)| id));
+        pods.sort_by_key(|id| self.store.pod(*id).map(|p| p.uid));
+        self.scheduler.expect_pods(pods.len());
+        let mut one_by_one = self.all_have_one_priority();
+        let mut pods = pods.into_iter();
+        while !pods.as_slice().is_empty() {
+            let batch = if one_by_one { 1 } else { usize::MAX };
+            pods.by_ref().take(batch).for_each(|id| self.tell_scheduler(Notice::Pod(id)));
+            while let Some(decision) = self.scheduler.decide(self.now) {
+                one_by_one &= matches!(decision, Decision::Scheduled { .. });
+                self.carry_out_at_once(decision);
+                if !one_by_one {
+                    pods.by_ref().for_each(|id| self.tell_scheduler(Notice::Pod(id)));
+                }
             }
-            self.pass_over_changes();
         }
+        self.scheduler.expect_pods(0);
+    }
+
+    /// Whether the scheduler takes the pods in the order of their creation, as long as all fit: then
+    /// it need not be told of all before it decides on the first, and the queue stays short.
+    fn all_have_one_priority(&self) -> bool {
+        let mut priorities = self.store.pods().map(|(_, pod)| pod.spec.priority);
+        let first = priorities.next();
+        priorities.all(|priority| Some(priority) == first)
+    }
+
+    fn carry_out_at_once(&mut self, decision: Decision) {
+        if let Decision::Scheduled { pod, node, .. } = decision {
+            self.store.bind_pod(pod, node, self.now);
+            self.waiting_pods(-1);
+            self.tell_scheduler(Notice::Pod(pod));
+            self.start_at_once(pod);
+        } else {
+            self.store.update_pod(decision.pod(), |p| {
+                p.unschedulable = true;
+                true
+            });
+        }
+        self.pass_over_changes();
     }
 
     fn start_at_once(&mut self, id: PodId) {

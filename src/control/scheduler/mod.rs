@@ -14,7 +14,7 @@
 //! | `pod_shapes.rs` | what is derived once for all pods of a template |
 //! | `cache.rs`, `node_tree.rs` | all nodes, assumed pods, the order of search |
 //! | `cycle.rs`, `diagnosis.rs` | one scheduling cycle; its reasons in upstream's words |
-//! | `queue.rs`, `event.rs`, `nominator.rs` | pods that wait, what moves them, nominations |
+//! | `queue.rs`, `waiting.rs`, `event.rs`, `nominator.rs` | pods that wait, what moves them, nominations |
 //! | `what_if.rs` | the filters on nodes that need not exist |
 //!
 //! This is the plain reference path: any faster one is held against it.
@@ -46,6 +46,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod topologies;
+mod waiting;
 pub mod what_if;
 
 use crate::api::labels::{Labels, Selector};
@@ -155,6 +156,12 @@ impl Scheduler {
             Some(node) => self.add_assigned(info, node, now),
             None => self.add_pending(info, now),
         }
+    }
+
+    /// The next `count` pods that appear have been there all along: until all of them are told,
+    /// nothing that is put back into the queue gets in front of one.
+    pub fn expect_pods(&mut self, count: usize) {
+        self.queue.expect(count as u64);
     }
 
     /// A pod has changed.

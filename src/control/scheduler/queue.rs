@@ -10,10 +10,11 @@ use super::framework::{PluginId, PluginSet};
 use super::objects::Objects;
 use super::pod_info::PodInfo;
 use super::profile::Profile;
+use super::waiting::Waiting;
 use crate::api::PodId;
 use crate::units::{SimDuration, SimTime};
-use slotmap::SecondaryMap;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// How often the unschedulable pool is searched for leftovers.
 const FLUSH_PERIOD: SimDuration = SimDuration::from_secs(30);
@@ -69,7 +70,7 @@ type ActiveKey = ([i64; 2], u64);
 
 /// All pods that wait.
 pub struct Queue {
-    pods: SecondaryMap<PodId, QueuedPod>,
+    pods: Waiting<QueuedPod>,
     active: BTreeMap<ActiveKey, PodId>,
     backoff: BTreeMap<(SimTime, ActiveKey), PodId>,
     error_backoff: BTreeMap<(SimTime, u64), PodId>,
@@ -80,6 +81,8 @@ pub struct Queue {
     initial_backoff: SimDuration,
     max_backoff: SimDuration,
     next_sequence: u64,
+    /// Numbers of pods that are about to be added.
+    expected: Range<u64>,
     /// Flushes up to here have been done.
     advanced: SimTime,
 }
@@ -109,7 +112,7 @@ impl Queue {
     /// An empty queue with these back-offs.
     pub fn new(initial_backoff: SimDuration, max_backoff: SimDuration) -> Queue {
         Queue {
-            pods: SecondaryMap::new(),
+            pods: Waiting::new(),
             active: BTreeMap::new(),
             backoff: BTreeMap::new(),
             error_backoff: BTreeMap::new(),
@@ -118,6 +121,7 @@ impl Queue {
             initial_backoff,
             max_backoff,
             next_sequence: 0,
+            expected: 0..0,
             advanced: SimTime::ZERO,
         }
     }
@@ -216,12 +220,13 @@ impl Queue {
     /// A new pod (`Add`).
     pub fn add(&mut self, profiles: &[Profile], profile: usize, info: PodInfo, now: SimTime) {
         let id = info.id;
+        let sequence = self.expected.next().unwrap_or_else(|| self.sequence());
         let pod = QueuedPod {
             info,
             timestamp: now,
             attempts: 0,
             profile,
-            sequence: self.sequence(),
+            sequence,
             unschedulable_count: 0,
             consecutive_errors: 0,
             rejected_by: PluginSet::EMPTY,
@@ -232,6 +237,13 @@ impl Queue {
         };
         self.pods.insert(id, pod);
         self.move_to_active(profiles, id);
+    }
+
+    /// The next `count` pods that are added have arrived by now, though they are told of one by
+    /// one: what is put back meanwhile comes after them.
+    pub fn expect(&mut self, count: u64) {
+        self.expected = self.next_sequence + 1..self.next_sequence + 1 + count;
+        self.next_sequence += count;
     }
 
     fn sequence(&mut self) -> u64 {
