@@ -29,10 +29,10 @@ impl Lifecycle {
             if let Some(before) = self.seen.insert(id, now)
                 && let Some(wrong) = wrong_move(before, now)
             {
-                found = Some(("pods move only forwards", format!("{} {wrong}", pod.name)));
+                found = Some(("pods move only forwards", format!("{} {wrong}", pod.name())));
             }
             if pod.ready && (pod.node.is_none() || pod.phase != PodPhase::Running) {
-                found = Some(("only running pods are Ready", format!("{} is not", pod.name)));
+                found = Some(("only running pods are Ready", format!("{} is not", pod.name())));
             }
             indexed +=
                 usize::from(pod.owner.is_some_and(|owner| store.replica_set(owner).is_some()));

@@ -146,6 +146,7 @@ impl World<'_> {
             let count = self.store.pods_on(node).len() as u32;
             if let Some(state) = self.nodes.get_mut(node) {
                 if !state.images.iter().any(|(id, _)| *id == image) {
+                    state.images.reserve_exact(1);
                     state.images.push((image, SimTime::ZERO));
                 }
                 state.pods_peak = state.pods_peak.max(count);

@@ -7,6 +7,7 @@ use super::{Line, Recorded, Step, key, node, objects, owner, pod};
 use k8s_openapi::api::core::v1 as k8s;
 use slotmap::SlotMap;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use stormglass::api::node::Node;
 use stormglass::api::pod::{Pod, PodPhase};
 use stormglass::api::{NodeId, PodId, ReplicaSetId};
@@ -93,7 +94,7 @@ impl QueueReplay {
         let ids = &mut self.node_ids;
         let id =
             *self.nodes.entry(node.name.to_string()).or_insert_with(|| ids.insert(node.clone()));
-        self.scheduler.add_node(id, &node, now);
+        self.scheduler.add_node(id, Arc::new(node), now);
     }
 
     fn create_pod(&mut self, given: &k8s::Pod, node: Option<NodeId>, now: SimTime) -> PodId {
@@ -101,7 +102,7 @@ impl QueueReplay {
         pod.node = node;
         if let Some(key) = owner(given) {
             let ids = &mut self.owner_ids;
-            pod.owner = Some(*self.owners.entry(key).or_insert_with(|| ids.insert(())));
+            pod = pod.owned_by(*self.owners.entry(key).or_insert_with(|| ids.insert(())));
         }
         let id = self.pods.insert(pod);
         self.pod_ids.insert(key(given), id);
@@ -121,7 +122,7 @@ impl QueueReplay {
             }
             "deletePod" => {
                 let id = id();
-                self.pods[id].deletion = Some(now);
+                self.pods[id].deletion = now.into();
                 self.tell(id, now);
             }
             "podGone" | "deletePending" => {
@@ -134,14 +135,15 @@ impl QueueReplay {
                 let given = step.pod.as_ref().unwrap();
                 let id = self.pod_ids[&key(given)];
                 let new = pod(given);
-                self.pods[id].labels = new.labels;
-                self.pods[id].spec = new.spec;
+                self.pods[id].base_mut().labels = new.labels.clone();
+                self.pods[id].base_mut().spec = new.spec.clone();
                 self.tell(id, now);
             }
             "addNode" => self.add_node(step.node.as_ref().unwrap(), now),
             "updateNode" => {
                 let node = node(step.node.as_ref().unwrap());
-                self.scheduler.update_node(self.nodes[&*node.name], &node, now);
+                let id = self.nodes[&*node.name];
+                self.scheduler.update_node(id, Arc::new(node), now);
             }
             "deleteNode" => {
                 self.scheduler.remove_node(self.nodes[step.name.as_ref().unwrap()], now);
@@ -186,7 +188,7 @@ impl QueueReplay {
                 }
                 for id in victims {
                     self.tell(*id, now);
-                    self.pods[*id].deletion = Some(now);
+                    self.pods[*id].deletion = now.into();
                     self.tell(*id, now);
                 }
             }
@@ -195,7 +197,7 @@ impl QueueReplay {
 
     fn name(&self, id: PodId) -> String {
         let pod = &self.pods[id];
-        format!("{}/{}", pod.namespace, pod.name)
+        format!("{}/{}", pod.namespace, pod.name())
     }
 
     fn node_name(&self, id: NodeId) -> String {

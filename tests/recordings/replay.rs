@@ -213,7 +213,9 @@ impl Replay {
         let id = self.pod_id(&name);
         let mut pod = pod(given);
         pod.nominated = self.nominations.get(&id).copied();
-        pod.owner = owner(given).map(|key| self.owner_id(&key));
+        if let Some(key) = owner(given) {
+            pod = pod.owned_by(self.owner_id(&key));
+        }
         let info = PodInfo::new(id, &pod);
         let profile = self.core.profile_of(&info).unwrap();
         self.core.set_preemption_offset(recorded.preemption_offset.unwrap_or(0));

@@ -117,18 +117,16 @@ impl Scheduler {
     // ---- what the informers tell -------------------------------------------------------------
 
     /// A node has appeared.
-    pub fn add_node(&mut self, id: NodeId, node: &Node, now: SimTime) {
+    pub fn add_node(&mut self, id: NodeId, node: Arc<Node>, now: SimTime) {
         self.advance(now);
-        let node = Arc::new(node.clone());
         self.core.cache.add_node(id, Arc::clone(&node));
         let objects = EventObjects::Node { old: None, new: Some(&node) };
         self.move_all(ClusterEvent::new(Resource::Node, Action::ADD), &objects, now);
     }
 
     /// A node has changed in a way that the API server's watchers see. Heartbeats need not be told.
-    pub fn update_node(&mut self, id: NodeId, node: &Node, now: SimTime) {
+    pub fn update_node(&mut self, id: NodeId, node: Arc<Node>, now: SimTime) {
         self.advance(now);
-        let node = Arc::new(node.clone());
         let Some(old) = self.core.cache.update_node(id, Arc::clone(&node)) else { return };
         let objects = EventObjects::Node { old: Some(&old), new: Some(&node) };
         for event in node_changes(&old, &node) {

@@ -87,6 +87,10 @@ impl NodeInfo {
         if pod.has_required_anti_affinity() {
             self.pods_with_required_anti_affinity.push(pod.clone());
         }
+        if self.pods.len() == self.pods.capacity() {
+            // A node has few pods, and there are many nodes: doubling would leave much room unused.
+            self.pods.reserve_exact(self.pods.len() / 2 + 1);
+        }
         self.pods.push(pod);
     }
 

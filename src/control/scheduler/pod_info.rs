@@ -133,7 +133,7 @@ impl PodInfo {
         let mut info = PodInfo { id, started: pod.started, shape };
         if pod.nominated.is_some() || pod.deletion.is_some() {
             let shape = info.shape_mut();
-            (shape.nominated, shape.deletion) = (pod.nominated, pod.deletion);
+            (shape.nominated, shape.deletion) = (pod.nominated, pod.deletion.get());
         }
         info
     }

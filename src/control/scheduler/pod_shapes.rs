@@ -50,19 +50,20 @@ mod tests {
     fn pods_share_what_they_have_in_common_and_nothing_else() {
         let first = pod("a", spec(1, 1));
         let like = |change: fn(&mut Pod)| {
-            let mut pod = Pod { name: "b".into(), ..first.clone() };
+            let mut pod = first.clone();
+            pod.base_mut().name = "b".into();
             change(&mut pod);
             pod
         };
         let rows: [(&str, Pod, bool); 8] = [
             ("a pod of the same template", like(|_| {}), true),
             ("one that has started", like(|p| p.started = SimTime::from_secs(1)), true),
-            ("another namespace", like(|p| p.namespace = "x".into()), false),
-            ("other labels", like(|p| p.labels = Labels::from([("a", "b")])), false),
-            ("equal labels, written again", like(|p| p.labels = Labels::from([])), true),
+            ("another namespace", like(|p| p.base_mut().namespace = "x".into()), false),
+            ("other labels", like(|p| p.base_mut().labels = Labels::from([("a", "b")])), false),
+            ("equal labels, written again", like(|p| p.base_mut().labels = Labels::from([])), true),
             ("another specification", pod("b", spec(2, 1)), false),
             ("a nominated one", like(|p| p.nominated = Some(NodeId::default())), false),
-            ("one that is being deleted", like(|p| p.deletion = Some(SimTime::ZERO)), false),
+            ("one that is being deleted", like(|p| p.deletion = SimTime::ZERO.into()), false),
         ];
         for (sentence, other, shared) in rows {
             let mut shapes = PodShapes::default();

@@ -43,7 +43,9 @@ impl World<'_> {
         let container = p.spec.containers.first().map_or("", |c| &*c.name);
         let message = format!(
             "Back-off restarting failed container {container} in pod {}_{}({})",
-            p.name, p.namespace, p.uid
+            p.name(),
+            p.namespace,
+            p.uid
         );
         let Some(state) = self.pods.get_mut(pod) else { return };
         let wait = state.restart_wait(now, &self.scenario.flags.kubelet);
