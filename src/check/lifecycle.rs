@@ -24,6 +24,9 @@ impl Lifecycle {
     pub(super) fn illegal_move(&mut self, store: &Store) -> Finding {
         let mut found = None;
         let mut indexed = 0;
+        if self.seen.is_empty() {
+            self.seen.set_capacity(store.pod_count());
+        }
         for (id, pod) in store.pods() {
             let now = Seen { phase: pod.phase, node: pod.node, marked: pod.deletion.is_some() };
             if let Some(before) = self.seen.insert(id, now)

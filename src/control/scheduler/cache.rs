@@ -71,11 +71,23 @@ struct Record {
     zone: String,
 }
 
-/// Where a pod is.
+/// Where a pod is: its node's number, and whether it is only assumed there, as the lowest bit. There
+/// are many pods.
 #[derive(Clone, Copy)]
-struct PodState {
-    node: NodeIndex,
-    assumed: bool,
+struct PodState(u32);
+
+impl PodState {
+    fn new(node: NodeIndex, assumed: bool) -> PodState {
+        PodState(node.0 << 1 | u32::from(assumed))
+    }
+
+    fn node(self) -> NodeIndex {
+        NodeIndex(self.0 >> 1)
+    }
+
+    fn is_assumed(self) -> bool {
+        self.0 & 1 == 1
+    }
 }
 
 impl Cache {
@@ -186,7 +198,7 @@ impl Cache {
         self.version += 1;
         self.remove_pod(pod.id);
         self.touch(node);
-        self.pods.insert(pod.id, PodState { node, assumed });
+        self.pods.insert(pod.id, PodState::new(node, assumed));
         *self.priorities.entry(pod.priority()).or_default() += 1;
         self.infos[node.0 as usize].add_pod(pod);
     }
@@ -195,9 +207,10 @@ impl Cache {
     pub fn remove_pod(&mut self, id: PodId) -> Option<PodInfo> {
         self.version += 1;
         let state = self.pods.remove(id)?;
-        self.touch(state.node);
-        let pod = self.infos[state.node.0 as usize].remove_pod(id)?;
-        self.free_unused(state.node);
+        let node = state.node();
+        self.touch(node);
+        let pod = self.infos[node.0 as usize].remove_pod(id)?;
+        self.free_unused(node);
         if let Some(count) = self.priorities.get_mut(&pod.priority()) {
             *count -= 1;
             if *count == 0 {
@@ -214,12 +227,12 @@ impl Cache {
 
     /// The node a pod is on, assumed or bound.
     pub fn node_of(&self, id: PodId) -> Option<NodeIndex> {
-        self.pods.get(id).map(|p| p.node)
+        self.pods.get(id).map(|p| p.node())
     }
 
     /// Whether the pod is assumed on its node, but not known to be bound.
     pub fn is_assumed(&self, id: PodId) -> bool {
-        self.pods.get(id).is_some_and(|p| p.assumed)
+        self.pods.get(id).is_some_and(|p| p.is_assumed())
     }
 
     /// Something is nominated to the node: its record stays, whatever becomes of the node.
