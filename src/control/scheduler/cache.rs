@@ -377,15 +377,18 @@ impl Cache {
 
     fn refresh_images(&mut self, index: NodeIndex) {
         let info = &mut self.infos[index.0 as usize];
-        info.images.clear();
+        if !info.rare().images.is_empty() {
+            info.rare_mut().images.clear();
+        }
         if info.node.images.is_empty() {
             return;
         }
-        let names: BTreeSet<&Text> =
-            info.node.images.iter().flat_map(|image| &image.names).collect();
+        let node = Arc::clone(&info.node);
+        let names: BTreeSet<&Text> = node.images.iter().flat_map(|image| &image.names).collect();
         for name in names {
             if let Some((size, nodes)) = self.images.get(name) {
-                info.images.push(ImageState { name: name.clone(), size: *size, nodes: *nodes });
+                let state = ImageState { name: name.clone(), size: *size, nodes: *nodes };
+                info.rare_mut().images.push(state);
             }
         }
     }
@@ -407,7 +410,8 @@ impl Cache {
 
 /// Whether a node has pods with affinity, and with required anti-affinity.
 fn affinity_lists(info: &NodeInfo) -> (bool, bool) {
-    (!info.pods_with_affinity.is_empty(), !info.pods_with_required_anti_affinity.is_empty())
+    let rare = info.rare();
+    (!rare.pods_with_affinity.is_empty(), !rare.pods_with_required_anti_affinity.is_empty())
 }
 
 #[cfg(test)]

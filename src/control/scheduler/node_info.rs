@@ -23,9 +23,15 @@ pub struct NodeInfo {
     /// Pods on it, in the order that adding (at the end) and removing (the last one moves into the
     /// hole) leave behind.
     pub pods: Vec<PodInfo>,
-    /// Those with any pod affinity or anti-affinity.
+    rare: Option<Box<Rare>>,
+}
+
+/// What most nodes have none of: there are many nodes.
+#[derive(Clone, Default, Debug)]
+pub struct Rare {
+    /// Pods with any pod affinity or anti-affinity.
     pub pods_with_affinity: Vec<PodInfo>,
-    /// Those with required pod anti-affinity.
+    /// Pods with required pod anti-affinity.
     pub pods_with_required_anti_affinity: Vec<PodInfo>,
     /// Host ports in use: a set.
     pub used_ports: Vec<HostPort>,
@@ -52,10 +58,7 @@ impl NodeInfo {
             requested: Resources::default(),
             non_zero_requested: (MilliCpu(0), Bytes(0)),
             pods: Vec::new(),
-            pods_with_affinity: Vec::new(),
-            pods_with_required_anti_affinity: Vec::new(),
-            used_ports: Vec::new(),
-            images: Vec::new(),
+            rare: None,
         }
     }
 
@@ -71,21 +74,31 @@ impl NodeInfo {
         &self.node.name
     }
 
+    /// What most nodes have none of.
+    pub fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING_RARE)
+    }
+
+    /// The same, to be changed.
+    pub fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
     /// Adds a pod (`AddPodInfo`).
     pub fn add_pod(&mut self, pod: PodInfo) {
         self.requested.add(&pod.requests);
         self.non_zero_requested.0 += pod.non_zero.0;
         self.non_zero_requested.1 += pod.non_zero.1;
         for port in host_ports(&pod) {
-            if !self.used_ports.iter().any(|used| is_same(used, port)) {
-                self.used_ports.push(port.clone());
+            if !self.rare().used_ports.iter().any(|used| is_same(used, port)) {
+                self.rare_mut().used_ports.push(port.clone());
             }
         }
         if pod.affinity.is_some() {
-            self.pods_with_affinity.push(pod.clone());
+            self.rare_mut().pods_with_affinity.push(pod.clone());
         }
         if pod.has_required_anti_affinity() {
-            self.pods_with_required_anti_affinity.push(pod.clone());
+            self.rare_mut().pods_with_required_anti_affinity.push(pod.clone());
         }
         if self.pods.len() == self.pods.capacity() {
             // A node has few pods, and there are many nodes: doubling would leave much room unused.
@@ -101,26 +114,42 @@ impl NodeInfo {
         self.requested.subtract(&pod.requests);
         self.non_zero_requested.0 -= pod.non_zero.0;
         self.non_zero_requested.1 -= pod.non_zero.1;
-        for port in host_ports(&pod) {
-            self.used_ports.retain(|used| !is_same(used, port));
-        }
-        for list in [&mut self.pods_with_affinity, &mut self.pods_with_required_anti_affinity] {
-            if let Some(at) = list.iter().position(|p| p.id == id) {
-                list.swap_remove(at);
-            }
+        if let Some(rare) = &mut self.rare {
+            rare.remove_pod(&pod);
         }
         Some(pod)
     }
 
     /// Whether a pod that wants `port` conflicts with the ports in use (`CheckConflict`).
     pub fn port_conflicts(&self, port: &HostPort) -> bool {
-        ports_conflict(&self.used_ports, port)
+        ports_conflict(&self.rare().used_ports, port)
     }
 
     /// The image of this name, if it lies here.
     pub fn image(&self, name: &str) -> Option<&ImageState> {
-        let at = self.images.binary_search_by(|i| (*i.name).cmp(name)).ok()?;
-        Some(&self.images[at])
+        let images = &self.rare().images;
+        let at = images.binary_search_by(|i| (*i.name).cmp(name)).ok()?;
+        Some(&images[at])
+    }
+}
+
+static NOTHING_RARE: Rare = Rare {
+    pods_with_affinity: Vec::new(),
+    pods_with_required_anti_affinity: Vec::new(),
+    used_ports: Vec::new(),
+    images: Vec::new(),
+};
+
+impl Rare {
+    fn remove_pod(&mut self, pod: &PodInfo) {
+        for port in host_ports(pod) {
+            self.used_ports.retain(|used| !is_same(used, port));
+        }
+        for list in [&mut self.pods_with_affinity, &mut self.pods_with_required_anti_affinity] {
+            if let Some(at) = list.iter().position(|p| p.id == pod.id) {
+                list.swap_remove(at);
+            }
+        }
     }
 }
 

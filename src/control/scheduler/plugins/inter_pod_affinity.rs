@@ -206,7 +206,7 @@ impl PreFilterPlugin for InterPodAffinity {
             existing_anti_affinity: Counts::default(),
         };
         for info in cx.with_required_anti_affinity.iter() {
-            for other in &info.pods_with_required_anti_affinity {
+            for other in &info.rare().pods_with_required_anti_affinity {
                 let existing = other.affinity.iter().flat_map(|a| &a.required_anti);
                 for term in existing.filter(|t| matches(t, pod, &required.namespace)) {
                     required.existing_anti_affinity.add(&info.node, &term.topology_key, 1, true);
@@ -344,7 +344,7 @@ impl PreScorePlugin for InterPodAffinity {
         let namespace = namespace_labels(pod, cx.objects);
         let mut sums = Counts::default();
         for info in nodes.iter() {
-            let others = if has_own { &info.pods } else { &info.pods_with_affinity };
+            let others = if has_own { &info.pods } else { &info.rare().pods_with_affinity };
             for other in others {
                 let add = |key: &Text, weight| sums.add(&info.node, key, weight, false);
                 self.weigh(&own, pod, &namespace, other, add);
