@@ -20,7 +20,7 @@ impl World<'_> {
     pub(super) fn settle_start(&mut self) {
         self.raise_to_minimum();
         self.create_replica_sets_and_pods();
-        self.place_pods();
+        self.place_pods(self.all_have_one_priority());
         self.write_statuses();
         self.pass_over_changes();
         for id in self.store.services().map(|(id, _)| id).collect::<Vec<_>>() {
@@ -73,8 +73,9 @@ impl World<'_> {
         }
     }
 
-    /// Runs the scheduler until nobody waits, and starts what it placed.
-    fn place_pods(&mut self) {
+    /// Runs the scheduler until nobody waits, and starts what it placed. It is told of the pods one
+    /// by one, as long as all fit, or of all of them first.
+    fn place_pods(&mut self, mut one_by_one: bool) {
         for id in self.store.nodes().map(|(id, _)| id).collect::<Vec<_>>() {
             self.tell_scheduler(Notice::Node(id));
         }
@@ -88,7 +89,6 @@ impl World<'_> {
         pods.extend(self.store.pods().map(|(id, _)| id));
         pods.sort_by_key(|id| self.store.pod(*id).map(|p| p.uid));
         self.scheduler.expect_pods(pods.len());
-        let mut one_by_one = self.all_have_one_priority();
         let mut pods = pods.into_iter();
         while !pods.as_slice().is_empty() {
             let batch = if one_by_one { 1 } else { usize::MAX };
@@ -171,6 +171,61 @@ impl World<'_> {
         for id in self.store.pdbs().map(|(id, _)| id).collect::<Vec<_>>() {
             let outcome = disruption::sync(id, &self.store);
             self.apply_quietly(Key::Disruption(id), outcome);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Keep, deployment, scenario};
+    use super::*;
+    use crate::check::{Checks, Stride};
+    use crate::record::Recorder;
+    use crate::scenario::curve::Curve;
+
+    /// Where the pods of a settled start are, and in which order those that found no room are
+    /// tried again when some of it becomes free.
+    fn placed(nodes: u32, one_by_one: bool) -> (Vec<(u64, Option<String>)>, Vec<(u64, bool)>) {
+        let mut scenario = scenario(5, nodes, Curve::Constant(1.0));
+        for (name, replicas, cpu) in [("big", 4, 3000), ("small", 9, 700)] {
+            scenario.objects.deployments.push(deployment(name, replicas, cpu));
+            scenario.workloads.push(scenario.workloads[0].clone());
+        }
+        scenario.cold_start = true;
+        let mut keep = Keep::default();
+        let (recorder, checks) = (Recorder::new(&mut keep), Checks::new(Stride::Off));
+        let mut world = World::build(&scenario, 1, recorder, checks);
+        world.create_replica_sets_and_pods();
+        world.place_pods(one_by_one);
+        let place = |(_, pod): (PodId, &crate::api::pod::Pod)| {
+            let node = pod.node.and_then(|node| world.store.node(node));
+            (pod.uid, node.map(|node| node.name.to_string()))
+        };
+        let places = world.store.pods().map(place).collect();
+        world.now = SimTime::from_secs(600);
+        let first = world.store.pods().find(|(_, pod)| pod.node.is_some()).map(|(id, _)| id);
+        world.tell_scheduler(Notice::PodGone(first.unwrap()));
+        let mut tried = Vec::new();
+        while let Some(decision) = world.scheduler.decide(world.now) {
+            let uid = world.store.pod(decision.pod()).unwrap().uid;
+            tried.push((uid, matches!(decision, Decision::Scheduled { .. })));
+            world.carry_out_at_once(decision);
+        }
+        (places, tried)
+    }
+
+    #[test]
+    fn telling_of_pods_one_by_one_places_them_as_telling_of_all_does() {
+        let rows = [
+            ("nearly nothing fits", 1, 14),
+            ("a big one does not fit, and two small ones after it do", 4, 8),
+            ("all fit", 9, 0),
+        ];
+        for (sentence, nodes, homeless) in rows {
+            let (places, tried) = placed(nodes, true);
+            let without = places.iter().filter(|(_, node)| node.is_none()).count();
+            assert_eq!(without, homeless, "{sentence}");
+            assert_eq!((places, tried), placed(nodes, false), "{sentence}");
         }
     }
 }

@@ -509,6 +509,12 @@ mod tests {
     use super::*;
     use slotmap::SlotMap;
 
+    #[test]
+    fn an_endpoint_is_small() {
+        // There is one for each pod.
+        assert_eq!(size_of::<Endpoint>(), 16);
+    }
+
     /// Pods with one server of 10 ms.
     fn pod() -> PodModel {
         PodModel {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 /// everything to look at again anyway.
 const KEPT_PER_RECORD: usize = 2;
 /// So many are kept beside.
-const KEPT: usize = 64;
+const KEPT: usize = 16;
 
 /// The latest touches.
 #[derive(Default)]
