@@ -104,8 +104,8 @@ impl World<'_> {
         self.scheduler.expect_pods(0);
     }
 
-    /// Whether the scheduler takes the pods in the order of their creation, as long as all fit: then
-    /// it need not be told of all before it decides on the first, and the queue stays short.
+    /// Whether the scheduler takes the pods in the order of their creation, as long as all fit:
+    /// then it need not be told of all before it decides on the first, and the queue stays short.
     fn all_have_one_priority(&self) -> bool {
         let mut priorities = self.store.pods().map(|(_, pod)| pod.spec.priority);
         let first = priorities.next();

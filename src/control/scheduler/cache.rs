@@ -71,8 +71,8 @@ struct Record {
     zone: String,
 }
 
-/// Where a pod is: its node's number, and whether it is only assumed there, as the lowest bit. There
-/// are many pods.
+/// Where a pod is: its node's number, and whether it is only assumed there, as the lowest bit.
+/// There are many pods.
 #[derive(Clone, Copy)]
 struct PodState(u32);
 

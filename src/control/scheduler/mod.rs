@@ -14,7 +14,8 @@
 //! | `pod_shapes.rs` | what is derived once for all pods of a template |
 //! | `cache.rs`, `node_tree.rs` | all nodes, assumed pods, the order of search |
 //! | `cycle.rs`, `diagnosis.rs` | one scheduling cycle; its reasons in upstream's words |
-//! | `queue.rs`, `waiting.rs`, `event.rs`, `nominator.rs` | pods that wait, what moves them, nominations |
+//! | `queue.rs`, `event.rs`, `nominator.rs` | pods that wait, what moves them, nominations |
+//! | `waiting.rs` | where the queue keeps its pods |
 //! | `what_if.rs` | the filters on nodes that need not exist |
 //!
 //! This is the plain reference path: any faster one is held against it.
