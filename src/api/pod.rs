@@ -355,10 +355,14 @@ impl Pod {
 
     /// `metadata.name`.
     pub fn name(&self) -> Text {
-        match self.suffix.as_str() {
-            "" => self.base.name.clone(),
-            suffix => format!("{}{suffix}", self.base.name).into(),
+        let suffix = self.suffix.as_str();
+        if suffix.is_empty() {
+            return self.base.name.clone();
         }
+        let mut name = String::with_capacity(self.base.name.len() + suffix.len());
+        name.push_str(&self.base.name);
+        name.push_str(suffix);
+        name.into()
     }
 
     /// The pod with this owner.

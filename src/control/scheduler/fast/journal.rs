@@ -4,11 +4,13 @@
 use super::super::framework::NodeIndex;
 use std::collections::VecDeque;
 
-/// So many touches are kept for each record that there is. Who is further behind has about
-/// everything to look at again anyway.
-const KEPT_PER_RECORD: usize = 2;
+/// So many touches are kept for each record that there is. Who is further behind looks at
+/// everything.
+const KEPT_PER_RECORD: usize = 8;
 /// So many are kept beside.
 const KEPT: usize = 16;
+/// With more touches than this for each record, about everything is to be looked at again.
+const MANY_PER_RECORD: usize = 2;
 
 /// The latest touches.
 #[derive(Default)]
@@ -36,9 +38,10 @@ impl Journal {
         self.first + self.touched.len() as u64
     }
 
-    /// Whether all touches from number `from` on are still there.
-    pub fn reaches(&self, from: u64) -> bool {
-        from >= self.first
+    /// Whether there are so many touches from number `from` on that what was known before them is
+    /// worth little.
+    pub fn has_many_since(&self, from: u64) -> bool {
+        self.end() - from > (KEPT + MANY_PER_RECORD * self.records) as u64
     }
 
     /// All touches from number `from` on; `None`: some of them are not there any more.
@@ -60,12 +63,14 @@ mod tests {
             journal.push(NodeIndex(i % 100));
         }
         assert_eq!(journal.since(0).map(|touched| touched.len()), Some(kept));
-        assert!(journal.reaches(0));
         journal.push(NodeIndex(7));
-        assert!(journal.since(0).is_none() && !journal.reaches(0), "the oldest was dropped");
+        assert!(journal.since(0).is_none(), "the oldest was dropped");
         assert_eq!(journal.since(1).map(|touched| touched.len()), Some(kept));
         let last = journal.end() - 1;
         assert_eq!(journal.since(last).map(Iterator::collect), Some(vec![NodeIndex(7)]));
         assert_eq!(journal.since(journal.end()).map(Iterator::count), Some(0));
+        let many = (KEPT + MANY_PER_RECORD * 100) as u64;
+        assert!(!journal.has_many_since(journal.end() - many));
+        assert!(journal.has_many_since(journal.end() - many - 1));
     }
 }

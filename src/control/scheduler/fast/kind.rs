@@ -95,9 +95,9 @@ impl Kind {
         self.pod.requests == pod.requests && self.is_like(profile, pod) && self.pod.spec == pod.spec
     }
 
-    /// Whether what is known still holds in part: touches since it was last asked for are known.
+    /// Whether a good part of what is known still holds.
     pub fn is_of_use(&self, journal: &Journal) -> bool {
-        self.known.as_ref().is_none_or(|known| journal.reaches(known.next_touch))
+        self.known.as_ref().is_none_or(|known| !journal.has_many_since(known.next_touch))
     }
 
     fn is_like(&self, profile: usize, pod: &PodInfo) -> bool {

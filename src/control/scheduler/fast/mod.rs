@@ -114,7 +114,7 @@ impl Fast {
         self.nodes[heap_root(&self.totals)]
     }
 
-    /// The place of the pod's kind, made if it is new. Kinds of which nothing is known any more
+    /// The place of the pod's kind, made if it is new. Kinds of which little is known any more
     /// make way for it; when there are too many, the one that was not asked for longest.
     fn kind_of(
         &mut self,
