@@ -190,7 +190,7 @@ impl Cluster {
             let node = convert::node::node(&template, "node", &mut errors);
             assert!(errors.is_empty(), "{errors:?}");
             let id = self.nodes.insert(node);
-            self.scheduler.add_node(id, &self.nodes[id], self.now);
+            self.scheduler.add_node(id, Arc::new(self.nodes[id].clone()), self.now);
         }
     }
 

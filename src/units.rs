@@ -13,6 +13,42 @@ use std::ops::{Add, AddAssign, Mul, Sub, SubAssign};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SimTime(pub u64);
 
+/// An instant, or none: an `Option<SimTime>` of half the size, for what there is many of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OptionalTime(SimTime);
+
+impl OptionalTime {
+    /// No instant.
+    pub const NONE: OptionalTime = OptionalTime(SimTime::NEVER);
+
+    /// As an `Option`.
+    pub fn get(self) -> Option<SimTime> {
+        self.is_some().then_some(self.0)
+    }
+
+    /// Whether there is one.
+    pub fn is_some(self) -> bool {
+        self.0 != SimTime::NEVER
+    }
+
+    /// Whether there is none.
+    pub fn is_none(self) -> bool {
+        !self.is_some()
+    }
+
+    /// Whether there is one for which `holds` is true.
+    pub fn is_some_and(self, holds: impl FnOnce(SimTime) -> bool) -> bool {
+        self.get().is_some_and(holds)
+    }
+}
+
+impl From<SimTime> for OptionalTime {
+    /// This instant; none for [`SimTime::NEVER`].
+    fn from(at: SimTime) -> OptionalTime {
+        OptionalTime(at)
+    }
+}
+
 /// A length of simulated time in nanoseconds; never negative.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SimDuration(pub u64);

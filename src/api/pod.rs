@@ -8,7 +8,8 @@ use super::taint::Toleration;
 use super::topology_spread::TopologySpreadConstraint;
 use super::volume::Volume;
 use super::{NodeId, ReplicaSetId, Text};
-use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
+use crate::units::{Bytes, MilliCpu, OptionalTime, SimDuration, SimTime};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// What a pod template says; shared by all pods made from it.
@@ -246,25 +247,20 @@ impl PodPhase {
     }
 }
 
-/// A live pod: identity, binding and status. What its template says is in `spec`.
+/// A live pod: identity, binding and status, and what it has in common with others, which reads as
+/// if it were its own. There are many pods: this is as small as can be.
 #[derive(Clone, Debug)]
 pub struct Pod {
-    /// `metadata.name`.
-    pub name: Text,
-    /// `metadata.namespace`.
-    pub namespace: Text,
+    /// What its owner's pods have in common.
+    pub base: Arc<PodBase>,
+    /// What its name has beside that of the base.
+    pub suffix: NameSuffix,
     /// Ordinal of creation in this run, from 1: the seed of everything random about the pod.
     pub uid: u64,
-    /// Labels; shared with the template unless changed.
-    pub labels: Labels,
-    /// The template's part.
-    pub spec: Arc<PodSpec>,
-    /// The controlling ReplicaSet.
-    pub owner: Option<ReplicaSetId>,
     /// `metadata.creationTimestamp` (exact; the API cuts it to the second).
     pub created: SimTime,
     /// When a deletion was asked for (the API server sets `deletionTimestamp` to this plus grace).
-    pub deletion: Option<SimTime>,
+    pub deletion: OptionalTime,
     /// `spec.nodeName` as set by binding.
     pub node: Option<NodeId>,
     /// `status.nominatedNodeName`.
@@ -287,6 +283,60 @@ pub struct Pod {
     pub crash_loop: bool,
 }
 
+/// What the pods of one owner have in common.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PodBase {
+    /// Their names up to the suffix.
+    pub name: Text,
+    /// `metadata.namespace`.
+    pub namespace: Text,
+    /// Labels.
+    pub labels: Labels,
+    /// The template's part.
+    pub spec: Arc<PodSpec>,
+    /// The controlling ReplicaSet.
+    pub owner: Option<ReplicaSetId>,
+}
+
+impl PodBase {
+    /// Whether the two can't be told apart. Specifications are not compared field by field: equal
+    /// ones in two places count as different.
+    fn is_like(&self, other: &PodBase) -> bool {
+        Arc::ptr_eq(&self.spec, &other.spec)
+            && self.owner == other.owner
+            && self.name == other.name
+            && self.namespace == other.namespace
+            && self.labels == other.labels
+    }
+}
+
+/// The end of a generated name: up to eight bytes of text, in place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct NameSuffix([u8; 8]);
+
+impl NameSuffix {
+    /// `text`; `None` if it is too long or has a zero byte.
+    pub fn new(text: &str) -> Option<NameSuffix> {
+        let mut bytes = [0; 8];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        (!text.contains('\0')).then_some(NameSuffix(bytes))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(self.0.len());
+        std::str::from_utf8(&self.0[..length]).expect("it was made of a text")
+    }
+}
+
+impl Deref for Pod {
+    type Target = PodBase;
+
+    fn deref(&self) -> &PodBase {
+        &self.base
+    }
+}
+
 impl Pod {
     /// A pod as the API server creates it: nobody's, on no node, not ready.
     pub fn pending(
@@ -297,14 +347,11 @@ impl Pod {
         created: SimTime,
     ) -> Pod {
         Pod {
-            name,
-            namespace,
+            base: Arc::new(PodBase { name, namespace, labels, spec, owner: None }),
+            suffix: NameSuffix::default(),
             uid: 0,
-            labels,
-            spec,
-            owner: None,
             created,
-            deletion: None,
+            deletion: OptionalTime::NONE,
             node: None,
             nominated: None,
             phase: PodPhase::Pending,
@@ -315,6 +362,36 @@ impl Pod {
             unschedulable: false,
             restarts: 0,
             crash_loop: false,
+        }
+    }
+
+    /// `metadata.name`.
+    pub fn name(&self) -> Text {
+        let suffix = self.suffix.as_str();
+        if suffix.is_empty() {
+            return self.base.name.clone();
+        }
+        let mut name = String::with_capacity(self.base.name.len() + suffix.len());
+        name.push_str(&self.base.name);
+        name.push_str(suffix);
+        name.into()
+    }
+
+    /// The pod with this owner.
+    pub fn owned_by(mut self, owner: ReplicaSetId) -> Pod {
+        self.base_mut().owner = Some(owner);
+        self
+    }
+
+    /// Its base, to be changed for this pod alone.
+    pub fn base_mut(&mut self) -> &mut PodBase {
+        Arc::make_mut(&mut self.base)
+    }
+
+    /// Takes the base of `other` if its own is like it, so that there is one less.
+    pub fn share_base_of(&mut self, other: &Pod) {
+        if self.base.is_like(&other.base) {
+            self.base = Arc::clone(&other.base);
         }
     }
 
@@ -342,6 +419,33 @@ mod tests {
     fn container(cpu: i64, sidecar: bool) -> Container {
         let requests = Resources::of(MilliCpu(cpu), Bytes(cpu));
         Container { requests, sidecar, ..Container::default() }
+    }
+
+    #[test]
+    fn a_pod_is_small() {
+        // The store has one for each pod, with four bytes of its own; all else is shared.
+        assert_eq!(size_of::<Pod>(), 88);
+    }
+
+    #[test]
+    fn names_are_a_base_and_a_suffix() {
+        let spec = Arc::new(PodSpec::default());
+        let pod = |name: &str, suffix: &str| {
+            let suffix = NameSuffix::new(suffix).unwrap();
+            let labels = Labels::default();
+            let pod = Pod::pending("ns".into(), name.into(), labels, Arc::clone(&spec), SimTime(0));
+            Pod { suffix, ..pod }
+        };
+        for (name, suffix) in [("web", ""), ("web-", "b"), ("web-", "b2c3d"), ("web-", "12345678")]
+        {
+            assert_eq!(*pod(name, suffix).name(), format!("{name}{suffix}"));
+        }
+        assert_eq!(NameSuffix::new("123456789"), None);
+        let (first, mut second, mut other) = (pod("web-", "a"), pod("web-", "b"), pod("db-", "a"));
+        second.share_base_of(&first);
+        other.share_base_of(&first);
+        assert!(Arc::ptr_eq(&first.base, &second.base) && *second.name() == *"web-b");
+        assert!(!Arc::ptr_eq(&first.base, &other.base) && *other.name() == *"db-a");
     }
 
     #[test]

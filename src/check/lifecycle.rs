@@ -24,15 +24,18 @@ impl Lifecycle {
     pub(super) fn illegal_move(&mut self, store: &Store) -> Finding {
         let mut found = None;
         let mut indexed = 0;
+        if self.seen.is_empty() {
+            self.seen.set_capacity(store.pod_count());
+        }
         for (id, pod) in store.pods() {
             let now = Seen { phase: pod.phase, node: pod.node, marked: pod.deletion.is_some() };
             if let Some(before) = self.seen.insert(id, now)
                 && let Some(wrong) = wrong_move(before, now)
             {
-                found = Some(("pods move only forwards", format!("{} {wrong}", pod.name)));
+                found = Some(("pods move only forwards", format!("{} {wrong}", pod.name())));
             }
             if pod.ready && (pod.node.is_none() || pod.phase != PodPhase::Running) {
-                found = Some(("only running pods are Ready", format!("{} is not", pod.name)));
+                found = Some(("only running pods are Ready", format!("{} is not", pod.name())));
             }
             indexed +=
                 usize::from(pod.owner.is_some_and(|owner| store.replica_set(owner).is_some()));

@@ -308,7 +308,7 @@ mod tests {
         small.bench.store.mark_pod_deleted(small.pods[0], now);
         small.bench.store.change_endpoints(small.service, &[], &[small.pods[0]]);
         assert_eq!(small.look(&mut checks), Ok(()));
-        small.change(|p| p.deletion = None);
+        small.change(|p| p.deletion = SimTime::NEVER.into());
         let found = small.look(&mut checks).unwrap_err();
         assert_eq!(found.invariant, "pods move only forwards");
     }

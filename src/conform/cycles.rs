@@ -30,8 +30,6 @@ pub(super) fn replay(case: &Case, path: Path) -> Result<Vec<Answer>, CaseError> 
         keys: Keys::default(),
         node_ids: SlotMap::with_key(),
         nodes: BTreeMap::new(),
-        pod_ids: SlotMap::with_key(),
-        pods: BTreeMap::new(),
         names: BTreeMap::new(),
         nominations: BTreeMap::new(),
         answers: Vec::new(),
@@ -46,8 +44,6 @@ struct Cycles {
     keys: Keys,
     node_ids: SlotMap<NodeId, ()>,
     nodes: BTreeMap<String, NodeId>,
-    pod_ids: SlotMap<PodId, ()>,
-    pods: BTreeMap<String, PodId>,
     names: BTreeMap<PodId, String>,
     /// Where each pod was last nominated: its status in later steps.
     nominations: BTreeMap<PodId, NodeId>,
@@ -71,7 +67,7 @@ impl Cycles {
             let id = self.pod_id(&manifest::key(&given.metadata)?);
             let index = self.core.cache.index_of(node).ok_or("its node is gone")?;
             let info = PodInfo::new(id, &manifest::pod(given)?);
-            self.core.cache.add_pod(Arc::new(info), index, false);
+            self.core.cache.add_pod(info, index, false);
         }
         match &line.step {
             Some(step) => self.step(step, line.preemption_offset()),
@@ -92,8 +88,7 @@ impl Cycles {
     }
 
     fn pod_id(&mut self, key: &str) -> PodId {
-        let ids = &mut self.pod_ids;
-        let id = *self.pods.entry(key.to_owned()).or_insert_with(|| ids.insert(()));
+        let id = self.keys.pod(key);
         self.names.insert(id, key.to_owned());
         id
     }
@@ -110,7 +105,7 @@ impl Cycles {
             }
             "deletePod" => {
                 // Where decisions differ, it may never have run here.
-                if let Some(id) = self.pods.remove(step.name()?) {
+                if let Some(id) = self.keys.forget_pod(step.name()?) {
                     self.core.cache.remove_pod(id);
                 }
             }
@@ -130,8 +125,10 @@ impl Cycles {
         let id = self.pod_id(&name);
         let mut pod = manifest::pod(given)?;
         pod.nominated = self.nominations.get(&id).copied();
-        pod.owner = manifest::owner(given).map(|owner| self.keys.owner(&owner));
-        let info = Arc::new(PodInfo::new(id, &pod));
+        if let Some(owner) = manifest::owner(given) {
+            pod = pod.owned_by(self.keys.owner(&owner));
+        }
+        let info = PodInfo::new(id, &pod);
         let profile = self.core.profile_of(&info).ok_or_else(|| {
             format!(
                 "no profile has the name {:?} that pod {name} asks for",
@@ -170,7 +167,7 @@ impl Cycles {
     }
 
     /// What preemption proposes happens at once.
-    fn make_room(&mut self, info: &Arc<PodInfo>, unfit: Unfit, answer: &mut Answer) {
+    fn make_room(&mut self, info: &PodInfo, unfit: Unfit, answer: &mut Answer) {
         let diagnosis = &unfit.diagnosis;
         answer.message = Some(diagnosis.message(self.core.cache.nodes().len()));
         let plugins = diagnosis.unschedulable_plugins.iter().map(registry::name_of);
@@ -181,7 +178,7 @@ impl Cycles {
         for victim in &unfit.victims {
             let name = self.names[&victim.id].clone();
             self.core.cache.remove_pod(victim.id);
-            self.pods.remove(&name);
+            self.keys.forget_pod(&name);
             answer.victims.push(name);
         }
         match unfit.nomination {
@@ -197,10 +194,9 @@ impl Cycles {
 
 /// These cases were recorded without a queue, in which upstream looks nominated pods up: what it
 /// supposes on a nominated node is then a pod of this name without any specification.
-fn stub(info: &Arc<PodInfo>) -> Arc<PodInfo> {
+fn stub(info: &PodInfo) -> PodInfo {
     let spec = Arc::new(PodSpec::default());
     let mut stub = PodInfo::hypothetical(&spec, &info.namespace, &Labels::default());
     stub.id = info.id;
-    stub.name = info.name.clone();
-    Arc::new(stub)
+    stub
 }

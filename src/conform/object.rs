@@ -4,7 +4,7 @@ use super::manifest::{fine, key, namespace};
 use crate::api::convert;
 use crate::api::labels::Selector;
 use crate::api::storage::StorageObject;
-use crate::api::{ObjectName, PdbId, ReplicaSetId};
+use crate::api::{ObjectName, PdbId, PodId, ReplicaSetId};
 use crate::control::scheduler::objects::{Budget, Objects};
 use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1 as core;
@@ -17,9 +17,11 @@ use slotmap::SlotMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Keys of owners and budgets, which are known by name in a case.
+/// Keys of pods, owners and budgets, which are known by name in a case.
 #[derive(Default)]
 pub(super) struct Keys {
+    pod_ids: SlotMap<PodId, ()>,
+    pods: BTreeMap<String, PodId>,
     owner_ids: SlotMap<ReplicaSetId, ()>,
     owners: BTreeMap<String, ReplicaSetId>,
     budget_ids: SlotMap<PdbId, ()>,
@@ -31,6 +33,17 @@ impl Keys {
     pub(super) fn owner(&mut self, name: &str) -> ReplicaSetId {
         let ids = &mut self.owner_ids;
         *self.owners.entry(name.to_owned()).or_insert_with(|| ids.insert(()))
+    }
+
+    /// The key of a pod, `namespace/name`, that is there or will be.
+    pub(super) fn pod(&mut self, name: &str) -> PodId {
+        let ids = &mut self.pod_ids;
+        *self.pods.entry(name.to_owned()).or_insert_with(|| ids.insert(()))
+    }
+
+    /// A pod is gone: another one of its name will have another key.
+    pub(super) fn forget_pod(&mut self, name: &str) -> Option<PodId> {
+        self.pods.remove(name)
     }
 
     fn budget(&mut self, name: &str) -> PdbId {
@@ -136,15 +149,16 @@ fn budget(
     let mut errors = Vec::new();
     let selector = convert::selector(spec.selector.as_ref(), "spec.selector", &mut errors);
     fine(&format!("PodDisruptionBudget {name}"), &errors)?;
+    let space = namespace(&given.metadata);
     let budget = Budget {
-        namespace: namespace(&given.metadata).into(),
+        namespace: space.into(),
         selector,
         disruptions_allowed: i64::from(status.disruptions_allowed.unwrap_or(0)),
         disrupted_pods: status
             .disrupted_pods
             .iter()
             .flatten()
-            .map(|(n, _)| n.as_str().into())
+            .map(|(pod, _)| keys.pod(&format!("{space}/{pod}")))
             .collect(),
     };
     objects.set_budget(keys.budget(&name), Some(budget));

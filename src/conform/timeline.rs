@@ -16,8 +16,9 @@ use crate::control::scheduler::decision::{Decision, Nomination};
 use crate::control::scheduler::queue::Place;
 use crate::units::SimTime;
 use k8s_openapi::api::core::v1 as k8s;
-use slotmap::SlotMap;
+use slotmap::{SecondaryMap, SlotMap};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const STEPS: &str = "cycle, createPod, deletePod, podGone, deletePending, updatePod, addNode, \
                      updateNode, deleteNode, addObject, wait, waitLong";
@@ -36,7 +37,7 @@ pub(super) fn replay(case: &Case, path: Path) -> Result<Vec<Answer>, CaseError> 
         keys: Keys::default(),
         nodes: BTreeMap::new(),
         node_names: SlotMap::with_key(),
-        pods: SlotMap::with_key(),
+        pods: SecondaryMap::new(),
         pod_ids: BTreeMap::new(),
         bound: 0,
         answers: Vec::new(),
@@ -51,7 +52,7 @@ struct Timeline {
     keys: Keys,
     nodes: BTreeMap<String, NodeId>,
     node_names: SlotMap<NodeId, Text>,
-    pods: SlotMap<PodId, Pod>,
+    pods: SecondaryMap<PodId, Pod>,
     pod_ids: BTreeMap<String, PodId>,
     /// Pods bound so far: tells the next one's start time.
     bound: u64,
@@ -92,7 +93,7 @@ impl Timeline {
         let names = &mut self.node_names;
         let entry = self.nodes.entry(node.name.to_string());
         let id = *entry.or_insert_with(|| names.insert(node.name.clone()));
-        self.scheduler.add_node(id, &node, now);
+        self.scheduler.add_node(id, Arc::new(node), now);
         Ok(())
     }
 
@@ -108,9 +109,13 @@ impl Timeline {
     ) -> Result<(), String> {
         let mut pod = manifest::pod(given)?;
         pod.node = node;
-        pod.owner = manifest::owner(given).map(|owner| self.keys.owner(&owner));
-        let id = self.pods.insert(pod);
-        self.pod_ids.insert(manifest::key(&given.metadata)?, id);
+        if let Some(owner) = manifest::owner(given) {
+            pod = pod.owned_by(self.keys.owner(&owner));
+        }
+        let key = manifest::key(&given.metadata)?;
+        let id = self.keys.pod(&key);
+        self.pods.insert(id, pod);
+        self.pod_ids.insert(key, id);
         self.scheduler.add_pod(id, &self.pods[id], now);
         Ok(())
     }
@@ -129,7 +134,7 @@ impl Timeline {
             "createPod" => self.create_pod(step.pod()?, None, now)?,
             "deletePod" => {
                 let id = self.pod_id(step.name()?)?;
-                self.pods[id].deletion = Some(now);
+                self.pods[id].deletion = now.into();
                 self.tell(id, now);
             }
             "podGone" | "deletePending" => {
@@ -137,18 +142,20 @@ impl Timeline {
                 self.scheduler.remove_pod(id, now);
                 self.pods.remove(id);
                 self.pod_ids.remove(step.name()?);
+                self.keys.forget_pod(step.name()?);
             }
             "updatePod" => {
                 let given = step.pod()?;
                 let id = self.pod_id(&manifest::key(&given.metadata)?)?;
                 let new = manifest::pod(given)?;
-                (self.pods[id].labels, self.pods[id].spec) = (new.labels, new.spec);
+                let base = self.pods[id].base_mut();
+                (base.labels, base.spec) = (new.labels.clone(), Arc::clone(&new.spec));
                 self.tell(id, now);
             }
             "addNode" => self.add_node(step.node()?, now)?,
             "updateNode" => {
                 let node = manifest::node(step.node()?)?;
-                self.scheduler.update_node(self.node_id(&node.name)?, &node, now);
+                self.scheduler.update_node(self.node_id(&node.name)?, Arc::new(node), now);
             }
             "deleteNode" => self.scheduler.remove_node(self.node_id(step.name()?)?, now),
             "addObject" => self.object(step.object()?, now)?,
@@ -219,7 +226,7 @@ impl Timeline {
                 }
                 for id in victims {
                     self.tell(*id, now);
-                    self.pods[*id].deletion = Some(now);
+                    self.pods[*id].deletion = now.into();
                     self.tell(*id, now);
                 }
             }
@@ -228,7 +235,7 @@ impl Timeline {
 
     fn name(&self, id: PodId) -> String {
         let pod = &self.pods[id];
-        format!("{}/{}", pod.namespace, pod.name)
+        format!("{}/{}", pod.namespace, pod.name())
     }
 
     fn node_name(&self, id: NodeId) -> String {

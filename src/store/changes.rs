@@ -3,6 +3,7 @@
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ReplicaSetId, ServiceId};
+use std::sync::Arc;
 
 /// One change. Removed objects travel with it, since the store no longer has them.
 #[derive(Clone, Debug)]
@@ -22,7 +23,7 @@ pub enum Change {
     /// A node's spec, labels or conditions changed.
     NodeUpdated(NodeId),
     /// A node object is gone; the pods that were bound to it are still there.
-    NodeRemoved(NodeId, Box<Node>, Vec<PodId>),
+    NodeRemoved(NodeId, Arc<Node>, Vec<PodId>),
     /// A Deployment was created or changed.
     Deployment(DeploymentId),
     /// A ReplicaSet was created or changed.

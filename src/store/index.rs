@@ -18,6 +18,10 @@ impl PodIndex {
     }
 
     pub(super) fn push(&mut self, id: PodId) {
+        if self.ids.len() == self.ids.capacity() {
+            // Most lists are those of a node: doubling would leave much room unused.
+            self.ids.reserve_exact(self.ids.len() / 2 + 1);
+        }
         self.ids.push(id);
     }
 

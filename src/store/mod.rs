@@ -25,12 +25,14 @@ use crate::units::SimTime;
 use index::PodIndex;
 use slotmap::{SecondaryMap, SlotMap};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// All objects, and what has changed since the watchers were last told.
 #[derive(Debug, Default)]
 pub struct Store {
     pods: SlotMap<PodId, Pod>,
-    nodes: SlotMap<NodeId, Node>,
+    /// Shared with the scheduler's cache: most nodes never change.
+    nodes: SlotMap<NodeId, Arc<Node>>,
     deployments: SlotMap<DeploymentId, Deployment>,
     replica_sets: SlotMap<ReplicaSetId, ReplicaSet>,
     services: SlotMap<ServiceId, Service>,
@@ -74,12 +76,17 @@ impl Store {
 
     /// The node, unless it is gone.
     pub fn node(&self, id: NodeId) -> Option<&Node> {
-        self.nodes.get(id)
+        self.nodes.get(id).map(|node| &**node)
+    }
+
+    /// The node as it is now, to be kept.
+    pub fn shared_node(&self, id: NodeId) -> Option<Arc<Node>> {
+        self.nodes.get(id).cloned()
     }
 
     /// All nodes.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &Node)> {
-        self.nodes.iter()
+        self.nodes.iter().map(|(id, node)| (id, &**node))
     }
 
     /// How many nodes there are.
@@ -215,6 +222,11 @@ impl Store {
         self.pods_created += 1;
         pod.uid = self.pods_created;
         let (owner, node) = (pod.owner, pod.node);
+        let siblings =
+            owner.and_then(|owner| self.by_owner.get(owner)).map_or(&[][..], PodIndex::ids);
+        if let Some(sibling) = siblings.last().and_then(|id| self.pods.get(*id)) {
+            pod.share_base_of(sibling);
+        }
         let (namespace, labels) = (pod.namespace.clone(), pod.labels.clone());
         if let Some(tally) = owner.and_then(|owner| self.tallies.get_mut(owner)) {
             tally.add(&pod);
@@ -306,7 +318,7 @@ impl Store {
             assert!(
                 !pod.phase.is_terminal() || pod.phase == phase,
                 "{} left {:?}",
-                pod.name,
+                pod.name(),
                 pod.phase
             );
             let changed = pod.phase != phase;
@@ -321,7 +333,7 @@ impl Store {
         if pod.deletion.is_some() {
             return false;
         }
-        retally(&mut self.tallies, pod, |pod| pod.deletion = Some(now));
+        retally(&mut self.tallies, pod, |pod| pod.deletion = now.into());
         self.unschedulable.remove(&(pod.uid, id));
         self.note(Change::PodMarked(id));
         true
@@ -363,7 +375,7 @@ impl Store {
         self.nodes_created += 1;
         node.uid = self.nodes_created;
         self.ready_nodes.add(&node);
-        let id = self.nodes.insert(node);
+        let id = self.nodes.insert(Arc::new(node));
         self.by_node.insert(id, PodIndex::default());
         self.loads.insert(id, NodeLoad::default());
         self.note(Change::NodeCreated(id));
@@ -374,6 +386,7 @@ impl Store {
     pub fn update_node(&mut self, id: NodeId, change: impl FnOnce(&mut Node) -> bool) {
         let Some(node) = self.nodes.get_mut(id) else { return };
         self.ready_nodes.subtract(node);
+        let node = Arc::make_mut(node);
         let changed = change(node);
         self.ready_nodes.add(node);
         if changed {
@@ -387,7 +400,7 @@ impl Store {
         self.ready_nodes.subtract(&node);
         let orphans = self.by_node.remove(id).map(PodIndex::into_ids).unwrap_or_default();
         self.loads.remove(id);
-        self.note(Change::NodeRemoved(id, Box::new(node), orphans));
+        self.note(Change::NodeRemoved(id, node, orphans));
         true
     }
 }

@@ -9,7 +9,7 @@ use super::kubelet::PodState;
 use super::world::World;
 use crate::api::event::EventType;
 use crate::api::node::NodeReady;
-use crate::api::pod::Pod;
+use crate::api::pod::{NameSuffix, Pod};
 use crate::api::{NodeId, PodId, ReplicaSetId, ServiceId};
 use crate::control::controllers::Action;
 use crate::control::controllers::action::About;
@@ -157,17 +157,10 @@ impl World<'_> {
     pub(super) fn create_pod(&mut self, owner: ReplicaSetId) -> Option<PodId> {
         let set = self.store.replica_set(owner)?;
         let workload = set.owner.and_then(|d| self.workload_of.get(d).copied());
-        let spec = set.template.spec.clone();
-        let pod = Pod {
-            owner: Some(owner),
-            ..Pod::pending(
-                set.namespace.clone(),
-                format!("{}-{}", set.name, self.name_suffix()).into(),
-                set.template.labels.clone(),
-                spec,
-                self.now,
-            )
-        };
+        let (labels, spec) = (set.template.labels.clone(), set.template.spec.clone());
+        let base = format!("{}-", set.name).into();
+        let pod = Pod::pending(set.namespace.clone(), base, labels, spec, self.now);
+        let pod = Pod { suffix: self.name_suffix(), ..pod.owned_by(owner) };
         let id = self.store.create_pod(pod);
         self.pods.insert(id, PodState::new(workload));
         if let Some(workload) = workload {
@@ -187,7 +180,7 @@ impl World<'_> {
         let now = self.now;
         let Some(entry) = self.creations_told.entry(owner) else { return };
         let filter = entry.or_insert_with(|| TokenBucket::new(1.0 / 300.0, 25));
-        let Some(name) = self.store.pod(pod).map(|p| p.name.clone()) else { return };
+        let Some(name) = self.store.pod(pod).map(Pod::name) else { return };
         if filter.try_take(now) {
             self.take_token(key);
             self.publish_action(key.component(), replicaset::created_event(owner, &name));
@@ -196,7 +189,7 @@ impl World<'_> {
 
     /// Five characters that no other pod of this run has: a permutation of the numbers below 27^5,
     /// shifted by the seed.
-    fn name_suffix(&self) -> String {
+    fn name_suffix(&self) -> NameSuffix {
         // 5^9 is prime to 27, so the map is one to one.
         let mut n = (self.store.next_pod_uid() * 1_953_125 + self.name_shift) % SUFFIXES;
         let mut suffix = String::with_capacity(5);
@@ -204,7 +197,7 @@ impl World<'_> {
             suffix.push(char::from(SAFE[(n % 27) as usize]));
             n /= 27;
         }
-        suffix
+        NameSuffix::new(&suffix).unwrap_or_default()
     }
 
     /// Marks a pod for deletion; one that no kubelet has is gone at once, as upstream sets its

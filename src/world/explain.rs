@@ -34,7 +34,7 @@ impl World<'_> {
     pub(super) fn recognise(&mut self, id: PodId) {
         let Some(watched) = &mut self.watched else { return };
         let Some(pod) = self.store.pod(id) else { return };
-        if pod.namespace == watched.name.namespace && pod.name == watched.name.name {
+        if pod.namespace == watched.name.namespace && pod.name() == watched.name.name {
             watched.id = Some(id);
             self.scheduler.watch(id);
         }

@@ -232,14 +232,17 @@ impl World<'_> {
     pub(super) fn finish_record(&mut self) {
         self.observe_now();
         self.at_limit(None);
-        let pods: Vec<_> = self.store.pods().map(|(id, pod)| (pod.uid, id)).collect();
-        for id in sorted(pods) {
+        let mut pods = Vec::with_capacity(self.store.pod_count());
+        pods.extend(self.store.pods().map(|(id, _)| id));
+        pods.sort_unstable_by_key(|id| self.store.pod(*id).map(|pod| pod.uid));
+        for id in pods {
             let Some(pod) = self.store.pod(id).cloned() else { continue };
             self.settle_energy(id, &pod);
             self.record_pod(id, &pod, None);
         }
-        let nodes: Vec<_> = self.store.nodes().map(|(id, node)| (node.uid, id)).collect();
-        for id in sorted(nodes) {
+        let mut nodes: Vec<_> = self.store.nodes().map(|(id, _)| id).collect();
+        nodes.sort_unstable_by_key(|id| self.store.node(*id).map(|node| node.uid));
+        for id in nodes {
             let machine = self.nodes.get(id).map(|state| state.machine);
             if let Some(m) = machine.and_then(|machine| self.cloud.machines.get(machine)) {
                 let (requested, group) = (m.requested, m.group);
@@ -254,9 +257,4 @@ impl World<'_> {
         totals.cost = self.ledger.cost(now);
         totals.energy_wh = self.ledger.energy_wh(now);
     }
-}
-
-fn sorted<T: Ord + Copy>(mut pairs: Vec<(u64, T)>) -> Vec<T> {
-    pairs.sort_unstable();
-    pairs.into_iter().map(|(_, id)| id).collect()
 }

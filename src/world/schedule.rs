@@ -17,7 +17,7 @@ use crate::control::scheduler::cycle::Core;
 use crate::control::scheduler::decision::{Decision, Nomination};
 use crate::record::story::Moment;
 use crate::units::{SimDuration, SimTime};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// What the scheduler's informers bring.
 #[derive(Debug)]
@@ -65,7 +65,9 @@ pub struct SchedulerDriver {
     /// Nodes that the scheduler has been told of.
     known_nodes: slotmap::SecondaryMap<NodeId, ()>,
     /// Pods that it has been told of.
-    known_pods: slotmap::SecondaryMap<PodId, SimTime>,
+    known_pods: slotmap::SecondaryMap<PodId, ()>,
+    /// When a FailedScheduling Event of a pod was last published.
+    failure_told: BTreeMap<PodId, SimTime>,
     /// ReplicaSets that it has been told of.
     known_sets: slotmap::SecondaryMap<ReplicaSetId, ()>,
     /// What is being done for pods that others must make room for.
@@ -92,6 +94,7 @@ impl SchedulerDriver {
             inbox: VecDeque::new(),
             known_nodes: slotmap::SecondaryMap::new(),
             known_pods: slotmap::SecondaryMap::new(),
+            failure_told: BTreeMap::new(),
             known_sets: slotmap::SecondaryMap::new(),
             preempting: slotmap::SecondaryMap::new(),
             busy_until: SimTime::ZERO,
@@ -109,6 +112,11 @@ impl SchedulerDriver {
     /// Explains the cycles of a pod.
     pub(super) fn watch(&mut self, pod: PodId) {
         self.scheduler.watch(pod);
+    }
+
+    /// So many pods are about to be told that have been there all along.
+    pub(super) fn expect_pods(&mut self, count: usize) {
+        self.scheduler.expect_pods(count);
     }
 
     /// One cycle without its time and its way to the API server: for the settled start.
@@ -193,17 +201,18 @@ impl World<'_> {
                 if driver.known_pods.contains_key(id) {
                     driver.scheduler.update_pod(id, pod, now);
                 } else {
-                    driver.known_pods.insert(id, SimTime::NEVER);
+                    driver.known_pods.insert(id, ());
                     driver.scheduler.add_pod(id, pod, now);
                 }
             }
             Notice::PodGone(id) => {
                 if driver.known_pods.remove(id).is_some() {
+                    driver.failure_told.remove(&id);
                     driver.scheduler.remove_pod(id, now);
                 }
             }
             Notice::Node(id) => {
-                let Some(node) = self.store.node(id) else { return };
+                let Some(node) = self.store.shared_node(id) else { return };
                 if driver.known_nodes.contains_key(id) {
                     driver.scheduler.update_node(id, node, now);
                 } else {
@@ -295,11 +304,14 @@ impl World<'_> {
 
     /// Publishes FailedScheduling, not more often than the event correlator lets through.
     fn report_failure(&mut self, pod: PodId, message: String) {
-        let Some(last) = self.scheduler.known_pods.get_mut(pod) else { return };
-        if *last != SimTime::NEVER && self.now.since(*last) < EVENT_INTERVAL {
+        if !self.scheduler.known_pods.contains_key(pod) {
             return;
         }
-        *last = self.now;
+        let last = self.scheduler.failure_told.get(&pod);
+        if last.is_some_and(|last| self.now.since(*last) < EVENT_INTERVAL) {
+            return;
+        }
+        self.scheduler.failure_told.insert(pod, self.now);
         self.publish("default-scheduler", Warning, "FailedScheduling", About::Pod(pod), message);
     }
 
@@ -312,7 +324,7 @@ impl World<'_> {
             self.wake_scheduler(self.scheduler.scheduler.next_wake(now));
             return;
         }
-        let name = self.store.pod(pod).map(|p| format!("{}/{}", p.namespace, p.name));
+        let name = self.store.pod(pod).map(|p| format!("{}/{}", p.namespace, p.name()));
         let node = self.store.node(node).map_or_else(String::new, |n| n.name.to_string());
         let message = format!("Successfully assigned {} to {node}", name.unwrap_or_default());
         self.publish("default-scheduler", Normal, "Scheduled", About::Pod(pod), message);
@@ -328,7 +340,7 @@ impl World<'_> {
             p.unschedulable = true;
             true
         });
-        let name = self.store.pod(pod).map_or_else(String::new, |p| p.name.to_string());
+        let name = self.store.pod(pod).map_or_else(String::new, |p| p.name().to_string());
         self.tell_once(Moment::FirstUnschedulable, || {
             format!("the first pod finds no node: {name}")
         });

@@ -19,7 +19,7 @@ impl World<'_> {
     pub(super) fn settle_start(&mut self) {
         self.raise_to_minimum();
         self.create_replica_sets_and_pods();
-        self.place_pods();
+        self.place_pods(self.all_have_one_priority());
         self.write_statuses();
         self.pass_over_changes();
         self.proxies_are_settled();
@@ -70,8 +70,9 @@ impl World<'_> {
         }
     }
 
-    /// Runs the scheduler until nobody waits, and starts what it placed.
-    fn place_pods(&mut self) {
+    /// Runs the scheduler until nobody waits, and starts what it placed. It is told of the pods one
+    /// by one, as long as all fit, or of all of them first.
+    fn place_pods(&mut self, mut one_by_one: bool) {
         for id in self.store.nodes().map(|(id, _)| id).collect::<Vec<_>>() {
             self.tell_scheduler(Notice::Node(id));
         }
@@ -81,26 +82,47 @@ impl World<'_> {
         for id in self.store.pdbs().map(|(id, _)| id).collect::<Vec<_>>() {
             self.tell_scheduler(Notice::Budget(id));
         }
-        let mut pods: Vec<(u64, PodId)> = self.store.pods().map(|(id, p)| (p.uid, id)).collect();
-        pods.sort_unstable();
-        for (_, id) in pods {
-            self.tell_scheduler(Notice::Pod(id));
-        }
-        while let Some(decision) = self.scheduler.decide(self.now) {
-            self.note_attempt(&decision);
-            if let Decision::Scheduled { pod, node, .. } = decision {
-                self.store.bind_pod(pod, node, self.now);
-                self.waiting_pods(-1);
-                self.tell_scheduler(Notice::Pod(pod));
-                self.start_at_once(pod);
-            } else {
-                self.store.update_pod(decision.pod(), |p| {
-                    p.unschedulable = true;
-                    true
-                });
+        let mut pods = Vec::with_capacity(self.store.pod_count());
+        pods.extend(self.store.pods().map(|(id, _)| id));
+        pods.sort_by_key(|id| self.store.pod(*id).map(|p| p.uid));
+        self.scheduler.expect_pods(pods.len());
+        let mut pods = pods.into_iter();
+        while !pods.as_slice().is_empty() {
+            let batch = if one_by_one { 1 } else { usize::MAX };
+            pods.by_ref().take(batch).for_each(|id| self.tell_scheduler(Notice::Pod(id)));
+            while let Some(decision) = self.scheduler.decide(self.now) {
+                self.note_attempt(&decision);
+                one_by_one &= matches!(decision, Decision::Scheduled { .. });
+                self.carry_out_at_once(decision);
+                if !one_by_one {
+                    pods.by_ref().for_each(|id| self.tell_scheduler(Notice::Pod(id)));
+                }
             }
-            self.pass_over_changes();
         }
+        self.scheduler.expect_pods(0);
+    }
+
+    /// Whether the scheduler takes the pods in the order of their creation, as long as all fit:
+    /// then it need not be told of all before it decides on the first, and the queue stays short.
+    fn all_have_one_priority(&self) -> bool {
+        let mut priorities = self.store.pods().map(|(_, pod)| pod.spec.priority);
+        let first = priorities.next();
+        priorities.all(|priority| Some(priority) == first)
+    }
+
+    fn carry_out_at_once(&mut self, decision: Decision) {
+        if let Decision::Scheduled { pod, node, .. } = decision {
+            self.store.bind_pod(pod, node, self.now);
+            self.waiting_pods(-1);
+            self.tell_scheduler(Notice::Pod(pod));
+            self.start_at_once(pod);
+        } else {
+            self.store.update_pod(decision.pod(), |p| {
+                p.unschedulable = true;
+                true
+            });
+        }
+        self.pass_over_changes();
     }
 
     fn start_at_once(&mut self, id: PodId) {
@@ -144,6 +166,63 @@ impl World<'_> {
         for id in self.store.pdbs().map(|(id, _)| id).collect::<Vec<_>>() {
             let outcome = disruption::sync(id, &self.store);
             self.apply_quietly(Key::Disruption(id), outcome);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Keep, deployment, scenario};
+    use super::*;
+    use crate::check::{Checks, Stride};
+    use crate::record::Recorder;
+    use crate::scenario::curve::Curve;
+    use crate::units::SimTime;
+
+    /// Where the pods of a settled start are, and in which order those that found no room are
+    /// tried again when some of it becomes free.
+    fn placed(nodes: u32, one_by_one: bool) -> (Vec<(u64, Option<String>)>, Vec<(u64, bool)>) {
+        let mut scenario = scenario(5, nodes, Curve::Constant(1.0));
+        for (name, replicas, cpu) in [("big", 4, 3000), ("small", 9, 700)] {
+            scenario.objects.deployments.push(deployment(name, replicas, cpu));
+            scenario.workloads.push(scenario.workloads[0].clone());
+        }
+        scenario.cold_start = true;
+        let mut keep = Keep::default();
+        let (recorder, checks) = (Recorder::new(&mut keep), Checks::new(Stride::Off));
+        let mut world = World::new(&scenario, 1, recorder, checks);
+        world.start();
+        world.create_replica_sets_and_pods();
+        world.place_pods(one_by_one);
+        let place = |(_, pod): (PodId, &crate::api::pod::Pod)| {
+            let node = pod.node.and_then(|node| world.store.node(node));
+            (pod.uid, node.map(|node| node.name.to_string()))
+        };
+        let places = world.store.pods().map(place).collect();
+        world.now = SimTime::from_secs(600);
+        let first = world.store.pods().find(|(_, pod)| pod.node.is_some()).map(|(id, _)| id);
+        world.tell_scheduler(Notice::PodGone(first.unwrap()));
+        let mut tried = Vec::new();
+        while let Some(decision) = world.scheduler.decide(world.now) {
+            let uid = world.store.pod(decision.pod()).unwrap().uid;
+            tried.push((uid, matches!(decision, Decision::Scheduled { .. })));
+            world.carry_out_at_once(decision);
+        }
+        (places, tried)
+    }
+
+    #[test]
+    fn telling_of_pods_one_by_one_places_them_as_telling_of_all_does() {
+        let rows = [
+            ("nearly nothing fits", 1, 14),
+            ("a big one does not fit, and two small ones after it do", 4, 8),
+            ("all fit", 9, 0),
+        ];
+        for (sentence, nodes, homeless) in rows {
+            let (places, tried) = placed(nodes, true);
+            let without = places.iter().filter(|(_, node)| node.is_none()).count();
+            assert_eq!(without, homeless, "{sentence}");
+            assert_eq!((places, tried), placed(nodes, false), "{sentence}");
         }
     }
 }

@@ -204,7 +204,7 @@ impl World<'_> {
     pub(super) fn eviction_begins(&mut self, pod: PodId) {
         let Some(p) = self.store.pod(pod) else { return };
         let Some(node) = p.node.and_then(|node| self.store.node(node)) else { return };
-        let text = format!("the first pod is evicted: {} from {}", p.name, node.name);
+        let text = format!("the first pod is evicted: {} from {}", p.name(), node.name);
         self.tell_once(Moment::EvictionBegins, || text);
     }
 

@@ -21,7 +21,7 @@ use std::sync::Arc;
 const S: fn(u64) -> SimTime = SimTime::from_secs;
 const D: fn(u64) -> SimDuration = SimDuration::from_secs;
 
-fn deployment(name: &str, replicas: u32, cpu: i64) -> Deployment {
+pub(super) fn deployment(name: &str, replicas: u32, cpu: i64) -> Deployment {
     let labels = Labels::from([("app", name)]);
     let container = Container {
         name: name.into(),
@@ -61,7 +61,7 @@ fn deployment(name: &str, replicas: u32, cpu: i64) -> Deployment {
     }
 }
 
-fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
+pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
     let machine = Machine {
         name: "m".into(),
         capacity: Resources::of(MilliCpu(4000), Bytes::mebi(16_384)),
@@ -161,7 +161,7 @@ fn hpa(min: u32, max: u32) -> (Hpa, usize) {
 }
 
 #[derive(Default)]
-struct Keep {
+pub(super) struct Keep {
     events: Vec<EventRow>,
     pods: Vec<PodRow>,
 }

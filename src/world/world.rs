@@ -249,7 +249,7 @@ impl<'a> World<'a> {
         Some(match about {
             About::Pod(id) => {
                 let pod = self.store.pod(id)?;
-                ("Pod", pod.namespace.clone(), pod.name.clone())
+                ("Pod", pod.namespace.clone(), pod.name())
             }
             About::Node(id) => ("Node", none, self.store.node(id)?.name.clone()),
             About::Deployment(id) => {

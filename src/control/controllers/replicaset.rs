@@ -104,7 +104,7 @@ fn delete(id: ReplicaSetId, set: &ReplicaSet, store: &Store, now: SimTime, outco
     for (pod_id, pod) in active.into_iter().take(surplus) {
         batch.push(Action::DeletePod { pod: pod_id, grace: None, reason: "ScaleDown" });
         let about = About::ReplicaSet(id);
-        let message = format!("Deleted pod: {}", pod.name);
+        let message = format!("Deleted pod: {}", pod.name());
         batch.push(Action::Event { kind: Normal, reason: "SuccessfulDelete", about, message });
     }
     outcome.batches.push(batch);

@@ -168,7 +168,7 @@ impl TaintEviction {
 }
 
 fn name(pod: &Pod) -> String {
-    format!("{}/{}", pod.namespace, pod.name)
+    format!("{}/{}", pod.namespace, pod.name())
 }
 
 fn tell(pod: PodId, message: String) -> Action {
@@ -268,7 +268,7 @@ mod tests {
                 taint(&mut bench, node, key, true);
             }
             let wake = sync(&mut controller, &mut bench, at(1000));
-            let marked = |bench: &Bench| bench.store.pod(pod).unwrap().deletion;
+            let marked = |bench: &Bench| bench.store.pod(pod).unwrap().deletion.get();
             if expected == at(1000) {
                 assert_eq!(marked(&bench), Some(expected), "{sentence}");
                 continue;
@@ -279,7 +279,7 @@ mod tests {
                 assert_eq!(marked(&bench), None, "{sentence}");
                 let next = sync(&mut controller, &mut bench, expected);
                 assert_eq!((marked(&bench), next), (Some(expected), SimTime::NEVER), "{sentence}");
-                let name = bench.store.pod(pod).unwrap().name.clone();
+                let name = bench.store.pod(pod).unwrap().name();
                 let said = format!("TaintManagerEviction: Marking for deletion Pod default/{name}");
                 assert_eq!(bench.told(), [said], "{sentence}");
             }
@@ -302,7 +302,7 @@ mod tests {
         taint(&mut bench, node, NOT_READY, false);
         controller.node_changed(node);
         assert_eq!(sync(&mut controller, &mut bench, at(1299)), SimTime::NEVER);
-        let name = bench.store.pod(pod).unwrap().name.clone();
+        let name = bench.store.pod(pod).unwrap().name();
         let said = format!("TaintManagerEviction: Cancelling deletion of Pod default/{name}");
         assert_eq!(bench.told(), [said]);
         assert!(bench.store.pod(pod).unwrap().deletion.is_none());

@@ -97,9 +97,8 @@ impl Bench {
         let set = self.store.replica_set(owner).unwrap();
         let name = format!("{}-{}", set.name, self.store.next_pod_uid());
         let (labels, spec) = (set.template.labels.clone(), set.template.spec.clone());
-        let mut pod = bare_pod(&name, labels, spec, self.now);
-        pod.owner = Some(owner);
-        self.store.create_pod(pod)
+        let pod = bare_pod(&name, labels, spec, self.now);
+        self.store.create_pod(pod.owned_by(owner))
     }
 
     /// A pod of a ReplicaSet that runs and is ready on a node.

@@ -285,6 +285,7 @@ mod tests {
     use crate::api::pod::PodSpec;
     use crate::api::{NodeId, PodId};
     use slotmap::SlotMap;
+    use std::sync::Arc;
 
     /// What happens between two equal pods.
     #[derive(Clone, Copy, PartialEq)]
@@ -305,7 +306,8 @@ mod tests {
         scheduler.set_opportunistic_batching(gate);
         let mut node_ids: SlotMap<NodeId, ()> = SlotMap::with_key();
         for i in 0..5 {
-            scheduler.add_node(node_ids.insert(()), &node(&format!("n{i}")), SimTime::ZERO);
+            let node = Arc::new(node(&format!("n{i}")));
+            scheduler.add_node(node_ids.insert(()), node, SimTime::ZERO);
         }
         let mut pod_ids: SlotMap<PodId, ()> = SlotMap::with_key();
         let mut now = SimTime::from_secs(1);

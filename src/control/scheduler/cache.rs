@@ -74,11 +74,23 @@ struct Record {
     zone: String,
 }
 
-/// Where a pod is.
+/// Where a pod is: its node's number, and whether it is only assumed there, as the lowest bit.
+/// There are many pods.
 #[derive(Clone, Copy)]
-struct PodState {
-    node: NodeIndex,
-    assumed: bool,
+struct PodState(u32);
+
+impl PodState {
+    fn new(node: NodeIndex, assumed: bool) -> PodState {
+        PodState(node.0 << 1 | u32::from(assumed))
+    }
+
+    fn node(self) -> NodeIndex {
+        NodeIndex(self.0 >> 1)
+    }
+
+    fn is_assumed(self) -> bool {
+        self.0 & 1 == 1
+    }
 }
 
 impl Cache {
@@ -193,24 +205,25 @@ impl Cache {
     }
 
     /// A pod has a node: it was assumed there before, or is news (`AssumePod`, `AddPod`).
-    pub fn add_pod(&mut self, pod: Arc<PodInfo>, node: NodeIndex, assumed: bool) {
+    pub fn add_pod(&mut self, pod: PodInfo, node: NodeIndex, assumed: bool) {
         self.version += 1;
         self.remove_pod(pod.id);
         self.touch(node);
-        self.pods.insert(pod.id, PodState { node, assumed });
+        self.pods.insert(pod.id, PodState::new(node, assumed));
         *self.priorities.entry(pod.priority()).or_default() += 1;
         self.claim_uses.change(&pod, 1);
         self.infos[node.0 as usize].add_pod(pod);
     }
 
     /// A pod is gone from its node (`RemovePod`, `ForgetPod`).
-    pub fn remove_pod(&mut self, id: PodId) -> Option<Arc<PodInfo>> {
+    pub fn remove_pod(&mut self, id: PodId) -> Option<PodInfo> {
         self.version += 1;
         let state = self.pods.remove(id)?;
-        self.touch(state.node);
-        let pod = self.infos[state.node.0 as usize].remove_pod(id)?;
+        let node = state.node();
+        self.touch(node);
+        let pod = self.infos[node.0 as usize].remove_pod(id)?;
         self.claim_uses.change(&pod, -1);
-        self.free_unused(state.node);
+        self.free_unused(node);
         if let Some(count) = self.priorities.get_mut(&pod.priority()) {
             *count -= 1;
             if *count == 0 {
@@ -227,12 +240,12 @@ impl Cache {
 
     /// The node a pod is on, assumed or bound.
     pub fn node_of(&self, id: PodId) -> Option<NodeIndex> {
-        self.pods.get(id).map(|p| p.node)
+        self.pods.get(id).map(|p| p.node())
     }
 
     /// Whether the pod is assumed on its node, but not known to be bound.
     pub fn is_assumed(&self, id: PodId) -> bool {
-        self.pods.get(id).is_some_and(|p| p.assumed)
+        self.pods.get(id).is_some_and(|p| p.is_assumed())
     }
 
     /// Something is nominated to the node: its record stays, whatever becomes of the node.
@@ -380,15 +393,18 @@ impl Cache {
 
     fn refresh_images(&mut self, index: NodeIndex) {
         let info = &mut self.infos[index.0 as usize];
-        info.images.clear();
+        if !info.rare().images.is_empty() {
+            info.rare_mut().images.clear();
+        }
         if info.node.images.is_empty() {
             return;
         }
-        let names: BTreeSet<&Text> =
-            info.node.images.iter().flat_map(|image| &image.names).collect();
+        let node = Arc::clone(&info.node);
+        let names: BTreeSet<&Text> = node.images.iter().flat_map(|image| &image.names).collect();
         for name in names {
             if let Some((size, nodes)) = self.images.get(name) {
-                info.images.push(ImageState { name: name.clone(), size: *size, nodes: *nodes });
+                let state = ImageState { name: name.clone(), size: *size, nodes: *nodes };
+                info.rare_mut().images.push(state);
             }
         }
     }
@@ -410,7 +426,8 @@ impl Cache {
 
 /// Whether a node has pods with affinity, and with required anti-affinity.
 fn affinity_lists(info: &NodeInfo) -> (bool, bool) {
-    (!info.pods_with_affinity.is_empty(), !info.pods_with_required_anti_affinity.is_empty())
+    let rare = info.rare();
+    (!rare.pods_with_affinity.is_empty(), !rare.pods_with_required_anti_affinity.is_empty())
 }
 
 #[cfg(test)]

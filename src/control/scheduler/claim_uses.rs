@@ -95,10 +95,10 @@ mod tests {
         cache.add_node(a, Arc::new(node("a")));
         cache.add_node(b, Arc::new(node("b")));
         let at_a = cache.index_of(a).unwrap();
-        cache.add_pod(Arc::clone(&pod), at_a, true);
+        cache.add_pod(pod.clone(), at_a, true);
         assert!(!cache.claim_uses().is_used(&claim), "not before the snapshot");
         used(&mut cache, "a pod uses it", true);
-        cache.add_pod(Arc::clone(&twin), cache.index_of(b).unwrap(), false);
+        cache.add_pod(twin.clone(), cache.index_of(b).unwrap(), false);
         cache.remove_pod(pod.id);
         used(&mut cache, "another one still does", true);
         cache.remove_node(b);

@@ -20,7 +20,6 @@ use crate::api::PodId;
 use crate::api::volume::VolumeSource;
 use crate::units::SimTime;
 use slotmap::SecondaryMap;
-use std::sync::Arc;
 
 /// With fewer nodes all are looked at (`minFeasibleNodesToFind`).
 const MIN_FEASIBLE_NODES_TO_FIND: usize = 100;
@@ -86,7 +85,7 @@ pub struct Unfit {
     /// What becomes of its nomination: `None` leaves it.
     pub nomination: Option<Option<NodeIndex>>,
     /// Pods to be deleted for it, terminating ones included.
-    pub victims: Vec<Arc<PodInfo>>,
+    pub victims: Vec<PodInfo>,
 }
 
 /// What a cycle considered, kept for people who ask why. Recorded only if asked for.
@@ -247,7 +246,7 @@ impl Core {
     }
 
     /// Nominates a pod to a node, and to no other any more.
-    pub fn nominate(&mut self, pod: Arc<PodInfo>, node: NodeIndex) {
+    pub fn nominate(&mut self, pod: PodInfo, node: NodeIndex) {
         self.cache.pin(node);
         if let Some(before) = self.nominator.remove(pod.id) {
             self.cache.unpin(before);
@@ -412,7 +411,7 @@ impl Core {
 
     /// The nodes to which pods of at least the priority of `pod` are nominated.
     pub(super) fn weighty_nominations(&self, pod: &PodInfo) -> impl Iterator<Item = NodeIndex> {
-        let weighty = |n: &Arc<PodInfo>| n.priority() >= pod.priority() && n.id != pod.id;
+        let weighty = |n: &PodInfo| n.priority() >= pod.priority() && n.id != pod.id;
         self.nominator.all().filter(move |(_, pods)| pods.iter().any(weighty)).map(|(node, _)| node)
     }
 
@@ -423,14 +422,14 @@ impl Core {
     }
 
     /// The victims whose deletion has not begun.
-    pub(super) fn victims_to_delete(&self, victims: &[Arc<PodInfo>]) -> Vec<PodId> {
+    pub(super) fn victims_to_delete(&self, victims: &[PodInfo]) -> Vec<PodId> {
         victims.iter().filter(|v| v.deletion.is_none()).map(|v| v.id).collect()
     }
 
     /// The pods of lower priority that are nominated to the node that `pod` gets
     /// (`getLowerPriorityNominatedPods`).
     pub(super) fn lower_nominations(&self, pod: &PodInfo, node: NodeIndex) -> Vec<PodId> {
-        let lower = |n: &&Arc<PodInfo>| n.priority() < pod.priority() && n.nominated.is_some();
+        let lower = |n: &&PodInfo| n.priority() < pod.priority() && n.nominated.is_some();
         self.nominator.on(node).iter().filter(lower).map(|n| n.id).collect()
     }
 

@@ -379,7 +379,7 @@ pub struct PostFilter {
     /// What becomes of the pod's nomination: `None` leaves it.
     pub nomination: Option<Option<NodeIndex>>,
     /// Pods to be deleted, in this order.
-    pub victims: Vec<Arc<PodInfo>>,
+    pub victims: Vec<PodInfo>,
 }
 
 /// Looks for a way to make a pod schedulable that fits nowhere.

@@ -105,13 +105,13 @@ impl Pair {
         let name = format!("n{}", stream.next_u64());
         let id = self.nodes.insert(node(&name));
         redraw_node(&mut self.nodes[id], stream);
-        self.each(|s, w| s.add_node(id, &w.nodes[id], w.now));
+        self.each(|s, w| s.add_node(id, Arc::new(w.nodes[id].clone()), w.now));
     }
 
     fn change_node(&mut self, stream: &mut Stream) {
         let Some(id) = pick(self.nodes.keys(), stream) else { return };
         redraw_node(&mut self.nodes[id], stream);
-        self.each(|s, w| s.update_node(id, &w.nodes[id], w.now));
+        self.each(|s, w| s.update_node(id, Arc::new(w.nodes[id].clone()), w.now));
     }
 
     fn remove_node(&mut self, stream: &mut Stream) {
@@ -133,14 +133,15 @@ impl Pair {
         let mut new = pod(&format!("p{}", stream.next_u64()), PodSpec::default());
         // Equal specifications need not be one.
         let shared = stream.below(4) > 0;
-        new.spec = if shared {
+        let base = new.base_mut();
+        base.spec = if shared {
             Arc::clone(&self.specs[kind])
         } else {
             Arc::new((*self.specs[kind]).clone())
         };
-        new.namespace = NAMESPACES[stream.below(2) as usize].into();
-        new.labels = random_labels(stream);
-        new.owner = pick(self.sets.keys(), stream).filter(|_| stream.below(2) == 0);
+        base.namespace = NAMESPACES[stream.below(2) as usize].into();
+        base.labels = random_labels(stream);
+        base.owner = pick(self.sets.keys(), stream).filter(|_| stream.below(2) == 0);
         let id = self.pods.insert(new);
         self.each(|s, w| s.add_pod(id, &w.pods[id], w.now));
     }
@@ -148,8 +149,8 @@ impl Pair {
     fn change_pod(&mut self, stream: &mut Stream) {
         let Some(id) = pick(self.pods.keys(), stream) else { return };
         match stream.below(2) {
-            0 => self.pods[id].labels = random_labels(stream),
-            _ => self.pods[id].deletion = Some(self.now),
+            0 => self.pods[id].base_mut().labels = random_labels(stream),
+            _ => self.pods[id].deletion = self.now.into(),
         }
         self.each(|s, w| s.update_pod(id, &w.pods[id], w.now));
     }

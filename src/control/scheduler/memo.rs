@@ -24,7 +24,7 @@ pub(super) struct FailureMemo {
 #[derive(Debug)]
 struct Remembered {
     profile: usize,
-    pod: Arc<PodInfo>,
+    pod: PodInfo,
     failure: KnownFailure,
 }
 
@@ -56,9 +56,9 @@ impl FailureMemo {
     }
 
     /// Remembers a failure in the state that [`FailureMemo::find`] was last asked about.
-    pub(super) fn remember(&mut self, profile: usize, pod: &Arc<PodInfo>, failure: KnownFailure) {
+    pub(super) fn remember(&mut self, profile: usize, pod: &PodInfo, failure: KnownFailure) {
         if self.failures.len() < KINDS {
-            self.failures.push(Remembered { profile, pod: Arc::clone(pod), failure });
+            self.failures.push(Remembered { profile, pod: pod.clone(), failure });
         }
     }
 }

@@ -11,11 +11,13 @@
 //! | `registry.rs`, `plugins/` | every plugin by name; one file each |
 //! | `config.rs`, `profile.rs` | KubeSchedulerConfiguration; a profile's plugins and how they run |
 //! | `pod_info.rs`, `node_info.rs` | pods and nodes with what is derived from them |
+//! | `pod_shapes.rs` | what is derived once for all pods of a template |
 //! | `cache.rs`, `node_tree.rs` | all nodes, assumed pods, the order of search |
 //! | `cycle.rs`, `diagnosis.rs` | one scheduling cycle; its reasons in upstream's words |
 //! | `queue.rs`, `event.rs`, `nominator.rs` | pods that wait, what moves them, nominations |
 //! | `batch.rs`, `signature.rs` | OpportunisticBatching: equal pods in a row share scores |
 //! | `storage.rs`, `claim_uses.rs` | volumes and claims, what is assumed of them, who uses them |
+//! | `waiting.rs` | where the queue keeps its pods |
 //! | `what_if.rs` | the filters on nodes that need not exist |
 //!
 //! This is the plain reference path: any faster one is held against it.
@@ -39,6 +41,7 @@ pub mod nominator;
 pub mod objects;
 pub mod plugins;
 pub mod pod_info;
+mod pod_shapes;
 pub mod profile;
 pub mod queue;
 pub mod registry;
@@ -50,6 +53,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod topologies;
+mod waiting;
 pub mod what_if;
 
 use crate::api::labels::{Labels, Selector};
@@ -67,6 +71,7 @@ use framework::{NodeIndex, PluginSet};
 use memo::{FailureMemo, KnownFailure};
 use objects::{Budget, Objects};
 use pod_info::PodInfo;
+use pod_shapes::PodShapes;
 use profile::ConfigurationError;
 use queue::{Place, Queue};
 use std::sync::Arc;
@@ -75,6 +80,7 @@ use std::sync::Arc;
 pub struct Scheduler {
     core: Core,
     queue: Queue,
+    shapes: PodShapes,
     memo: FailureMemo,
     /// Whether the fast path beside the reference is taken.
     remembers: bool,
@@ -90,6 +96,7 @@ impl Scheduler {
         Ok(Scheduler {
             core: Core::new(configuration)?,
             queue: Queue::new(initial, max),
+            shapes: PodShapes::default(),
             memo: FailureMemo::default(),
             remembers: true,
             watched: None,
@@ -132,18 +139,16 @@ impl Scheduler {
     // ---- what the informers tell -------------------------------------------------------------
 
     /// A node has appeared.
-    pub fn add_node(&mut self, id: NodeId, node: &Node, now: SimTime) {
+    pub fn add_node(&mut self, id: NodeId, node: Arc<Node>, now: SimTime) {
         self.advance(now);
-        let node = Arc::new(node.clone());
         self.core.cache.add_node(id, Arc::clone(&node));
         let objects = EventObjects::Node { old: None, new: Some(&node) };
         self.move_all(ClusterEvent::new(Resource::Node, Action::ADD), &objects, now);
     }
 
     /// A node has changed in a way that the API server's watchers see. Heartbeats need not be told.
-    pub fn update_node(&mut self, id: NodeId, node: &Node, now: SimTime) {
+    pub fn update_node(&mut self, id: NodeId, node: Arc<Node>, now: SimTime) {
         self.advance(now);
-        let node = Arc::new(node.clone());
         let Some(old) = self.core.cache.update_node(id, Arc::clone(&node)) else { return };
         let objects = EventObjects::Node { old: Some(&old), new: Some(&node) };
         for event in node_changes(&old, &node) {
@@ -166,11 +171,17 @@ impl Scheduler {
         if pod.phase.is_terminal() {
             return;
         }
-        let info = Arc::new(PodInfo::new(id, pod));
+        let info = self.shapes.info(id, pod);
         match pod.node {
             Some(node) => self.add_assigned(info, node, now),
             None => self.add_pending(info, now),
         }
+    }
+
+    /// The next `count` pods that appear have been there all along: until all of them are told,
+    /// nothing that is put back into the queue gets in front of one.
+    pub fn expect_pods(&mut self, count: usize) {
+        self.queue.expect(count as u64);
     }
 
     /// A pod has changed.
@@ -179,7 +190,7 @@ impl Scheduler {
         if pod.phase.is_terminal() {
             return self.remove_pod(id, now);
         }
-        let info = Arc::new(PodInfo::new(id, pod));
+        let info = self.shapes.info(id, pod);
         let assigned = self.core.cache.node_of(id).filter(|_| !self.core.cache.is_assumed(id));
         match (assigned, pod.node) {
             (Some(node), _) => self.update_assigned(info, node, now),
@@ -260,6 +271,9 @@ impl Scheduler {
 
     /// A ReplicaSet has appeared with this selector; `None`: it is gone.
     pub fn set_replica_set(&mut self, id: ReplicaSetId, selector: Option<Selector>) {
+        if selector.is_none() {
+            self.shapes.forget(id);
+        }
         self.core.objects.set_replica_set(id, selector);
     }
 
@@ -292,7 +306,7 @@ impl Scheduler {
             let pod = self.queue.pop()?;
             self.core.count_cycle();
             let queued = self.queue.get(pod).expect("what is popped stays known to the queue");
-            let (info, profile) = (Arc::clone(&queued.info), queued.profile);
+            let (info, profile) = (queued.info.clone(), queued.profile);
             if info.deletion.is_some() || self.core.cache.is_assumed(pod) {
                 // `skipPodSchedule`: a pod on its way out is not put back either.
                 self.queue.remove(&self.core.profiles, pod);
@@ -316,7 +330,7 @@ impl Scheduler {
                     }
                 }
                 Err(failure) => {
-                    let decision = self.reject(Arc::clone(&info), failure, now);
+                    let decision = self.reject(info.clone(), failure, now);
                     // A narrowed search moves the start: its repetition would move it again.
                     if self.core.next_start() == start {
                         self.remember_failure(profile, &info, &decision);
@@ -366,7 +380,7 @@ impl Scheduler {
         self.queue.move_all(&core.profiles, &core.objects, event, objects, |_| true, now);
     }
 
-    fn assume(&mut self, info: Arc<PodInfo>, node: NodeIndex) {
+    fn assume(&mut self, info: PodInfo, node: NodeIndex) {
         self.core.remove_nomination(info.id);
         self.core.cache.add_pod(info, node, true);
     }
@@ -377,12 +391,7 @@ impl Scheduler {
     }
 
     /// The answer for a pod of which an equal one has failed since the last change.
-    fn repeat_failure(
-        &mut self,
-        profile: usize,
-        info: &Arc<PodInfo>,
-        now: SimTime,
-    ) -> Option<Decision> {
+    fn repeat_failure(&mut self, profile: usize, info: &PodInfo, now: SimTime) -> Option<Decision> {
         let usable = self.remembers && info.nominated.is_none() && self.core.fails_alike(info);
         let known = self.memo.find(self.version(), profile, info).filter(|_| usable)?.clone();
         self.core.skip_failed_cycle();
@@ -400,7 +409,7 @@ impl Scheduler {
         })
     }
 
-    fn remember_failure(&mut self, profile: usize, info: &Arc<PodInfo>, decision: &Decision) {
+    fn remember_failure(&mut self, profile: usize, info: &PodInfo, decision: &Decision) {
         let Decision::Unschedulable { message, rejected_by, nomination, victims, .. } = decision
         else {
             return;
@@ -423,7 +432,7 @@ impl Scheduler {
     }
 
     /// Puts a pod that found no node back into the queue (`handleSchedulingFailure`).
-    fn reject(&mut self, info: Arc<PodInfo>, failure: Failure, now: SimTime) -> Decision {
+    fn reject(&mut self, info: PodInfo, failure: Failure, now: SimTime) -> Decision {
         let nodes = self.core.cache.nodes().len();
         let mut decision = Decision::Unschedulable {
             pod: info.id,
@@ -467,29 +476,29 @@ impl Scheduler {
             self.queue.wait_for_victim(info.id, *last);
         }
         match nominated {
-            Some(Some(node)) => self.core.nominate(Arc::clone(&info), node),
+            Some(Some(node)) => self.core.nominate(info.clone(), node),
             Some(None) => self.core.remove_nomination(info.id),
             None => self.nominate_as_told(&info),
         }
         decision
     }
 
-    fn add_pending(&mut self, info: Arc<PodInfo>, now: SimTime) {
+    fn add_pending(&mut self, info: PodInfo, now: SimTime) {
         let Some(profile) = self.core.profile_of(&info) else { return };
         self.nominate_as_told(&info);
         self.queue.add(&self.core.profiles, profile, info, now);
     }
 
-    fn add_assigned(&mut self, info: Arc<PodInfo>, node: NodeId, now: SimTime) {
+    fn add_assigned(&mut self, info: PodInfo, node: NodeId, now: SimTime) {
         let Some(node) = self.core.cache.index_of(node) else { return };
-        self.core.cache.add_pod(Arc::clone(&info), node, false);
+        self.core.cache.add_pod(info.clone(), node, false);
         let objects = EventObjects::Pod { old: None, new: Some(&info) };
         self.move_all(ClusterEvent::ASSIGNED_POD_ADD, &objects, now);
     }
 
-    fn update_assigned(&mut self, info: Arc<PodInfo>, node: NodeIndex, now: SimTime) {
+    fn update_assigned(&mut self, info: PodInfo, node: NodeIndex, now: SimTime) {
         let Some(old) = self.core.cache.remove_pod(info.id) else { return };
-        self.core.cache.add_pod(Arc::clone(&info), node, false);
+        self.core.cache.add_pod(info.clone(), node, false);
         if info.deletion.is_some() {
             self.queue.victim_is_going(info.id);
         }
@@ -505,8 +514,8 @@ impl Scheduler {
         self.core.remove_nomination(id);
     }
 
-    fn update_pending(&mut self, info: Arc<PodInfo>, now: SimTime) {
-        let old = self.queue.get(info.id).map(|q| Arc::clone(&q.info));
+    fn update_pending(&mut self, info: PodInfo, now: SimTime) {
+        let old = self.queue.get(info.id).map(|q| q.info.clone());
         if self.core.cache.is_assumed(info.id) {
             let deleted = info.deletion.is_some() && old.is_none_or(|o| o.deletion.is_none());
             if deleted && let Some(gone) = self.core.cache.remove_pod(info.id) {
@@ -519,7 +528,7 @@ impl Scheduler {
         let Some(old) = old else { return self.add_pending(info, now) };
         self.renominate(&old, &info);
         let core = &self.core;
-        self.queue.update(&core.profiles, &core.objects, Arc::clone(&info), now);
+        self.queue.update(&core.profiles, &core.objects, info.clone(), now);
         if old.nominated.is_some() && old.nominated != info.nominated {
             self.nominated_is_gone(&old, now);
         }
@@ -536,20 +545,20 @@ impl Scheduler {
     }
 
     /// Nominates a pod to the node in its status (`addNominatedPod` without an override).
-    fn nominate_as_told(&mut self, info: &Arc<PodInfo>) {
+    fn nominate_as_told(&mut self, info: &PodInfo) {
         self.core.remove_nomination(info.id);
         if let Some(node) = info.nominated.and_then(|id| self.core.cache.index_of(id)) {
-            self.core.nominate(Arc::clone(info), node);
+            self.core.nominate(info.clone(), node);
         }
     }
 
     /// `UpdateNominatedPod`: an update without a nomination before and after does not undo one
     /// that is only in memory yet.
-    fn renominate(&mut self, old: &PodInfo, info: &Arc<PodInfo>) {
+    fn renominate(&mut self, old: &PodInfo, info: &PodInfo) {
         let in_memory = self.core.nominated_node(info.id);
         match in_memory {
             Some(node) if old.nominated.is_none() && info.nominated.is_none() => {
-                self.core.nominate(Arc::clone(info), node);
+                self.core.nominate(info.clone(), node);
             }
             _ => self.nominate_as_told(info),
         }

@@ -22,11 +22,17 @@ pub struct NodeInfo {
     pub non_zero_requested: (MilliCpu, Bytes),
     /// Pods on it, in the order that adding (at the end) and removing (the last one moves into the
     /// hole) leave behind.
-    pub pods: Vec<Arc<PodInfo>>,
-    /// Those with any pod affinity or anti-affinity.
-    pub pods_with_affinity: Vec<Arc<PodInfo>>,
-    /// Those with required pod anti-affinity.
-    pub pods_with_required_anti_affinity: Vec<Arc<PodInfo>>,
+    pub pods: Vec<PodInfo>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What most nodes have none of: there are many nodes.
+#[derive(Clone, Default, Debug)]
+pub struct Rare {
+    /// Pods with any pod affinity or anti-affinity.
+    pub pods_with_affinity: Vec<PodInfo>,
+    /// Pods with required pod anti-affinity.
+    pub pods_with_required_anti_affinity: Vec<PodInfo>,
     /// Host ports in use: a set.
     pub used_ports: Vec<HostPort>,
     /// Images on it, sorted by name.
@@ -52,15 +58,12 @@ impl NodeInfo {
             requested: Resources::default(),
             non_zero_requested: (MilliCpu(0), Bytes(0)),
             pods: Vec::new(),
-            pods_with_affinity: Vec::new(),
-            pods_with_required_anti_affinity: Vec::new(),
-            used_ports: Vec::new(),
-            images: Vec::new(),
+            rare: None,
         }
     }
 
     /// A node with these pods: a supposition, for what-if questions.
-    pub fn with_pods(node: Arc<Node>, pods: impl IntoIterator<Item = Arc<PodInfo>>) -> NodeInfo {
+    pub fn with_pods(node: Arc<Node>, pods: impl IntoIterator<Item = PodInfo>) -> NodeInfo {
         let mut info = NodeInfo::new(node);
         pods.into_iter().for_each(|pod| info.add_pod(pod));
         info
@@ -71,52 +74,82 @@ impl NodeInfo {
         &self.node.name
     }
 
+    /// What most nodes have none of.
+    pub fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING_RARE)
+    }
+
+    /// The same, to be changed.
+    pub fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
     /// Adds a pod (`AddPodInfo`).
-    pub fn add_pod(&mut self, pod: Arc<PodInfo>) {
+    pub fn add_pod(&mut self, pod: PodInfo) {
         self.requested.add(&pod.requests);
         self.non_zero_requested.0 += pod.non_zero.0;
         self.non_zero_requested.1 += pod.non_zero.1;
         for port in host_ports(&pod) {
-            if !self.used_ports.iter().any(|used| is_same(used, port)) {
-                self.used_ports.push(port.clone());
+            if !self.rare().used_ports.iter().any(|used| is_same(used, port)) {
+                self.rare_mut().used_ports.push(port.clone());
             }
         }
         if pod.affinity.is_some() {
-            self.pods_with_affinity.push(Arc::clone(&pod));
+            self.rare_mut().pods_with_affinity.push(pod.clone());
         }
         if pod.has_required_anti_affinity() {
-            self.pods_with_required_anti_affinity.push(Arc::clone(&pod));
+            self.rare_mut().pods_with_required_anti_affinity.push(pod.clone());
+        }
+        if self.pods.len() == self.pods.capacity() {
+            // A node has few pods, and there are many nodes: doubling would leave much room unused.
+            self.pods.reserve_exact(self.pods.len() / 2 + 1);
         }
         self.pods.push(pod);
     }
 
     /// Removes a pod (`RemovePod`); `None` when it is not here.
-    pub fn remove_pod(&mut self, id: PodId) -> Option<Arc<PodInfo>> {
+    pub fn remove_pod(&mut self, id: PodId) -> Option<PodInfo> {
         let at = self.pods.iter().position(|p| p.id == id)?;
         let pod = self.pods.swap_remove(at);
         self.requested.subtract(&pod.requests);
         self.non_zero_requested.0 -= pod.non_zero.0;
         self.non_zero_requested.1 -= pod.non_zero.1;
-        for port in host_ports(&pod) {
-            self.used_ports.retain(|used| !is_same(used, port));
-        }
-        for list in [&mut self.pods_with_affinity, &mut self.pods_with_required_anti_affinity] {
-            if let Some(at) = list.iter().position(|p| p.id == id) {
-                list.swap_remove(at);
-            }
+        if let Some(rare) = &mut self.rare {
+            rare.remove_pod(&pod);
         }
         Some(pod)
     }
 
     /// Whether a pod that wants `port` conflicts with the ports in use (`CheckConflict`).
     pub fn port_conflicts(&self, port: &HostPort) -> bool {
-        ports_conflict(&self.used_ports, port)
+        ports_conflict(&self.rare().used_ports, port)
     }
 
     /// The image of this name, if it lies here.
     pub fn image(&self, name: &str) -> Option<&ImageState> {
-        let at = self.images.binary_search_by(|i| (*i.name).cmp(name)).ok()?;
-        Some(&self.images[at])
+        let images = &self.rare().images;
+        let at = images.binary_search_by(|i| (*i.name).cmp(name)).ok()?;
+        Some(&images[at])
+    }
+}
+
+static NOTHING_RARE: Rare = Rare {
+    pods_with_affinity: Vec::new(),
+    pods_with_required_anti_affinity: Vec::new(),
+    used_ports: Vec::new(),
+    images: Vec::new(),
+};
+
+impl Rare {
+    fn remove_pod(&mut self, pod: &PodInfo) {
+        for port in host_ports(pod) {
+            self.used_ports.retain(|used| !is_same(used, port));
+        }
+        for list in [&mut self.pods_with_affinity, &mut self.pods_with_required_anti_affinity] {
+            if let Some(at) = list.iter().position(|p| p.id == pod.id) {
+                list.swap_remove(at);
+            }
+        }
     }
 }
 
@@ -146,4 +179,15 @@ pub fn ports_conflict(used: &[HostPort], wanted: &HostPort) -> bool {
 pub fn host_ports(pod: &PodInfo) -> impl Iterator<Item = &HostPort> {
     let sidecars = pod.spec.init_containers.iter().filter(|c| c.sidecar);
     sidecars.chain(&pod.spec.containers).flat_map(|c| &c.host_ports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_small() {
+        // There is one for each node; what most nodes have none of is elsewhere.
+        assert_eq!(size_of::<NodeInfo>(), 88);
+    }
 }

@@ -7,18 +7,17 @@ use super::pod_info::PodInfo;
 use crate::api::PodId;
 use slotmap::SecondaryMap;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Nominated pods by node, each node's in the order of nomination.
 #[derive(Default)]
 pub struct Nominator {
-    by_node: BTreeMap<NodeIndex, Vec<Arc<PodInfo>>>,
+    by_node: BTreeMap<NodeIndex, Vec<PodInfo>>,
     node_of: SecondaryMap<PodId, NodeIndex>,
 }
 
 impl Nominator {
     /// Nominates `pod` to `node` and to no other node any more.
-    pub fn add(&mut self, pod: Arc<PodInfo>, node: NodeIndex) {
+    pub fn add(&mut self, pod: PodInfo, node: NodeIndex) {
         self.remove(pod.id);
         self.node_of.insert(pod.id, node);
         self.by_node.entry(node).or_default().push(pod);
@@ -42,7 +41,7 @@ impl Nominator {
     }
 
     /// The nodes to which pods are nominated, with those pods.
-    pub fn all(&self) -> impl Iterator<Item = (NodeIndex, &[Arc<PodInfo>])> {
+    pub fn all(&self) -> impl Iterator<Item = (NodeIndex, &[PodInfo])> {
         self.by_node.iter().map(|(node, pods)| (*node, &pods[..]))
     }
 
@@ -52,7 +51,7 @@ impl Nominator {
     }
 
     /// The pods nominated to `node`.
-    pub fn on(&self, node: NodeIndex) -> &[Arc<PodInfo>] {
+    pub fn on(&self, node: NodeIndex) -> &[PodInfo] {
         if self.by_node.is_empty() {
             return &[];
         }

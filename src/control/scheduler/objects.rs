@@ -5,7 +5,7 @@
 use super::storage::{Reservation, Storage};
 use crate::api::labels::{Labels, Selector};
 use crate::api::storage::StorageObject;
-use crate::api::{ObjectName, PdbId, ReplicaSetId, Text};
+use crate::api::{ObjectName, PdbId, PodId, ReplicaSetId, Text};
 use std::collections::BTreeMap;
 
 /// Raised with every change of the objects that plugins read.
@@ -125,5 +125,5 @@ pub struct Budget {
     /// `status.disruptionsAllowed`.
     pub disruptions_allowed: i64,
     /// Names in `status.disruptedPods`: their disruption is in the budget's numbers already.
-    pub disrupted_pods: Vec<Text>,
+    pub disrupted_pods: Vec<PodId>,
 }

@@ -7,9 +7,11 @@ use crate::api::labels::{Labels, Operator, Requirement, Selector};
 use crate::api::pod::{Container, Pod, PodSpec};
 use crate::api::pod_affinity::PodAffinityTerm;
 use crate::api::resources::Resources;
+use crate::api::volume::{Volume, VolumeSource};
 use crate::api::{NodeId, PodId, ReplicaSetId, Text};
 use crate::units::{Bytes, MilliCpu, SimTime};
 use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// CPU that scoring assumes for a container which requests none (`DefaultMilliCPURequest`).
@@ -17,13 +19,23 @@ pub const DEFAULT_CPU_REQUEST: MilliCpu = MilliCpu(100);
 /// Memory that scoring assumes for a container which requests none (`DefaultMemoryRequest`).
 pub const DEFAULT_MEMORY_REQUEST: Bytes = Bytes::mebi(200);
 
-/// A pod with what the scheduler derives from it.
+/// A pod with what the scheduler derives from it. It is small and is handed around by value: there
+/// are many pods, and all but two of its fields are in the shape that it shares with its like.
 #[derive(Clone, Debug)]
 pub struct PodInfo {
     /// Its key in the store.
     pub id: PodId,
-    /// `metadata.name`.
-    pub name: Text,
+    /// `status.startTime`; [`SimTime::NEVER`] before.
+    pub started: SimTime,
+    shape: Arc<PodShape>,
+}
+
+/// What pods of one template have in common. The few that are nominated or being deleted have a
+/// shape of their own.
+#[derive(Clone, Debug)]
+pub struct PodShape {
+    /// `metadata.name`; only of pods with ephemeral volumes, whose claims go by it.
+    pub name: Option<Text>,
     /// `metadata.namespace`.
     pub namespace: Text,
     /// Its labels.
@@ -36,8 +48,6 @@ pub struct PodInfo {
     pub nominated: Option<NodeId>,
     /// When its deletion was asked for.
     pub deletion: Option<SimTime>,
-    /// `status.startTime`; [`SimTime::NEVER`] before.
-    pub started: SimTime,
     /// What it takes of a node.
     pub requests: Resources,
     /// CPU and memory with defaults for containers that request none, as nodes sum them up.
@@ -75,39 +85,25 @@ pub struct AffinityTerm {
     pub topology_key: Text,
 }
 
-impl PodInfo {
-    /// Derives everything from `pod`.
-    pub fn new(id: PodId, pod: &Pod) -> PodInfo {
-        let spec = &pod.spec;
-        PodInfo {
-            id,
-            name: pod.name.clone(),
-            namespace: pod.namespace.clone(),
-            labels: pod.labels.clone(),
-            spec: Arc::clone(spec),
-            owner: pod.owner,
-            nominated: pod.nominated,
-            deletion: pod.deletion,
-            started: pod.started,
-            requests: spec.requests(),
-            non_zero: non_zero_requests(spec),
-            scoring: scoring_requests(spec),
-            affinity: affinity_terms(spec, &pod.namespace, &pod.labels),
-        }
-    }
+impl Deref for PodInfo {
+    type Target = PodShape;
 
-    /// A pod that exists only as a supposition: a template of a scale-up to come, say.
-    pub fn hypothetical(spec: &Arc<PodSpec>, namespace: &Text, labels: &Labels) -> PodInfo {
-        PodInfo {
-            id: PodId::default(),
-            name: "".into(),
+    fn deref(&self) -> &PodShape {
+        &self.shape
+    }
+}
+
+impl PodShape {
+    /// The shape of a pod that is nobody's, nominated nowhere and not being deleted.
+    fn new(spec: &Arc<PodSpec>, namespace: &Text, labels: &Labels) -> PodShape {
+        PodShape {
+            name: None,
             namespace: namespace.clone(),
             labels: labels.clone(),
             spec: Arc::clone(spec),
             owner: None,
             nominated: None,
             deletion: None,
-            started: SimTime::NEVER,
             requests: spec.requests(),
             non_zero: non_zero_requests(spec),
             scoring: scoring_requests(spec),
@@ -115,12 +111,68 @@ impl PodInfo {
         }
     }
 
+    /// The shape that `pod` would have if it were neither nominated nor being deleted.
+    pub(super) fn of(pod: &Pod) -> PodShape {
+        let is_ephemeral = |volume: &Volume| volume.source == VolumeSource::Ephemeral;
+        PodShape {
+            name: pod.spec.volumes.iter().any(is_ephemeral).then(|| pod.name()),
+            owner: pod.owner,
+            ..PodShape::new(&pod.spec, &pod.namespace, &pod.labels)
+        }
+    }
+
+    /// Whether [`PodShape::of`] would give this one for `pod`. Its specification must be the very
+    /// same one: to compare it field by field takes longer than to derive a shape from it.
+    pub(super) fn is_of(&self, pod: &Pod) -> bool {
+        Arc::ptr_eq(&self.spec, &pod.spec)
+            && self.owner == pod.owner
+            && self.namespace == pod.namespace
+            && self.labels == pod.labels
+            && self.name.as_ref().is_none_or(|name| *name == pod.name())
+    }
+}
+
+impl PodInfo {
+    /// Derives everything from `pod`.
+    pub fn new(id: PodId, pod: &Pod) -> PodInfo {
+        PodInfo::of_shape(id, pod, Arc::new(PodShape::of(pod)))
+    }
+
+    /// `pod`, which has this shape but for nomination and deletion.
+    pub(super) fn of_shape(id: PodId, pod: &Pod, shape: Arc<PodShape>) -> PodInfo {
+        let mut info = PodInfo { id, started: pod.started, shape };
+        if pod.nominated.is_some() || pod.deletion.is_some() {
+            let shape = info.shape_mut();
+            (shape.nominated, shape.deletion) = (pod.nominated, pod.deletion.get());
+        }
+        info
+    }
+
+    /// A pod that exists only as a supposition: a template of a scale-up to come, say.
+    pub fn hypothetical(spec: &Arc<PodSpec>, namespace: &Text, labels: &Labels) -> PodInfo {
+        let shape = Arc::new(PodShape::new(spec, namespace, labels));
+        PodInfo { id: PodId::default(), started: SimTime::NEVER, shape }
+    }
+
+    /// Its shape, to be changed for this pod alone.
+    pub fn shape_mut(&mut self) -> &mut PodShape {
+        Arc::make_mut(&mut self.shape)
+    }
+
+    /// Whether both have one shape in memory.
+    #[cfg(test)]
+    pub(super) fn shares_shape_with(&self, other: &PodInfo) -> bool {
+        Arc::ptr_eq(&self.shape, &other.shape)
+    }
+
     /// Whether plugins see no difference between this pod and another one, their specifications
-    /// aside. Names differ, and no plugin reads them.
+    /// aside. Other names than those of claims no plugin reads.
     pub fn is_like(&self, other: &PodInfo) -> bool {
-        self.owner == other.owner
-            && self.namespace == other.namespace
-            && self.labels == other.labels
+        Arc::ptr_eq(&self.shape, &other.shape)
+            || (self.owner == other.owner
+                && self.namespace == other.namespace
+                && self.labels == other.labels
+                && self.name == other.name)
     }
 
     /// Its priority.

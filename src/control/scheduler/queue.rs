@@ -10,11 +10,11 @@ use super::framework::{PluginId, PluginSet};
 use super::objects::Objects;
 use super::pod_info::PodInfo;
 use super::profile::Profile;
+use super::waiting::Waiting;
 use crate::api::PodId;
 use crate::units::{SimDuration, SimTime};
-use slotmap::SecondaryMap;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::ops::Range;
 
 /// How often the unschedulable pool is searched for leftovers.
 const FLUSH_PERIOD: SimDuration = SimDuration::from_secs(30);
@@ -27,7 +27,7 @@ const WINDOW: u64 = 1_000_000_000;
 #[derive(Clone, Debug)]
 pub struct QueuedPod {
     /// The pod.
-    pub info: Arc<PodInfo>,
+    pub info: PodInfo,
     /// When it came into the queue, or back after a failed attempt.
     pub timestamp: SimTime,
     /// How often it was tried.
@@ -70,7 +70,7 @@ type ActiveKey = ([i64; 2], u64);
 
 /// All pods that wait.
 pub struct Queue {
-    pods: SecondaryMap<PodId, QueuedPod>,
+    pods: Waiting<QueuedPod>,
     active: BTreeMap<ActiveKey, PodId>,
     backoff: BTreeMap<(SimTime, ActiveKey), PodId>,
     error_backoff: BTreeMap<(SimTime, u64), PodId>,
@@ -81,6 +81,8 @@ pub struct Queue {
     initial_backoff: SimDuration,
     max_backoff: SimDuration,
     next_sequence: u64,
+    /// Numbers of pods that are about to be added.
+    expected: Range<u64>,
     /// Flushes up to here have been done.
     advanced: SimTime,
 }
@@ -110,7 +112,7 @@ impl Queue {
     /// An empty queue with these back-offs.
     pub fn new(initial_backoff: SimDuration, max_backoff: SimDuration) -> Queue {
         Queue {
-            pods: SecondaryMap::new(),
+            pods: Waiting::new(),
             active: BTreeMap::new(),
             backoff: BTreeMap::new(),
             error_backoff: BTreeMap::new(),
@@ -119,6 +121,7 @@ impl Queue {
             initial_backoff,
             max_backoff,
             next_sequence: 0,
+            expected: 0..0,
             advanced: SimTime::ZERO,
         }
     }
@@ -215,14 +218,15 @@ impl Queue {
     }
 
     /// A new pod (`Add`).
-    pub fn add(&mut self, profiles: &[Profile], profile: usize, info: Arc<PodInfo>, now: SimTime) {
+    pub fn add(&mut self, profiles: &[Profile], profile: usize, info: PodInfo, now: SimTime) {
         let id = info.id;
+        let sequence = self.expected.next().unwrap_or_else(|| self.sequence());
         let pod = QueuedPod {
             info,
             timestamp: now,
             attempts: 0,
             profile,
-            sequence: self.sequence(),
+            sequence,
             unschedulable_count: 0,
             consecutive_errors: 0,
             rejected_by: PluginSet::EMPTY,
@@ -235,6 +239,13 @@ impl Queue {
         self.move_to_active(profiles, id);
     }
 
+    /// The next `count` pods that are added have arrived by now, though they are told of one by
+    /// one: what is put back meanwhile comes after them.
+    pub fn expect(&mut self, count: u64) {
+        self.expected = self.next_sequence + 1..self.next_sequence + 1 + count;
+        self.next_sequence += count;
+    }
+
     fn sequence(&mut self) -> u64 {
         self.next_sequence += 1;
         self.next_sequence
@@ -245,16 +256,16 @@ impl Queue {
         &mut self,
         profiles: &[Profile],
         objects: &Objects,
-        info: Arc<PodInfo>,
+        info: PodInfo,
         now: SimTime,
     ) -> bool {
         let id = info.id;
         let Some(pod) = self.pods.get(id) else { return false };
-        let old = Arc::clone(&pod.info);
+        let old = pod.info.clone();
         match pod.place {
             Place::InFlight => self.pods[id].info = info,
             Place::Unschedulable => {
-                self.pods[id].info = Arc::clone(&info);
+                self.pods[id].info = info.clone();
                 for event in pod_changes(&old, &info, Resource::TargetPod) {
                     let change = EventObjects::Pod { old: Some(&old), new: Some(&info) };
                     if !self.is_worth_requeuing(profiles, objects, id, event, &change) {

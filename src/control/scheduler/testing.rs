@@ -138,15 +138,15 @@ impl Stage {
     }
 
     /// A pod of this name with these volumes.
-    pub(crate) fn pod(&mut self, name: &str, volumes: Value) -> Arc<PodInfo> {
+    pub(crate) fn pod(&mut self, name: &str, volumes: Value) -> PodInfo {
         let id = self.pods.insert(());
-        Arc::new(PodInfo::new(id, &pod(name, spec_with(volumes))))
+        PodInfo::new(id, &pod(name, spec_with(volumes)))
     }
 
     /// A pod with these volumes is on a node.
-    pub(crate) fn put(&mut self, node: usize, name: &str, volumes: Value) -> Arc<PodInfo> {
+    pub(crate) fn put(&mut self, node: usize, name: &str, volumes: Value) -> PodInfo {
         let pod = self.pod(name, volumes);
-        self.nodes[node].add_pod(Arc::clone(&pod));
+        self.nodes[node].add_pod(pod.clone());
         self.uses.recount(self.nodes.iter());
         pod
     }

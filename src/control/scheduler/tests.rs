@@ -24,7 +24,7 @@ impl World {
 
     fn node(&mut self, name: &str, now: SimTime) -> NodeId {
         let id = self.nodes.insert(node(name));
-        self.scheduler.add_node(id, &self.nodes[id], now);
+        self.scheduler.add_node(id, Arc::new(self.nodes[id].clone()), now);
         id
     }
 
@@ -101,7 +101,7 @@ fn a_rejected_pod_sleeps_until_something_may_help() {
     let leftover = world.scheduler.next_wake(at(1.0));
     assert_eq!(leftover, at(330.0), "only the leftover flush is due: five minutes, then a tick");
 
-    world.pods[big].labels = Labels::from([("a", "b")]);
+    world.pods[big].base_mut().labels = Labels::from([("a", "b")]);
     world.scheduler.update_pod(big, &world.pods[big], at(20.0));
     assert_eq!(world.scheduler.next_wake(at(20.0)), at(330.0), "a label frees nothing");
 
@@ -157,7 +157,7 @@ fn gated_pods_wait_for_their_gates() {
     let a = world.pod("a", gated, at(1.0));
     assert_eq!(world.scheduler.place_of(a), Some(Place::Unschedulable));
     assert_eq!(world.run(at(400.0)), [], "a flush does not open a gate");
-    world.pods[a].spec = Arc::new(spec(10, 10));
+    world.pods[a].base_mut().spec = Arc::new(spec(10, 10));
     world.scheduler.update_pod(a, &world.pods[a], at(500.0));
     assert_eq!(world.run(at(500.0)), [(a, Some(n))]);
 }

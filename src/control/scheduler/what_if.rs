@@ -112,11 +112,11 @@ mod tests {
     #[test]
     fn a_node_that_does_not_exist_is_filled_pod_by_pod() {
         let what_if = WhatIf::new(&ProfileConfiguration::default()).unwrap();
-        let pod = Arc::new(pod_info(PodId::default(), spec(1500, 1024)));
+        let pod = pod_info(PodId::default(), spec(1500, 1024));
         let mut info = NodeInfo::new(Arc::new(node("template")));
         for _ in 0..2 {
             assert_eq!(what_if.fits(&pod, &info), Ok(()));
-            info.add_pod(Arc::clone(&pod));
+            info.add_pod(pod.clone());
         }
         let unfit = what_if.fits(&pod, &info).unwrap_err();
         assert_eq!(unfit.plugin_name(), "NodeResourcesFit");

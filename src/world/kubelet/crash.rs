@@ -80,7 +80,9 @@ impl World<'_> {
         let container = p.spec.containers.first().map_or("", |c| &*c.name);
         let message = format!(
             "Back-off restarting failed container {container} in pod {}_{}({})",
-            p.name, p.namespace, p.uid
+            p.name(),
+            p.namespace,
+            p.uid
         );
         self.tell_trouble(pod, Warning, "BackOff", || message);
         // The back-off says when it ends, so the kubelet does not look much later.

@@ -55,16 +55,15 @@ struct Endpoint {
     alive: bool,
     /// Whether it is both, and so serves.
     live: bool,
-    /// CPU seconds it had used in requests before it last became live.
-    cpu_before: f64,
-    /// The station's line at that moment, while it is live.
-    joined: f64,
+    /// While it is live: the station's line when it became so. Else the CPU seconds that it has
+    /// used in requests.
+    account: f64,
 }
 
 impl Endpoint {
     fn new(station: usize) -> Endpoint {
         let station = station as u32;
-        Endpoint { station, fronts: 0, alive: false, live: false, cpu_before: 0.0, joined: 0.0 }
+        Endpoint { station, fronts: 0, alive: false, live: false, account: 0.0 }
     }
 
     fn station(&self) -> usize {
@@ -96,6 +95,9 @@ pub struct Network {
     /// Services, callers before callees.
     order: Vec<usize>,
     endpoints: SecondaryMap<PodId, Endpoint>,
+    /// CPU seconds that live pods had used in requests before they last became so: there are few
+    /// that are so for the second time.
+    used_before: BTreeMap<PodId, f64>,
     /// Pods that are gone for good while somebody still routes to them: their stations, and how
     /// many Services do. A new pod may have taken their place among the endpoints.
     ghosts: BTreeMap<PodId, (usize, u16)>,
@@ -131,6 +133,7 @@ impl Network {
             fronts: primaries.iter().map(front).collect(),
             calls,
             endpoints: SecondaryMap::new(),
+            used_before: BTreeMap::new(),
             ghosts: BTreeMap::new(),
             live: vec![0; n],
             dead: vec![0; n],
@@ -204,16 +207,27 @@ impl Network {
     /// Recounts what is routed to: the first station whose running counts are not the same, with
     /// both. For checks.
     pub fn miscounted(&self) -> Option<String> {
-        let mut routed: Vec<PodId> = self.fronts.iter().flat_map(|f| f.routed.clone()).collect();
-        routed.sort_unstable();
-        routed.dedup();
         let mut counts = vec![(0, 0); self.stations.len()];
-        for pod in routed {
-            let known = self.endpoints.get(pod).map(|e| (e.station(), e.alive));
-            let gone = || self.ghosts.get(&pod).map(|(station, _)| (*station, false));
-            let Some((station, alive)) = known.or_else(gone) else { continue };
+        let mut count = |station: usize, alive: bool| {
             let (live, dead) = &mut counts[station];
             *(if alive { live } else { dead }) += 1;
+        };
+        let mut others = Vec::new();
+        for pod in self.fronts.iter().flat_map(|front| &front.routed) {
+            match self.endpoints.get(*pod) {
+                // Should it be routed to by several all the same, it counts too often and is found.
+                Some(endpoint) if endpoint.fronts == 1 => count(endpoint.station(), endpoint.alive),
+                _ => others.push(*pod),
+            }
+        }
+        others.sort_unstable();
+        others.dedup();
+        for pod in others {
+            let known = self.endpoints.get(pod).map(|e| (e.station(), e.alive));
+            let gone = || self.ghosts.get(&pod).map(|(station, _)| (*station, false));
+            if let Some((station, alive)) = known.or_else(gone) {
+                count(station, alive);
+            }
         }
         let kept = self.live.iter().copied().zip(self.dead.iter().copied());
         let mut pairs = kept.zip(counts).enumerate();
@@ -235,7 +249,8 @@ impl Network {
         match (before.1, after.1) {
             (true, false) => {
                 let line = self.stations[station].cpu_line(now);
-                endpoint.cpu_before += line - endpoint.joined;
+                let before = self.used_before.remove(&pod).unwrap_or(0.0);
+                endpoint.account = before + (line - endpoint.account);
                 endpoint.live = false;
                 self.live[station] -= 1;
                 if !endpoint.alive {
@@ -243,7 +258,10 @@ impl Network {
                 }
             }
             (false, true) => {
-                endpoint.joined = self.stations[station].cpu_line(now);
+                if endpoint.account != 0.0 {
+                    self.used_before.insert(pod, endpoint.account);
+                }
+                endpoint.account = self.stations[station].cpu_line(now);
                 endpoint.live = true;
                 self.live[station] += 1;
             }
@@ -414,19 +432,18 @@ impl Network {
     /// CPU seconds that a pod has used in requests, up to `t` in the recent past.
     pub fn cpu_of(&self, pod: PodId, t: SimTime) -> f64 {
         let Some(endpoint) = self.endpoints.get(pod) else { return 0.0 };
-        let since = if endpoint.live {
-            (self.stations[endpoint.station()].cpu_line(t) - endpoint.joined).max(0.0)
-        } else {
-            0.0
-        };
-        endpoint.cpu_before + since
+        if !endpoint.live {
+            return endpoint.account;
+        }
+        let line = self.stations[endpoint.station()].cpu_line(t);
+        self.used_before.get(&pod).unwrap_or(&0.0) + (line - endpoint.account).max(0.0)
     }
 
     /// Whether a pod has been live in the network since `t`, so that since then it has used as much
     /// as any other such pod of its station.
     pub fn live_since(&self, pod: PodId, t: SimTime) -> bool {
         self.endpoints.get(pod).is_some_and(|endpoint| {
-            endpoint.live && endpoint.joined <= self.stations[endpoint.station()].cpu_line(t)
+            endpoint.live && endpoint.account <= self.stations[endpoint.station()].cpu_line(t)
         })
     }
 
@@ -495,6 +512,12 @@ fn callers_first(primaries: &[Option<usize>], calls: &[Vec<(usize, f64)>]) -> Ve
 mod tests {
     use super::*;
     use slotmap::SlotMap;
+
+    #[test]
+    fn an_endpoint_is_small() {
+        // There is one for each pod.
+        assert_eq!(size_of::<Endpoint>(), 16);
+    }
 
     /// Pods with one server of 10 ms.
     fn pod() -> PodModel {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// A pod to place, with what decides how.
 #[derive(Clone, Debug)]
 pub(super) struct Needs {
-    pub info: Arc<PodInfo>,
+    pub info: PodInfo,
     /// Only requests, labels and taints bear on where it fits.
     plain: bool,
     /// It asks for no particular node.
@@ -34,7 +34,7 @@ impl Needs {
         let anywhere = spec.node_selector.is_empty()
             && spec.node_affinity.is_none()
             && spec.node_name.is_none();
-        Needs { info: Arc::new(info), plain, anywhere }
+        Needs { info, plain, anywhere }
     }
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Bin<'a> {
     pub node: &'a Node,
     free: Room,
     /// Pods placed in thought, equal ones together.
-    placed: Vec<(Arc<PodInfo>, usize)>,
+    placed: Vec<(PodInfo, usize)>,
     /// The scheduler's view, made when a pod needs more than arithmetic.
     info: Option<Box<NodeInfo>>,
     /// No taint and no cordon keeps plain pods away.
@@ -149,7 +149,7 @@ impl<'a> Bin<'a> {
     /// Counts a pod in that is bound to come here already (`status.nominatedNodeName`).
     pub(super) fn reserve(&mut self, pod: PodInfo) {
         self.free.take(&pod.requests, 1);
-        self.placed.push((Arc::new(pod), 1));
+        self.placed.push((pod, 1));
         self.info = None;
     }
 }
@@ -186,7 +186,7 @@ impl<'a> Simulator<'a> {
         };
         if n > 0 {
             bin.free.take(requests, n as i64);
-            bin.placed.push((Arc::clone(&pod.info), n));
+            bin.placed.push((pod.info.clone(), n));
             if pod.plain {
                 // Counted only: the scheduler's view is made anew when it is needed.
                 bin.info = None;
@@ -223,7 +223,7 @@ impl<'a> Simulator<'a> {
         let mut info = bin.info.take().unwrap_or_else(|| Box::new(self.info_of(bin)));
         let mut n = 0;
         while n < want && self.what_if.fits(&pod.info, &info).is_ok() {
-            info.add_pod(Arc::clone(&pod.info));
+            info.add_pod(pod.info.clone());
             n += 1;
         }
         bin.info = Some(info);
@@ -235,9 +235,8 @@ impl<'a> Simulator<'a> {
         let bound = bound
             .filter_map(|id| Some((*id, self.store.pod(*id)?)))
             .filter(|(_, pod)| !pod.phase.is_terminal())
-            .map(|(id, pod)| Arc::new(PodInfo::new(id, pod)));
-        let placed =
-            bin.placed.iter().flat_map(|(pod, n)| std::iter::repeat_n(Arc::clone(pod), *n));
+            .map(|(id, pod)| PodInfo::new(id, pod));
+        let placed = bin.placed.iter().flat_map(|(pod, n)| std::iter::repeat_n(pod.clone(), *n));
         NodeInfo::with_pods(Arc::new(bin.node.clone()), bound.chain(placed))
     }
 }

@@ -238,7 +238,8 @@ fn what_keeps_a_node() {
                 for node in nodes {
                     let pod = cloud.bench.store.pods_on(*node)[0];
                     let old = cloud.bench.store.pod(pod).unwrap().clone();
-                    let alone = crate::api::pod::Pod { owner: None, node: None, ..old };
+                    let mut alone = crate::api::pod::Pod { node: None, ..old };
+                    alone.base_mut().owner = None;
                     let alone = cloud.bench.store.create_pod(alone);
                     cloud.bench.store.bind_pod(alone, *node, cloud.bench.now);
                 }

@@ -378,7 +378,7 @@ fn requested(pod: &Pod, source: MetricSource) -> Result<i64, String> {
         };
         let missing = || {
             let name = name_of(source);
-            format!("missing pod-level request for {name} in Pod {}", pod.name)
+            format!("missing pod-level request for {name} in Pod {}", pod.name())
         };
         return given.ok_or_else(missing);
     }
@@ -390,7 +390,7 @@ fn requested(pod: &Pod, source: MetricSource) -> Result<i64, String> {
                 "missing request for {} in container {} of Pod {}",
                 name_of(source),
                 container.name,
-                pod.name
+                pod.name()
             )
         })?;
     }

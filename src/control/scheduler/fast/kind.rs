@@ -1,6 +1,7 @@
 //! Pods of one kind: alike in everything that a plugin reads, so that what was found out for one
 //! holds for the others. It knows the cache as a list of touched records, and no queue.
 
+use super::journal::Journal;
 use super::table::Table;
 use crate::api::node::Node;
 use crate::control::scheduler::cache::Cache;
@@ -92,6 +93,11 @@ impl Kind {
     /// Whether `pod` is of this kind, field by field.
     pub fn equals(&self, profile: usize, pod: &PodInfo) -> bool {
         self.pod.requests == pod.requests && self.is_like(profile, pod) && self.pod.spec == pod.spec
+    }
+
+    /// Whether a good part of what is known still holds.
+    pub fn is_of_use(&self, journal: &Journal) -> bool {
+        self.known.as_ref().is_none_or(|known| !journal.has_many_since(known.next_touch))
     }
 
     fn is_like(&self, profile: usize, pod: &PodInfo) -> bool {

@@ -37,6 +37,7 @@ use super::framework::{Context, NodeIndex, NodeList};
 use super::pod_info::PodInfo;
 use super::profile::Profile;
 use super::topologies::Topologies;
+use journal::Journal;
 use kind::Kind;
 use walk::Walk;
 
@@ -75,7 +76,7 @@ impl Fast {
         if is_plain || pod.nominated.is_some() {
             return None;
         }
-        let kind = self.kind_of(index, profile, cx, pod)?;
+        let kind = self.kind_of(index, profile, core.cache.journal(), cx, pod)?;
         self.topologies.follow(&core.cache);
         let topologies = &mut self.topologies;
         let known = self.kinds[kind].refresh(profile, &core.cache, cx.objects, topologies)?;
@@ -114,11 +115,13 @@ impl Fast {
     }
 
     /// The place of the pod's kind, made if it is new; `None` when pods like it take the plain path
-    /// anyhow. The kind that was not asked for longest makes way when there are too many.
+    /// anyhow. Kinds of which little is known any more make way for it; when there are too many, the
+    /// one that was not asked for longest.
     fn kind_of(
         &mut self,
         index: usize,
         profile: &Profile,
+        journal: &Journal,
         cx: &Context<'_>,
         pod: &PodInfo,
     ) -> Option<usize> {
@@ -131,6 +134,7 @@ impl Fast {
         }
         let at = known.unwrap_or_else(|| {
             let room = (ENTRIES / cx.nodes.len().max(1)).clamp(4, KINDS);
+            self.kinds.retain(|kind| kind.is_of_use(journal));
             while self.kinds.len() >= room {
                 let oldest = self.kinds.iter().enumerate().min_by_key(|(_, k)| k.used);
                 let oldest = oldest.map_or(0, |(at, _)| at);

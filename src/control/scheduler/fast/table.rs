@@ -22,7 +22,7 @@ pub struct Table {
     known: Bits,
     /// Of those, the ones that no plugin rejects.
     fits: Bits,
-    /// For the others: which rejection, by place in `rejections`.
+    /// For the others: which rejection, by place in `rejections`; empty while there is none.
     rejected: Vec<u32>,
     /// Weighted sum of the scores that need no normalising.
     scores: Vec<i64>,
@@ -50,6 +50,7 @@ struct Scorer {
 
 /// A plugin's raw scores by position.
 struct RawScores {
+    /// Empty while all of them are zero: mostly no node has a taint or label that matters.
     raw: Vec<i64>,
     /// How many of them are not zero.
     not_zero: usize,
@@ -64,6 +65,21 @@ pub struct Rejected {
     pub plugin: PluginId,
     /// Its words.
     pub status: Status,
+}
+
+impl RawScores {
+    /// Puts the score of one of `positions` positions in the place of the one before.
+    fn set(&mut self, position: usize, raw: i64, positions: usize) {
+        if self.raw.is_empty() {
+            if raw == 0 {
+                return;
+            }
+            self.raw.resize(positions, 0);
+        }
+        let before = std::mem::replace(&mut self.raw[position], raw);
+        self.not_zero += usize::from(raw != 0);
+        self.not_zero -= usize::from(before != 0);
+    }
 }
 
 impl Plugins {
@@ -142,9 +158,12 @@ impl Table {
                 fits.set(position, self.fits.has(from(node)));
             }
         }
-        self.rejected = order.iter().map(|n| *self.rejected.get(from(n)).unwrap_or(&0)).collect();
+        if !self.rejected.is_empty() {
+            let rejected = |n| *self.rejected.get(from(n)).unwrap_or(&0);
+            self.rejected = order.iter().map(rejected).collect();
+        }
         self.scores = order.iter().map(|n| *self.scores.get(from(n)).unwrap_or(&0)).collect();
-        for scores in &mut self.raw {
+        for scores in self.raw.iter_mut().filter(|scores| !scores.raw.is_empty()) {
             scores.raw = order.iter().map(|n| *scores.raw.get(from(n)).unwrap_or(&0)).collect();
             scores.not_zero = scores.raw.iter().filter(|raw| **raw != 0).count();
         }
@@ -197,16 +216,15 @@ impl Table {
         }
         self.fits.set(position, rejected.is_none());
         if let Some(rejected) = rejected {
-            self.rejected[position] = self.number(rejected);
+            let number = self.number(rejected);
+            self.rejected.resize(self.order.len(), 0);
+            self.rejected[position] = number;
             return;
         }
         let score = |s: &Scorer| s.plugin.score(cx, &s.state, pod, info);
         self.scores[position] = self.plugins.plain.iter().map(|s| s.weight * score(s)).sum();
         for (scorer, scores) in self.plugins.normalizing.iter().zip(&mut self.raw) {
-            let raw = score(scorer);
-            scores.not_zero += usize::from(raw != 0);
-            scores.not_zero -= usize::from(scores.raw[position] != 0);
-            scores.raw[position] = raw;
+            scores.set(position, score(scorer), self.order.len());
         }
         let mut scorers = self.plugins.plain.iter().chain(&self.plugins.normalizing);
         self.heeds_size |= scorers.any(|s| s.plugin.heeds_size(info));

@@ -21,7 +21,6 @@ use crate::units::SimTime;
 use serde::Deserialize;
 use serde_json::Value;
 use std::cmp::Reverse;
-use std::sync::Arc;
 
 /// Finds victims for pods that fit nowhere.
 pub struct DefaultPreemption {
@@ -45,7 +44,7 @@ impl Default for Args {
 /// A node with the pods whose deletion would make room, most important first.
 struct Candidate {
     node: NodeIndex,
-    victims: Vec<Arc<PodInfo>>,
+    victims: Vec<PodInfo>,
     violations: usize,
 }
 
@@ -101,7 +100,7 @@ fn select_victims(
     node: NodeIndex,
 ) -> Result<Candidate, Status> {
     let lower = handle.node(node).pods.iter().filter(|p| p.priority() < pod.priority());
-    let mut potential: Vec<Arc<PodInfo>> = lower.cloned().collect();
+    let mut potential: Vec<PodInfo> = lower.cloned().collect();
     if potential.is_empty() {
         return Err(Status::unresolvable(&[NO_VICTIMS]));
     }
@@ -116,8 +115,8 @@ fn select_victims(
     let (violating, harmless) = split_by_budgets(handle, potential);
     let (both, mut violations) = (!violating.is_empty() && !harmless.is_empty(), 0);
     let mut victims = Vec::new();
-    let mut reprieve = |victim: Arc<PodInfo>, state: &mut CycleState| {
-        info.add_pod(Arc::clone(&victim));
+    let mut reprieve = |victim: PodInfo, state: &mut CycleState| {
+        info.add_pod(victim.clone());
         handle.run_add_pod(state, pod, &victim, &info);
         if handle.filter(state, pod, node, &info).is_ok() {
             return true;
@@ -147,22 +146,19 @@ fn select_victims(
 
 /// Higher priority first, then earlier start (`MoreImportantVictim`). A pod that has not started
 /// counts as started just now, so among such pods the order stays.
-fn sort_by_importance(pods: &mut [Arc<PodInfo>]) {
+fn sort_by_importance(pods: &mut [PodInfo]) {
     pods.sort_by_key(|p| (Reverse(p.priority()), p.started));
 }
 
 /// Pods whose deletion would violate a budget, and the others, both in the given order
 /// (`FilterVictimsWithPDBViolation`). Budgets are used up in that order.
-fn split_by_budgets(
-    handle: &Handle<'_>,
-    pods: Vec<Arc<PodInfo>>,
-) -> (Vec<Arc<PodInfo>>, Vec<Arc<PodInfo>>) {
+fn split_by_budgets(handle: &Handle<'_>, pods: Vec<PodInfo>) -> (Vec<PodInfo>, Vec<PodInfo>) {
     let budgets = &handle.context().objects.budgets;
     if budgets.is_empty() {
         return (Vec::new(), pods);
     }
     let mut allowed: Vec<i64> = budgets.values().map(|b| b.disruptions_allowed).collect();
-    let mut violates = |pod: &Arc<PodInfo>| {
+    let mut violates = |pod: &PodInfo| {
         if pod.labels.is_empty() {
             return false;
         }
@@ -173,7 +169,7 @@ fn split_by_budgets(
                 selector => selector.matches(&pod.labels),
             };
             let applies = budget.namespace == pod.namespace && selects;
-            if !applies || budget.disrupted_pods.contains(&pod.name) {
+            if !applies || budget.disrupted_pods.contains(&pod.id) {
                 continue;
             }
             *allowed -= 1;
@@ -190,7 +186,7 @@ fn split_by_budgets(
 fn pick_one(candidates: Vec<Candidate>) -> Option<Candidate> {
     // A key that is smaller where upstream's scores are higher, in upstream's order.
     let harm = |c: &Candidate| {
-        let priority = |p: &Arc<PodInfo>| i64::from(p.priority()) + (1 << 31);
+        let priority = |p: &PodInfo| i64::from(p.priority()) + (1 << 31);
         let top = c.victims.first().map_or(0, |v| v.priority());
         let sum: i64 = c.victims.iter().map(priority).sum();
         let of_top = c.victims.iter().filter(|v| v.priority() == top);
@@ -214,7 +210,7 @@ fn not_eligible(
         return None;
     }
     let going =
-        |p: &Arc<PodInfo>| p.priority() < pod.priority() && handle.is_terminating_by_preemption(p);
+        |p: &PodInfo| p.priority() < pod.priority() && handle.is_terminating_by_preemption(p);
     handle
         .node(node)
         .pods
@@ -318,9 +314,10 @@ mod tests {
     use crate::api::pod::PodSpec;
     use crate::control::scheduler::testing::{pod_info, spec};
 
-    fn victim(priority: i32, started: u64) -> Arc<PodInfo> {
-        let pod = pod_info(PodId::default(), PodSpec { priority, ..spec(1, 1) });
-        Arc::new(PodInfo { started: SimTime::from_secs(started), ..pod })
+    fn victim(priority: i32, started: u64) -> PodInfo {
+        let mut pod = pod_info(PodId::default(), PodSpec { priority, ..spec(1, 1) });
+        pod.started = SimTime::from_secs(started);
+        pod
     }
 
     #[test]

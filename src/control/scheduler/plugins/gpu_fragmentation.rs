@@ -126,6 +126,7 @@ mod tests {
     use crate::control::scheduler::testing::{node, pod, spec};
     use crate::units::{Bytes, MilliCpu, SimTime};
     use slotmap::SlotMap;
+    use std::sync::Arc;
 
     const GPU: &str = "nvidia.com/gpu";
 
@@ -157,7 +158,7 @@ mod tests {
             let mut node = node(name);
             let room = Resources::of(MilliCpu(64_000 * gpus / 8), Bytes::mebi(1 << 20));
             node.allocatable = with_gpus(room, gpus);
-            scheduler.add_node(ids.insert(()), &node, SimTime::ZERO);
+            scheduler.add_node(ids.insert(()), Arc::new(node), SimTime::ZERO);
         }
         let mut wanted = spec(4000, 100);
         wanted.containers[0].requests = with_gpus(wanted.containers[0].requests.clone(), 1);

@@ -32,11 +32,11 @@ impl ScorePlugin for ImageLocality {
     }
 
     fn heeds_size(&self, node: &NodeInfo) -> bool {
-        !node.images.is_empty()
+        !node.rare().images.is_empty()
     }
 
     fn score(&self, cx: &Context<'_>, _state: &PluginState, pod: &PodInfo, node: &NodeInfo) -> i64 {
-        if node.images.is_empty() {
+        if node.rare().images.is_empty() {
             return 0;
         }
         let spec = &pod.spec;

@@ -207,7 +207,7 @@ impl PreFilterPlugin for InterPodAffinity {
             existing_anti_affinity: Counts::default(),
         };
         for info in cx.with_required_anti_affinity.iter() {
-            for other in &info.pods_with_required_anti_affinity {
+            for other in &info.rare().pods_with_required_anti_affinity {
                 let existing = other.affinity.iter().flat_map(|a| &a.required_anti);
                 for term in existing.filter(|t| matches(t, pod, &required.namespace)) {
                     required.existing_anti_affinity.add(&info.node, &term.topology_key, 1, true);
@@ -345,7 +345,7 @@ impl PreScorePlugin for InterPodAffinity {
         let namespace = namespace_labels(pod, cx.objects);
         let mut sums = Counts::default();
         for info in nodes.iter() {
-            let others = if has_own { &info.pods } else { &info.pods_with_affinity };
+            let others = if has_own { &info.pods } else { &info.rare().pods_with_affinity };
             for other in others {
                 let add = |key: &Text, weight| sums.add(&info.node, key, weight, false);
                 self.weigh(&own, pod, &namespace, other, add);
@@ -498,8 +498,9 @@ mod tests {
         affinity.anti_affinity.required.extend(away.map(term));
         let spec = PodSpec { pod_affinity: Some(Box::new(affinity)), ..spec(1, 1) };
         let labels = Labels::from([("app", app)]);
-        let info = PodInfo::hypothetical(&Arc::new(spec), &"default".into(), &labels);
-        PodInfo { id, ..info }
+        let mut pod = PodInfo::hypothetical(&Arc::new(spec), &"default".into(), &labels);
+        pod.id = id;
+        pod
     }
 
     #[test]
@@ -542,7 +543,7 @@ mod tests {
         for (sentence, there, incoming, expected) in rows {
             let node = |name, zone| Arc::new(zone_node(name, zone));
             let infos = [
-                NodeInfo::with_pods(node("a", "1"), [Arc::new(there.clone())]),
+                NodeInfo::with_pods(node("a", "1"), [there.clone()]),
                 NodeInfo::new(node("b", "2")),
             ];
             let order = [NodeIndex(0), NodeIndex(1)];

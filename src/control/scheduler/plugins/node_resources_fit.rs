@@ -381,7 +381,7 @@ mod tests {
     fn asked(cpu: i64, mebi: i64, gpus: i64) -> Asked {
         let mut pod = pod_info(PodId::default(), spec(cpu, mebi));
         if gpus > 0 {
-            pod.requests.scalars =
+            pod.shape_mut().requests.scalars =
                 Some(Box::new([("example.com/gpu".into(), gpus)].into_iter().collect()));
         }
         Asked::of(&pod, |_| false)

@@ -20,11 +20,16 @@ pub(super) struct PodClaim {
 pub(super) fn claim_of(pod: &PodInfo, volume: &Volume) -> Option<PodClaim> {
     let (name, is_ephemeral) = match &volume.source {
         VolumeSource::Claim { name, .. } => (name.clone(), false),
-        VolumeSource::Ephemeral => (format!("{}-{}", pod.name, volume.name).into(), true),
+        VolumeSource::Ephemeral => (format!("{}-{}", name_of(pod), volume.name).into(), true),
         _ => return None,
     };
     let name = ObjectName { namespace: pod.namespace.clone(), name };
     Some(PodClaim { name, is_ephemeral })
+}
+
+/// The name of a pod with ephemeral volumes.
+fn name_of(pod: &PodInfo) -> &str {
+    pod.name.as_deref().unwrap_or_default()
 }
 
 /// All claims of a pod's volumes, in their order.
@@ -48,7 +53,7 @@ pub(super) fn changed_claim(new: Option<&StorageObject>) -> Option<&Claim> {
 /// Whether the claim of an ephemeral volume was made for this pod (`VolumeIsForPod`). A pod's UID
 /// is its namespace and name here: nothing reads it but this.
 pub(super) fn check_owner(pod: &PodInfo, claim: &Claim) -> Result<(), String> {
-    let uid = format!("{}/{}", pod.namespace, pod.name);
+    let uid = format!("{}/{}", pod.namespace, name_of(pod));
     match &claim.owner {
         Some(owner) if **owner == *uid => Ok(()),
         _ => Err(format!("PVC {} was not created for pod {uid} (pod is not owner)", claim.name)),

@@ -73,7 +73,7 @@ impl Constraint {
         if matches!(&self.selector, Selector::All(requirements) if requirements.is_empty()) {
             return 0;
         }
-        let counts = |p: &&Arc<PodInfo>| {
+        let counts = |p: &&PodInfo| {
             p.deletion.is_none() && p.namespace == *namespace && self.selector.matches(&p.labels)
         };
         node.pods.iter().filter(counts).count() as i64
@@ -546,8 +546,8 @@ mod tests {
             };
             let pods = (0..*count).map(|_| {
                 let mut pod = pod_info(ids.insert(()), spec(1, 1));
-                pod.labels = Labels::from([("app", "web")]);
-                Arc::new(pod)
+                pod.shape_mut().labels = Labels::from([("app", "web")]);
+                pod
             });
             infos.push(NodeInfo::with_pods(Arc::new(node), pods));
         }
@@ -565,7 +565,9 @@ mod tests {
             ..system_default(ZONE_LABEL, 1)
         };
         let spec = PodSpec { topology_spread: vec![constraint], ..spec(1, 1) };
-        PodInfo { labels, ..pod_info(PodId::default(), spec) }
+        let mut pod = pod_info(PodId::default(), spec);
+        pod.shape_mut().labels = labels;
+        pod
     }
 
     /// Which nodes may take the pod, by position; and the status of the first that may not.

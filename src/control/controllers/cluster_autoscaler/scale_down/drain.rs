@@ -8,8 +8,9 @@ use super::super::scale_up::Scan;
 use super::{ScaleDown, utilization};
 use crate::api::event::EventType::{Normal, Warning};
 use crate::api::node::Node;
+use crate::api::pod::Pod;
 use crate::api::taint::{TO_BE_DELETED, Taint, TaintEffect};
-use crate::api::{NodeId, PodId};
+use crate::api::{NodeId, PodId, Text};
 use crate::control::controllers::action::{About, Action, Outcome};
 use crate::control::flags::ClusterAutoscalerFlags;
 use crate::store::Store;
@@ -61,7 +62,7 @@ impl ScaleDown {
             let (cpu, memory) = utilization(&store.load_of(id), node);
             let (what, most) = if cpu > memory { ("cpu", cpu) } else { ("memory", memory) };
             let pods = store.pods_on(id).iter().filter_map(|pod| store.pod(*pod));
-            let pods: Vec<&str> = pods.map(|pod| &*pod.name).collect();
+            let pods: Vec<Text> = pods.map(Pod::name).collect();
             let text = format!(
                 "Scale-down: removing node {}, utilization: {{{cpu} {memory} 0 0 {what} {most}}}, pods to reschedule: {}",
                 node.name,

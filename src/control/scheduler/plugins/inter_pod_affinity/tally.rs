@@ -174,7 +174,7 @@ impl Tally for Required {
                 self.anti_affinity_terms.iter().map(|t| (&t.topology_key, count(t) as i64));
             self.anti_affinity.put(node, counts.filter(|(_, count)| *count > 0), ground);
         }
-        let others = info.pods_with_required_anti_affinity.iter();
+        let others = info.rare().pods_with_required_anti_affinity.iter();
         let terms = others.flat_map(|p| &p.affinity).flat_map(|a| &a.required_anti);
         let about = terms.filter(|t| matches(t, pod, &self.namespace));
         self.existing_anti_affinity.put(node, about.map(|t| (&t.topology_key, 1)), ground);
@@ -259,7 +259,7 @@ impl Tally for Preferred {
         if self.plugin.args.ignore_preferred_terms_of_existing_pods && !self.has_own {
             return;
         }
-        let others = if self.has_own { &info.pods } else { &info.pods_with_affinity };
+        let others = if self.has_own { &info.pods } else { &info.rare().pods_with_affinity };
         let mut amounts: Vec<(&Text, i64)> = Vec::new();
         for other in others {
             let add = |key, weight| amounts.push((key, weight));

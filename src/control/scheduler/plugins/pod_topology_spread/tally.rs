@@ -13,15 +13,22 @@ use std::any::Any;
 use std::collections::BTreeMap;
 
 /// Pods with more soft constraints take the plain path.
-pub(super) const MAX_SOFT_CONSTRAINTS: usize = 64;
+pub(super) const MAX_SOFT_CONSTRAINTS: usize = 31;
 
-/// What one node adds to its domain.
-#[derive(Clone, Copy, Default, PartialEq)]
+/// What one node adds to its domain; [`Share::NONE`] if it is not one of those over which pods are
+/// spread.
+#[derive(Clone, Copy, PartialEq)]
 struct Share {
-    /// Whether the node is one of those over which pods are spread.
-    is_member: bool,
     domain: u32,
-    pods: i64,
+    pods: u32,
+}
+
+impl Share {
+    const NONE: Share = Share { domain: u32::MAX, pods: 0 };
+
+    fn new(domain: usize, pods: i64) -> Share {
+        Share { domain: domain as u32, pods: pods as u32 }
+    }
 }
 
 /// One constraint with what lies in its domains.
@@ -60,18 +67,18 @@ impl Sums {
         new: Share,
         mut changed: impl FnMut((i64, u32), (i64, u32)),
     ) {
-        let old = std::mem::replace(at(&mut self.shares, node, Share::default()), new);
+        let old = std::mem::replace(at(&mut self.shares, node, Share::NONE), new);
         if old == new {
             return;
         }
         let sums = &mut self.sums;
         let mut change = |share: Share, sign: i64| {
-            if !share.is_member {
+            if share == Share::NONE {
                 return;
             }
             let domain = at(sums, NodeIndex(share.domain), (0, 0));
             let before = *domain;
-            domain.0 += sign * share.pods;
+            domain.0 += sign * i64::from(share.pods);
             domain.1 = domain.1.wrapping_add_signed(sign as i32);
             changed(before, *domain);
         };
@@ -183,16 +190,13 @@ impl Tally for Hard {
             pods = sums.count(info, pod, pods);
             let domain = sums.domain(ground, node);
             let is_member = complete && sums.constraint.includes(pod, &info.node);
-            let share = match domain.filter(|_| is_member) {
-                Some(domain) => Share { is_member, domain: domain as u32, pods },
-                None => Share::default(),
-            };
-            self.put(i, node, share);
+            let domain = domain.filter(|_| is_member);
+            self.put(i, node, domain.map_or(Share::NONE, |domain| Share::new(domain, pods)));
         }
     }
 
     fn leave(&mut self, node: NodeIndex) {
-        (0..self.sums.len()).for_each(|i| self.put(i, node, Share::default()));
+        (0..self.sums.len()).for_each(|i| self.put(i, node, Share::NONE));
     }
 
     fn counts_like(&self, other: &dyn Any) -> bool {
@@ -248,20 +252,28 @@ pub(super) struct Soft {
     normalized: Vec<i64>,
 }
 
-/// What scoring wants to know of a node's labels.
+/// What scoring wants to know of a node's labels: a bit for each constraint of which the node has
+/// the key, and one more for nodes that are ignored.
 #[derive(Clone, Copy, Default)]
-struct Place {
-    is_ignored: bool,
-    /// A bit for each constraint: the node has the key.
-    keys: u64,
-}
+struct Place(u32);
 
 impl Place {
+    const IGNORED: u32 = 1 << MAX_SOFT_CONSTRAINTS;
+
     fn of(node: &Node, sums: &[Sums], require_all_keys: bool) -> Place {
         let has = |s: &Sums| node.labels.get(&s.constraint.topology_key).is_some();
-        let bit = |(i, s)| u64::from(has(s)) << i;
+        let bit = |(i, s)| u32::from(has(s)) << i;
+        let keys: u32 = sums.iter().enumerate().map(bit).sum();
         let is_ignored = require_all_keys && !has_all_keys(node, sums);
-        Place { is_ignored, keys: sums.iter().enumerate().map(bit).sum() }
+        Place(if is_ignored { keys | Place::IGNORED } else { keys })
+    }
+
+    fn is_ignored(self) -> bool {
+        self.0 & Place::IGNORED != 0
+    }
+
+    fn has_key(self, constraint: usize) -> bool {
+        self.0 >> constraint & 1 == 1
     }
 }
 
@@ -293,14 +305,14 @@ impl Soft {
     /// By constraint: the logarithm of its number of domains among the feasible nodes.
     fn weights(&mut self, topologies: &Topologies, feasible: &[NodeIndex]) -> Vec<f64> {
         self.cycle += 1;
-        let scored = feasible.iter().filter(|node| !self.place(**node).is_ignored).count();
+        let scored = feasible.iter().filter(|node| !self.place(**node).is_ignored()).count();
         let mut weights = Vec::with_capacity(self.sums.len());
         for (i, sums) in self.sums.iter().enumerate() {
             let mut size = scored;
             if !self.by_host[i] {
                 size = 0;
                 let seen = &mut self.seen[i];
-                for node in feasible.iter().filter(|n| !self.places[n.0 as usize].is_ignored) {
+                for node in feasible.iter().filter(|n| !self.places[n.0 as usize].is_ignored()) {
                     let domain = topologies.domain(sums.topology, *node).unwrap_or(EMPTY);
                     let last = at(seen, NodeIndex(domain as u32), 0);
                     size += usize::from(std::mem::replace(last, self.cycle) != self.cycle);
@@ -329,7 +341,7 @@ impl Soft {
     /// `Score`: see the plugin. Sums are made in its order.
     fn raw_score(&self, topologies: &Topologies, node: NodeIndex, place: Place) -> i64 {
         let mut score = 0.0;
-        for (i, sums) in self.sums.iter().enumerate().filter(|(i, _)| place.keys >> *i & 1 == 1) {
+        for (i, sums) in self.sums.iter().enumerate().filter(|(i, _)| place.has_key(*i)) {
             let at = match self.by_host[i] {
                 true => self.pods[node.0 as usize * self.sums.len() + i] as usize,
                 false => topologies.domain(sums.topology, node).unwrap_or(EMPTY),
@@ -359,7 +371,7 @@ impl Tally for Soft {
         if relabelled {
             *place = Place::of(&info.node, &self.sums, self.require_all_keys);
         }
-        let is_ignored = place.is_ignored;
+        let is_ignored = place.is_ignored();
         let first = node.0 as usize * self.sums.len();
         self.pods.resize(self.pods.len().max(first + self.sums.len()), 0);
         let mut pods = 0;
@@ -373,15 +385,15 @@ impl Tally for Soft {
             // A missing label counts as an empty one.
             let domain = sums.domain(ground, node).unwrap_or(EMPTY);
             let share = match !is_ignored && sums.constraint.includes(pod, &info.node) {
-                true => Share { is_member: true, domain: domain as u32, pods },
-                false => Share::default(),
+                true => Share::new(domain, pods),
+                false => Share::NONE,
             };
             sums.put(node, share, |_, _| {});
         }
     }
 
     fn leave(&mut self, node: NodeIndex) {
-        self.sums.iter_mut().for_each(|s| s.put(node, Share::default(), |_, _| {}));
+        self.sums.iter_mut().for_each(|s| s.put(node, Share::NONE, |_, _| {}));
     }
 
     fn counts_like(&self, other: &dyn Any) -> bool {
@@ -407,7 +419,7 @@ impl ScoreTally for Soft {
         let (mut min, mut max) = (i64::MAX, i64::MIN);
         for node in feasible {
             let place = self.place(*node);
-            if place.is_ignored {
+            if place.is_ignored() {
                 raw.push(IGNORED);
                 continue;
             }
