@@ -115,8 +115,8 @@ impl Fast {
     }
 
     /// The place of the pod's kind, made if it is new; `None` when pods like it take the plain path
-    /// anyhow. Kinds of which little is known any more make way for it; when there are too many, the
-    /// one that was not asked for longest.
+    /// anyhow. Kinds of which little is known any more make way for it; when there are too many,
+    /// the one that was not asked for longest.
     fn kind_of(
         &mut self,
         index: usize,
