@@ -179,9 +179,11 @@ mod tests {
     use crate::scenario::curve::Curve;
     use crate::units::SimTime;
 
-    /// Where the pods of a settled start are, and in which order those that found no room are
-    /// tried again when some of it becomes free.
-    fn placed(nodes: u32, one_by_one: bool) -> (Vec<(u64, Option<String>)>, Vec<(u64, bool)>) {
+    /// By uid: the node of each pod of a settled start; and the pods that are tried again when some
+    /// room becomes free, in order, with whether they found it.
+    type Placed = (Vec<(u64, Option<String>)>, Vec<(u64, bool)>);
+
+    fn placed(nodes: u32, one_by_one: bool) -> Placed {
         let mut scenario = scenario(5, nodes, Curve::Constant(1.0));
         for (name, replicas, cpu) in [("big", 4, 3000), ("small", 9, 700)] {
             scenario.objects.deployments.push(deployment(name, replicas, cpu));
