@@ -150,8 +150,15 @@ fn gce_volume(disk: &str, labels: &Labels) -> Result<String, String> {
     }
     match (regions.pop_first(), regions.is_empty()) {
         (Some(region), true) => Ok(format!("projects/UNSPECIFIED/regions/{region}/disks/{disk}")),
-        _ => {
-            Err("failed to get region from zones: multiple or no regions gotten from zones".into())
+        (first, _) => {
+            // As Go prints a set.
+            let all: Vec<String> =
+                first.iter().chain(&regions).map(|region| format!("{region}:{{}}")).collect();
+            let all = all.join(" ");
+            Err(format!(
+                "failed to get region from zones: multiple or no regions gotten from zones, got: \
+                 map[{all}]"
+            ))
         }
     }
 }
