@@ -40,6 +40,10 @@ const CYCLES: [&str; 23] = [
     "large-mixed",
 ];
 
+/// A family that lies in the repository only: claims, disks and volumes of all kinds, legacy and
+/// ephemeral ones and plugins that fail included.
+const VOLUMES_MIXED: &str = "volumes-mixed";
+
 /// Families with the queue.
 const TIMELINES: [&str; 10] = [
     "queue-basic",
@@ -96,6 +100,11 @@ fn check(directory: &Path, families: &[&str], at_least: usize) {
 #[test]
 fn kept_cycles_agree() {
     check(&kept("scheduler"), &CYCLES, 20);
+}
+
+#[test]
+fn kept_cycles_with_volumes_of_all_kinds_agree() {
+    check(&kept("scheduler"), &[VOLUMES_MIXED], 1);
 }
 
 #[test]
