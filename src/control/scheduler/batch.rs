@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(place(spec(4000, 100), now), 5);
         match between {
             Between::Nothing => {}
-            Between::Time(millis) => now = now + SimDuration::from_millis(millis),
+            Between::Time(millis) => now += SimDuration::from_millis(millis),
             Between::Failure => assert_eq!(place(spec(9000, 100), now), 0),
             Between::Other => assert_eq!(place(spec(10, 100), now), 5),
         }

@@ -49,6 +49,8 @@ pub struct Cache {
     appeared: bool,
     /// Which claims the pods on nodes use.
     claim_uses: ClaimUses,
+    /// Pods with terms of affinity that list namespaces by name.
+    naming_namespaces: usize,
     /// Raised with every change.
     version: u64,
     /// Records whose image states are to be looked at again.
@@ -212,6 +214,7 @@ impl Cache {
         self.pods.insert(pod.id, PodState::new(node, assumed));
         *self.priorities.entry(pod.priority()).or_default() += 1;
         self.claim_uses.change(&pod, 1);
+        self.naming_namespaces += usize::from(pod.names_namespaces());
         self.infos[node.0 as usize].add_pod(pod);
     }
 
@@ -223,6 +226,7 @@ impl Cache {
         self.touch(node);
         let pod = self.infos[node.0 as usize].remove_pod(id)?;
         self.claim_uses.change(&pod, -1);
+        self.naming_namespaces -= usize::from(pod.names_namespaces());
         self.free_unused(node);
         if let Some(count) = self.priorities.get_mut(&pod.priority()) {
             *count -= 1;
@@ -231,6 +235,11 @@ impl Cache {
             }
         }
         Some(pod)
+    }
+
+    /// Whether any pod on a node has a term of affinity that lists namespaces by name.
+    pub(super) fn namespaces_are_named(&self) -> bool {
+        self.naming_namespaces > 0
     }
 
     /// The lowest priority of any pod on a node.

@@ -54,7 +54,7 @@ impl ClaimUses {
     pub(super) fn recount<'a>(&mut self, nodes: impl Iterator<Item = &'a NodeInfo>) {
         self.changes.clear();
         self.counts.clear();
-        for claim in nodes.flat_map(|node| &node.pods).flat_map(|pod| claims(pod)) {
+        for claim in nodes.flat_map(|node| &node.pods).flat_map(claims) {
             *self.counts.entry(claim).or_default() += 1;
         }
     }

@@ -147,6 +147,11 @@ impl Core {
         self.fast.as_ref().map_or(0, |fast| fast.searches())
     }
 
+    /// How often pods of another namespace were found to be of a known kind.
+    pub fn namespaces_adopted(&self) -> u64 {
+        self.fast.as_ref().map_or(0, |fast| fast.adopted())
+    }
+
     /// What the last cycle considered; empty unless asked for with [`Core::set_explain`].
     pub fn explanation(&self) -> &Explanation {
         &self.explanation

@@ -348,6 +348,12 @@ pub trait FilterPlugin: Send + Sync {
         Scope::Cluster
     }
 
+    /// For [`Scope::Node`]: whether the verdict depends on the pod's namespace.
+    fn heeds_namespace(&self, pod: &PodInfo) -> bool {
+        let _ = pod;
+        true
+    }
+
     /// For [`Scope::Cluster`]: an empty tally that gives the same verdicts on pods like `pod`
     /// without counting anew in each cycle. `None`: there is none, the pod takes the plain path.
     fn tally(&self, pod: &PodInfo, objects: &Objects) -> Option<Box<dyn FilterTally>> {
@@ -426,6 +432,12 @@ pub trait ScorePlugin: Send + Sync {
     fn heeds_size(&self, node: &NodeInfo) -> bool {
         let _ = node;
         false
+    }
+
+    /// For [`Scope::Node`]: whether the score depends on the pod's namespace.
+    fn heeds_namespace(&self, pod: &PodInfo) -> bool {
+        let _ = pod;
+        true
     }
 
     /// For [`Scope::Cluster`]: an empty tally that gives the same scores to pods like `pod`

@@ -45,6 +45,8 @@ struct Seen {
     with_volumes: usize,
     /// Searches that took the fast path.
     fast: u64,
+    /// How often a kind was found to be that of pods of another namespace too.
+    adopted: u64,
 }
 
 impl Pair {
@@ -53,13 +55,15 @@ impl Pair {
         let mut plain = scheduler();
         plain.set_fast(false);
         let kinds = 3 + stream.below(8);
+        // In some histories nobody names a namespace, so that pods of several are of one kind.
+        let names_namespaces = stream.below(3) > 0;
         let mut pair = Pair {
             fast: scheduler(),
             plain,
             nodes: SlotMap::with_key(),
             pods: SlotMap::with_key(),
             sets: SlotMap::with_key(),
-            specs: (0..kinds).map(|_| Arc::new(random_spec(stream))).collect(),
+            specs: (0..kinds).map(|_| Arc::new(random_spec(stream, names_namespaces))).collect(),
             now: SimTime::ZERO,
             most_nodes: 0,
             seen: Seen::default(),
@@ -312,7 +316,7 @@ fn redraw_node(node: &mut Node, stream: &mut Stream) {
 }
 
 /// A pod specification with some of everything.
-fn random_spec(stream: &mut Stream) -> PodSpec {
+fn random_spec(stream: &mut Stream, names_namespaces: bool) -> PodSpec {
     let cpu = [100, 900, 1500, 3000][stream.below(4) as usize];
     let mut container = json!({"name": "c", "image": "registry/web:1",
         "resources": {"requests": {"cpu": format!("{cpu}m"), "memory": "64Mi"}}});
@@ -335,7 +339,7 @@ fn random_spec(stream: &mut Stream) -> PodSpec {
             (0..1 + stream.below(2)).map(|_| random_constraint(stream)).collect();
     }
     let affinity: serde_json::Map<String, Value> =
-        (0..stream.below(3)).map(|_| random_affinity(stream)).collect();
+        (0..stream.below(3)).map(|_| random_affinity(stream, names_namespaces)).collect();
     if !affinity.is_empty() {
         spec["affinity"] = affinity.into();
     }
@@ -459,7 +463,7 @@ fn random_constraint(stream: &mut Stream) -> Value {
     constraint
 }
 
-fn random_affinity(stream: &mut Stream) -> (String, Value) {
+fn random_affinity(stream: &mut Stream, names_namespaces: bool) -> (String, Value) {
     let term = |stream: &mut Stream| {
         let mut term =
             json!({"topologyKey": topology_key(stream), "labelSelector": selector(stream)});
@@ -467,6 +471,11 @@ fn random_affinity(stream: &mut Stream) -> (String, Value) {
             0 => term["namespaces"] = json!(["other"]),
             1 => term["namespaceSelector"] = json!({"matchLabels": {"team": "x"}}),
             _ => {}
+        }
+        if !names_namespaces {
+            let labels = [json!({}), json!({"team": "x"})][stream.below(2) as usize].clone();
+            term["namespaceSelector"] = json!({"matchLabels": labels});
+            term["namespaces"] = json!([]);
         }
         term
     };
@@ -508,11 +517,12 @@ fn the_fast_path_decides_as_the_reference() {
         all.sampled += pair.seen.sampled;
         all.with_volumes += pair.seen.with_volumes;
         all.fast += pair.fast.core().fast_searches();
+        all.adopted += pair.fast.core().namespaces_adopted();
     }
     let enough = all.placed > 5_000 && all.failed > 5_000 && all.preempted > 100;
     let volumes = all.with_volumes > 1_000;
     assert!(
-        enough && volumes && all.sampled > 300 && all.fast > 10_000,
+        enough && volumes && all.adopted > 100 && all.sampled > 300 && all.fast > 10_000,
         "too little to tell: {all:?}"
     );
 }

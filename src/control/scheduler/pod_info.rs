@@ -169,10 +169,20 @@ impl PodInfo {
     /// aside. Other names than those of claims no plugin reads.
     pub fn is_like(&self, other: &PodInfo) -> bool {
         Arc::ptr_eq(&self.shape, &other.shape)
-            || (self.owner == other.owner
-                && self.namespace == other.namespace
-                && self.labels == other.labels
-                && self.name == other.name)
+            || (self.namespace == other.namespace && self.is_like_in_another_namespace(other))
+    }
+
+    /// Likewise, their namespaces aside.
+    pub(super) fn is_like_in_another_namespace(&self, other: &PodInfo) -> bool {
+        self.owner == other.owner && self.labels == other.labels && self.name == other.name
+    }
+
+    /// Whether one of its terms of affinity lists namespaces by name.
+    pub(super) fn names_namespaces(&self) -> bool {
+        let Some(affinity) = &self.affinity else { return false };
+        let preferred = affinity.preferred.iter().chain(&affinity.preferred_anti).map(|(_, t)| t);
+        let mut all = affinity.required.iter().chain(&affinity.required_anti).chain(preferred);
+        all.any(|term| !term.namespaces.is_empty())
     }
 
     /// Its priority.

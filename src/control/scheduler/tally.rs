@@ -35,6 +35,13 @@ pub trait Tally: Any + Send {
     /// A counted node is no longer among the nodes.
     fn leave(&mut self, node: NodeIndex);
 
+    /// Whether what is counted depends on the pod's namespace itself, beyond what
+    /// [`Tally::counts_like`] compares. Pods on the nodes that name namespaces in their terms of
+    /// affinity are left out of account: while there are any, namespaces are told apart anyway.
+    fn heeds_namespace(&self) -> bool {
+        true
+    }
+
     /// Whether `other`, an empty tally of the same plugin, would count the same: objects that
     /// plugins read have changed, but not what matters here.
     fn counts_like(&self, other: &dyn Any) -> bool;

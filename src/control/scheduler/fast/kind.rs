@@ -3,6 +3,7 @@
 
 use super::journal::Journal;
 use super::table::Table;
+use crate::api::Text;
 use crate::api::node::Node;
 use crate::control::scheduler::cache::Cache;
 use crate::control::scheduler::framework::{Context, NodeIndex, PluginId, Scope};
@@ -20,6 +21,8 @@ pub struct Kind {
     profile: usize,
     /// One of them.
     pod: PodInfo,
+    /// Other namespaces in which pods are of this kind too.
+    namespaces: Vec<Text>,
     /// `None`: pods of this kind take the plain path.
     pub(super) known: Option<Known>,
     /// When the kind was last asked for.
@@ -82,7 +85,42 @@ impl Kind {
                 touched: Vec::new(),
             })
         });
-        Kind { profile: index, pod: pod.clone(), known, used: 0 }
+        Kind { profile: index, pod: pod.clone(), namespaces: Vec::new(), known, used: 0 }
+    }
+
+    /// Whether pods like `pod`, which is like this kind's but for its namespace, are of this kind
+    /// too: no plugin tells the two namespaces apart. It holds while the objects that plugins read
+    /// stay as they are and no pod on a node names namespaces.
+    pub fn adopts(
+        &mut self,
+        index: usize,
+        profile: &Profile,
+        cx: &Context<'_>,
+        pod: &PodInfo,
+    ) -> bool {
+        let is_like = self.profile == index
+            && self.pod.requests == pod.requests
+            && self.pod.is_like_in_another_namespace(pod)
+            && self.pod.spec == pod.spec;
+        let Some(known) = self.known.as_mut().filter(|_| is_like) else { return false };
+        known.heed(profile, &self.pod, cx.objects);
+        let alone = |scope, heeds: bool| scope == Scope::Cluster || !heeds;
+        let filters = profile.filters().iter();
+        let scores = profile.scorers().iter();
+        let adopts = filters
+            .map(|(_, f)| (f.scope(), f.heeds_namespace(pod)))
+            .chain(scores.map(|(_, _, s)| (s.scope(), s.heeds_namespace(pod))))
+            .all(|(scope, heeds)| alone(scope, heeds))
+            && known.tallies.serve_namespace_of(profile, pod, cx.objects);
+        if adopts {
+            self.namespaces.push(pod.namespace.clone());
+        }
+        adopts
+    }
+
+    /// Namespaces are to be told apart again.
+    pub fn keep_to_its_namespace(&mut self) {
+        self.namespaces.clear();
     }
 
     /// Whether `pod` is of this kind and shares its specification with the one it was made for.
@@ -101,7 +139,10 @@ impl Kind {
     }
 
     fn is_like(&self, profile: usize, pod: &PodInfo) -> bool {
-        self.profile == profile && self.pod.is_like(pod)
+        self.profile == profile
+            && (self.pod.is_like(pod)
+                || (self.namespaces.contains(&pod.namespace)
+                    && self.pod.is_like_in_another_namespace(pod)))
     }
 
     /// Takes notice of all that has changed; gives what is known then.
@@ -113,10 +154,7 @@ impl Kind {
         topologies: &mut Topologies,
     ) -> Option<&mut Known> {
         let known = self.known.as_mut()?;
-        if !known.objects.same_for_nodes(&objects.versions) {
-            known.objects = objects.versions;
-            known.tallies.renew(profile, &self.pod, objects);
-        }
+        known.heed(profile, &self.pod, objects);
         known.table.follow(cache.order());
         known.touched.clear();
         match cache.journal().since(known.next_touch) {
@@ -136,6 +174,16 @@ impl Kind {
         known.tallies.follow(cache, &self.pod, &mut ground, &mut known.touched);
         known.tallies.filters.iter_mut().for_each(|f| f.may_reject = f.tally.prepare());
         Some(known)
+    }
+}
+
+impl Known {
+    /// Takes notice of objects that have changed.
+    fn heed(&mut self, profile: &Profile, pod: &PodInfo, objects: &Objects) {
+        if !self.objects.same_for_nodes(&objects.versions) {
+            self.objects = objects.versions;
+            self.tallies.renew(profile, pod, objects);
+        }
     }
 }
 
@@ -168,6 +216,17 @@ impl Tallies {
         if !same {
             *self = fresh;
         }
+    }
+
+    /// Whether they count the same for `pod`, which is in another namespace.
+    fn serve_namespace_of(&self, profile: &Profile, pod: &PodInfo, objects: &Objects) -> bool {
+        let Some(fresh) = Tallies::new(profile, pod, objects) else { return false };
+        let serves =
+            |old: &dyn Tally, new: &dyn Any| !old.heeds_namespace() && old.counts_like(new);
+        let mut filters = self.filters.iter().zip(&fresh.filters);
+        let mut scores = self.scores.iter().zip(&fresh.scores);
+        filters.all(|(old, new)| serves(&*old.tally, &*new.tally))
+            && scores.all(|(old, new)| serves(&*old.tally, &*new.tally))
     }
 
     /// Counts the touched nodes again, and follows nodes that came or went.

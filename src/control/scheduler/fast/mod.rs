@@ -31,13 +31,14 @@ mod kind;
 mod table;
 mod walk;
 
+use super::cache::Cache;
 use super::cycle::{Core, Placement, heap_root};
 use super::diagnosis::Diagnosis;
 use super::framework::{Context, NodeIndex, NodeList};
+use super::objects::Versions;
 use super::pod_info::PodInfo;
 use super::profile::Profile;
 use super::topologies::Topologies;
-use journal::Journal;
 use kind::Kind;
 use walk::Walk;
 
@@ -52,7 +53,10 @@ pub struct Fast {
     kinds: Vec<Kind>,
     topologies: Topologies,
     clock: u64,
+    /// The objects for which kinds were found to be the same in several namespaces.
+    objects: Versions,
     searches: u64,
+    adopted: u64,
     /// Memory that is used again in every cycle.
     feasible: Vec<u32>,
     nodes: Vec<NodeIndex>,
@@ -76,7 +80,7 @@ impl Fast {
         if is_plain || pod.nominated.is_some() {
             return None;
         }
-        let kind = self.kind_of(index, profile, core.cache.journal(), cx, pod)?;
+        let kind = self.kind_of(index, profile, &core.cache, cx, pod)?;
         self.topologies.follow(&core.cache);
         let topologies = &mut self.topologies;
         let known = self.kinds[kind].refresh(profile, &core.cache, cx.objects, topologies)?;
@@ -97,6 +101,11 @@ impl Fast {
     /// How many searches came to an answer here.
     pub(super) fn searches(&self) -> u64 {
         self.searches
+    }
+
+    /// How often pods of another namespace were found to be of a known kind.
+    pub(super) fn adopted(&self) -> u64 {
+        self.adopted
     }
 
     /// Scores the feasible nodes and picks the best.
@@ -121,20 +130,32 @@ impl Fast {
         &mut self,
         index: usize,
         profile: &Profile,
-        journal: &Journal,
+        cache: &Cache,
         cx: &Context<'_>,
         pod: &PodInfo,
     ) -> Option<usize> {
         self.clock += 1;
+        let tells_namespaces_apart = cache.namespaces_are_named() || pod.names_namespaces();
+        if tells_namespaces_apart || !self.objects.same_for_nodes(&cx.objects.versions) {
+            self.objects = cx.objects.versions;
+            self.kinds.iter_mut().for_each(Kind::keep_to_its_namespace);
+        }
         let same = self.kinds.iter().position(|k| k.has(index, pod));
         let known = same.or_else(|| self.kinds.iter().position(|k| k.equals(index, pod)));
+        let known = known.or_else(|| {
+            let adopts = |k: &mut Kind| k.adopts(index, profile, cx, pod);
+            let found =
+                (!tells_namespaces_apart).then(|| self.kinds.iter_mut().position(adopts))?;
+            self.adopted += u64::from(found.is_some());
+            found
+        });
         let mut filters = profile.filters().iter();
         if known.is_none() && filters.any(|(_, f)| f.is_volatile(pod, cx.objects)) {
             return None;
         }
         let at = known.unwrap_or_else(|| {
             let room = (ENTRIES / cx.nodes.len().max(1)).clamp(4, KINDS);
-            self.kinds.retain(|kind| kind.is_of_use(journal));
+            self.kinds.retain(|kind| kind.is_of_use(cache.journal()));
             while self.kinds.len() >= room {
                 let oldest = self.kinds.iter().enumerate().min_by_key(|(_, k)| k.used);
                 let oldest = oldest.map_or(0, |(at, _)| at);

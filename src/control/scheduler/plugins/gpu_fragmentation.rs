@@ -76,6 +76,10 @@ impl ScorePlugin for GpuFragmentation {
         Scope::Node
     }
 
+    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+        false
+    }
+
     fn normalizes(&self) -> bool {
         true
     }

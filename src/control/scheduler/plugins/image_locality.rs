@@ -31,6 +31,10 @@ impl ScorePlugin for ImageLocality {
         Scope::Node
     }
 
+    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+        false
+    }
+
     fn heeds_size(&self, node: &NodeInfo) -> bool {
         !node.rare().images.is_empty()
     }

@@ -114,6 +114,10 @@ impl FilterPlugin for NodeAffinity {
         Scope::Node
     }
 
+    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+        false
+    }
+
     fn filter(
         &self,
         _cx: &Context<'_>,
@@ -146,6 +150,10 @@ impl PreScorePlugin for NodeAffinity {
 impl ScorePlugin for NodeAffinity {
     fn scope(&self) -> Scope {
         Scope::Node
+    }
+
+    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+        false
     }
 
     fn normalizes(&self) -> bool {

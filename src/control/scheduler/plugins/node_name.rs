@@ -26,6 +26,10 @@ impl FilterPlugin for NodeName {
         Scope::Node
     }
 
+    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+        false
+    }
+
     fn filter(
         &self,
         _cx: &Context<'_>,

@@ -29,6 +29,10 @@ impl FilterPlugin for NodePorts {
         Scope::Node
     }
 
+    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+        false
+    }
+
     fn filter(
         &self,
         _cx: &Context<'_>,

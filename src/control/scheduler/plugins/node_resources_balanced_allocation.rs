@@ -74,6 +74,10 @@ impl ScorePlugin for NodeResourcesBalancedAllocation {
         Scope::Node
     }
 
+    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+        false
+    }
+
     fn score(&self, _cx: &Context<'_>, state: &PluginState, pod: &PodInfo, node: &NodeInfo) -> i64 {
         let made;
         let asked = match state.get::<Requests>() {

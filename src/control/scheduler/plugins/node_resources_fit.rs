@@ -221,6 +221,10 @@ impl FilterPlugin for NodeResourcesFit {
         Scope::Node
     }
 
+    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+        false
+    }
+
     fn filter(
         &self,
         _cx: &Context<'_>,
@@ -270,6 +274,10 @@ pub(super) fn at_utilization(shape: &[(i64, i64)], utilization: i64) -> i64 {
 impl ScorePlugin for NodeResourcesFit {
     fn scope(&self) -> Scope {
         Scope::Node
+    }
+
+    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+        false
     }
 
     fn score(&self, _cx: &Context<'_>, state: &PluginState, pod: &PodInfo, node: &NodeInfo) -> i64 {

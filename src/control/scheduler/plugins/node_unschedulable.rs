@@ -30,6 +30,10 @@ impl FilterPlugin for NodeUnschedulable {
         Scope::Node
     }
 
+    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+        false
+    }
+
     fn filter(
         &self,
         _cx: &Context<'_>,

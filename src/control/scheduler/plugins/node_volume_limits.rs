@@ -200,6 +200,10 @@ impl FilterPlugin for NodeVolumeLimits {
         Scope::Node
     }
 
+    fn heeds_namespace(&self, pod: &PodInfo) -> bool {
+        !pod.spec.volumes.is_empty()
+    }
+
     fn is_volatile(&self, pod: &PodInfo, objects: &Objects) -> bool {
         objects.storage.is_some() && may_count(pod)
     }

@@ -28,6 +28,10 @@ impl FilterPlugin for TaintToleration {
         Scope::Node
     }
 
+    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+        false
+    }
+
     fn filter(
         &self,
         _cx: &Context<'_>,
@@ -60,6 +64,10 @@ impl PreScorePlugin for TaintToleration {
 impl ScorePlugin for TaintToleration {
     fn scope(&self) -> Scope {
         Scope::Node
+    }
+
+    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+        false
     }
 
     fn normalizes(&self) -> bool {

@@ -158,6 +158,10 @@ impl FilterPlugin for VolumeBinding {
         Scope::Node
     }
 
+    fn heeds_namespace(&self, pod: &PodInfo) -> bool {
+        !pod.spec.volumes.is_empty()
+    }
+
     fn is_volatile(&self, pod: &PodInfo, objects: &Objects) -> bool {
         objects.storage.is_some() && claims_of(pod).next().is_some()
     }
@@ -197,6 +201,10 @@ impl PreScorePlugin for VolumeBinding {
 impl ScorePlugin for VolumeBinding {
     fn scope(&self) -> Scope {
         Scope::Node
+    }
+
+    fn heeds_namespace(&self, pod: &PodInfo) -> bool {
+        !pod.spec.volumes.is_empty()
     }
 
     fn score(&self, cx: &Context<'_>, state: &PluginState, _pod: &PodInfo, node: &NodeInfo) -> i64 {

@@ -94,6 +94,10 @@ impl FilterPlugin for VolumeRestrictions {
         Scope::Node
     }
 
+    fn heeds_namespace(&self, pod: &PodInfo) -> bool {
+        !pod.spec.volumes.is_empty()
+    }
+
     fn is_volatile(&self, pod: &PodInfo, objects: &Objects) -> bool {
         objects.storage.is_some() && named_claims(pod).next().is_some()
     }

@@ -186,10 +186,16 @@ impl Tally for Required {
         self.existing_anti_affinity.take(node);
     }
 
+    /// It goes by the namespace's labels, and by terms that list namespaces.
+    fn heeds_namespace(&self) -> bool {
+        false
+    }
+
     fn counts_like(&self, other: &dyn Any) -> bool {
         other.downcast_ref::<Required>().is_some_and(|other| {
             self.affinity_terms == other.affinity_terms
                 && self.anti_affinity_terms == other.anti_affinity_terms
+                && self.matches_itself == other.matches_itself
                 && self.namespace == other.namespace
         })
     }
@@ -270,6 +276,11 @@ impl Tally for Preferred {
 
     fn leave(&mut self, node: NodeIndex) {
         self.weights.take(node);
+    }
+
+    /// It goes by the namespace's labels, and by terms that list namespaces.
+    fn heeds_namespace(&self) -> bool {
+        false
     }
 
     fn counts_like(&self, other: &dyn Any) -> bool {

@@ -199,6 +199,11 @@ impl Tally for Hard {
         (0..self.sums.len()).for_each(|i| self.put(i, node, Share::NONE));
     }
 
+    /// Pods of the pod's namespace are counted, for each constraint.
+    fn heeds_namespace(&self) -> bool {
+        !self.sums.is_empty()
+    }
+
     fn counts_like(&self, other: &dyn Any) -> bool {
         other.downcast_ref::<Hard>().is_some_and(|other| are_alike(&self.sums, &other.sums))
     }
@@ -394,6 +399,11 @@ impl Tally for Soft {
 
     fn leave(&mut self, node: NodeIndex) {
         self.sums.iter_mut().for_each(|s| s.put(node, Share::NONE, |_, _| {}));
+    }
+
+    /// Pods of the pod's namespace are counted, for each constraint.
+    fn heeds_namespace(&self) -> bool {
+        !self.sums.is_empty()
     }
 
     fn counts_like(&self, other: &dyn Any) -> bool {
