@@ -191,13 +191,17 @@ func (w *world) deletePod(name string) error {
 	return w.sched.Cache.RemovePod(w.log, pod)
 }
 
-// schedule runs one scheduling cycle and lets its outcome happen.
+// schedule runs one scheduling cycle and lets its outcome happen. A pod that already runs is passed
+// over: whoever made the case couldn't know.
 func (w *world) schedule(given *v1.Pod, offset int32) (*decision, error) {
 	if given == nil {
 		return nil, errors.New("the step needs a pod")
 	}
 	pod := admitPod(given)
 	name := pod.Namespace + "/" + pod.Name
+	if known, ok, _ := w.pods().GetByKey(name); ok && known.(*v1.Pod).Spec.NodeName != "" {
+		return nil, nil
+	}
 	pod.Status.NominatedNodeName = w.nominations[name]
 	if err := w.pods().Add(pod); err != nil {
 		return nil, err
@@ -274,9 +278,7 @@ func (w *world) makeRoom(profile framework.Framework, state fwk.CycleState, info
 	if len(w.nodes) <= rejectionsUpTo {
 		told.RejectedBy = map[string]string{}
 		for node := range w.nodes {
-			if plugin := unfit.Diagnosis.NodeToStatus.Get(node).Plugin(); plugin != "" {
-				told.RejectedBy[node] = plugin
-			}
+			told.RejectedBy[node] = unfit.Diagnosis.NodeToStatus.Get(node).Plugin()
 		}
 	}
 	told.Victims = slices.Clone(w.deleted)
