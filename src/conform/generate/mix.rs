@@ -40,8 +40,8 @@ pub(super) struct Mix {
 
 const PLAIN: Mix = Mix {
     family: "",
-    nodes: (3, 45),
-    steps: 100,
+    nodes: (2, 30),
+    steps: 105,
     deleted: 8,
     again: 8,
     churn: 0,
@@ -68,10 +68,10 @@ pub(super) const FAMILIES: &[Mix] = &[
     Mix { family: "default-spread", owners: 70, ..PLAIN },
     Mix { family: "ports-images", ports: 40, images: 70, ..PLAIN },
     Mix { family: "volumes", volumes: 60, ..PLAIN },
-    Mix { family: "preemption", nodes: (2, 16), priorities: 75, again: 20, odd: 15, ..PLAIN },
+    Mix { family: "preemption", nodes: (2, 9), priorities: 80, again: 20, odd: 15, ..PLAIN },
     Mix {
         family: "preemption-mix",
-        nodes: (2, 16),
+        nodes: (2, 9),
         priorities: 75,
         again: 20,
         taints: 15,
@@ -110,7 +110,7 @@ pub(super) const FAMILIES: &[Mix] = &[
     },
     Mix {
         family: "kitchen-sink",
-        nodes: (4, 60),
+        nodes: (3, 40),
         steps: 120,
         again: 12,
         churn: 6,
@@ -124,7 +124,7 @@ pub(super) const FAMILIES: &[Mix] = &[
         ports: 10,
         images: 25,
         volumes: 15,
-        priorities: 30,
+        priorities: 60,
         ..PLAIN
     },
 ];

@@ -134,7 +134,11 @@ fn in_zone(draw: &mut Draw) -> Value {
 /// A claim, and its volume if it is bound.
 fn claim(draw: &mut Draw, number: u64, objects: &mut Vec<Value>) {
     let name = format!("pvc{number}");
-    let mode = draw.of(&["ReadWriteOnce", "ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"]);
+    let mode = match draw.below(10) {
+        0 => "ReadWriteOncePod",
+        1..=5 => "ReadWriteOnce",
+        _ => "ReadWriteMany",
+    };
     let bound = draw.chance(60);
     let class = match bound {
         true => "fast",

@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 /// Pod `number` of a case; no two have the same start time, which upstream would choose victims by
 /// in a map's order.
 pub(super) fn any(draw: &mut Draw, mix: &Mix, number: u64, claims: u64) -> Value {
-    let namespace = draw.of(object::NAMESPACES);
+    let claims = if draw.chance(mix.volumes) { claims } else { 0 };
+    // Claims live in one namespace only.
+    let namespace = if claims > 0 { "default" } else { draw.of(object::NAMESPACES) };
     let app = draw.of(object::APPS);
     let labels = json!({"app": app, "rev": draw.of(&["1", "2"])});
     let mut spec = Map::new();
@@ -23,7 +25,7 @@ pub(super) fn any(draw: &mut Draw, mix: &Mix, number: u64, claims: u64) -> Value
             spec.insert("preemptionPolicy".to_owned(), json!("Never"));
         }
     }
-    if draw.chance(mix.volumes) {
+    if claims > 0 {
         spec.insert("volumes".to_owned(), volumes(draw, claims));
     }
     let minute = number / 60 % 60;
