@@ -84,3 +84,44 @@ fn what_cannot_be_read_is_told_with_its_place() {
     assert_eq!(code, 2);
     assert!(err.contains("no-such-case.ndjson: No such file"), "{err}");
 }
+
+/// What `conform generate` says, and the files it wrote to a folder of this name.
+fn generated(folder: &str, arguments: &[&str]) -> (i32, String, Vec<(String, String)>) {
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stormglass"));
+    command.args(["conform", "generate", "--out", out.to_str().unwrap()]).args(arguments);
+    let output = command.output().unwrap();
+    let read = fs::read_dir(&out).into_iter().flatten().map(|entry| {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name, fs::read_to_string(path).unwrap())
+    });
+    let mut files: Vec<(String, String)> = read.collect();
+    files.sort();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap(), said, files)
+}
+
+#[test]
+fn drawn_cases_are_the_same_each_time_and_can_be_played() {
+    let arguments = ["--family", "taints", "--family", "spread", "--seed", "5", "--cases", "2"];
+    let (code, said, once) = generated("drawn-once", &arguments);
+    assert_eq!((code, &*said), (0, ""));
+    let names: Vec<&str> = once.iter().map(|(name, _)| name.as_str()).collect();
+    let expected = ["spread-5-0000", "spread-5-0001", "taints-5-0000", "taints-5-0001"];
+    assert_eq!(names, expected.map(|name| format!("{name}.ndjson")));
+    let (_, _, again) = generated("drawn-again", &arguments);
+    assert_eq!(once, again);
+
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("drawn-once");
+    let (code, out, err) = conform(&[folder.to_str().unwrap()]);
+    assert_eq!((code, &*err), (0, ""));
+    assert!(out.lines().count() > 200, "{out}");
+}
+
+#[test]
+fn an_unknown_family_is_told() {
+    let (code, said, files) = generated("drawn-never", &["--family", "taint"]);
+    assert_eq!((code, files.len()), (2, 0));
+    assert!(said.contains("unknown family `taint`; expected one of resources, "), "{said}");
+}

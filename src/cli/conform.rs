@@ -2,7 +2,7 @@
 
 use super::{Outcome, complain, print};
 use crate::conform::case::{Case, CaseError};
-use crate::conform::{Path as Way, answer::Answer, differences, replay};
+use crate::conform::{Path as Way, answer::Answer, differences, generate, replay};
 use clap::{Args, Subcommand, ValueEnum};
 use flate2::read::MultiGzDecoder;
 use serde_json::json;
@@ -24,6 +24,33 @@ pub(super) struct Conform {
 enum Component {
     /// The scheduler, against kube-scheduler.
     Scheduler(Scheduler),
+    /// Draw fresh cases for the scheduler, without decisions.
+    Generate(Generate),
+}
+
+/// Draw fresh cases for the scheduler, without decisions.
+///
+/// The real kube-scheduler is then asked by the program in conformance/oracle. The same family,
+/// seed and number give the same case everywhere.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 ok, 2 there is no such family, or a case can't be written.
+
+Example:
+  stormglass conform generate --family taints --seed 7 --cases 20 --out cases")]
+struct Generate {
+    /// Families of cases; all unless told.
+    #[arg(long, value_name = "FAMILY")]
+    family: Vec<String>,
+    /// What cases are drawn from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// So many of each family.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    cases: u64,
+    /// The folder to write them to.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
 }
 
 /// Replay recorded cases of kube-scheduler.
@@ -60,7 +87,43 @@ impl Conform {
     pub(super) fn execute(&self) -> Outcome {
         match &self.component {
             Component::Scheduler(scheduler) => scheduler.execute(),
+            Component::Generate(generate) => generate.execute(),
         }
+    }
+}
+
+impl Generate {
+    fn execute(&self) -> Outcome {
+        match self.write() {
+            Ok(()) => Outcome::Fine,
+            Err(message) => {
+                complain(&message);
+                Outcome::BadInput
+            }
+        }
+    }
+
+    fn write(&self) -> Result<(), String> {
+        let all: Vec<&str> = generate::families().collect();
+        if let Some(unknown) = self.family.iter().find(|f| !all.contains(&f.as_str())) {
+            let known = all.join(", ");
+            return Err(format!("error: unknown family `{unknown}`; expected one of {known}"));
+        }
+        let chosen: Vec<&str> = match self.family.as_slice() {
+            [] => all,
+            some => some.iter().map(String::as_str).collect(),
+        };
+        let unwritable = |at: &Path, e: std::io::Error| format!("error: {}: {e}", at.display());
+        std::fs::create_dir_all(&self.out).map_err(|e| unwritable(&self.out, e))?;
+        for family in chosen {
+            for number in 0..self.cases {
+                let name = generate::name(family, self.seed, number);
+                let file = self.out.join(format!("{name}.ndjson"));
+                let text = generate::case(family, self.seed, number).unwrap_or_default();
+                std::fs::write(&file, text).map_err(|e| unwritable(&file, e))?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -12,11 +12,13 @@
 //! | `explained.rs` | scores and rejections of a cycle by the nodes' names |
 //! | `cycles.rs` | single cycles, without a queue |
 //! | `timeline.rs` | the scheduler with its queue on a virtual clock |
+//! | `generate/` | fresh cases, drawn at random |
 
 pub mod answer;
 pub mod case;
 mod cycles;
 mod explained;
+pub mod generate;
 mod manifest;
 mod object;
 mod timeline;

@@ -46,7 +46,7 @@ pub struct Core {
     /// Where the next dry run of preemption starts among the potential nodes.
     preemption_offset: usize,
     /// What is taken for granted of the volumes of placed pods whose binding is not over.
-    reservations: SecondaryMap<PodId, Reservation>,
+    reservations: SecondaryMap<PodId, (usize, Reservation)>,
     /// Memory of the last cycle's rejections, to be used again.
     scratch: Vec<Rejection>,
     /// What equal pods in a row share.
@@ -173,6 +173,7 @@ impl Core {
         if self.cache.nodes().is_empty() {
             return Err(Failure::NoNodes);
         }
+        self.objects.speak_for(profile);
         self.scratch.clear();
         let mut diagnosis = Diagnosis::new(std::mem::take(&mut self.scratch));
         match self.search_fast(profile, pod, now, &mut diagnosis) {
@@ -283,19 +284,21 @@ impl Core {
         if pod.spec.volumes.is_empty() {
             return; // Nothing but volumes is reserved.
         }
-        let (profile, node) = (&self.profiles[profile], self.cache.info(node));
-        let reservation = profile.run_reserve(&self.context(now), pod, node);
+        self.objects.speak_for(profile);
+        let node = self.cache.info(node);
+        let reservation = self.profiles[profile].run_reserve(&self.context(now), pod, node);
         if !reservation.is_empty() {
             self.objects.assume_volumes(&reservation);
-            self.reservations.insert(pod.id, reservation);
+            self.reservations.insert(pod.id, (profile, reservation));
         }
     }
 
     /// A pod's binding is over; after a failure its reservation is taken back (`Unreserve`).
     pub fn finish_reservation(&mut self, pod: PodId, bound: bool) {
-        if let Some(reservation) = self.reservations.remove(pod)
+        if let Some((profile, reservation)) = self.reservations.remove(pod)
             && !bound
         {
+            self.objects.speak_for(profile);
             self.objects.restore_volumes(&reservation);
         }
     }

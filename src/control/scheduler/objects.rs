@@ -109,7 +109,14 @@ impl Objects {
         self.tell_storage().assume(reservation);
     }
 
-    /// Takes that back.
+    /// From now on it is this profile's assumptions of volumes that are read and written.
+    pub(super) fn speak_for(&mut self, profile: usize) {
+        if let Some(storage) = &mut self.storage {
+            storage.speak_for(profile);
+        }
+    }
+
+    /// Takes back what was taken for granted.
     pub(super) fn restore_volumes(&mut self, reservation: &Reservation) {
         self.tell_storage().restore(reservation);
     }

@@ -24,8 +24,18 @@ pub struct Storage {
     capacities: BTreeMap<ObjectName, Arc<CsiStorageCapacity>>,
     /// By node and name.
     attachments: BTreeMap<(Text, Text), Arc<VolumeAttachment>>,
-    assumed_volumes: BTreeMap<Text, Arc<PersistentVolume>>,
-    assumed_claims: BTreeMap<ObjectName, Arc<Claim>>,
+    /// By profile: each has a cache of its own upstream, and learns of what another assumes only
+    /// when the API server tells.
+    assumed: Vec<Assumed>,
+    /// The profile whose assumptions are read and written.
+    profile: usize,
+}
+
+/// What one profile takes for granted over what the API server says.
+#[derive(Default)]
+struct Assumed {
+    volumes: BTreeMap<Text, Arc<PersistentVolume>>,
+    claims: BTreeMap<ObjectName, Arc<Claim>>,
 }
 
 /// What is taken for granted of a pod's volumes once the pod has its node (the effects of
@@ -52,11 +62,11 @@ impl Storage {
         use StorageObject::*;
         match object {
             Volume(new) => {
-                self.assumed_volumes.remove(&new.name);
+                self.assumed.iter_mut().for_each(|a| drop(a.volumes.remove(&new.name)));
                 self.volumes.insert(new.name.clone(), new).map(Volume)
             }
             Claim(new) => {
-                self.assumed_claims.remove(&new.name);
+                self.assumed.iter_mut().for_each(|a| drop(a.claims.remove(&new.name)));
                 self.claims.insert(new.name.clone(), new).map(Claim)
             }
             Class(new) => self.classes.insert(new.name.clone(), new).map(Class),
@@ -75,11 +85,11 @@ impl Storage {
         use StorageObject::*;
         match object {
             Volume(gone) => {
-                self.assumed_volumes.remove(&gone.name);
+                self.assumed.iter_mut().for_each(|a| drop(a.volumes.remove(&gone.name)));
                 self.volumes.remove(&gone.name).map(Volume)
             }
             Claim(gone) => {
-                self.assumed_claims.remove(&gone.name);
+                self.assumed.iter_mut().for_each(|a| drop(a.claims.remove(&gone.name)));
                 self.claims.remove(&gone.name).map(Claim)
             }
             Class(gone) => self.classes.remove(&gone.name).map(Class),
@@ -130,26 +140,38 @@ impl Storage {
         of_node.map(|(_, attachment)| &**attachment)
     }
 
+    /// From now on the assumptions of this profile are read and written.
+    pub fn speak_for(&mut self, profile: usize) {
+        self.profile = profile;
+        if self.assumed.len() <= profile {
+            self.assumed.resize_with(profile + 1, Assumed::default);
+        }
+    }
+
+    fn assumed(&self) -> Option<&Assumed> {
+        self.assumed.get(self.profile)
+    }
+
     /// A volume, assumed changes included.
     pub fn assumed_volume(&self, name: &str) -> Option<&Arc<PersistentVolume>> {
-        self.assumed_volumes.get(name).or_else(|| self.volumes.get(name))
+        self.assumed().and_then(|a| a.volumes.get(name)).or_else(|| self.volumes.get(name))
     }
 
     /// A claim, assumed changes included.
     pub fn assumed_claim(&self, name: &ObjectName) -> Option<&Arc<Claim>> {
-        self.assumed_claims.get(name).or_else(|| self.claims.get(name))
+        self.assumed().and_then(|a| a.claims.get(name)).or_else(|| self.claims.get(name))
     }
 
     /// All volumes of a class, assumed changes included.
     pub fn assumed_volumes_of(&self, class: &str) -> Vec<Arc<PersistentVolume>> {
         let of_class = self.volumes.values().filter(|volume| *volume.class == *class);
-        let latest =
-            |v: &Arc<PersistentVolume>| self.assumed_volumes.get(&v.name).unwrap_or(v).clone();
-        of_class.map(latest).collect()
+        of_class.filter_map(|volume| self.assumed_volume(&volume.name)).cloned().collect()
     }
 
     /// Takes a reservation for granted.
     pub fn assume(&mut self, reservation: &Reservation) {
+        self.speak_for(self.profile);
+        let profile = self.profile;
         for (volume, claim) in &reservation.bindings {
             let (Some(found), Some(claim)) =
                 (self.assumed_volume(volume), self.assumed_claim(claim))
@@ -159,25 +181,26 @@ impl Storage {
             let reference = Some(claim.reference());
             if found.claim != reference {
                 let assumed = PersistentVolume { claim: reference, ..(**found).clone() };
-                self.assumed_volumes.insert(volume.clone(), Arc::new(assumed));
+                self.assumed[profile].volumes.insert(volume.clone(), Arc::new(assumed));
             }
         }
         for (claim, node) in &reservation.provisions {
             if let Some(found) = self.assumed_claim(claim) {
                 let selected_node = Some(node.clone());
                 let assumed = Claim { selected_node, ..(**found).clone() };
-                self.assumed_claims.insert(claim.clone(), Arc::new(assumed));
+                self.assumed[profile].claims.insert(claim.clone(), Arc::new(assumed));
             }
         }
     }
 
     /// Takes a reservation back: its objects are again as the API server has them.
     pub fn restore(&mut self, reservation: &Reservation) {
+        let Some(assumed) = self.assumed.get_mut(self.profile) else { return };
         for (volume, _) in &reservation.bindings {
-            self.assumed_volumes.remove(volume);
+            assumed.volumes.remove(volume);
         }
         for (claim, _) in &reservation.provisions {
-            self.assumed_claims.remove(claim);
+            assumed.claims.remove(claim);
         }
     }
 }
@@ -239,6 +262,16 @@ mod tests {
         storage.restore(&reservation);
         assert!(!is_taken(&storage));
         assert_eq!(selected(&storage), None);
+    }
+
+    #[test]
+    fn another_profile_does_not_see_what_is_assumed() {
+        let (mut storage, _) = assumed();
+        storage.speak_for(1);
+        assert!(!is_taken(&storage));
+        assert_eq!(selected(&storage), None);
+        storage.speak_for(0);
+        assert!(is_taken(&storage));
     }
 
     #[test]
