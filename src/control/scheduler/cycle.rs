@@ -46,6 +46,8 @@ pub struct Core {
     pub(super) preempted: SecondaryMap<PodId, ()>,
     /// Where the next dry run of preemption starts among the potential nodes.
     preemption_offset: usize,
+    /// Nodes that preemption has tried so far.
+    dry_runs: u64,
     /// What is taken for granted of the volumes of placed pods whose binding is not over.
     reservations: SecondaryMap<PodId, Reservation>,
     /// Memory of the last cycle's rejections, to be used again.
@@ -120,6 +122,7 @@ impl Core {
             explanation: Explanation::default(),
             preempted: SecondaryMap::new(),
             preemption_offset: 0,
+            dry_runs: 0,
             reservations: SecondaryMap::new(),
             scratch: Vec::new(),
             batches: Batches::default(),
@@ -146,6 +149,11 @@ impl Core {
     /// How many searches have taken the fast path.
     pub fn fast_searches(&self) -> u64 {
         self.fast.as_ref().map_or(0, |fast| fast.searches())
+    }
+
+    /// How many nodes preemption has tried: from each, pods were taken away in thought.
+    pub fn preemption_dry_runs(&self) -> u64 {
+        self.dry_runs
     }
 
     /// What the last cycle considered; empty unless asked for with [`Core::set_explain`].
@@ -379,6 +387,7 @@ impl Core {
         let cx = self.context(now);
         let handle = Handle { core: self, profile: &self.profiles[profile], cx, state: &state };
         let found = handle.profile.run_post_filter(&handle, pod, &diagnosis);
+        self.dry_runs += found.dry_runs as u64;
         diagnosis.post_filter_message = found.status.message();
         // Who was on the way out before does not go because of the scheduler.
         for victim in found.victims.iter().filter(|v| v.deletion.is_none()) {

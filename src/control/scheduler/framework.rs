@@ -380,6 +380,8 @@ pub struct PostFilter {
     pub nomination: Option<Option<NodeIndex>>,
     /// Pods to be deleted, in this order.
     pub victims: Vec<Arc<PodInfo>>,
+    /// How many nodes were tried for it.
+    pub dry_runs: usize,
 }
 
 /// Looks for a way to make a pod schedulable that fits nowhere.
