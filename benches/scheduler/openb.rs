@@ -94,8 +94,10 @@ impl Trace {
                 (_, Some(id)) => cluster.end(id),
                 (_, None) => unreachable!("a pod begins before it ends"),
             }
-            // What happens in the same second is told before anything is decided.
-            if events.get(at + 1).is_none_or(|next| next.0 > second) {
+            // What happens in the same second is told before anything is decided, but for the end
+            // of what has just begun.
+            let is_last = |next: &(u64, What, usize)| next.0 > second || next.1 > What::Begins;
+            if events.get(at + 1).is_none_or(is_last) {
                 decisions.extend(std::iter::from_fn(|| cluster.decide()));
             }
         }

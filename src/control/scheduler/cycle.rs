@@ -673,7 +673,7 @@ pub(super) fn heap_root(scores: &[i64]) -> usize {
 }
 
 /// Whether position `a` comes before `b` in pre-order of an implicit binary heap.
-fn is_before(a: usize, b: usize) -> bool {
+pub(super) fn is_before(a: usize, b: usize) -> bool {
     // Counted from one, a position's bits after the leading one are its path from the root.
     let (a, b) = (a + 1, b + 1);
     let (depth_a, depth_b) = (a.ilog2(), b.ilog2());
