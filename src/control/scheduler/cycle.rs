@@ -45,6 +45,8 @@ pub struct Core {
     pub(super) preempted: SecondaryMap<PodId, ()>,
     /// Where the next dry run of preemption starts among the potential nodes.
     preemption_offset: usize,
+    /// Nodes that preemption has tried so far.
+    dry_runs: u64,
     /// What is taken for granted of the volumes of placed pods whose binding is not over.
     reservations: SecondaryMap<PodId, (usize, Reservation)>,
     /// Memory of the last cycle's rejections, to be used again.
@@ -119,6 +121,7 @@ impl Core {
             explanation: Explanation::default(),
             preempted: SecondaryMap::new(),
             preemption_offset: 0,
+            dry_runs: 0,
             reservations: SecondaryMap::new(),
             scratch: Vec::new(),
             batches: Batches::default(),
@@ -150,6 +153,11 @@ impl Core {
     /// How often pods of another namespace were found to be of a known kind.
     pub fn namespaces_adopted(&self) -> u64 {
         self.fast.as_ref().map_or(0, |fast| fast.adopted())
+    }
+
+    /// How many nodes preemption has tried: from each, pods were taken away in thought.
+    pub fn preemption_dry_runs(&self) -> u64 {
+        self.dry_runs
     }
 
     /// What the last cycle considered; empty unless asked for with [`Core::set_explain`].
@@ -386,6 +394,7 @@ impl Core {
         let cx = self.context(now);
         let handle = Handle { core: self, profile: &self.profiles[profile], cx, state: &state };
         let found = handle.profile.run_post_filter(&handle, pod, &diagnosis);
+        self.dry_runs += found.dry_runs as u64;
         diagnosis.post_filter_message = found.status.message();
         // Who was on the way out before does not go because of the scheduler.
         for victim in found.victims.iter().filter(|v| v.deletion.is_none()) {
@@ -671,7 +680,7 @@ pub(super) fn heap_root(scores: &[i64]) -> usize {
 }
 
 /// Whether position `a` comes before `b` in pre-order of an implicit binary heap.
-fn is_before(a: usize, b: usize) -> bool {
+pub(super) fn is_before(a: usize, b: usize) -> bool {
     // Counted from one, a position's bits after the leading one are its path from the root.
     let (a, b) = (a + 1, b + 1);
     let (depth_a, depth_b) = (a.ilog2(), b.ilog2());

@@ -386,6 +386,8 @@ pub struct PostFilter {
     pub nomination: Option<Option<NodeIndex>>,
     /// Pods to be deleted, in this order.
     pub victims: Vec<PodInfo>,
+    /// How many nodes were tried for it.
+    pub dry_runs: usize,
 }
 
 /// Looks for a way to make a pod schedulable that fits nowhere.

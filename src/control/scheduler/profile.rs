@@ -321,6 +321,7 @@ impl Profile {
     ) -> PostFilter {
         let mut nomination = self.post_filter.is_empty().then_some(None);
         let mut reasons: Vec<Text> = Vec::new();
+        let mut dry_runs = 0;
         for (id, plugin) in &self.post_filter {
             let state = &handle.state().filter[usize::from(id.0)];
             let found = plugin.post_filter(handle, state, pod, diagnosis);
@@ -331,11 +332,12 @@ impl Profile {
                 }
                 Code::Unschedulable | Code::Pending => {}
             }
+            dry_runs += found.dry_runs;
             nomination = found.nomination.or(nomination);
             reasons.extend(found.status.reasons.iter().map(Text::from));
         }
         let status = Status { code: Code::Unschedulable, reasons: Reasons::Made(reasons.into()) };
-        PostFilter { status, nomination, victims: Vec::new() }
+        PostFilter { status, nomination, victims: Vec::new(), dry_runs }
     }
 
     /// Scores the feasible nodes (`prioritizeNodes`).

@@ -61,6 +61,9 @@ pub trait FilterTally: Tally {
 
 /// A tally that scores.
 pub trait ScoreTally: Tally {
+    /// Whether as things are it gives every node the same, whichever are feasible.
+    fn is_silent(&self) -> bool;
+
     /// Adds `weight` times the normalised score of each feasible node to `totals`, in the order
     /// of `feasible`.
     fn add_scores(

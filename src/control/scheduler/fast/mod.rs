@@ -12,6 +12,7 @@
 //! | `kind.rs` | a kind of pod, and how it follows the journal |
 //! | `table.rs` | per node: verdicts and scores of plugins that look at nothing else |
 //! | `walk.rs` | a search over the nodes |
+//! | `window.rs` | what it found, 64 nodes at a time, and the best of it |
 //! | `bits.rs` | sets of positions |
 //! | `../tally.rs`, `../plugins/*/tally.rs` | sums for the plugins that look at all nodes |
 //! | `../topologies.rs` | topology keys, their domains numbered |
@@ -30,6 +31,7 @@ pub mod journal;
 mod kind;
 mod table;
 mod walk;
+mod window;
 
 use super::cache::Cache;
 use super::cycle::{Core, Placement, heap_root};
@@ -41,6 +43,7 @@ use super::profile::Profile;
 use super::topologies::Topologies;
 use kind::Kind;
 use walk::Walk;
+use window::Window;
 
 /// At most so many kinds are kept.
 const KINDS: usize = 128;
@@ -58,6 +61,7 @@ pub struct Fast {
     searches: u64,
     adopted: u64,
     /// Memory that is used again in every cycle.
+    window: Window,
     feasible: Vec<u32>,
     nodes: Vec<NodeIndex>,
     totals: Vec<i64>,
@@ -86,16 +90,20 @@ impl Fast {
         let known = self.kinds[kind].refresh(profile, &core.cache, cx.objects, topologies)?;
         self.searches += 1;
         let walk = Walk::new(core, profile, cx, pod, topologies);
-        let evaluated = walk.run(known, &mut self.feasible);
-        let node = match &self.feasible[..] {
-            [] => {
-                walk.explain(known, diagnosis);
-                return Some(None);
-            }
-            [only] => cx.nodes.order[*only as usize],
-            _ => self.best_of(kind, cx, pod),
+        let evaluated = walk.run(known, &mut self.window);
+        let feasible = self.window.len();
+        if feasible == 0 {
+            walk.explain(known, diagnosis);
+            return Some(None);
+        }
+        // Where a single node is feasible nothing is scored; then the best is just that one.
+        let table_decides = feasible == 1
+            || known.table.is_flat() && known.tallies.scores.iter().all(|s| s.tally.is_silent());
+        let node = match table_decides {
+            true => cx.nodes.order[known.table.best(&mut self.window)?],
+            false => self.best_of(kind, cx, pod),
         };
-        Some(Some(Placement { node, evaluated, feasible: self.feasible.len() }))
+        Some(Some(Placement { node, evaluated, feasible }))
     }
 
     /// How many searches came to an answer here.
@@ -110,6 +118,8 @@ impl Fast {
 
     /// Scores the feasible nodes and picks the best.
     fn best_of(&mut self, kind: usize, cx: &Context<'_>, pod: &PodInfo) -> NodeIndex {
+        self.feasible.clear();
+        self.feasible.extend(self.window.positions().map(|p| p as u32));
         self.nodes.clear();
         self.nodes.extend(self.feasible.iter().map(|p| cx.nodes.order[*p as usize]));
         let list = NodeList { infos: cx.nodes.infos, order: &self.nodes };

@@ -5,6 +5,7 @@
 //! neither how records change nor what other plugins say.
 
 use super::bits::{Bits, positions};
+use super::window::Window;
 use crate::control::scheduler::framework::{
     Context, NodeIndex, NodeList, PluginId, PluginState, PreFilter, PreScore, Scope, ScorePlugin,
     Status,
@@ -26,6 +27,8 @@ pub struct Table {
     rejected: Vec<u32>,
     /// Weighted sum of the scores that need no normalising.
     scores: Vec<i64>,
+    /// By word: the highest of these among the positions that fit; [`NOT_ASKED`]: look.
+    peaks: Vec<i64>,
     /// Raw scores of the plugins that normalise.
     raw: Vec<RawScores>,
     /// All different rejections so far.
@@ -33,6 +36,9 @@ pub struct Table {
     /// Whether an entry depends on the number of nodes.
     heeds_size: bool,
 }
+
+/// Stands for a peak that is not known.
+const NOT_ASKED: i64 = i64::MIN;
 
 /// The plugins that a table asks, with what they found out about the pod.
 struct Plugins {
@@ -133,6 +139,7 @@ impl Table {
             fits: Bits::default(),
             rejected: Vec::new(),
             scores: Vec::new(),
+            peaks: Vec::new(),
             raw,
             rejections: Vec::new(),
             heeds_size: false,
@@ -168,6 +175,7 @@ impl Table {
             scores.not_zero = scores.raw.iter().filter(|raw| **raw != 0).count();
         }
         (self.known, self.fits) = (known, fits);
+        self.peaks = vec![NOT_ASKED; order.len().div_ceil(64)];
         self.order = Arc::clone(order);
     }
 
@@ -206,6 +214,7 @@ impl Table {
         pod: &PodInfo,
     ) {
         self.known.set(position, true);
+        self.peaks[position / 64] = NOT_ASKED;
         let mut rejected = None;
         for (place, id, state) in &self.plugins.filters {
             let status = profile.filters()[*place].1.filter(cx, state, pod, info);
@@ -242,6 +251,26 @@ impl Table {
     /// What was said of the node at a position that does not fit.
     pub fn rejection(&self, position: usize) -> Option<&Rejected> {
         (!self.fits.has(position)).then(|| &self.rejections[self.rejected[position] as usize])
+    }
+
+    /// Whether the scores that need normalising are the same for all nodes.
+    pub fn is_flat(&self) -> bool {
+        self.raw.iter().all(|scores| scores.not_zero == 0)
+    }
+
+    /// The best position of a window, where nobody else has a say.
+    pub fn best(&mut self, window: &mut Window) -> Option<usize> {
+        let (fits, scores, peaks) = (&self.fits, &self.scores, &mut self.peaks);
+        window.best(scores, |word, bits| {
+            let highest = || positions(word, bits).map(|p| scores[p]).max().unwrap_or(NOT_ASKED);
+            if bits != fits.word(word) {
+                return highest(); // A part of the word, at an end of the window.
+            }
+            if peaks[word] == NOT_ASKED {
+                peaks[word] = highest();
+            }
+            peaks[word]
+        })
     }
 
     /// Writes the weighted scores of the feasible positions into `totals`, in their order. `nodes`

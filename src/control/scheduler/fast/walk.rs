@@ -3,6 +3,7 @@
 
 use super::bits::{circular_words, positions};
 use super::kind::Known;
+use super::window::Window;
 use crate::control::scheduler::cycle::Core;
 use crate::control::scheduler::diagnosis::{Diagnosis, Rejection};
 use crate::control::scheduler::framework::{Context, NodeIndex, PluginId, Status};
@@ -53,19 +54,17 @@ impl<'a> Walk<'a> {
         circular_words(nodes, self.core.next_start() % nodes)
     }
 
-    /// Writes the feasible positions into `feasible`, as many as are wanted; gives how many nodes
-    /// were looked at. The search ends at the feasible node that is one too many.
-    pub fn run(&self, known: &mut Known, feasible: &mut Vec<u32>) -> usize {
+    /// Puts the feasible positions into `window`, as many as are wanted; gives how many nodes were
+    /// looked at. The search ends at the feasible node that is one too many.
+    pub fn run(&self, known: &mut Known, window: &mut Window) -> usize {
         let nodes = self.cx.nodes.len();
         let wanted = self.core.num_feasible_nodes_to_find(self.profile, nodes);
-        feasible.clear();
+        window.clear();
         for (word, mask) in self.words() {
-            for position in positions(word, self.fitting(known, word, mask)) {
-                if feasible.len() == wanted {
-                    let start = self.core.next_start() % nodes;
-                    return (position + nodes - start) % nodes;
-                }
-                feasible.push(position as u32);
+            let fits = self.fitting(known, word, mask);
+            if let Some(surplus) = window.add(word, fits, wanted) {
+                let start = self.core.next_start() % nodes;
+                return (surplus + nodes - start) % nodes;
             }
         }
         nodes

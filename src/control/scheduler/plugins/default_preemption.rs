@@ -229,7 +229,7 @@ impl PostFilterPlugin for DefaultPreemption {
     ) -> PostFilter {
         if let Some(reasons) = not_eligible(handle, pod, diagnosis) {
             let status = Status::unschedulable(reasons);
-            return PostFilter { status, nomination: None, victims: Vec::new() };
+            return PostFilter { status, nomination: None, victims: Vec::new(), dry_runs: 0 };
         }
         let all = handle.context().nodes.order;
         let nodes = potential_nodes(diagnosis, all);
@@ -239,8 +239,9 @@ impl PostFilterPlugin for DefaultPreemption {
         let mut said = Diagnosis::new(Vec::new());
         said.absent = Status::unresolvable(&[NOT_HELPFUL]);
         let candidates = self.dry_run(handle, pod, &nodes, &mut said);
+        let dry_runs = candidates.len() + said.rejections.len();
         let Some(best) = pick_one(candidates) else {
-            return fruitless(&said.message(all.len()));
+            return PostFilter { dry_runs, ..fruitless(&said.message(all.len())) };
         };
         let reason = format!(
             "preemption: found a potential placement for pod on node {}, preempting {} victims",
@@ -251,6 +252,7 @@ impl PostFilterPlugin for DefaultPreemption {
             status: Status::made(Code::Success, reason),
             nomination: Some(Some(best.node)),
             victims: best.victims,
+            dry_runs,
         }
     }
 }
@@ -258,7 +260,7 @@ impl PostFilterPlugin for DefaultPreemption {
 /// No candidate was found: the pod's nomination goes too.
 fn fruitless(message: &str) -> PostFilter {
     let status = Status::made(Code::Unschedulable, format!("preemption: {message}"));
-    PostFilter { status, nomination: Some(None), victims: Vec::new() }
+    PostFilter { status, nomination: Some(None), victims: Vec::new(), dry_runs: 0 }
 }
 
 /// What a dry run finds when no pod of the cluster has a lower priority, without making it: so

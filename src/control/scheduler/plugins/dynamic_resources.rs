@@ -39,7 +39,7 @@ impl PostFilterPlugin for DynamicResources {
             Some(_) => Status::unschedulable(&[]),
             None => Status { code: Code::Error, ..Status::unschedulable(&["not found"]) },
         };
-        PostFilter { status, nomination: None, victims: Vec::new() }
+        PostFilter { status, nomination: None, victims: Vec::new(), dry_runs: 0 }
     }
 }
 

@@ -290,6 +290,10 @@ impl Tally for Preferred {
 }
 
 impl ScoreTally for Preferred {
+    fn is_silent(&self) -> bool {
+        self.weights.not_zero == 0
+    }
+
     fn add_scores(
         &mut self,
         topologies: &Topologies,

@@ -412,6 +412,10 @@ impl Tally for Soft {
 }
 
 impl ScoreTally for Soft {
+    fn is_silent(&self) -> bool {
+        self.sums.is_empty()
+    }
+
     fn add_scores(
         &mut self,
         topologies: &Topologies,
