@@ -145,15 +145,21 @@ fn tolerations(draw: &mut Draw) -> Value {
     }
 }
 
+/// No claim is named twice: it would get two volumes, and upstream then finds either in a map's order.
 fn volumes(draw: &mut Draw, claims: u64) -> Value {
-    let mut volumes = Vec::new();
-    for number in 0..draw.between(1, 2) {
+    let mut named: Vec<u64> = Vec::new();
+    for _ in 0..draw.between(1, 2) {
         // The one after the last does not exist.
         let claim = if draw.chance(3) { claims } else { draw.between(0, claims - 1) };
-        volumes.push(json!({
-            "name": format!("data{number}"),
-            "persistentVolumeClaim": {"claimName": format!("pvc{claim}")},
-        }));
+        if !named.contains(&claim) {
+            named.push(claim);
+        }
     }
-    json!(volumes)
+    let volume = |claim: &u64| {
+        json!({
+            "name": format!("data{claim}"),
+            "persistentVolumeClaim": {"claimName": format!("pvc{claim}")},
+        })
+    };
+    json!(named.iter().map(volume).collect::<Vec<_>>())
 }
