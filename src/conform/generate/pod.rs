@@ -145,7 +145,8 @@ fn tolerations(draw: &mut Draw) -> Value {
     }
 }
 
-/// No claim is named twice: it would get two volumes, and upstream then finds either in a map's order.
+/// No claim is named twice: it would get two volumes, and upstream then finds either, by the order
+/// of a map.
 fn volumes(draw: &mut Draw, claims: u64) -> Value {
     let mut named: Vec<u64> = Vec::new();
     for _ in 0..draw.between(1, 2) {
