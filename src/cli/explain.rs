@@ -133,27 +133,24 @@ enum Trouble {
     Broken(String),
 }
 
+/// A file of the results that can't be read.
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Trouble {
+    Trouble::Input(format!(
+        "error: {}: {error}\n  expected a result folder of `stormglass run`, like results/hello/1",
+        path.display()
+    ))
+}
+
 fn manifest(result: &Path) -> Result<Repeatable, Trouble> {
     let path = result.join("manifest.json");
-    let trouble = |e: &dyn std::fmt::Display| {
-        Trouble::Input(format!(
-            "error: {}: {e}\n  expected a result folder of `stormglass run`, like results/hello/1",
-            path.display()
-        ))
-    };
-    let text = std::fs::read_to_string(&path).map_err(|e| trouble(&e))?;
-    serde_json::from_str(&text).map_err(|e| trouble(&e))
+    let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
+    serde_json::from_str(&text).map_err(|e| unreadable(&path, &e))
 }
 
 /// `namespace/name` of all pods of the results.
 fn pod_names(result: &Path) -> Result<Vec<String>, Trouble> {
     let path = result.join("pods.csv");
-    let trouble = |e: csv::Error| {
-        Trouble::Input(format!(
-            "error: {}: {e}\n  expected a result folder of `stormglass run`, like results/hello/1",
-            path.display()
-        ))
-    };
+    let trouble = |e: csv::Error| unreadable(&path, &e);
     let mut reader = csv::Reader::from_path(&path).map_err(trouble)?;
     let headers = reader.headers().map_err(trouble)?.clone();
     let column = |name: &str| headers.iter().position(|header| header == name).unwrap_or(0);

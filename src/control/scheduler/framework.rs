@@ -521,6 +521,13 @@ pub enum QueueingHint {
     QueueSkip,
 }
 
+impl QueueingHint {
+    /// [`QueueingHint::Queue`] if the event may help.
+    pub fn when(helps: bool) -> QueueingHint {
+        if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+    }
+}
+
 /// Which events may make a pod schedulable that this plugin rejected.
 pub trait EnqueueExtensions: Send + Sync {
     /// The events it wants to hear of (`EventsToRegister`).

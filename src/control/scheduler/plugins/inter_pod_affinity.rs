@@ -417,7 +417,7 @@ impl EnqueueExtensions for InterPodAffinity {
             EventObjects::Pod { old, new } => pod_helps(own, pod, *old, *new),
             EventObjects::Node { old, new } => new.is_none_or(|new| node_helps(own, *old, new)),
         };
-        if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+        QueueingHint::when(helps)
     }
 }
 

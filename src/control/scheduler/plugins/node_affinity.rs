@@ -202,7 +202,7 @@ impl EnqueueExtensions for NodeAffinity {
         let Some(new) = change.new_node() else { return QueueingHint::Queue };
         let matches = self.added_matches(new) && matches_required(pod, new);
         let matched = change.old_node().is_some_and(|old| matches_required(pod, old));
-        if matches && !matched { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+        QueueingHint::when(matches && !matched)
     }
 }
 

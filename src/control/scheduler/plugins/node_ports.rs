@@ -66,7 +66,7 @@ impl EnqueueExtensions for NodePorts {
         let Some(deleted) = change.old_pod() else { return QueueingHint::Queue };
         let freed: Vec<HostPort> = host_ports(deleted).cloned().collect();
         let helps = host_ports(pod).any(|port| ports_conflict(&freed, port));
-        if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+        QueueingHint::when(helps)
     }
 }
 

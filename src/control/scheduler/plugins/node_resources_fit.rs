@@ -347,7 +347,7 @@ impl EnqueueExtensions for NodeResourcesFit {
             }
             _ => true,
         };
-        if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+        QueueingHint::when(helps)
     }
 }
 

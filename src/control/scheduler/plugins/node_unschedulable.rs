@@ -71,7 +71,7 @@ impl EnqueueExtensions for NodeUnschedulable {
             EventObjects::Pod { new: Some(_), .. } => tolerates(pod),
             _ => true,
         };
-        if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+        QueueingHint::when(helps)
     }
 }
 

@@ -260,7 +260,7 @@ impl EnqueueExtensions for NodeVolumeLimits {
             }
             _ => true,
         };
-        if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+        QueueingHint::when(helps)
     }
 }
 

@@ -501,7 +501,7 @@ impl EnqueueExtensions for PodTopologySpread {
                 other.is_none_or(|other| other.namespace == pod.namespace && matches(other))
             }
         };
-        if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+        QueueingHint::when(helps)
     }
 }
 

@@ -124,7 +124,7 @@ impl EnqueueExtensions for TaintToleration {
             }
             _ => true,
         };
-        if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+        QueueingHint::when(helps)
     }
 }
 

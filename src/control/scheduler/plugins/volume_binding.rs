@@ -285,7 +285,7 @@ impl EnqueueExtensions for VolumeBinding {
             }
             _ => true,
         };
-        if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+        QueueingHint::when(helps)
     }
 }
 

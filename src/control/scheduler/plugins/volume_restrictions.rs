@@ -157,7 +157,7 @@ impl EnqueueExtensions for VolumeRestrictions {
             }),
             _ => true,
         };
-        if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+        QueueingHint::when(helps)
     }
 }
 

@@ -182,7 +182,7 @@ impl EnqueueExtensions for VolumeZone {
             }
             _ => true,
         };
-        if helps { QueueingHint::Queue } else { QueueingHint::QueueSkip }
+        QueueingHint::when(helps)
     }
 }
 
