@@ -20,6 +20,12 @@ const FOLDERS: [&str; 2] = ["benches/scenarios", "scenarios"];
 /// Starts of `stormglass --help`; the median is told.
 const COLD_STARTS: usize = 31;
 
+/// The scenario of which the memory is told by node and by pod, and its size.
+const QUIET_WEEK: &str = "benches/scenarios/quiet-week.yaml";
+const NODES: u64 = 5000;
+const DEPLOYMENTS: u64 = 10;
+const REPLICAS: u64 = 5000;
+
 /// What one process cost.
 #[derive(Clone, Copy)]
 struct Cost {
@@ -38,6 +44,9 @@ fn main() {
     let chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
     if chosen("help") {
         cold_start();
+    }
+    if chosen(QUIET_WEEK) {
+        memory_of_nodes_and_pods(times);
     }
     let scenarios: Vec<PathBuf> = scenarios().into_iter().filter(|p| chosen(&text(p))).collect();
     if !scenarios.is_empty() {
@@ -73,6 +82,68 @@ fn cold_start() {
         middle.cpu.as_secs_f64() * 1e3,
         megabytes(middle.peak_bytes)
     );
+}
+
+/// What a node and a pod of the quiet week take: its peak memory, less that of the same week with
+/// fewer of them. What does not grow with either falls out: the program, the manifests, the rows.
+fn memory_of_nodes_and_pods(times: usize) {
+    let peak = |nodes, replicas| {
+        let folder = std::env::temp_dir().join(format!("stormglass-quiet-{}", std::process::id()));
+        let scenario = quiet_week(&folder, nodes, replicas);
+        let run = ["run", &text(&scenario), "--quiet", "--out", &text(&folder.join("out"))];
+        let mut peaks: Vec<u64> = (0..times).map(|_| cost(&run).peak_bytes).collect();
+        fs::remove_dir_all(&folder).unwrap();
+        peaks.sort_unstable();
+        peaks[peaks.len() / 2]
+    };
+    let (none, nodes, all) = (peak(1, 1), peak(NODES, 1), peak(NODES, REPLICAS));
+    println!(
+        "`{QUIET_WEEK}`: {NODES} nodes and {} pods take {:.1} MB beyond the same week with one node \
+         and ten pods: {} B a node and {} B a pod\n",
+        DEPLOYMENTS * REPLICAS,
+        all.saturating_sub(none) as f64 / 1e6,
+        nodes.saturating_sub(none) / NODES,
+        all.saturating_sub(nodes) / (DEPLOYMENTS * REPLICAS),
+    );
+}
+
+/// A copy of the quiet week in `folder` with so many nodes, and so many pods of each Deployment.
+fn quiet_week(folder: &Path, nodes: u64, replicas: u64) -> PathBuf {
+    let source = Path::new(QUIET_WEEK);
+    let manifests = source.with_extension("");
+    let to = folder.join(manifests.file_name().unwrap());
+    fs::create_dir_all(&to).unwrap();
+    for path in fs::read_dir(&manifests).unwrap().map(|entry| entry.unwrap().path()) {
+        let manifest = resized(&path, &[("replicas: ", replicas), ("minReplicas: ", replicas)]);
+        fs::write(to.join(path.file_name().unwrap()), manifest).unwrap();
+    }
+    let pods = DEPLOYMENTS * replicas;
+    let numbers = [
+        ("count: ", nodes),
+        ("min: ", nodes),
+        ("rate: ", 30 * replicas),
+        ("pods_created: {at-least: ", pods),
+        ("pods_ready_min: {at-least: ", pods),
+    ];
+    let scenario = folder.join(source.file_name().unwrap());
+    fs::write(&scenario, resized(source, &numbers)).unwrap();
+    scenario
+}
+
+/// A file's text with other numbers behind these words, where there are any.
+fn resized(file: &Path, numbers: &[(&str, u64)]) -> String {
+    let mut text = fs::read_to_string(file).unwrap();
+    for (word, number) in numbers {
+        let pieces: Vec<&str> = text.split(word).collect();
+        assert!(pieces.len() > 1, "{}: no `{word}`", file.display());
+        let rest = pieces[1..].iter().map(|piece| {
+            let rest = piece.trim_start_matches(|c: char| c.is_ascii_digit());
+            let behind = if rest == *piece { String::new() } else { number.to_string() };
+            format!("{word}{behind}{rest}")
+        });
+        text = pieces[0].to_string() + &rest.collect::<String>();
+    }
+    text
 }
 
 /// One row of the table: the run with the median CPU time out of `times`.

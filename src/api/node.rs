@@ -40,10 +40,10 @@ pub struct Node {
     pub taints: Vec<Taint>,
     /// `spec.unschedulable`: cordoned.
     pub unschedulable: bool,
-    /// `status.capacity`.
-    pub capacity: Resources,
+    /// `status.capacity`; shared, as the next, by the nodes of one make.
+    pub capacity: Arc<Resources>,
     /// `status.allocatable`: what pods may request.
-    pub allocatable: Resources,
+    pub allocatable: Arc<Resources>,
     /// `status.allocatable.pods`: how many pods fit.
     pub max_pods: u32,
     /// Condition `Ready`.
@@ -76,8 +76,8 @@ impl Node {
             labels: Labels::default(),
             taints: Vec::new(),
             unschedulable: false,
-            capacity: Resources::default(),
-            allocatable: Resources::default(),
+            capacity: Arc::default(),
+            allocatable: Arc::default(),
             max_pods: 0,
             ready: NodeReady::True,
             ready_changed: SimTime::ZERO,

@@ -1,10 +1,10 @@
 //! Pods move only forwards: phases, binding, deletion; none appears or vanishes uncounted.
 
 use super::Finding;
-use crate::api::pod::PodPhase;
+use crate::api::pod::{Pod, PodPhase};
 use crate::api::{NodeId, PodId};
 use crate::store::Store;
-use slotmap::SecondaryMap;
+use slotmap::{Key, SecondaryMap};
 
 /// What was last seen of every pod.
 #[derive(Debug, Default)]
@@ -12,11 +12,39 @@ pub(super) struct Lifecycle {
     seen: SecondaryMap<PodId, Seen>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    phase: PodPhase,
-    node: Option<NodeId>,
-    marked: bool,
+/// A pod in four bytes, since a look keeps one for each: its phase, whether it is marked for
+/// deletion, and a fingerprint of its node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Seen(u32);
+
+impl Seen {
+    fn new(phase: PodPhase, node: Option<NodeId>, marked: bool) -> Seen {
+        // A slot's number and the low bits of how often it was used anew: two nodes with one
+        // fingerprint need 32 nodes that follow each other in one slot between two looks.
+        let node = node.map_or(0, |node| {
+            let key = node.data().as_ffi();
+            (key as u32) << 5 | (key >> 33) as u32 & 31
+        });
+        Seen(node << 3 | u32::from(marked) << 2 | phase as u32)
+    }
+
+    fn of(pod: &Pod) -> Seen {
+        Seen::new(pod.phase, pod.node, pod.deletion.is_some())
+    }
+
+    fn phase(self) -> PodPhase {
+        use PodPhase::{Failed, Pending, Running, Succeeded};
+        [Pending, Running, Succeeded, Failed][self.0 as usize & 3]
+    }
+
+    fn is_marked(self) -> bool {
+        self.0 & 4 != 0
+    }
+
+    /// The fingerprint of its node; 0: none.
+    fn node(self) -> u32 {
+        self.0 >> 3
+    }
 }
 
 impl Lifecycle {
@@ -28,7 +56,7 @@ impl Lifecycle {
             self.seen.set_capacity(store.pod_count());
         }
         for (id, pod) in store.pods() {
-            let now = Seen { phase: pod.phase, node: pod.node, marked: pod.deletion.is_some() };
+            let now = Seen::of(pod);
             if let Some(before) = self.seen.insert(id, now)
                 && let Some(wrong) = wrong_move(before, now)
             {
@@ -62,16 +90,16 @@ pub(super) fn lost(store: &Store, gone: u64) -> Finding {
 }
 
 fn wrong_move(before: Seen, now: Seen) -> Option<&'static str> {
-    if now.phase < before.phase && before.phase != PodPhase::Failed {
+    if now.phase() < before.phase() && before.phase() != PodPhase::Failed {
         return Some("went back to an earlier phase");
     }
-    if before.phase.is_terminal() && now.phase != before.phase {
+    if before.phase().is_terminal() && now.phase() != before.phase() {
         return Some("left a terminal phase");
     }
-    if before.node.is_some() && now.node != before.node {
+    if before.node() != 0 && now.node() != before.node() {
         return Some("changed its node");
     }
-    if before.marked && !now.marked {
+    if before.is_marked() && !now.is_marked() {
         return Some("came back from deletion");
     }
     None
@@ -83,17 +111,32 @@ mod tests {
 
     #[test]
     fn moves_are_judged() {
-        let seen = |phase, marked| Seen { phase, node: None, marked };
         use PodPhase::*;
+        let mut nodes = slotmap::SlotMap::<NodeId, ()>::with_key();
+        let (first, other) = (nodes.insert(()), nodes.insert(()));
+        nodes.remove(other);
+        let (a, b, after_b) = (Some(first), Some(other), Some(nodes.insert(())));
+        let seen = Seen::new;
         let rows = [
-            ("starting is fine", seen(Pending, false), seen(Running, false), true),
-            ("ending is fine", seen(Running, false), seen(Failed, true), true),
-            ("going back is not", seen(Running, false), seen(Pending, false), false),
-            ("an ended pod stays ended", seen(Failed, false), seen(Succeeded, false), false),
-            ("a deletion is final", seen(Running, true), seen(Running, false), false),
+            ("starting is fine", seen(Pending, a, false), seen(Running, a, false), true),
+            ("binding is fine", seen(Pending, None, false), seen(Pending, b, false), true),
+            ("ending is fine", seen(Running, a, false), seen(Failed, a, true), true),
+            ("going back is not", seen(Running, a, false), seen(Pending, a, false), false),
+            ("an ended pod stays ended", seen(Failed, a, false), seen(Succeeded, a, false), false),
+            ("a deletion is final", seen(Running, a, true), seen(Running, a, false), false),
+            ("a node is for life", seen(Running, a, false), seen(Running, b, false), false),
+            ("and stays one", seen(Running, b, false), seen(Running, None, false), false),
+            (
+                "another in its slot is another",
+                seen(Pending, b, true),
+                seen(Pending, after_b, true),
+                false,
+            ),
         ];
         for (sentence, before, now, fine) in rows {
             assert_eq!(wrong_move(before, now).is_none(), fine, "{sentence}");
+            let (phase, marked) = (before.phase(), before.is_marked());
+            assert_eq!(before.0 & 7, u32::from(marked) << 2 | phase as u32, "{sentence}");
         }
     }
 }

@@ -225,7 +225,7 @@ mod tests {
                 "two CPUs requested of one",
                 |s, _| {
                     s.bench.store.update_node(s.node, |node| {
-                        node.allocatable.cpu = MilliCpu(1000);
+                        std::sync::Arc::make_mut(&mut node.allocatable).cpu = MilliCpu(1000);
                         true
                     });
                 },

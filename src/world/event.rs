@@ -41,7 +41,7 @@ pub enum Event {
         /// The pod.
         pod: PodId,
         /// Which life of its containers the step belongs to.
-        incarnation: u32,
+        incarnation: u16,
         /// The step.
         step: PodStep,
     },

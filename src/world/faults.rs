@@ -8,7 +8,7 @@ use crate::api::{NodeId, PodId, Text};
 use crate::record::story::Moment;
 use crate::record::wording;
 use crate::scenario::model::{Happening, NodeSelection, PodSelection};
-use crate::units::SimTime;
+use crate::units::{OptionalTime, SimTime};
 
 impl World<'_> {
     /// An entry of the timeline begins.
@@ -108,7 +108,7 @@ impl World<'_> {
     fn hang(&mut self, node: NodeId, until: Option<SimTime>) {
         let now = self.now;
         if let Some(state) = self.nodes.get_mut(node) {
-            state.silent_since.get_or_insert(now);
+            state.falls_silent(now);
         }
         self.heartbeats_changed(node);
         if let Some(until) = until {
@@ -119,7 +119,7 @@ impl World<'_> {
     /// A silent kubelet reports again.
     pub(super) fn on_node_reports(&mut self, node: NodeId) {
         let Some(state) = self.nodes.get_mut(node).filter(|state| state.alive) else { return };
-        state.silent_since = None;
+        state.silent_since = OptionalTime::NONE;
         self.node_reports_ready(node);
         // The kubelet catches up with what it missed: deletions first of all.
         for pod in self.store.pods_on(node).to_vec() {

@@ -13,7 +13,7 @@ use crate::control::controllers::action::About;
 use crate::record::rows::NodeRow;
 use crate::record::story::Moment;
 use crate::scenario::model::NodeGroup;
-use crate::units::SimTime;
+use crate::units::{OptionalTime, SimTime};
 
 /// The node object that a machine of a group makes, without its name; also the template of the
 /// cluster autoscaler.
@@ -37,8 +37,8 @@ pub(super) fn node_of(group: &NodeGroup, index: usize, zone: &str) -> Node {
         name: group.name.clone(),
         labels: Labels::new(pairs),
         taints: group.taints.clone(),
-        capacity: group.machine.capacity.clone(),
-        allocatable: group.machine.allocatable.clone(),
+        capacity: group.machine.capacity.clone().into(),
+        allocatable: group.machine.allocatable.clone().into(),
         max_pods: group.machine.max_pods,
         group: index,
         ..Node::empty()
@@ -107,7 +107,7 @@ impl World<'_> {
         let state = NodeState {
             machine,
             alive: true,
-            silent_since: None,
+            silent_since: OptionalTime::NONE,
             lease_phase: SimTime(now.0 + stream.below(period.0.max(1))),
             start_gate: now,
             images: Images::default(),

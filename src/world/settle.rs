@@ -6,7 +6,6 @@
 //! is left out. `start: cold` in a scenario leaves this step out.
 
 use super::controllers::Key;
-use super::kubelet::Containers;
 use super::schedule::Notice;
 use super::world::World;
 use crate::api::PodId;
@@ -134,8 +133,8 @@ impl World<'_> {
         let Some(node) = self.store.pod(id).and_then(|p| p.node) else { return };
         let cpu = self.store.pod(id).map(|p| self.requested_cpu(p));
         let Some(state) = self.pods.get_mut(id) else { return };
-        state.containers = Containers::Running;
-        (state.container_started, state.first_running, state.first_ready) = (now, now, now);
+        state.start(now);
+        state.first_ready = now;
         let workload = state.workload();
         self.network.set_alive(now, id, true);
         if let (Some(workload), Some(cpu)) = (workload, cpu) {

@@ -247,6 +247,6 @@ impl Heartbeats for World<'_> {
     }
 
     fn silent_since(&self, node: NodeId) -> Option<SimTime> {
-        self.nodes.get(node).and_then(|state| state.silent_since)
+        self.nodes.get(node).and_then(|state| state.silent_since.get())
     }
 }

@@ -173,7 +173,7 @@ impl World<'_> {
             node,
             created: pod.created,
             scheduled: known(pod.scheduled),
-            running: known(state.first_running),
+            running: known(state.first_running()),
             ready: known(state.first_ready),
             deletion: pod.deletion.get(),
             gone,

@@ -49,7 +49,7 @@ impl Bench {
         let node = Node {
             name: name.into(),
             labels: Labels::from([(ZONE_LABEL, zone)]),
-            allocatable: Resources::of(MilliCpu(8000), Bytes::mebi(32 * 1024)),
+            allocatable: Resources::of(MilliCpu(8000), Bytes::mebi(32 * 1024)).into(),
             max_pods: 110,
             created: self.now,
             ready_changed: self.now,

@@ -73,7 +73,8 @@ struct Record {
     nominations: u32,
     /// The node is in the lists of those with affinity and with required anti-affinity.
     listed: (bool, bool),
-    zone: String,
+    /// Its key in the tree, shared with the other nodes of the zone.
+    zone: Text,
 }
 
 /// Where a pod is: its node's number, and whether it is only assumed there, as the lowest bit.
@@ -354,10 +355,10 @@ impl Cache {
         }
         let zone = zone_key(&node);
         if !self.records[i].present {
-            self.tree.add(&zone, index);
-        } else if self.records[i].zone != zone {
+            self.records[i].zone = self.tree.add(&zone, index);
+        } else if *self.records[i].zone != *zone {
             self.tree.remove(&self.records[i].zone, index);
-            self.tree.add(&zone, index);
+            self.records[i].zone = self.tree.add(&zone, index);
         }
         let names: BTreeSet<&Text> = node.images.iter().flat_map(|image| &image.names).collect();
         for name in names {
@@ -372,7 +373,6 @@ impl Cache {
         }
         let record = &mut self.records[i];
         record.present = true;
-        record.zone = zone;
         self.appeared |= !record.in_snapshot;
         self.infos[i].node = node;
         self.touch(index);

@@ -305,7 +305,7 @@ fn redraw_node(node: &mut Node, stream: &mut Stream) {
     };
     node.unschedulable = stream.below(20) == 0;
     let cpu = [2000, 4000, 8000][stream.below(3) as usize];
-    node.allocatable = Resources::of(MilliCpu(cpu), Bytes::mebi(16 * 1024));
+    node.allocatable = Resources::of(MilliCpu(cpu), Bytes::mebi(16 * 1024)).into();
     if stream.below(4) == 0 {
         let image = crate::api::node::NodeImage {
             names: vec!["registry/web:1".into()],

@@ -4,12 +4,13 @@
 //! nothing else.
 
 use super::framework::NodeIndex;
+use crate::api::Text;
 use crate::api::node::{Node, REGION_LABEL, ZONE_LABEL};
 
 /// Zones and the nodes in each, both in the order of their arrival.
 #[derive(Default)]
 pub struct NodeTree {
-    zones: Vec<(String, Vec<NodeIndex>)>,
+    zones: Vec<(Text, Vec<NodeIndex>)>,
     len: usize,
 }
 
@@ -34,17 +35,21 @@ impl NodeTree {
     }
 
     /// Adds a node at the end of its zone; a new zone comes last. A node must not be added twice.
-    pub fn add(&mut self, zone: &str, node: NodeIndex) {
+    /// Gives the zone's key, for all its nodes to share.
+    pub fn add(&mut self, zone: &str, node: NodeIndex) -> Text {
         self.len += 1;
-        match self.zones.iter_mut().find(|(z, _)| z == zone) {
-            Some((_, nodes)) => nodes.push(node),
-            None => self.zones.push((zone.to_owned(), vec![node])),
+        if let Some((key, nodes)) = self.zones.iter_mut().find(|(key, _)| **key == *zone) {
+            nodes.push(node);
+            return key.clone();
         }
+        let key = Text::from(zone);
+        self.zones.push((key.clone(), vec![node]));
+        key
     }
 
     /// Removes a node; its zone goes with its last node.
     pub fn remove(&mut self, zone: &str, node: NodeIndex) {
-        let Some(z) = self.zones.iter().position(|(name, _)| name == zone) else { return };
+        let Some(z) = self.zones.iter().position(|(key, _)| **key == *zone) else { return };
         let nodes = &mut self.zones[z].1;
         let Some(at) = nodes.iter().position(|n| *n == node) else { return };
         nodes.remove(at);

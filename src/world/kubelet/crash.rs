@@ -22,7 +22,7 @@ impl World<'_> {
             return;
         }
         state.containers = Containers::Waiting;
-        state.incarnation += 1;
+        state.begin_life();
         state.trouble.get_or_insert_default().finished = now;
         self.containers_change(pod);
         self.network.set_alive(now, pod, false);

@@ -66,7 +66,7 @@ pub struct PullRequest {
     /// Who asked.
     pub pod: PodId,
     /// In which life of its containers.
-    pub incarnation: u32,
+    pub incarnation: u16,
     /// For the pods of which Deployment of the scenario.
     pub workload: usize,
     /// What is pulled.
@@ -139,11 +139,14 @@ impl Flow {
 #[derive(Clone, Debug, Default)]
 pub struct Images {
     cached: Vec<ImageId>,
-    /// Pulls asked for, oldest first.
-    pulls: Vec<PullRequest>,
-    /// How many have been asked for.
+    /// What is being pulled; most nodes pull nothing.
+    pulls: Option<Box<Pulls>>,
+    /// How many pulls have been asked for.
     asked: u32,
 }
+
+/// Pulls asked for, oldest first.
+type Pulls = Vec<PullRequest>;
 
 impl Images {
     /// Whether an image is there.
@@ -154,6 +157,10 @@ impl Images {
     /// An image is there from now on.
     pub fn add(&mut self, image: ImageId) {
         if !self.has(image) {
+            // There are many nodes, and most hold few images: room by halves, not by doubling.
+            if self.cached.len() == self.cached.capacity() {
+                self.cached.reserve_exact(self.cached.len() / 2 + 1);
+            }
             self.cached.push(image);
         }
     }
@@ -162,18 +169,22 @@ impl Images {
     pub(super) fn ask(&mut self, mut request: PullRequest) {
         self.asked += 1;
         request.id = self.asked;
-        self.pulls.push(request);
+        self.pulls.get_or_insert_default().push(request);
+    }
+
+    fn requests(&mut self) -> &mut [PullRequest] {
+        self.pulls.as_deref_mut().map_or(&mut [], Vec::as_mut_slice)
     }
 
     /// The requests that may begin now: all, or with `serialize` one after the other.
     pub(super) fn beginners(&mut self, serialize: bool) -> impl Iterator<Item = &mut PullRequest> {
-        let ahead = if serialize { 1 } else { self.pulls.len() };
-        self.pulls.iter_mut().take(ahead).filter(|request| request.flow.is_none())
+        let ahead = if serialize { 1 } else { usize::MAX };
+        self.requests().iter_mut().take(ahead).filter(|request| request.flow.is_none())
     }
 
     /// Pulls that have begun.
     pub(super) fn running(&mut self) -> impl Iterator<Item = &mut PullRequest> {
-        self.pulls.iter_mut().filter(|request| request.flow.is_some())
+        self.requests().iter_mut().filter(|request| request.flow.is_some())
     }
 
     /// The images that are there.
@@ -183,14 +194,15 @@ impl Images {
 
     /// Whether nothing is being pulled.
     pub(super) fn is_idle(&self) -> bool {
-        self.pulls.is_empty()
+        self.pulls.is_none()
     }
 
     /// Takes out what ends now with pull `id`; empty when that is not due. An image that comes is
     /// there for all who wait for it.
     pub(super) fn end(&mut self, id: u32, now: SimTime) -> Vec<PullRequest> {
         let due = |request: &&PullRequest| request.flow.is_some_and(|flow| flow.due() == now);
-        let Some(ended) = self.pulls.iter().find(|request| request.id == id).filter(due).copied()
+        let Some(ended) =
+            self.requests().iter().find(|request| request.id == id).filter(due).copied()
         else {
             return Vec::new();
         };
@@ -200,12 +212,14 @@ impl Images {
         }
         let ends =
             |request: &mut PullRequest| request.id == id || (comes && request.image == ended.image);
-        self.pulls.extract_if(.., ends).collect()
+        let ended = self.pulls.iter_mut().flat_map(|pulls| pulls.extract_if(.., ends)).collect();
+        self.pulls.take_if(|pulls| pulls.is_empty());
+        ended
     }
 
     /// Forgets pulls that had not finished when the machine died.
     pub(super) fn drop_unfinished(&mut self) {
-        self.pulls.clear();
+        self.pulls = None;
     }
 }
 

@@ -17,7 +17,7 @@ impl World<'_> {
     }
 
     /// A step of a pod is due.
-    pub(in crate::world) fn on_kubelet(&mut self, pod: PodId, incarnation: u32, step: PodStep) {
+    pub(in crate::world) fn on_kubelet(&mut self, pod: PodId, incarnation: u16, step: PodStep) {
         let current = self.pods.get(pod).is_some_and(|state| state.incarnation == incarnation);
         let Some(node) = self.store.pod(pod).and_then(|p| p.node).filter(|_| current) else {
             return;
@@ -87,14 +87,7 @@ impl World<'_> {
             self.tell_trouble(pod, Normal, reason, || message.to_string());
         }
         let Some(state) = self.pods.get_mut(pod) else { return };
-        state.containers = Containers::Running;
-        state.container_started = now;
-        if let Some(trouble) = &mut state.trouble {
-            trouble.finished = SimTime::NEVER;
-        }
-        if state.first_running == SimTime::NEVER {
-            state.first_running = now;
-        }
+        state.start(now);
         let workload = state.workload();
         self.containers_change(pod);
         self.store.update_pod(pod, |p| {

@@ -2,7 +2,7 @@
 
 use super::back_off::BackOff;
 use super::images::Images;
-use crate::units::{SimDuration, SimTime};
+use crate::units::{OptionalTime, SimDuration, SimTime};
 use crate::world::client::TokenBucket;
 use crate::world::cloud::MachineId;
 
@@ -23,13 +23,12 @@ pub struct PodState {
     /// Index of its Deployment in the scenario; `u32::MAX` for none.
     pub workload: u32,
     /// Raised whenever its containers end, so that steps of an earlier life find nothing to do.
-    pub incarnation: u32,
+    /// It starts again from 0 after 65,535: a step outlives a few lives at most.
+    pub incarnation: u16,
     /// Whether its containers run.
     pub containers: Containers,
     /// When the present containers started.
     pub container_started: SimTime,
-    /// First Running.
-    pub first_running: SimTime,
     /// First Ready.
     pub first_ready: SimTime,
     /// Its troubles, once it has any: most pods never do, and there are many pods.
@@ -43,6 +42,8 @@ pub struct Trouble {
     pub crash: BackOff,
     /// When its container last ended; `NEVER` while it runs.
     pub finished: SimTime,
+    /// First Running, once the present containers are not the first; `NEVER` before.
+    pub first_running: SimTime,
     /// ImagePullBackOff.
     pub pull: BackOff,
     /// Why its container waits (`state.waiting.reason`); empty: it does not.
@@ -65,6 +66,7 @@ impl Default for Trouble {
         Trouble {
             crash: BackOff::default(),
             finished: SimTime::NEVER,
+            first_running: SimTime::NEVER,
             pull: BackOff::default(),
             waiting: "",
             looked: SimTime::ZERO,
@@ -84,10 +86,33 @@ impl PodState {
             incarnation: 0,
             containers: Containers::Waiting,
             container_started: SimTime::NEVER,
-            first_running: SimTime::NEVER,
             first_ready: SimTime::NEVER,
             trouble: None,
         }
+    }
+
+    /// Its containers are another life's from now on.
+    pub fn begin_life(&mut self) {
+        self.incarnation = self.incarnation.wrapping_add(1);
+    }
+
+    /// Its containers start.
+    pub fn start(&mut self, now: SimTime) {
+        let before = std::mem::replace(&mut self.container_started, now);
+        self.containers = Containers::Running;
+        if before != SimTime::NEVER {
+            let trouble = self.trouble.get_or_insert_default();
+            trouble.first_running = trouble.first_running.min(before);
+        }
+        if let Some(trouble) = &mut self.trouble {
+            trouble.finished = SimTime::NEVER;
+        }
+    }
+
+    /// First Running; [`SimTime::NEVER`] before.
+    pub fn first_running(&self) -> SimTime {
+        let before = self.trouble.as_ref().map_or(SimTime::NEVER, |trouble| trouble.first_running);
+        before.min(self.container_started)
     }
 
     /// Why it goes; empty while it does not.
@@ -114,7 +139,7 @@ pub struct NodeState {
     /// The machine runs.
     pub alive: bool,
     /// Since when the kubelet has not renewed its lease.
-    pub silent_since: Option<SimTime>,
+    pub silent_since: OptionalTime,
     /// Instant within the renewal interval at which it renews.
     pub lease_phase: SimTime,
     /// When the next pod may start.
@@ -128,5 +153,14 @@ pub struct NodeState {
     /// Energy beyond idling, watt hours, of pods that are gone.
     pub busy_wh: f64,
     /// How often it has crashed.
-    pub crashes: u64,
+    pub crashes: u32,
+}
+
+impl NodeState {
+    /// The kubelet falls silent, unless it is already.
+    pub fn falls_silent(&mut self, now: SimTime) {
+        if self.silent_since.is_none() {
+            self.silent_since = now.into();
+        }
+    }
 }

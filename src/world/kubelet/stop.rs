@@ -4,7 +4,7 @@ use super::state::Containers;
 use crate::api::event::EventType::Normal;
 use crate::api::{NodeId, PodId};
 use crate::control::controllers::action::About;
-use crate::units::SimDuration;
+use crate::units::{OptionalTime, SimDuration};
 use crate::world::event::PodStep;
 use crate::world::world::World;
 
@@ -19,7 +19,7 @@ impl World<'_> {
         let grace = grace.unwrap_or(p.spec.termination_grace);
         let running = state.containers == Containers::Running;
         // Whatever its life had planned is off; the end is what comes.
-        state.incarnation += 1;
+        state.begin_life();
         let pre_stop =
             p.spec.containers.iter().map(|c| c.pre_stop).max().unwrap_or(SimDuration::ZERO);
         let name = p.spec.containers.first().map(|c| c.name.clone()).unwrap_or_else(|| "".into());
@@ -63,13 +63,13 @@ impl World<'_> {
         }
         state.alive = false;
         state.crashes += 1;
-        state.silent_since.get_or_insert(now);
+        state.falls_silent(now);
         state.images.drop_unfinished();
         state.start_gate = now;
         for pod in self.store.pods_on(node).to_vec() {
             if let Some(state) = self.pods.get_mut(pod) {
                 state.containers = Containers::Waiting;
-                state.incarnation += 1;
+                state.begin_life();
                 if let Some(trouble) = &mut state.trouble {
                     trouble.forget_back_offs();
                 }
@@ -87,7 +87,7 @@ impl World<'_> {
         let now = self.now;
         let Some(state) = self.nodes.get_mut(node) else { return };
         state.alive = true;
-        state.silent_since = None;
+        state.silent_since = OptionalTime::NONE;
         state.start_gate = now;
         for pod in self.store.pods_on(node).to_vec() {
             let Some(p) = self.store.pod(pod) else { continue };

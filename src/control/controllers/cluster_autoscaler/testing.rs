@@ -44,8 +44,8 @@ pub fn template(group: usize, cores: i64) -> Node {
     let all = Resources::of(MilliCpu(cores * 1000), Bytes::mebi(4096 * cores));
     Node {
         name: format!("g{group}").into(),
-        capacity: all.clone(),
-        allocatable: all,
+        capacity: all.clone().into(),
+        allocatable: all.into(),
         max_pods: 110,
         group,
         ..Node::empty()

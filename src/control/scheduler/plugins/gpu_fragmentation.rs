@@ -161,7 +161,7 @@ mod tests {
         for (name, gpus) in [("whole", 8), ("rest", 1)] {
             let mut node = node(name);
             let room = Resources::of(MilliCpu(64_000 * gpus / 8), Bytes::mebi(1 << 20));
-            node.allocatable = with_gpus(room, gpus);
+            node.allocatable = with_gpus(room, gpus).into();
             scheduler.add_node(ids.insert(()), Arc::new(node), SimTime::ZERO);
         }
         let mut wanted = spec(4000, 100);
