@@ -5,9 +5,9 @@ use super::file::ScenarioFile;
 use super::manifests::Manifests;
 use super::model::Scenario;
 use super::resolve::Resolver;
-use super::strict::decode;
+use super::strict::{decode, is_doubtful};
 use super::value::parse_duration;
-use super::yaml::{Node, parse};
+use super::yaml::{Node, Value, parse};
 use super::{overrides, parameters, trace};
 use crate::units::SimDuration;
 use std::path::{Path, PathBuf};
@@ -67,8 +67,9 @@ impl Sources {
     ) -> Option<Scenario> {
         let name = name.to_string();
         let tree = self.tree(&name, text, changes)?;
-        let (file, faults) = decode::<ScenarioFile>(&tree);
-        for fault in faults {
+        let decoded = decode::<ScenarioFile>(&tree);
+        let well_formed = decoded.faults.is_empty();
+        for fault in decoded.faults {
             self.out.errors.push(Diagnostic {
                 file: name.clone(),
                 span: Some(fault.span),
@@ -78,12 +79,25 @@ impl Sources {
             });
         }
         let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        // Manifests are read even if the scenario is wrong, so that all errors come at once.
+        // Manifests are read and meanings checked even if the form is wrong, so that all errors
+        // come at once.
         let manifests = self.manifests(&name, &tree, &folder);
-        let file = file?;
-        let end = file.duration.0;
-        let mut resolver = Resolver { name, tree: &tree, folder, end, sources: self };
+        let (file, left) = match decoded.value {
+            Some(file) => (file, decoded.tree),
+            None => without_what_is_missing(&tree)?,
+        };
+        let from = self.out.errors.len();
+        let all_groups = left.get("nodes") == tree.get("nodes");
+        let all_objects = !manifests.incomplete;
+        let (end, name) = (file.duration.0, name.clone());
+        let sources = &mut *self;
+        let mut resolver =
+            Resolver { name, tree: &left, folder, end, sources, all_groups, all_objects };
         let mut scenario = resolver.resolve(file, manifests)?;
+        if !well_formed {
+            self.drop_doubtful(from, &tree, &left);
+            return None;
+        }
         if let Some(until) = &changes.until {
             self.stop_at(&mut scenario, until);
         }
@@ -91,6 +105,22 @@ impl Sources {
         scenario.name = scenario_name(path);
         scenario.hash = self.hash.finalize().to_hex().to_string();
         Some(scenario)
+    }
+
+    /// Of the errors of meaning from number `from` on, drops those that may follow from errors of
+    /// form: from what was taken out of `written`, which left `left`.
+    fn drop_doubtful(&mut self, from: usize, written: &Node, left: &Node) {
+        let name = self.out.files.first().map(|(name, _)| name.clone()).unwrap_or_default();
+        let rest = self.out.errors.split_off(from);
+        for mut error in rest {
+            if error.file == name {
+                if is_doubtful(written, left, &error.path) {
+                    continue;
+                }
+                error.path = left.path_in(written, &error.path);
+            }
+            self.out.errors.push(error);
+        }
     }
 
     /// Ends the scenario at `until`. One that ends early has not seen what its expectations speak
@@ -221,7 +251,7 @@ impl Sources {
     fn manifests(&mut self, name: &str, tree: &Node, folder: &Path) -> Manifests {
         let mut found = Manifests::default();
         let listed = tree.get("manifests").map(|node| node.value.clone());
-        let Some(super::yaml::Value::List(items)) = listed else { return found };
+        let Some(Value::List(items)) = listed else { return found };
         for item in items {
             let Some(entry) = item.as_text() else { continue };
             let at = Diagnostic {
@@ -232,8 +262,9 @@ impl Sources {
                 hint: None,
             };
             for (path, shown) in self.expand(folder, entry, &at) {
-                if let Some(text) = self.text(&path, &shown, Some(at.clone())) {
-                    found.read(&shown, &text, &mut self.out);
+                match self.text(&path, &shown, Some(at.clone())) {
+                    Some(text) => found.read(&shown, &text, &mut self.out),
+                    None => found.incomplete = true,
                 }
             }
         }
@@ -262,6 +293,16 @@ impl Sources {
         }
         files.into_iter().map(|p| (p.clone(), p.display().to_string())).collect()
     }
+}
+
+/// A scenario that lacks what each has to have, with something in its place: to look at the rest.
+fn without_what_is_missing(written: &Node) -> Option<(ScenarioFile, Node)> {
+    let mut tree = written.clone();
+    tree.set_default("question", Value::Text("?".to_string()));
+    tree.set_default("duration", Value::Text("100000h".to_string()));
+    tree.set_default("nodes", Value::List(Vec::new()));
+    let decoded = decode::<ScenarioFile>(&tree);
+    Some((decoded.value?, decoded.tree))
 }
 
 /// `scenarios/pokemon-go/launch-50x.yaml` is `pokemon-go/launch-50x`; a file in a folder named

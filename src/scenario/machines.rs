@@ -1,4 +1,4 @@
-//! The catalogue of machine types: sizes, what is left for pods, on-demand prices.
+//! Machine types, of the catalogue and a scenario's own: sizes, what is left for pods, prices.
 //!
 //! Sizes are the providers'. What is left for pods is as measured on clusters where we have it
 //! (GKE n1, GKE c2d, AKS D8ds; research notes section 3), else by GKE's published reservation
@@ -6,6 +6,7 @@
 //! 2024, and only a starting point: a scenario may give its own machine with its own price. Watts
 //! are assumed from a dual-socket server shared among its cores.
 
+use super::file::OwnMachine;
 use super::model::Machine;
 use crate::api::resources::Resources;
 use crate::units::{Bytes, MilliCpu};
@@ -30,9 +31,9 @@ const CATALOGUE: &[Row] = &[
 ];
 
 /// Watts per core, idle and busy.
-pub(super) const WATTS: (f64, f64) = (6.0, 14.0);
+const WATTS: (f64, f64) = (6.0, 14.0);
 /// Compressed image bytes a second: download and unpacking.
-pub(super) const PULL: (f64, f64) = (30e6, 60e6);
+const PULL: (f64, f64) = (30e6, 60e6);
 
 /// The machine type called `name`.
 pub fn find(name: &str) -> Option<Machine> {
@@ -57,4 +58,54 @@ pub fn find(name: &str) -> Option<Machine> {
 /// All names, for messages.
 pub fn names() -> impl Iterator<Item = &'static str> {
     CATALOGUE.iter().map(|row| row.0)
+}
+
+impl OwnMachine {
+    /// What stands in for a machine type that is not known, while other errors are looked for.
+    pub(super) fn nothing() -> OwnMachine {
+        let one = super::value::Amount(Default::default());
+        OwnMachine {
+            name: String::new(),
+            cpu: one,
+            memory: one,
+            allocatable_cpu: None,
+            allocatable_memory: None,
+            resources: Default::default(),
+            pods: None,
+            price_per_hour: 0.0,
+            idle_watts: None,
+            peak_watts: None,
+            image_download: None,
+            image_unpack: None,
+        }
+    }
+}
+
+/// The machine that a scenario describes itself.
+pub(super) fn own(own: &OwnMachine) -> Machine {
+    let (cpu, memory) = (own.cpu.0.as_cpu(), own.memory.0.as_bytes());
+    let cores = cpu.cores();
+    let mut capacity = Resources::of(cpu, memory);
+    let left_cpu = own.allocatable_cpu.map_or(MilliCpu(cpu.0 * 975 / 1000), |a| a.0.as_cpu());
+    let left_memory = own.allocatable_memory.map_or(Bytes(memory.0 / 100 * 92), |a| a.0.as_bytes());
+    let mut allocatable = Resources::of(left_cpu, left_memory);
+    for (name, amount) in &own.resources {
+        for list in [&mut capacity, &mut allocatable] {
+            list.scalars.get_or_insert_default().insert(name.as_str().into(), amount.0.value());
+        }
+    }
+    let rate = |given: Option<super::value::Amount>, default: f64| {
+        given.map_or(default, |amount| (amount.0.value() as f64).max(1.0))
+    };
+    Machine {
+        name: own.name.as_str().into(),
+        capacity,
+        allocatable,
+        max_pods: own.pods.unwrap_or(110),
+        price_per_hour: own.price_per_hour,
+        idle_watts: own.idle_watts.unwrap_or(WATTS.0 * cores),
+        peak_watts: own.peak_watts.unwrap_or(WATTS.1 * cores),
+        pull_bytes_per_second: rate(own.image_download, PULL.0),
+        unpack_bytes_per_second: rate(own.image_unpack, PULL.1),
+    }
 }

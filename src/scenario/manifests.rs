@@ -5,7 +5,7 @@
 
 use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use super::model::Ignored;
-use super::strict::decode;
+use super::strict::{Decoded, decode, is_doubtful};
 use super::yaml::{Node, Value, parse};
 use crate::api::autoscaling::Hpa;
 use crate::api::convert::{FieldError, autoscaling, ignored, service, workload};
@@ -32,6 +32,8 @@ pub(super) struct Manifests {
     declared: BTreeSet<String>,
     /// Custom resources, to be judged when all definitions are known.
     custom: Vec<(Place, Ignored)>,
+    /// A document is so wrong that its object is missing here: a reference to it may be right.
+    pub incomplete: bool,
 }
 
 /// Where an object stands.
@@ -155,18 +157,27 @@ impl Manifests {
                     self.document(file, document, out);
                 }
             }
-            Err(error) => out.errors.push(Diagnostic {
-                file: file.to_string(),
-                span: Some(error.span),
-                path: String::new(),
-                message: error.message,
-                hint: text.contains("{{").then(|| TEMPLATE.to_string()),
-            }),
+            Err(error) => {
+                self.incomplete = true;
+                out.errors.push(Diagnostic {
+                    file: file.to_string(),
+                    span: Some(error.span),
+                    path: String::new(),
+                    message: error.message,
+                    hint: text.contains("{{").then(|| TEMPLATE.to_string()),
+                });
+            }
         }
     }
 
     fn document(&mut self, file: &str, document: Node, out: &mut Diagnostics) {
-        let mut reader = Reader { place: Place { file: file.to_string(), document }, out };
+        let (errors, objects) = (out.errors.len(), self.names.len());
+        self.read_document(file, document, out);
+        self.incomplete |= out.errors.len() > errors && self.names.len() == objects;
+    }
+
+    fn read_document(&mut self, file: &str, document: Node, out: &mut Diagnostics) {
+        let mut reader = Reader::new(Place { file: file.to_string(), document }, out);
         let node = reader.place.document.clone();
         let word = |key: &str| node.get(key).and_then(Node::as_text).unwrap_or("").to_string();
         let (version, kind) = (word("apiVersion"), word("kind"));
@@ -185,8 +196,8 @@ impl Manifests {
             for mut item in items {
                 // Items of a typed list, like `ConfigMapList`, need not name their kind.
                 if !of.is_empty() {
-                    item.set_default("apiVersion", &version);
-                    item.set_default("kind", of);
+                    item.set_default("apiVersion", Value::Text(version.clone()));
+                    item.set_default("kind", Value::Text(of.to_string()));
                 }
                 self.document(file, item, out);
             }
@@ -357,7 +368,8 @@ impl Manifests {
                      accept it without effect, or its CustomResourceDefinition to the manifests"
                 ),
             };
-            Reader { place, out }.error("apiVersion", &message, Some(hint));
+            self.incomplete = true;
+            Reader::new(place, out).error("apiVersion", &message, Some(hint));
         }
     }
 
@@ -372,8 +384,9 @@ impl Manifests {
                 "system-node-critical" => 2_000_001_000,
                 _ => match self.priorities.get(&class) {
                     Some((value, _)) => *value,
+                    None if self.incomplete => 0,
                     None => {
-                        let mut reader = Reader { place: place.clone(), out };
+                        let mut reader = Reader::new(place.clone(), out);
                         let known = self.priorities.keys().map(String::as_str);
                         let hint =
                             did_you_mean(&class, known).map(|k| format!("did you mean {k}?"));
@@ -503,12 +516,22 @@ pub(super) fn is_dns_name(name: &str) -> bool {
 /// One document being read, and where its errors go.
 struct Reader<'a> {
     place: Place,
+    /// The document as written, if faults of form were taken out of it.
+    written: Option<Node>,
     out: &'a mut Diagnostics,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(place: Place, out: &'a mut Diagnostics) -> Reader<'a> {
+        Reader { place, written: None, out }
+    }
+
+    /// The object; of a faulty document what is left of it, so that more errors are found.
     fn decode<T: DeserializeOwned>(&mut self) -> Option<T> {
-        let (value, faults) = decode(&self.place.document);
+        let Decoded { value, tree, faults } = decode(&self.place.document);
+        if !faults.is_empty() {
+            self.written = Some(std::mem::replace(&mut self.place.document, tree));
+        }
         for fault in faults {
             self.out.errors.push(Diagnostic {
                 file: self.place.file.clone(),
@@ -528,11 +551,19 @@ impl Reader<'_> {
     }
 
     fn error(&mut self, path: &str, message: &str, hint: Option<String>) {
-        let span = self.place.document.nearest(path).span.clone();
+        let left = &self.place.document;
+        let span = left.nearest(path).span.clone();
+        let mut path = path.to_string();
+        if let Some(written) = &self.written {
+            if is_doubtful(written, left, &path) {
+                return;
+            }
+            path = left.path_in(written, &path);
+        }
         self.out.errors.push(Diagnostic {
             file: self.place.file.clone(),
             span: Some(span),
-            path: path.to_string(),
+            path,
             message: message.to_string(),
             hint,
         });

@@ -15,7 +15,6 @@ use super::value::{Span, parse_duration, parse_ratio};
 use super::yaml::Node;
 use super::{checks, machines, scheduler_configuration};
 use crate::api::labels::Labels;
-use crate::api::resources::Resources;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::record::metric::{self, Unit};
 use crate::sim::sample::Distribution;
@@ -33,6 +32,10 @@ pub(super) struct Resolver<'a> {
     /// The scenario's duration.
     pub end: SimDuration,
     pub sources: &'a mut Sources,
+    /// All node groups could be read: one that is not there is an error.
+    pub all_groups: bool,
+    /// All objects of the manifests could be read: one that is not there is an error.
+    pub all_objects: bool,
 }
 
 impl Resolver<'_> {
@@ -52,6 +55,14 @@ impl Resolver<'_> {
     }
 
     fn unknown(&mut self, path: &str, what: &str, name: &str, known: &[String]) {
+        let unsure = match what {
+            "node group" | "zone" => !self.all_groups,
+            "Service" | "Deployment" => !self.all_objects,
+            _ => false,
+        };
+        if unsure {
+            return;
+        }
         let near = did_you_mean(name, known.iter().map(String::as_str));
         let hint = match near {
             Some(near) => Some(format!("did you mean `{near}`?")),
@@ -187,6 +198,7 @@ impl Resolver<'_> {
             let target = objects.deployments.iter().position(same);
             match target.filter(|_| kind == "Deployment") {
                 Some(target) => objects.hpas.push((hpa, target)),
+                None if !self.all_objects => {}
                 None => {
                     let known = objects.deployments.iter().map(|d| &*d.name);
                     let hint = did_you_mean(&name, known).map(|n| format!("did you mean `{n}`?"));
@@ -286,10 +298,10 @@ impl Resolver<'_> {
             MachineFile::Named(name) => machines::find(name).unwrap_or_else(|| {
                 let known: Vec<String> = machines::names().map(str::to_string).collect();
                 self.unknown(path, "machine type", name, &known);
-                own_machine(&OwnMachine::nothing())
+                machines::own(&OwnMachine::nothing())
             }),
             MachineFile::Own(own) => {
-                let machine = own_machine(own);
+                let machine = machines::own(own);
                 for (field, message) in checks::machine(&machine) {
                     self.error(&format!("{path}.{field}"), message, None);
                 }
@@ -733,54 +745,5 @@ fn is_named(given: &str, namespace: &str, name: &str) -> bool {
     match given.split_once('/') {
         Some((space, rest)) => space == namespace && rest == name,
         None => given == name,
-    }
-}
-
-impl OwnMachine {
-    /// What stands in for a machine type that is not known, while other errors are looked for.
-    fn nothing() -> OwnMachine {
-        let one = super::value::Amount(Default::default());
-        OwnMachine {
-            name: String::new(),
-            cpu: one,
-            memory: one,
-            allocatable_cpu: None,
-            allocatable_memory: None,
-            resources: Default::default(),
-            pods: None,
-            price_per_hour: 0.0,
-            idle_watts: None,
-            peak_watts: None,
-            image_download: None,
-            image_unpack: None,
-        }
-    }
-}
-
-fn own_machine(own: &OwnMachine) -> Machine {
-    let (cpu, memory) = (own.cpu.0.as_cpu(), own.memory.0.as_bytes());
-    let cores = cpu.cores();
-    let mut capacity = Resources::of(cpu, memory);
-    let left_cpu = own.allocatable_cpu.map_or(MilliCpu(cpu.0 * 975 / 1000), |a| a.0.as_cpu());
-    let left_memory = own.allocatable_memory.map_or(Bytes(memory.0 / 100 * 92), |a| a.0.as_bytes());
-    let mut allocatable = Resources::of(left_cpu, left_memory);
-    for (name, amount) in &own.resources {
-        for list in [&mut capacity, &mut allocatable] {
-            list.scalars.get_or_insert_default().insert(name.as_str().into(), amount.0.value());
-        }
-    }
-    let rate = |given: Option<super::value::Amount>, default: f64| {
-        given.map_or(default, |amount| (amount.0.value() as f64).max(1.0))
-    };
-    Machine {
-        name: own.name.as_str().into(),
-        capacity,
-        allocatable,
-        max_pods: own.pods.unwrap_or(110),
-        price_per_hour: own.price_per_hour,
-        idle_watts: own.idle_watts.unwrap_or(machines::WATTS.0 * cores),
-        peak_watts: own.peak_watts.unwrap_or(machines::WATTS.1 * cores),
-        pull_bytes_per_second: rate(own.image_download, machines::PULL.0),
-        unpack_bytes_per_second: rate(own.image_unpack, machines::PULL.1),
     }
 }

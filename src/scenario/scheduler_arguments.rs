@@ -5,7 +5,7 @@
 //! `k8s.io/kube-scheduler/config/v1/types_pluginargs.go`,
 //! `pkg/scheduler/apis/config/validation/validation_pluginargs.go`, v1.37.
 
-use super::strict::{Fault, decode};
+use super::strict::{Decoded, Fault, decode, is_doubtful};
 use super::yaml::Node;
 use k8s_openapi::api::core::v1::TopologySpreadConstraint;
 use serde::Deserialize;
@@ -28,10 +28,11 @@ pub(super) fn faults(plugin: &str, args: &Node) -> Vec<Fault> {
 }
 
 fn of<T: DeserializeOwned + Arguments>(args: &Node) -> Vec<Fault> {
-    let (decoded, mut faults) = decode::<T>(args);
-    let wrong = decoded.map(|args| args.wrong_values()).unwrap_or_default();
+    let Decoded { value, tree, mut faults } = decode::<T>(args);
+    let mut wrong = value.map(|args| args.wrong_values()).unwrap_or_default();
+    wrong.retain(|(path, _)| !is_doubtful(args, &tree, path));
     faults.extend(wrong.into_iter().map(|(path, message)| {
-        let span = args.nearest(&path).span.clone();
+        let span = tree.nearest(&path).span.clone();
         Fault { span, message: format!("{path}: {message}"), hint: None }
     }));
     faults

@@ -8,7 +8,7 @@
 use super::diagnostic::did_you_mean;
 use super::model::Ignored;
 use super::scheduler_arguments;
-use super::strict::{Fault, decode};
+use super::strict::{Decoded, Fault, decode, is_doubtful};
 use super::yaml::{Node, parse};
 use crate::control::scheduler::Scheduler;
 use crate::control::scheduler::config::{
@@ -159,11 +159,11 @@ pub(super) fn read(file: &str, text: &str) -> Result<Configured, Vec<Fault>> {
         let message = format!("expected one {KIND}, found {} documents", documents.len());
         return Err(vec![Fault { span: 0..0, message, hint: None }]);
     };
-    let mut check = Check { tree, faults: Vec::new() };
+    let mut check = Check { tree, left: tree, faults: Vec::new() };
     if !check.is_configuration() {
         return Err(check.faults);
     }
-    let (decoded, faults) = decode::<File>(tree);
+    let Decoded { value: decoded, tree: left, faults } = decode::<File>(tree);
     check.faults.extend(faults);
     for (number, profile) in tree.get("profiles").map_or(&[][..], Node::items).iter().enumerate() {
         for config in profile.get("pluginConfig").map_or(&[][..], Node::items) {
@@ -174,6 +174,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Configured, Vec<Fault>> {
         }
         check.plugin_names(&format!("profiles[{number}]"), profile);
     }
+    check.left = &left;
     if let Some(decoded) = &decoded {
         check.values(decoded);
     }
@@ -215,12 +216,17 @@ fn ignored(file: &str, tree: &Node) -> Option<Ignored> {
 /// Looks for faults of meaning.
 struct Check<'a> {
     tree: &'a Node,
+    /// What faults of form leave of it.
+    left: &'a Node,
     faults: Vec<Fault>,
 }
 
 impl Check<'_> {
     fn fault(&mut self, path: &str, message: impl Into<String>, hint: Option<String>) {
-        let span = self.tree.nearest(path).span.clone();
+        if is_doubtful(self.tree, self.left, path) {
+            return;
+        }
+        let span = self.left.nearest(path).span.clone();
         self.faults.push(Fault { span, message: format!("{path}: {}", message.into()), hint });
     }
 
@@ -280,8 +286,16 @@ impl Check<'_> {
             self.fault("podInitialBackoffSeconds", "must be above zero", None);
         }
         if file.pod_max_backoff_seconds.unwrap_or(10) < first {
-            let message = "must not be below podInitialBackoffSeconds";
-            self.fault("podMaxBackoffSeconds", message, None);
+            match file.pod_max_backoff_seconds {
+                Some(_) => {
+                    let message = "must not be below podInitialBackoffSeconds";
+                    self.fault("podMaxBackoffSeconds", message, None);
+                }
+                None => {
+                    let message = "must not be above podMaxBackoffSeconds, by default 10";
+                    self.fault("podInitialBackoffSeconds", message, None);
+                }
+            }
         }
         if let Some(client) = &file.client_connection {
             if client.qps.is_some_and(|qps| qps <= 0.0) {

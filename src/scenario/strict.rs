@@ -28,37 +28,59 @@ pub struct Fault {
 /// Most errors told of one document.
 const ENOUGH: usize = 50;
 
-/// Decodes a document; with it come all faults found, also when it decodes.
-pub fn decode<T: DeserializeOwned>(document: &Node) -> (Option<T>, Vec<Fault>) {
+/// A document as decoded, and what is wrong with it.
+#[derive(Debug)]
+pub struct Decoded<T> {
+    /// Its value. Where there are faults, that of what is left without them: good for looking for
+    /// further errors, and for nothing else. `None`: nothing is left.
+    pub value: Option<T>,
+    /// The tree that the value was decoded from: the document's, less what was taken out.
+    pub tree: Node,
+    /// All faults of form.
+    pub faults: Vec<Fault>,
+}
+
+/// Decodes a document.
+pub fn decode<T: DeserializeOwned>(document: &Node) -> Decoded<T> {
     let mut value = None;
-    let faults = find_faults(document, &mut |decoder| {
+    let (tree, faults) = find_faults(document, &mut |decoder| {
         value = Some(T::deserialize(decoder)?);
         Ok(())
     });
-    match faults {
-        (true, faults) => (value, faults),
-        (false, faults) => (None, faults),
-    }
+    Decoded { value, tree, faults }
 }
 
-/// Whether `decode` takes the document as it is, and all faults found. Compiled once, not for each
-/// of the hundreds of types of Kubernetes' API.
+/// Whether a fault that was taken out of `document` can be why something is wrong at `path` of what
+/// is left of it, `tree`. It can if it stood near: in the same item of a list, or below the same
+/// second key.
+pub fn is_doubtful(document: &Node, tree: &Node, path: &str) -> bool {
+    let near = tree.vicinity(path);
+    !document.contains(near)
+}
+
+/// What of the document is left to decode, and all faults found. Compiled once, not for each of the
+/// hundreds of types of Kubernetes' API.
 fn find_faults(
     document: &Node,
     decode: &mut dyn FnMut(Decoder<'_>) -> Result<(), Error>,
-) -> (bool, Vec<Fault>) {
+) -> (Node, Vec<Fault>) {
     let mut tree = document.clone();
     let mut faults: Vec<Fault> = Vec::new();
     let mut pruned: Vec<String> = Vec::new();
     for _ in 0..ENOUGH {
         let unknown = RefCell::new(Vec::new());
         let result = decode(Decoder { node: &tree, unknown: &unknown });
-        for fault in unknown.into_inner() {
+        let unknown = unknown.into_inner();
+        let places: Vec<Span> = unknown.iter().map(|fault| fault.span.clone()).collect();
+        for fault in unknown {
             if !faults.contains(&fault) {
                 faults.push(fault);
             }
         }
-        let Err(error) = result else { return (pruned.is_empty(), faults) };
+        let Err(error) = result else {
+            places.iter().for_each(|place| drop(prune(&mut tree, place)));
+            break;
+        };
         let span = error.span.clone().unwrap_or(tree.span.clone());
         // A field that is missing because its faulty value was taken out is no news; what needs it
         // goes too, so that the rest can be looked at.
@@ -67,10 +89,10 @@ fn find_faults(
         }
         match prune(&mut tree, &span) {
             Some(key) => pruned.push(key),
-            None => return (false, faults),
+            None => break,
         }
     }
-    (false, faults)
+    (tree, faults)
 }
 
 /// Takes the innermost entry or item at a place out of the tree; tells its key.
@@ -544,7 +566,7 @@ mod tests {
 
     fn faults(text: &str) -> Vec<(String, String, Option<String>)> {
         let document = parse(text).unwrap().remove(0);
-        let (_, faults) = decode::<Deployment>(&document);
+        let faults = decode::<Deployment>(&document).faults;
         let place =
             |f: &Fault| text[f.span.start..].split_whitespace().next().unwrap_or("").to_string();
         faults.into_iter().map(|f| (place(&f), f.message.clone(), f.hint)).collect()
@@ -587,9 +609,9 @@ mod tests {
             #[allow(dead_code, reason = "only read")]
             cores: u8,
         }
-        let (read, faults) = decode::<Sized>(&parse("[4]").unwrap().remove(0));
-        assert!(read.is_none());
-        assert_eq!(faults[0].message, "expected a mapping, found a list");
+        let read = decode::<Sized>(&parse("[4]").unwrap().remove(0));
+        assert!(read.value.is_none());
+        assert_eq!(read.faults[0].message, "expected a mapping, found a list");
     }
 
     #[test]

@@ -164,13 +164,13 @@ impl Node {
         }
     }
 
-    /// Gives a mapping the text `value` at `key` where it has nothing there.
-    pub fn set_default(&mut self, key: &str, value: &str) {
+    /// Gives a mapping `value` at `key` where it has nothing there.
+    pub fn set_default(&mut self, key: &str, value: Value) {
         let span = self.span.clone();
         if let Value::Map(entries) = &mut self.value
             && !entries.iter().any(|entry| entry.key == key)
         {
-            let node = Node { span: span.clone(), value: Value::Text(value.to_string()) };
+            let node = Node { span: span.clone(), value };
             entries.push(Entry { key: key.to_string(), key_span: span, node });
         }
     }
@@ -192,6 +192,52 @@ impl Node {
             rest = left.trim_start_matches('.');
         }
         node
+    }
+
+    /// The node at `path` with what stands near it: the last item of a list on the way, else what
+    /// is below the second key.
+    pub fn vicinity(&self, path: &str) -> &Node {
+        let (mut node, mut near) = (self, self);
+        let mut rest = path.trim_start_matches('.');
+        let mut depth = 0;
+        while !rest.is_empty() {
+            let Some((next, left)) = node.step(rest) else { break };
+            depth += 1;
+            if depth <= 2 || matches!(node.value, Value::List(_)) {
+                near = next;
+            }
+            node = next;
+            rest = left.trim_start_matches('.');
+        }
+        near
+    }
+
+    /// What `path` of this tree is called in `whole`, of which some items and keys are not here.
+    pub fn path_in(&self, whole: &Node, path: &str) -> String {
+        let (mut node, mut there, mut rest) = (self, whole, path);
+        let mut found = String::new();
+        while let Some((next, left)) = node.step(rest.trim_start_matches('.')) {
+            let same = |item: &&Node| item.span == next.span;
+            match children(there).position(|item| same(&item)) {
+                Some(at) if matches!(node.value, Value::List(_)) => {
+                    found.push_str(&format!("[{at}]"));
+                }
+                _ => found.push_str(&rest[..rest.len() - left.len()]),
+            }
+            there = children(there).find(same).unwrap_or(next);
+            (node, rest) = (next, left);
+        }
+        found + rest
+    }
+
+    /// Whether `other` is a part of this tree, the same at the same place.
+    pub fn contains(&self, other: &Node) -> bool {
+        self == other
+            || match &self.value {
+                Value::List(items) => items.iter().any(|item| item.contains(other)),
+                Value::Map(entries) => entries.iter().any(|entry| entry.node.contains(other)),
+                _ => false,
+            }
     }
 
     fn step<'a, 'p>(&'a self, path: &'p str) -> Option<(&'a Node, &'p str)> {
@@ -227,6 +273,15 @@ impl Node {
                 entries.iter().map(|e| (e.key.clone(), e.node.to_json())).collect()
             }
         }
+    }
+}
+
+/// What is right below a list or a mapping.
+fn children(node: &Node) -> Box<dyn Iterator<Item = &Node> + '_> {
+    match &node.value {
+        Value::List(items) => Box::new(items.iter()),
+        Value::Map(entries) => Box::new(entries.iter().map(|entry| &entry.node)),
+        _ => Box::new(std::iter::empty()),
     }
 }
 

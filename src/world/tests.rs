@@ -64,8 +64,8 @@ pub(super) fn deployment(name: &str, replicas: u32, cpu: i64) -> Deployment {
 pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
     let machine = Machine {
         name: "m".into(),
-        capacity: Resources::of(MilliCpu(4000), Bytes::mebi(16_384)).into(),
-        allocatable: Resources::of(MilliCpu(4000), Bytes::mebi(16_384)).into(),
+        capacity: Resources::of(MilliCpu(4000), Bytes::mebi(16_384)),
+        allocatable: Resources::of(MilliCpu(4000), Bytes::mebi(16_384)),
         max_pods: 110,
         price_per_hour: 0.5,
         idle_watts: 50.0,

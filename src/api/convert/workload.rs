@@ -24,7 +24,7 @@ pub fn deployment(
     let wanted = selector(Some(&spec.selector), "spec.selector", errors);
     if !wanted.matches(&pod_labels) {
         let message = "`selector` does not match template `labels`";
-        errors.push(FieldError::new("spec.selector".into(), message));
+        errors.push(FieldError::new("spec.template.metadata.labels".into(), message));
     }
     let mut pod_spec = match &spec.template.spec {
         Some(given) => pod::pod_spec(given, "spec.template.spec", errors),
