@@ -297,7 +297,9 @@ fn deployment(name: &str, replicas: u32) -> Deployment {
         progress_deadline: SimDuration::from_secs(600),
         generation: 1,
         created: SimTime::ZERO,
+        revision: 0,
         status: WorkloadStatus::default(),
+        conditions: Vec::new(),
     }
 }
 

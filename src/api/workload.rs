@@ -84,8 +84,49 @@ pub struct Deployment {
     pub generation: u64,
     /// When it was created.
     pub created: SimTime,
-    /// `status`.
+    /// Annotation `deployment.kubernetes.io/revision`; 0 before there is one.
+    pub revision: u64,
+    /// `status`, the counts.
     pub status: WorkloadStatus,
+    /// `status.conditions`.
+    pub conditions: Vec<Condition>,
+}
+
+impl Deployment {
+    /// `spec.progressDeadlineSeconds`; the largest number that fits there means that there is none
+    /// (`HasProgressDeadline`).
+    pub fn progress_deadline(&self) -> Option<SimDuration> {
+        let none = SimDuration::from_secs(i32::MAX as u64);
+        (self.progress_deadline != none).then_some(self.progress_deadline)
+    }
+}
+
+/// One of an object's `status.conditions`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Condition {
+    /// `type`: `Available`, `Progressing`, ...
+    pub kind: &'static str,
+    /// `status`.
+    pub status: ConditionStatus,
+    /// `reason`.
+    pub reason: &'static str,
+    /// `message`.
+    pub message: Text,
+    /// `lastUpdateTime`, a whole second.
+    pub updated: SimTime,
+    /// `lastTransitionTime`, a whole second: when the status last changed.
+    pub transition: SimTime,
+}
+
+/// `status` of a condition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ConditionStatus {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+    /// Nobody knows.
+    Unknown,
 }
 
 /// Counts in the status of a Deployment or ReplicaSet.

@@ -112,9 +112,12 @@ impl World<'_> {
                     std::mem::replace(&mut s.status, status) != status
                 });
             }
-            Action::DeploymentStatus { deployment, status } => {
+            Action::DeploymentStatus { deployment, status, conditions, revision } => {
                 self.store.update_deployment(deployment, |d| {
-                    std::mem::replace(&mut d.status, status) != status
+                    let same =
+                        d.status == status && d.conditions == conditions && d.revision == revision;
+                    (d.status, d.conditions, d.revision) = (status, conditions, revision);
+                    !same
                 });
             }
             Action::ScaleDeployment { deployment, replicas } => {

@@ -57,7 +57,9 @@ pub(super) fn deployment(name: &str, replicas: u32, cpu: i64) -> Deployment {
         progress_deadline: D(600),
         generation: 1,
         created: SimTime::ZERO,
+        revision: 0,
         status: WorkloadStatus::default(),
+        conditions: Vec::new(),
     }
 }
 

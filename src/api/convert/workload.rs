@@ -58,7 +58,9 @@ pub fn deployment(
         progress_deadline: seconds(spec.progress_deadline_seconds, 600),
         generation: 1,
         created: SimTime::ZERO,
+        revision: 0,
         status: WorkloadStatus::default(),
+        conditions: Vec::new(),
     }
 }
 

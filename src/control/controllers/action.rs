@@ -2,7 +2,7 @@
 
 use crate::api::event::EventType;
 use crate::api::taint::{Taint, TaintEffect};
-use crate::api::workload::{ReplicaSet, WorkloadStatus};
+use crate::api::workload::{Condition, ReplicaSet, WorkloadStatus};
 use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ReplicaSetId, ServiceId, Text};
 use crate::units::{SimDuration, SimTime};
 
@@ -78,8 +78,12 @@ pub enum Action {
     DeploymentStatus {
         /// The Deployment.
         deployment: DeploymentId,
-        /// The status.
+        /// The counts.
         status: WorkloadStatus,
+        /// The conditions.
+        conditions: Vec<Condition>,
+        /// Annotation `deployment.kubernetes.io/revision`.
+        revision: u64,
     },
     /// Set `spec.replicas` of a Deployment through its scale subresource.
     ScaleDeployment {

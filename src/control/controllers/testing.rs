@@ -184,9 +184,9 @@ impl Bench {
                 s.status = status;
                 true
             }),
-            Action::DeploymentStatus { deployment, status } => {
+            Action::DeploymentStatus { deployment, status, conditions, revision } => {
                 self.store.update_deployment(deployment, |d| {
-                    d.status = status;
+                    (d.status, d.conditions, d.revision) = (status, conditions, revision);
                     true
                 });
             }
@@ -250,6 +250,8 @@ pub fn deployment(name: &str, replicas: u32, now: SimTime) -> Deployment {
         progress_deadline: secs(600),
         generation: 1,
         created: now,
+        revision: 0,
         status: WorkloadStatus::default(),
+        conditions: Vec::new(),
     }
 }

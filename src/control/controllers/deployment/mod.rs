@@ -3,8 +3,8 @@
 //! Source: kubernetes `pkg/controller/deployment/` (`deployment_controller.go`, `sync.go`,
 //! `rolling.go`, `recreate.go`, `util/deployment_util.go`), v1.37. It is a function of the
 //! Deployment and the specs and statuses of its ReplicaSets; only `Recreate` looks at pods.
-//! Conditions, and with them the progress deadline, are not kept yet.
 
+mod conditions;
 mod recreate;
 mod rolling;
 mod scaling;
@@ -12,7 +12,7 @@ mod scaling;
 use super::action::{About, Action, Outcome};
 use crate::api::event::EventType::Normal;
 use crate::api::labels::{Operator, Requirement, Selector};
-use crate::api::workload::{Deployment, ReplicaSet, Strategy, WorkloadStatus};
+use crate::api::workload::{Condition, Deployment, ReplicaSet, Strategy, WorkloadStatus};
 use crate::api::{DeploymentId, ReplicaSetId};
 use crate::store::Store;
 use crate::units::SimTime;
@@ -21,12 +21,14 @@ use crate::units::SimTime;
 const NAME_LENGTH: usize = 253;
 
 /// Syncs one Deployment.
-pub fn sync(id: DeploymentId, store: &Store, _now: SimTime) -> Outcome {
+pub fn sync(id: DeploymentId, store: &Store, now: SimTime) -> Outcome {
     let Some(deployment) = store.deployment(id) else { return Outcome::idle() };
-    let mut sync = Sync::read(id, deployment, store);
+    let mut sync = Sync::read(id, deployment, store, now);
+    sync.note_pause();
     if sync.refresh_new_set() {
         return sync.outcome;
     }
+    sync.note_new_set();
     if deployment.paused {
         sync.scale();
         sync.clean_up_history();
@@ -89,11 +91,21 @@ struct Sync<'a> {
     new: Option<Set>,
     /// All others, oldest first.
     old: Vec<Set>,
+    now: SimTime,
+    /// `status.conditions`, what this sync sets included.
+    conditions: Vec<Condition>,
+    /// The Deployment's revision, likewise.
+    revision: u64,
     outcome: Outcome,
 }
 
 impl<'a> Sync<'a> {
-    fn read(id: DeploymentId, deployment: &'a Deployment, store: &'a Store) -> Sync<'a> {
+    fn read(
+        id: DeploymentId,
+        deployment: &'a Deployment,
+        store: &'a Store,
+        now: SimTime,
+    ) -> Sync<'a> {
         let (mut new, mut old): (Option<Set>, Vec<Set>) = (None, Vec::new());
         for set_id in store.replica_sets_of(id) {
             let Some(set) = store.replica_set(*set_id) else { continue };
@@ -107,7 +119,9 @@ impl<'a> Sync<'a> {
             }
         }
         old.sort_by(|a, b| a.age().cmp(&b.age()));
-        Sync { id, deployment, store, new, old, outcome: Outcome::idle() }
+        let (conditions, revision) = (deployment.conditions.clone(), deployment.revision);
+        let outcome = Outcome::idle();
+        Sync { id, deployment, store, new, old, now, conditions, revision, outcome }
     }
 
     /// Keeps the new set's revision the greatest, and its `minReadySeconds` that of the Deployment.
@@ -172,6 +186,7 @@ impl<'a> Sync<'a> {
         if replicas > 0 {
             self.tell(message);
         }
+        self.note_created_set(&view.name, view.revision);
         self.new = Some(view);
     }
 
@@ -214,25 +229,13 @@ impl<'a> Sync<'a> {
         self.outcome.then(Action::Event { kind: Normal, reason, about, message });
     }
 
-    /// Writes the status if it changed (`calculateStatus`).
-    fn write_status(&mut self) {
-        let sum = |f: fn(&WorkloadStatus) -> u32| self.all().map(|set| f(&set.status)).sum();
-        let status = WorkloadStatus {
-            observed_generation: self.deployment.generation,
-            replicas: sum(|s| s.replicas),
-            updated: self.new.as_ref().map_or(0, |new| new.status.replicas),
-            ready: sum(|s| s.ready),
-            available: sum(|s| s.available),
-            terminating: sum(|s| s.terminating),
-        };
-        if status != self.deployment.status {
-            self.outcome.then(Action::DeploymentStatus { deployment: self.id, status });
-        }
-    }
-
     /// Whether the stored status says that the rollout is done (`DeploymentComplete`).
     fn is_complete(&self) -> bool {
-        let (status, wanted) = (&self.deployment.status, self.deployment.replicas);
+        self.would_be_complete(&self.deployment.status)
+    }
+
+    fn would_be_complete(&self, status: &WorkloadStatus) -> bool {
+        let wanted = self.deployment.replicas;
         status.updated == wanted
             && status.replicas == wanted
             && status.available == wanted

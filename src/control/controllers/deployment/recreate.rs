@@ -21,7 +21,7 @@ impl Sync<'_> {
                 self.clean_up_history();
             }
         }
-        self.write_status();
+        self.write_rollout_status();
     }
 
     /// Whether an old set has a pod that has not ended, terminating ones included.

@@ -13,7 +13,7 @@ impl Sync<'_> {
         if !self.grow_new() && !self.shrink_old() && self.is_complete() {
             self.clean_up_history();
         }
-        self.write_status();
+        self.write_rollout_status();
     }
 
     /// What the new set may grow to (`NewRSNewReplicas`).

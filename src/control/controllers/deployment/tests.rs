@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::workload::IntOrPercent;
 use crate::control::controllers::replicaset;
-use crate::control::controllers::testing::Bench;
+use crate::control::controllers::testing::{Bench, secs};
 
 /// Sets a new template.
 fn change_template(bench: &mut Bench, id: DeploymentId, hash: &str) {
@@ -244,4 +244,105 @@ fn fenceposts_never_resolve_to_a_deadlock() {
         });
         assert_eq!(fenceposts(bench.store.deployment(id).unwrap()), expected, "{sentence}");
     }
+}
+
+/// The conditions in the order in which they stand: type, status, reason.
+fn conditions(bench: &Bench, id: DeploymentId) -> Vec<String> {
+    let told = |c: &Condition| format!("{}={:?} {}", c.kind, c.status, c.reason);
+    bench.store.deployment(id).unwrap().conditions.iter().map(told).collect()
+}
+
+const AVAILABLE: &str = "Available=True MinimumReplicasAvailable";
+const UNAVAILABLE: &str = "Available=False MinimumReplicasUnavailable";
+
+#[test]
+fn conditions_follow_a_rollout_as_recorded() {
+    let mut bench = Bench::new();
+    let id = bench.deployment("web", 4);
+    let first = sync(id, &bench.store, bench.now);
+    bench.apply(&first);
+    let made = "Progressing=True NewReplicaSetCreated";
+    assert_eq!(conditions(&bench, id), [made, UNAVAILABLE], "the set is made");
+    observe(&mut bench, id, |_, _| 0);
+    settle(&mut bench, id);
+    let on = "Progressing=True ReplicaSetUpdated";
+    assert_eq!(conditions(&bench, id), [UNAVAILABLE, on], "its pods are there: that is progress");
+    observe(&mut bench, id, |_, _| 3);
+    settle(&mut bench, id);
+    assert_eq!(conditions(&bench, id), [AVAILABLE, on], "one of four may be missing");
+    observe(&mut bench, id, ALL);
+    settle(&mut bench, id);
+    let done = "Progressing=True NewReplicaSetAvailable";
+    assert_eq!(conditions(&bench, id), [AVAILABLE, done], "all are available");
+    observe(&mut bench, id, |_, _| 0);
+    settle(&mut bench, id);
+    assert_eq!(conditions(&bench, id), [done, UNAVAILABLE], "pods that fail are no rollout");
+    let d = bench.store.deployment(id).unwrap();
+    assert_eq!(&*d.conditions[0].message, "ReplicaSet \"web-v1\" has successfully progressed.");
+    assert_eq!(d.revision, 1);
+}
+
+#[test]
+fn a_rollout_that_does_not_get_on_times_out_a_second_after_its_deadline() {
+    let mut bench = Bench::new();
+    let id = bench.deployment("web", 2);
+    bench.store.update_deployment(id, |d| {
+        d.progress_deadline = secs(15);
+        true
+    });
+    settle(&mut bench, id);
+    observe(&mut bench, id, |_, _| 0);
+    settle(&mut bench, id);
+    let woken = sync(id, &bench.store, bench.now).wake_at;
+    assert_eq!(woken, bench.now + secs(16), "nothing changes: it looks again later");
+    bench.now += secs(15);
+    let early = sync(id, &bench.store, bench.now);
+    assert!(early.batches.is_empty(), "the deadline itself is still in time");
+    assert!(early.wake_at < bench.now + secs(1), "then it looks often");
+    bench.now = woken;
+    settle(&mut bench, id);
+    let late = "Progressing=False ProgressDeadlineExceeded";
+    assert_eq!(conditions(&bench, id), [UNAVAILABLE, late]);
+    assert_eq!(sync(id, &bench.store, bench.now).wake_at, SimTime::NEVER, "it is not woken again");
+    bench.store.update_deployment(id, |d| {
+        d.paused = true;
+        true
+    });
+    settle(&mut bench, id);
+    assert_eq!(conditions(&bench, id), [UNAVAILABLE, late], "a pause does not hide it");
+}
+
+#[test]
+fn a_pause_and_its_end_are_conditions() {
+    let mut bench = Bench::new();
+    let id = bench.deployment("web", 2);
+    let pause = |bench: &mut Bench, paused| {
+        bench.store.update_deployment(id, |d| {
+            d.paused = paused;
+            true
+        });
+        settle(bench, id);
+    };
+    settle(&mut bench, id);
+    observe(&mut bench, id, |_, _| 0);
+    settle(&mut bench, id);
+    pause(&mut bench, true);
+    assert_eq!(conditions(&bench, id), [UNAVAILABLE, "Progressing=Unknown DeploymentPaused"]);
+    bench.now += secs(2000);
+    pause(&mut bench, false);
+    let resumed = "Progressing=Unknown DeploymentResumed";
+    assert_eq!(conditions(&bench, id), [UNAVAILABLE, resumed], "the pause was no standstill");
+}
+
+#[test]
+fn without_a_deadline_nobody_judges_progress() {
+    let mut bench = Bench::new();
+    let id = bench.deployment("web", 2);
+    bench.store.update_deployment(id, |d| {
+        d.progress_deadline = secs(i32::MAX as u64);
+        true
+    });
+    settle(&mut bench, id);
+    assert_eq!(conditions(&bench, id), [UNAVAILABLE]);
+    assert_eq!(sync(id, &bench.store, bench.now).wake_at, SimTime::NEVER);
 }
