@@ -24,6 +24,8 @@ pub mod check;
 
 pub mod world;
 
+pub mod replay;
+
 pub mod cli;
 
 pub mod report;

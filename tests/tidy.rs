@@ -22,7 +22,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("check", &["units", "api", "store"]),
     ("world", &["units", "sim", "api", "store", "control", "record", "scenario", "check"]),
     ("report", &["units", "api", "record", "scenario::model"]),
-    ("cli", &["units", "conform", "record", "scenario", "check", "world", "report", "sim"]),
+    ("replay", &["units", "sim::sample", "api", "store", "record", "scenario", "world"]),
+    (
+        "cli",
+        &["units", "conform", "replay", "record", "scenario", "check", "world", "report", "sim"],
+    ),
 ];
 
 /// Rooms that may touch files, and the macro-expanded name of what they use.

@@ -56,7 +56,7 @@ pub enum Strategy {
 }
 
 /// A Deployment with the part of its status that anything reads.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Deployment {
     /// `metadata.name`.
     pub name: Text,

@@ -1,5 +1,6 @@
 //! `stormglass conform`: our decisions beside recorded ones of the real component.
 
+use super::conform_controlplane::Controlplane;
 use super::{Outcome, complain, print};
 use crate::conform::case::{Case, CaseError};
 use crate::conform::{Path as Way, answer::Answer, differences, generate, replay};
@@ -24,6 +25,8 @@ pub(super) struct Conform {
 enum Component {
     /// The scheduler, against kube-scheduler.
     Scheduler(Scheduler),
+    /// The control plane, against kube-apiserver and kube-controller-manager.
+    Controlplane(Controlplane),
     /// Draw fresh cases for the scheduler, without decisions.
     Generate(Generate),
 }
@@ -87,6 +90,7 @@ impl Conform {
     pub(super) fn execute(&self) -> Outcome {
         match &self.component {
             Component::Scheduler(scheduler) => scheduler.execute(),
+            Component::Controlplane(controlplane) => controlplane.execute(),
             Component::Generate(generate) => generate.execute(),
         }
     }

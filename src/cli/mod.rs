@@ -4,6 +4,7 @@
 //! together, not their rules.
 
 mod conform;
+mod conform_controlplane;
 mod explain;
 mod init;
 mod run;

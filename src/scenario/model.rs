@@ -15,6 +15,7 @@ use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags, Sche
 use crate::scenario::curve::Curve;
 use crate::sim::sample::Distribution;
 use crate::units::{Bytes, SimDuration, SimTime};
+use std::collections::BTreeSet;
 
 /// Everything one run needs but its seed.
 #[derive(Clone, Debug)]
@@ -115,6 +116,8 @@ pub struct Machine {
 pub struct Objects {
     /// Deployments in file order.
     pub deployments: Vec<Deployment>,
+    /// Those of them that are not there at the start: the timeline applies them.
+    pub later: BTreeSet<usize>,
     /// Services in file order.
     pub services: Vec<Service>,
     /// Autoscalers; their target is the Deployment at the index beside them (the `target` id
@@ -222,6 +225,13 @@ pub enum Happening {
     MaxNodesTotal {
         /// The new limit.
         max: u32,
+    },
+    /// `kubectl apply` of a Deployment, a new one or one that is there.
+    Apply {
+        /// Index into `objects.deployments`.
+        deployment: usize,
+        /// As it shall be.
+        to: Box<Deployment>,
     },
     /// `kubectl scale deployment`.
     Scale {

@@ -170,6 +170,14 @@ fn happening(scenario: &Scenario, what: &Happening) -> (&'static str, Value) {
             ("node-group-max", json!({"group": group(*g), "max": max}))
         }
         Happening::MaxNodesTotal { max } => ("max-nodes-total", json!(max)),
+        Happening::Apply { deployment: d, to } => {
+            let told = json!({
+                "deployment": deployment(scenario, *d),
+                "replicas": to.replicas,
+                "template": &*to.template.hash,
+            });
+            ("apply", told)
+        }
         Happening::Scale { deployment: d, replicas } => {
             ("scale", json!({"deployment": deployment(scenario, *d), "replicas": replicas}))
         }

@@ -19,6 +19,7 @@ use crate::api::taint::{Taint, TaintEffect};
 use crate::record::metric::{self, Unit};
 use crate::sim::sample::Distribution;
 use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Most nodes of a group: beyond any cluster, and below what would fill the memory by a slip.
@@ -189,6 +190,7 @@ impl Resolver<'_> {
             services: manifests.services.into_iter().map(|(s, _)| s).collect(),
             pdbs: manifests.pdbs.into_iter().map(|(p, _)| p).collect(),
             hpas: Vec::new(),
+            later: BTreeSet::new(),
             deployments,
         };
         for (hpa, (kind, name), place) in manifests.hpas {

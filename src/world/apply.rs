@@ -10,7 +10,8 @@ use super::world::World;
 use crate::api::event::EventType;
 use crate::api::node::NodeReady;
 use crate::api::pod::{NameSuffix, Pod};
-use crate::api::{NodeId, PodId, ReplicaSetId, ServiceId};
+use crate::api::workload::{Condition, WorkloadStatus};
+use crate::api::{DeploymentId, NodeId, PodId, ReplicaSetId, ServiceId};
 use crate::control::controllers::Action;
 use crate::control::controllers::action::About;
 use crate::control::controllers::{disruption, replicaset};
@@ -113,12 +114,7 @@ impl World<'_> {
                 });
             }
             Action::DeploymentStatus { deployment, status, conditions, revision } => {
-                self.store.update_deployment(deployment, |d| {
-                    let same =
-                        d.status == status && d.conditions == conditions && d.revision == revision;
-                    (d.status, d.conditions, d.revision) = (status, conditions, revision);
-                    !same
-                });
+                self.write_status_of(deployment, status, conditions, revision);
             }
             Action::ScaleDeployment { deployment, replicas } => {
                 self.store.scale_deployment(deployment, replicas);
@@ -149,6 +145,21 @@ impl World<'_> {
             other => unreachable!("{other:?} is handled by apply"),
         }
         true
+    }
+
+    fn write_status_of(
+        &mut self,
+        deployment: DeploymentId,
+        status: WorkloadStatus,
+        conditions: Vec<Condition>,
+        revision: u64,
+    ) {
+        self.store.update_deployment(deployment, |d| {
+            let before = (d.status, &d.conditions, d.revision);
+            let changes = before != (status, &conditions, revision);
+            (d.status, d.conditions, d.revision) = (status, conditions, revision);
+            changes
+        });
     }
 
     /// Writes endpoints, and notes for the kube-proxies which they were.

@@ -6,6 +6,7 @@ use super::kubelet::ImageId;
 use super::traffic::network::{Network, pod_cpu};
 use super::traffic::station::PodModel;
 use super::world::{Parts, World};
+use crate::api::DeploymentId;
 use crate::api::autoscaling::Hpa;
 use crate::api::node::NodeReady;
 use crate::api::workload::Deployment;
@@ -74,11 +75,13 @@ impl<'a> World<'a> {
 
     /// Objects as by `kubectl apply` at the start.
     fn apply_objects(&mut self) {
-        let objects = &self.scenario.objects;
+        let scenario = self.scenario;
+        let objects = &scenario.objects;
+        self.deployments = vec![DeploymentId::null(); objects.deployments.len()];
         for (index, deployment) in objects.deployments.iter().enumerate() {
-            let id = self.store.create_deployment(deployment.clone());
-            self.workload_of.insert(id, index);
-            self.deployments.push(id);
+            if !objects.later.contains(&index) {
+                self.apply_deployment(index, deployment);
+            }
         }
         for (index, service) in objects.services.iter().enumerate() {
             self.tell_scheduler_of_service(service);

@@ -58,6 +58,7 @@ impl World<'_> {
                 }
                 self.autoscaler_changed();
             }
+            Happening::Apply { deployment, to } => self.apply_deployment(*deployment, to),
             Happening::Scale { deployment, replicas } => {
                 let id = self.deployments[*deployment];
                 self.store.scale_deployment(id, *replicas);
@@ -266,6 +267,9 @@ fn describe(world: &World<'_>, what: &Happening) -> String {
             format!("the limit of node group {} is set to {max} nodes", group(*g))
         }
         Happening::MaxNodesTotal { max } => format!("the cluster's node limit is set to {max}"),
+        Happening::Apply { deployment: d, .. } => {
+            format!("Deployment {} is applied", deployment(*d))
+        }
         Happening::Scale { deployment: d, replicas } => {
             format!("{} is scaled to {replicas} by hand", deployment(*d))
         }

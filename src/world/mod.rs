@@ -13,6 +13,7 @@ mod event;
 mod explain;
 mod faults;
 mod flow;
+mod kubectl;
 mod kubelet;
 mod ledger;
 mod log;
@@ -31,5 +32,5 @@ mod watch;
 #[allow(clippy::module_inception)]
 mod world;
 
-pub use run::{Run, RunOptions, explain, run};
+pub use run::{Audience, Run, RunOptions, explain, run, run_before};
 pub use world::World;

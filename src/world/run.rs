@@ -9,6 +9,7 @@ use crate::record::attempt::Attempt;
 use crate::record::{Recorder, Sink};
 use crate::scenario::model::Scenario;
 use crate::sim::queue::EventQueue;
+use crate::store::{Change, Store};
 use crate::units::SimTime;
 
 /// How a run is made, beside its scenario and seed.
@@ -49,6 +50,30 @@ pub fn run<'a>(
 ) -> Result<Run<'a>, Violation> {
     let checks = Checks::new(options.checks);
     let (run, _) = play(World::new(scenario, seed, Recorder::new(sink), checks), progress)?;
+    Ok(run)
+}
+
+/// Who sees every change of an object, as a watch of all of them would.
+pub trait Audience {
+    /// An object of the store has changed at `now`. Several changes may have come together: then
+    /// the store shows the last.
+    fn sees(&mut self, now: SimTime, change: &Change, store: &Store);
+}
+
+/// Runs a scenario before an audience.
+///
+/// # Errors
+/// A broken invariant: a bug of the simulator.
+pub fn run_before<'a>(
+    scenario: &'a Scenario,
+    seed: u64,
+    sink: &'a mut dyn Sink,
+    audience: &'a mut dyn Audience,
+) -> Result<Run<'a>, Violation> {
+    let checks = Checks::new(Stride::Events(1));
+    let mut world = World::new(scenario, seed, Recorder::new(sink), checks);
+    world.audience = Some(audience);
+    let (run, _) = play(world, |_| {})?;
     Ok(run)
 }
 

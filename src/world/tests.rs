@@ -107,6 +107,7 @@ pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
                 endpoints: vec![],
             }],
             deployments: vec![web],
+            later: Default::default(),
             hpas: vec![],
             pdbs: vec![],
         },

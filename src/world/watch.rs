@@ -15,6 +15,9 @@ impl World<'_> {
         while !self.store.is_quiet() {
             for change in self.store.take_changes() {
                 self.log_change(&change);
+                if let Some(audience) = &mut self.audience {
+                    audience.sees(self.now, &change, &self.store);
+                }
                 self.tell(change);
             }
         }

@@ -12,6 +12,7 @@ use super::explain::Watched;
 use super::kubelet::{ImageId, NodeState, PodState, Registry};
 use super::ledger::Ledger;
 use super::proxies::Proxies;
+use super::run::Audience;
 use super::schedule::SchedulerDriver;
 use super::syncs::Controllers;
 use super::traffic::network::Network;
@@ -97,6 +98,8 @@ pub struct World<'a> {
     pub(super) told: Vec<Moment>,
     /// The pod whose scheduling is explained, if any.
     pub(super) watched: Option<Watched>,
+    /// Who sees every change, if anybody does.
+    pub(super) audience: Option<&'a mut dyn Audience>,
 }
 
 /// The parts of a world that building needs to put together; the rest starts empty.
@@ -161,6 +164,7 @@ impl<'a> World<'a> {
             observed: super::observe::Observed::default(),
             told: Vec::new(),
             watched: None,
+            audience: None,
             streams,
         }
     }

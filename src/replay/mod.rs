@@ -1,0 +1,53 @@
+//! Agreement with the real control plane: recorded scripts are played again in a simulated world.
+//!
+//! A script is what somebody did with `kubectl` to a real API server with real controllers and
+//! scheduler, and a stand-in for the kubelets whose delays are known. The same is done here, and
+//! what came of it is compared with the recorded repeats, up to what differs between those: names
+//! drawn at random, the choice among equal nodes, the spread of times. This room reads text that it
+//! is handed; it knows no files.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `script.rs` | a script: nodes, and actions with their times |
+//! | `stage.rs` | the scenario that a script makes |
+//! | `patch.rs` | merge patches of objects |
+//! | `history.rs` | what essentially happened, in a recording or in a world |
+//! | `compare.rs` | the first difference between two histories |
+
+mod compare;
+mod history;
+mod patch;
+mod script;
+mod stage;
+mod watching;
+
+pub use history::{History, RecordingError};
+pub use script::Script;
+
+use crate::world::run_before;
+
+/// What playing a script came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Nothing essential differs from what was recorded.
+    Agrees,
+    /// The first difference.
+    Differs(String),
+    /// The script does something that is not modelled.
+    NotModelled(String),
+}
+
+/// Plays a script and compares what happens with the recorded repeats.
+pub fn check(script: &Script, repeats: &[History]) -> Verdict {
+    let scenario = match stage::scenario(script) {
+        Ok(scenario) => scenario,
+        Err(reason) => return Verdict::NotModelled(reason),
+    };
+    let mut watching = watching::Watching::default();
+    let mut events = watching::Events::default();
+    if let Err(violation) = run_before(&scenario, scenario.seed, &mut events, &mut watching) {
+        return Verdict::Differs(violation.to_string());
+    }
+    let ours = watching.into_history(events);
+    compare::difference(&ours, repeats).map_or(Verdict::Agrees, Verdict::Differs)
+}

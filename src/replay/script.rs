@@ -1,0 +1,83 @@
+//! A script of what was done to a real control plane (`scenario.json` of a recording).
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A script.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Script {
+    /// Its name, that of its folder.
+    pub name: String,
+    /// How long was recorded, seconds.
+    pub duration_s: f64,
+    /// The namespaces that objects are in; the first is the one of objects that name none.
+    #[serde(default)]
+    pub namespaces: Vec<String>,
+    /// The nodes at the start.
+    #[serde(default)]
+    pub nodes: Vec<Nodes>,
+    /// What is done, in order.
+    #[serde(default)]
+    pub actions: Vec<Action>,
+}
+
+/// A node, or several that are alike.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Nodes {
+    /// The name of the one, or what the names of the several begin with.
+    pub name: String,
+    /// How many: `name1`, `name2`, ...
+    pub count: Option<u32>,
+    /// Allocatable CPU; 8 when absent.
+    pub cpu: Option<Value>,
+    /// Allocatable memory; 32Gi when absent.
+    pub memory: Option<Value>,
+    /// How many pods fit; 110 when absent.
+    pub pods: Option<Value>,
+    /// The zone; z0 when absent.
+    pub zone: Option<String>,
+    /// Further labels.
+    #[serde(default)]
+    pub labels: Value,
+    /// Taints.
+    #[serde(default)]
+    pub taints: Value,
+}
+
+/// Something that is done.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Action {
+    /// When, seconds from the start.
+    pub at: f64,
+    /// What: `apply`, `scale`, `patch`, ...
+    #[serde(rename = "do")]
+    pub verb: String,
+    /// Kind of the object, where the verb takes one.
+    #[serde(default)]
+    pub kind: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// The object to apply.
+    #[serde(default)]
+    pub manifest: Value,
+    /// The new `spec.replicas`.
+    #[serde(default)]
+    pub replicas: u32,
+    /// The patch.
+    #[serde(default)]
+    pub patch: Value,
+    /// `merge`, `strategic` or `json`.
+    #[serde(default)]
+    pub patch_type: String,
+}
+
+impl Script {
+    /// Reads a script.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Script, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+}
