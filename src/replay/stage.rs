@@ -62,6 +62,7 @@ fn flags() -> Flags {
     flags.kubelet.sandbox = Constant(0.0);
     flags.kubelet.container_start = Constant(STARTS_IN);
     flags.kubelet.pod_starts_per_second = 1e9;
+    flags.kubelet.image_resolve = SimDuration::ZERO;
     flags.kubelet.layer_seconds = 0.0;
     flags.kubelet.termination = Constant(STOPS_IN);
     flags

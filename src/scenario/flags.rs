@@ -298,6 +298,8 @@ flags! {
         sandbox: Varying,
         /// Creating and starting a container. Default p50 60ms, p99 300ms.
         container_start: Varying,
+        /// Asking whether a present image is that of its tag (pull policy Always). Default 450ms.
+        image_resolve: Span,
         /// Seconds per image layer. Default 0.04.
         layer_seconds: f64,
         /// Default 1s.

@@ -298,6 +298,10 @@ pub struct KubeletFlags {
     pub sandbox: Distribution,
     /// Seconds to create and start a container. Measured: p50 0.050 to 0.064.
     pub container_start: Distribution,
+    /// Time to ask the registry whether an image that is there is still the one of its tag
+    /// (`imagePullPolicy: Always`). Measured: the fastest of 3,785 recorded pulls, which had next
+    /// to nothing to load, took 0.45 to 0.49 s.
+    pub image_resolve: SimDuration,
     /// Seconds per image layer beside the bytes. Measured: about 0.04.
     pub layer_seconds: f64,
     /// Delay until the kubelet notices an exited container (PLEG relist period).
@@ -319,6 +323,7 @@ impl Default for KubeletFlags {
             pod_starts_per_second: 3.0,
             sandbox: Distribution::lognormal_p50_p99(0.45, 0.9),
             container_start: Distribution::lognormal_p50_p99(0.06, 0.3),
+            image_resolve: SimDuration::from_millis(450),
             layer_seconds: 0.04,
             pleg_relist_period: SimDuration::from_secs(1),
             crash_loop_initial: SimDuration::from_secs(10),

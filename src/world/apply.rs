@@ -3,7 +3,6 @@
 //! References may be stale by the time a request arrives; then it is refused, as by the real API
 //! server, and the controller looks again. It knows no controller's reasons.
 
-use super::client::TokenBucket;
 use super::controllers::Key;
 use super::kubelet::PodState;
 use super::world::World;
@@ -187,17 +186,11 @@ impl World<'_> {
         Some(id)
     }
 
-    /// The owner's SuccessfulCreate, which takes a token of the controller's client. The recorder's
-    /// spam filter lets 25 Events about an object through, then one each five minutes
-    /// (client-go `tools/record/events_cache.go`).
+    /// The owner's SuccessfulCreate, which takes a token of the controller's client.
     fn tell_of_creation(&mut self, key: Key, owner: ReplicaSetId, pod: PodId) {
-        let now = self.now;
-        let Some(entry) = self.creations_told.entry(owner) else { return };
-        let filter = entry.or_insert_with(|| TokenBucket::new(1.0 / 300.0, 25));
         let Some(name) = self.store.pod(pod).map(Pod::name) else { return };
-        if filter.try_take(now) {
+        if self.publish_action(key.component(), replicaset::created_event(owner, &name)) {
             self.take_token(key);
-            self.publish_action(key.component(), replicaset::created_event(owner, &name));
         }
     }
 
@@ -269,13 +262,16 @@ impl World<'_> {
         self.delete_machine_of(node) || self.cloud.machines.contains_key(machine)
     }
 
-    fn publish_action(&mut self, component: &'static str, event: Action) {
-        if let Action::Event { kind, reason, about, message } = event {
-            self.publish(component, kind, reason, about, message);
+    fn publish_action(&mut self, component: &'static str, event: Action) -> bool {
+        match event {
+            Action::Event { kind, reason, about, message } => {
+                self.publish(component, kind, reason, about, message)
+            }
+            _ => false,
         }
     }
 
-    /// Publishes an Event.
+    /// Publishes an Event, if the component's recorder lets it through.
     pub(super) fn publish(
         &mut self,
         component: &'static str,
@@ -283,9 +279,14 @@ impl World<'_> {
         reason: &'static str,
         about: About,
         message: String,
-    ) {
-        let Some((object_kind, namespace, name)) = self.name_of(about) else { return };
+    ) -> bool {
         let time = self.now;
+        let Some((object_kind, namespace, name)) = self.name_of(about) else { return false };
+        let message = match self.queues.correlator(component) {
+            Some(correlator) => correlator.correlate((about, kind, reason), message, time),
+            None => Some(message),
+        };
+        let Some(message) = message else { return false };
         let row = crate::record::rows::EventRow {
             time,
             kind,
@@ -298,5 +299,6 @@ impl World<'_> {
         };
         self.log_event(&row);
         self.recorder.event(&row);
+        true
     }
 }

@@ -8,6 +8,7 @@
 //! queue's exponential back-off. It knows no controller's logic.
 
 use super::client::TokenBucket;
+use super::correlator::Correlator;
 use super::event::Event;
 use super::world::World;
 use crate::api::{DeploymentId, HpaId, PdbId, ReplicaSetId, ServiceId};
@@ -63,19 +64,22 @@ impl Key {
 
     /// `source.component` of its Events.
     pub fn component(self) -> &'static str {
-        [
-            "deployment-controller",
-            "replicaset-controller",
-            "endpoint-slice-controller",
-            "horizontal-pod-autoscaler",
-            "disruption-controller",
-            "node-controller",
-            "taint-eviction-controller",
-            "pod-garbage-collector",
-            "cluster-autoscaler",
-        ][self.controller()]
+        COMPONENTS[self.controller()]
     }
 }
+
+/// `source.component` of the controllers' Events, by index.
+const COMPONENTS: [&str; 9] = [
+    "deployment-controller",
+    "replicaset-controller",
+    "endpoint-slice-controller",
+    "horizontal-pod-autoscaler",
+    "disruption-controller",
+    "node-controller",
+    "taint-eviction-controller",
+    "pod-garbage-collector",
+    "cluster-autoscaler",
+];
 
 /// Client and workers of one controller.
 #[derive(Debug)]
@@ -84,6 +88,8 @@ struct Controller {
     workers_free: u32,
     /// Keys that wait for a worker.
     waiting: VecDeque<Key>,
+    /// Which of its Events are told.
+    correlator: Correlator,
 }
 
 /// A key in its work queue.
@@ -136,6 +142,7 @@ impl WorkQueues {
             client: TokenBucket::new(flags.kube_api_qps, flags.kube_api_burst),
             workers_free: n,
             waiting: VecDeque::new(),
+            correlator: Correlator::default(),
         };
         let mut controllers: Vec<Controller> = workers.into_iter().map(controller).collect();
         // No part of the controller manager: it has a client of its own.
@@ -146,6 +153,12 @@ impl WorkQueues {
 }
 
 impl WorkQueues {
+    /// The memory of a controller's event recorder; `None`: it is no controller here.
+    pub(super) fn correlator(&mut self, component: &str) -> Option<&mut Correlator> {
+        let index = COMPONENTS.iter().position(|known| *known == component)?;
+        Some(&mut self.controllers[index].correlator)
+    }
+
     /// Whether a key is neither queued nor in work.
     pub(super) fn is_idle(&self, key: Key) -> bool {
         let idle = |q: &Queued| q.due == SimTime::NEVER && !q.busy && !q.waiting;
@@ -214,8 +227,8 @@ impl World<'_> {
             let mut requests = Vec::new();
             for action in batch {
                 if let Action::Event { kind, reason, about, message } = action {
-                    events += 1;
-                    self.publish(key.component(), kind, reason, about, message);
+                    let told = self.publish(key.component(), kind, reason, about, message);
+                    events += usize::from(told);
                 } else {
                     requests.push(Some(action));
                 }

@@ -9,6 +9,7 @@ mod build;
 mod client;
 mod cloud;
 mod controllers;
+mod correlator;
 mod event;
 mod explain;
 mod faults;

@@ -4,7 +4,6 @@
 //! file per part. Parts change objects only through the store and plan events only through
 //! [`World::plan`]; after each event the watchers are told, rates settle and the checks look.
 
-use super::client::TokenBucket;
 use super::cloud::Cloud;
 use super::controllers::WorkQueues;
 use super::event::Event;
@@ -18,7 +17,7 @@ use super::syncs::Controllers;
 use super::traffic::network::Network;
 use crate::api::node::{HOSTNAME_LABEL, Node};
 use crate::api::pod::Pod;
-use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ReplicaSetId, ServiceId, Text};
+use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ServiceId, Text};
 use crate::check::{Checks, Violation};
 use crate::control::controllers::action::About;
 use crate::record::Recorder;
@@ -51,8 +50,6 @@ pub struct World<'a> {
     /// Boxed, since they are lent out for every change.
     pub(super) controllers: Option<Box<Controllers>>,
     pub(super) scheduler: SchedulerDriver,
-    /// Which ReplicaSets may still publish that they created a pod.
-    pub(super) creations_told: SecondaryMap<ReplicaSetId, TokenBucket>,
 
     // Machines and pods.
     pub(super) cloud: Cloud,
@@ -133,7 +130,6 @@ impl<'a> World<'a> {
             ),
             controllers: Some(Box::new(Controllers::new(scenario))),
             scheduler: SchedulerDriver::new(&scenario.flags.scheduler),
-            creations_told: SecondaryMap::new(),
             cloud: Cloud::new(&scenario.node_groups, &scenario.flags.cloud),
             ledger: Ledger::default(),
             nodes: SecondaryMap::new(),

@@ -176,7 +176,7 @@ pub enum Action {
 }
 
 /// The object an Event is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum About {
     /// A pod.
     Pod(PodId),

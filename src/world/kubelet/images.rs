@@ -30,11 +30,6 @@ impl Default for Registry {
     }
 }
 
-/// Time to ask the registry whether an image that is there is still the one of its tag
-/// (`imagePullPolicy: Always`). Measured: the fastest of 3,785 recorded pulls, which had next to
-/// nothing to load, took 0.45 to 0.49 s.
-const RESOLVE_SECONDS: f64 = 0.45;
-
 /// Time to pull and unpack a workload's images on a machine with an idle link.
 ///
 /// Download and unpacking overlap, so the slower one counts; each layer adds a fixed time.
@@ -54,8 +49,8 @@ pub(super) fn pull_time(
 }
 
 /// Time to find that an image that is there needs no pull.
-pub(super) fn resolve_time(factor: f64) -> SimDuration {
-    SimDuration::from_secs_f64(RESOLVE_SECONDS * factor)
+pub(super) fn resolve_time(kubelet: &KubeletFlags, factor: f64) -> SimDuration {
+    SimDuration::from_secs_f64(kubelet.image_resolve.as_secs_f64() * factor)
 }
 
 /// A pod's request for an image.

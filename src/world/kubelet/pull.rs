@@ -82,7 +82,7 @@ impl World<'_> {
     fn whole_of(&self, node: NodeId, request: &PullRequest, there: bool) -> SimDuration {
         let factor = self.registry.factor;
         if there {
-            return resolve_time(factor);
+            return resolve_time(&self.scenario.flags.kubelet, factor);
         }
         let machine = self.nodes.get(node).map(|state| state.machine);
         let group =
