@@ -299,6 +299,7 @@ fn a_rollout_that_does_not_get_on_times_out_a_second_after_its_deadline() {
     let early = sync(id, &bench.store, bench.now);
     assert!(early.batches.is_empty(), "the deadline itself is still in time");
     assert!(early.wake_at < bench.now + secs(1), "then it looks often");
+    assert!(early.wake_at > bench.now, "and finds it passed at its next look");
     bench.now = woken;
     settle(&mut bench, id);
     let late = "Progressing=False ProgressDeadlineExceeded";
@@ -345,4 +346,20 @@ fn without_a_deadline_nobody_judges_progress() {
     settle(&mut bench, id);
     assert_eq!(conditions(&bench, id), [UNAVAILABLE]);
     assert_eq!(sync(id, &bench.store, bench.now).wake_at, SimTime::NEVER);
+}
+
+#[test]
+fn a_finished_rollout_that_loses_its_pods_is_not_looked_at_for_ever() {
+    let mut bench = Bench::new();
+    let id = bench.deployment("web", 2);
+    settle(&mut bench, id);
+    observe(&mut bench, id, ALL);
+    settle(&mut bench, id);
+    for late in [10, 700, 7000] {
+        observe(&mut bench, id, |_, _| 0);
+        bench.now += secs(late);
+        settle(&mut bench, id);
+        let woken = sync(id, &bench.store, bench.now).wake_at;
+        assert_eq!(woken, SimTime::NEVER, "{late} s later");
+    }
 }
