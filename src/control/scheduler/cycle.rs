@@ -8,14 +8,14 @@ use super::cache::Cache;
 use super::config::SchedulerConfiguration;
 use super::diagnosis::{Diagnosis, Rejection};
 use super::fast::Fast;
-use super::framework::{Code, Context, NodeIndex, NodeList, PluginId, Status};
+use super::framework::{Code, Context, NodeIndex, NodeList, PluginId, PodBinding, Status};
 use super::node_info::NodeInfo;
 use super::nominator::Nominator;
 use super::objects::Objects;
 use super::pod_info::PodInfo;
 use super::profile::{ConfigurationError, CycleState, Keep, Profile};
 use super::registry;
-use super::storage::Reservation;
+use super::storage::{NOTHING, Reservation};
 use crate::api::PodId;
 use crate::api::volume::VolumeSource;
 use crate::units::SimTime;
@@ -308,6 +308,22 @@ impl Core {
         {
             self.objects.speak_for(profile);
             self.objects.restore_volumes(&reservation);
+        }
+    }
+
+    /// A pod on its way to be bound, as PreBind plugins see it.
+    pub(super) fn pod_binding<'a>(
+        &'a self,
+        pod: &'a PodInfo,
+        pod_is_there: bool,
+        node: NodeIndex,
+    ) -> PodBinding<'a> {
+        PodBinding {
+            pod,
+            pod_is_there,
+            node: self.cache.info(node),
+            node_is_there: self.cache.is_present(node),
+            reserved: self.reservations.get(pod.id).map_or(&NOTHING, |(_, reserved)| reserved),
         }
     }
 
