@@ -160,10 +160,10 @@ fn hpa(min: u32, max: u32) -> (Hpa, usize) {
     (hpa, 0)
 }
 
-#[derive(Default)]
+#[derive(Default, Debug)]
 pub(super) struct Keep {
-    events: Vec<EventRow>,
-    pods: Vec<PodRow>,
+    pub(super) events: Vec<EventRow>,
+    pub(super) pods: Vec<PodRow>,
 }
 
 impl Sink for Keep {

@@ -202,6 +202,8 @@ impl<'a> World<'a> {
             Event::SyncDone(key) => self.on_sync_done(key),
             Event::Scheduler => self.on_scheduler(),
             Event::Bind { pod, node } => self.on_bind(pod, node),
+            Event::Expect { pod, node, cycle } => self.on_expect(pod, node, cycle),
+            Event::PreBind { cycle, plugin } => self.on_pre_bind(cycle, plugin),
             Event::Preempt(pod) => self.on_preempt(pod),
             Event::Unschedulable(pod) => self.on_unschedulable(pod),
             Event::Kubelet { pod, incarnation, step } => self.on_kubelet(pod, incarnation, step),
