@@ -15,7 +15,9 @@ use crate::control::scheduler::Scheduler;
 use crate::control::scheduler::config::SchedulerConfiguration;
 use crate::control::scheduler::cycle::Core;
 use crate::control::scheduler::decision::{Decision, Nomination};
+use crate::control::scheduler::workers::Interleaving;
 use crate::record::story::Moment;
+use crate::sim::rng::{Stream, Streams};
 use crate::units::{SimDuration, SimTime};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -80,14 +82,17 @@ pub struct SchedulerDriver {
 
 impl SchedulerDriver {
     /// A scheduler of an empty cluster.
-    pub(super) fn new(flags: &SchedulerFlags) -> SchedulerDriver {
+    pub(super) fn new(flags: &SchedulerFlags, streams: Streams) -> SchedulerDriver {
         let configuration = SchedulerConfiguration {
+            parallelism: flags.parallelism,
             percentage_of_nodes_to_score: flags.percentage_of_nodes_to_score,
             pod_initial_backoff_seconds: flags.pod_initial_backoff.0 / 1_000_000_000,
             pod_max_backoff_seconds: flags.pod_max_backoff.0 / 1_000_000_000,
             profiles: flags.profiles.clone(),
         };
-        let scheduler = Scheduler::new(&configuration).expect("profiles were checked when read");
+        let mut scheduler =
+            Scheduler::new(&configuration).expect("profiles were checked when read");
+        scheduler.set_interleaving(Box::new(Race { streams, stream: streams.stream(WORKERS, 0) }));
         SchedulerDriver {
             scheduler,
             client: TokenBucket::new(flags.kube_api_qps, flags.kube_api_burst),
@@ -100,6 +105,25 @@ impl SchedulerDriver {
             busy_until: SimTime::ZERO,
             planned: SimTime::NEVER,
         }
+    }
+}
+
+/// Purpose of the streams that order the workers of a search; one for each scheduling cycle.
+const WORKERS: &str = "scheduler-workers";
+
+/// The race between the scheduler's workers, if there are several.
+struct Race {
+    streams: Streams,
+    stream: Stream,
+}
+
+impl Interleaving for Race {
+    fn begin(&mut self, cycle: u64) {
+        self.stream = self.streams.stream(WORKERS, cycle);
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        self.stream.below(n as u64) as usize
     }
 }
 

@@ -13,6 +13,7 @@
 //! | `pod_info.rs`, `node_info.rs` | pods and nodes with what is derived from them |
 //! | `pod_shapes.rs` | what is derived once for all pods of a template |
 //! | `cache.rs`, `node_tree.rs` | all nodes, assumed pods, the order of search |
+//! | `workers.rs` | which nodes a search comes to, when several workers filter side by side |
 //! | `cycle.rs`, `diagnosis.rs` | one scheduling cycle; its reasons in upstream's words |
 //! | `queue.rs`, `event.rs`, `nominator.rs` | pods that wait, what moves them, nominations |
 //! | `batch.rs`, `signature.rs` | OpportunisticBatching: equal pods in a row share scores |
@@ -60,6 +61,7 @@ pub mod topologies;
 mod waiting;
 pub mod waiting_pods;
 pub mod what_if;
+pub mod workers;
 
 use crate::api::labels::{Labels, Selector};
 use crate::api::node::Node;
@@ -81,6 +83,7 @@ use pod_shapes::PodShapes;
 use profile::ConfigurationError;
 use queue::{Place, Queue};
 use std::sync::Arc;
+use workers::Interleaving;
 
 /// The scheduler with its cache and its queue.
 pub struct Scheduler {
@@ -132,6 +135,12 @@ impl Scheduler {
     pub fn set_fast(&mut self, fast: bool) {
         self.remembers = fast;
         self.core.set_fast(fast);
+    }
+
+    /// Where the order of several workers is drawn; without it they take turns. With one worker
+    /// (`parallelism` 1) nothing is drawn.
+    pub fn set_interleaving(&mut self, interleaving: Box<dyn Interleaving>) {
+        self.core.workers.set_interleaving(interleaving);
     }
 
     /// Whether the feature gate OpportunisticBatching is on, as by default.
