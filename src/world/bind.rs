@@ -34,7 +34,10 @@ impl World<'_> {
                     let sent = self.scheduler.client.take(at);
                     self.plan(sent + latency, Event::Bind { pod, node });
                 }
-                BindingStep::Failed(decision) => self.carry_out(decision, at),
+                BindingStep::Failed(decision) => {
+                    self.note_failed_binding(&decision);
+                    self.carry_out(decision, at);
+                }
             }
         }
     }
@@ -57,7 +60,10 @@ impl World<'_> {
                     scheduler.binding_finished(pod, true, now);
                     self.bind_at_once(pod, node);
                 }
-                BindingStep::Failed(decision) => self.carry_out_at_once(decision),
+                BindingStep::Failed(decision) => {
+                    self.note_failed_binding(&decision);
+                    self.carry_out_at_once(decision);
+                }
             }
             self.pass_over_changes();
         }

@@ -1,18 +1,19 @@
 //! Pods that are held back from being bound, in small worlds: a plugin for tests lets the pods of a
 //! group wait for one another.
 
-use super::run::{RunOptions, run};
+use super::run::{RunOptions, explain, run};
 use super::tests::{Keep, deployment, scenario};
 use crate::api::labels::Labels;
 use crate::check::Stride;
 use crate::scenario::curve::Curve;
+use crate::scenario::model::Scenario;
 use crate::units::{SimDuration, SimTime};
 use serde_json::{Value, json};
 
 const EVERY: RunOptions = RunOptions { checks: Stride::Events(1) };
 
-/// A run of a Deployment of one group on two nodes, with the group plugin of these arguments.
-fn group_of(replicas: u32, settled: bool, args: Value) -> Keep {
+/// A Deployment of one group on two nodes, with the group plugin of these arguments.
+fn group(replicas: u32, settled: bool, args: Value) -> Scenario {
     let mut scenario = scenario(replicas, 2, Curve::Constant(1.0));
     scenario.duration = SimDuration::from_secs(200);
     scenario.cold_start = !settled;
@@ -24,6 +25,11 @@ fn group_of(replicas: u32, settled: bool, args: Value) -> Keep {
         "pluginConfig": [{"name": "Group", "args": args}],
     }]);
     scenario.flags.scheduler.profiles = serde_json::from_value(given).unwrap();
+    scenario
+}
+
+fn group_of(replicas: u32, settled: bool, args: Value) -> Keep {
+    let scenario = group(replicas, settled, args);
     let mut keep = Keep::default();
     run(&scenario, 1, EVERY, &mut keep, |_| {}).unwrap();
     keep
@@ -58,6 +64,19 @@ fn an_incomplete_group_holds_its_places_and_then_gives_them_up() {
     assert!(failed[1].message.ends_with("1 a member failed."), "{:?}", failed[1]);
     let after = failed[0].time.since(SimTime::ZERO);
     assert!(after > SimDuration::from_secs(60) && after < SimDuration::from_secs(65), "{after}");
+}
+
+#[test]
+fn a_failed_binding_is_explained() {
+    let scenario = group(1, false, json!({"size": 2, "waitSeconds": 60}));
+    let mut keep = Keep::default();
+    run(&scenario, 1, EVERY, &mut keep, |_| {}).unwrap();
+    let pod = format!("default/{}", keep.pods[0].name);
+    let mut keep = Keep::default();
+    let (_, seen) = explain(&scenario, 1, &pod, &mut keep, |_| {}).unwrap();
+    let seen = seen.unwrap();
+    assert!(seen[0].node.is_some(), "it had found a node");
+    assert!(seen[0].message.ends_with("after waiting 1m0s at plugin Group."), "{:?}", seen[0]);
 }
 
 #[test]

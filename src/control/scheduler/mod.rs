@@ -567,11 +567,17 @@ impl Scheduler {
     /// A pod is deleted that is not bound yet (`handleAssumedPodDeletion`). If it waits on Permit,
     /// it is rejected; else its binding will fail, and its place is free already.
     fn assumed_is_going(&mut self, id: PodId, now: SimTime) {
-        let waits = self.reject_waiting(id);
-        let gone = match waits {
+        let node = self.core.cache.node_of(id);
+        let gone = match self.reject_waiting(id) {
             true => self.core.cache.pod(id).cloned(),
             false => self.core.cache.remove_pod(id),
         };
+        // Whose binding is on its way has no cycle any more that could tell when it fails.
+        if let (Some(gone), Some(node), false) = (&gone, node, self.is_held(id))
+            && let Some(profile) = self.core.profile_of(gone)
+        {
+            self.unreserve(profile, gone, node);
+        }
         if let Some(gone) = gone {
             let objects = EventObjects::Pod { old: Some(&gone), new: None };
             self.move_all(ClusterEvent::ASSIGNED_POD_DELETE, &objects, now);

@@ -202,6 +202,11 @@ impl Scheduler {
         !self.bindings.is_idle() || !self.bindings.steps.is_empty()
     }
 
+    /// Whether this pod has its node and is held back.
+    pub(in super::super) fn is_held(&self, pod: PodId) -> bool {
+        self.bindings.number_of(pod).is_some()
+    }
+
     /// The nominated node of a binding cycle's pod was written, or could not be: it goes on either
     /// way.
     pub fn nomination_written(&mut self, cycle: u64, now: SimTime) {
@@ -232,7 +237,9 @@ impl Scheduler {
             }
             None => self.bindings.conclude(number, Verdict::Failed(preempted)),
         };
-        self.core.preempted.remove(victim);
+        if taken {
+            self.core.preempted.remove(victim);
+        }
         self.go_on(now);
         taken
     }
@@ -316,7 +323,8 @@ impl Scheduler {
             self.look(due);
             self.go_on(due);
         }
-        self.bindings.looked_after = self.bindings.looked_after.max(now);
+        let done = SimTime(now.0 + u64::from(inclusive));
+        self.bindings.looked_after = self.bindings.looked_after.max(done);
     }
 
     /// Rejects the pods that have waited on Permit for too long.

@@ -62,6 +62,16 @@ pub enum BindingStep {
     Failed(Decision),
 }
 
+impl BindingStep {
+    /// The cycle that goes on when the step is done; `None`: it is over.
+    fn cycle(&self) -> Option<u64> {
+        match self {
+            BindingStep::Nominate { cycle, .. } | BindingStep::Write { cycle, .. } => Some(*cycle),
+            BindingStep::Bind { .. } | BindingStep::Failed(_) => None,
+        }
+    }
+}
+
 /// All binding cycles that take their time.
 #[derive(Default)]
 pub(super) struct Bindings {
@@ -144,6 +154,7 @@ impl Bindings {
     /// A cycle is over.
     fn end(&mut self, number: u64) -> Option<Cycle> {
         self.stop_timers(number);
+        self.steps.retain(|step| step.cycle() != Some(number));
         let cycle = self.cycles.remove(&number)?;
         self.of_pod.remove(&cycle.pod.id);
         Some(cycle)

@@ -288,6 +288,21 @@ fn a_pod_that_waits_is_preempted_without_the_api_server() {
 }
 
 #[test]
+fn who_is_deleted_while_it_is_being_bound_takes_its_group_along() {
+    let (mut world, _) = World::with_groups(json!({}));
+    world.member("a", 0.0);
+    world.run(0.0);
+    let labels = [("group", "a"), ("verdict", "allow")];
+    let other = world.pod(&labels, spec(1000, 100), 1.0);
+    let Some(Decision::Scheduled { is_held: false, .. }) = world.scheduler.schedule_one(at(1.0))
+    else {
+        panic!("nothing holds it back")
+    };
+    world.remove(other, 1.1);
+    assert_eq!(world.run(1.1), ["1 failed: 0/1 nodes are available: 1 a member failed."]);
+}
+
+#[test]
 fn an_assumed_pod_never_expires() {
     let (mut world, _) = World::new(&SchedulerConfiguration::default());
     let a = world.pod(&[], spec(3000, 100), 0.0);
