@@ -64,7 +64,16 @@ impl Workers {
 
     /// Goes through `pieces` pieces (`Parallelizer.Until`): `look` gets their numbers in the order
     /// in which they are finished, and says when no more are to be begun.
-    pub(super) fn run(&mut self, pieces: usize, mut look: impl FnMut(usize) -> ControlFlow<()>) {
+    pub(super) fn run(&mut self, pieces: usize, look: impl FnMut(usize) -> ControlFlow<()>) {
+        if self.is_one() {
+            // Its rounds are the list; a shorter way to go through it.
+            _ = (0..pieces).try_for_each(look);
+        } else {
+            self.run_rounds(pieces, look);
+        }
+    }
+
+    fn run_rounds(&mut self, pieces: usize, mut look: impl FnMut(usize) -> ControlFlow<()>) {
         let size = chunk_size(pieces, self.count);
         let mut chunks = (0..pieces).step_by(size).map(|from| from..(from + size).min(pieces));
         let mut workers: Vec<Range<usize>> = chunks.by_ref().take(self.count).collect();
@@ -79,7 +88,7 @@ impl Workers {
             for worker in workers.iter_mut().filter(|worker| worker.start == worker.end) {
                 *worker = chunks.next().unwrap_or_default();
             }
-            workers.retain(|worker| !worker.is_empty());
+            workers.retain(|worker| worker.start < worker.end);
         }
     }
 
@@ -124,15 +133,25 @@ mod tests {
     /// The search for `wanted` feasible pieces among these.
     fn search(workers: &mut Workers, feasible: &[bool], wanted: usize) -> Outcome {
         let (mut found, mut rejected) = (Vec::new(), BTreeSet::new());
-        workers.run(feasible.len(), |piece| {
+        workers.run(feasible.len(), look(feasible, wanted, &mut found, &mut rejected));
+        (found, rejected)
+    }
+
+    /// Notes what there is to a piece.
+    fn look(
+        feasible: &[bool],
+        wanted: usize,
+        found: &mut Vec<usize>,
+        rejected: &mut BTreeSet<usize>,
+    ) -> impl FnMut(usize) -> ControlFlow<()> {
+        move |piece| {
             match feasible[piece] {
                 true if found.len() == wanted => return ControlFlow::Break(()),
                 true => found.push(piece),
                 false => assert!(rejected.insert(piece), "{piece} is looked at twice"),
             }
             ControlFlow::Continue(())
-        });
-        (found, rejected)
+        }
     }
 
     /// Upstream's goroutines step by step: every outcome that some interleaving of theirs has. A
@@ -252,7 +271,11 @@ mod tests {
                     false => _ = found.1.insert(piece),
                 }
             }
-            prop_assert_eq!(search(&mut workers(1, seed), &feasible, wanted), found);
+            let mut one = workers(1, seed);
+            prop_assert_eq!(&search(&mut one, &feasible, wanted), &found);
+            let (mut nodes, mut others) = (Vec::new(), BTreeSet::new());
+            one.run_rounds(feasible.len(), look(&feasible, wanted, &mut nodes, &mut others));
+            prop_assert_eq!((nodes, others), found, "in rounds, as many workers do");
         }
 
         #[test]
