@@ -149,6 +149,7 @@ fn examples_load() {
 fn the_plugin_of_the_tutorial_is_the_one_that_is_there() {
     let tutorial = page("docs/plugin.md");
     let sources = page("src/control/scheduler/plugins/gpu_fragmentation.rs")
+        + &page("src/control/scheduler/testing_group.rs")
         + &page("src/control/scheduler/registry.rs");
     let quotes: Vec<&str> = tutorial.split("```rust\n").skip(1).collect();
     assert!(quotes.len() >= 5);

@@ -86,3 +86,30 @@ fn flags_without_effect_are_told_where_they_are_given() {
         ]
     );
 }
+
+#[test]
+fn the_schedulers_configuration_says_how_many_workers_it_has() {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("workers");
+    fs::create_dir_all(&place).unwrap();
+    let rows = [
+        ("one, if nobody says more", "{}", "", 1),
+        ("as many as the flag says", "{parallelism: 4}", "", 4),
+        ("as many as its file says", "{config: kube-scheduler.yaml}", "parallelism: 16\n", 16),
+        ("one, if its file does not say", "{config: kube-scheduler.yaml}", "", 1),
+    ];
+    for (sentence, flags, line, workers) in rows {
+        let file = place.join("a.yaml");
+        let text = format!(
+            "question: How many?\nduration: 1m\n\
+             nodes: [{{name: pool, machine: e2-standard-4, count: 1}}]\n\
+             flags: {{kube-scheduler: {flags}}}\n"
+        );
+        fs::write(&file, text).unwrap();
+        let configuration = "apiVersion: kubescheduler.config.k8s.io/v1\n\
+                             kind: KubeSchedulerConfiguration\n";
+        fs::write(place.join("kube-scheduler.yaml"), configuration.to_owned() + line).unwrap();
+        let scenario = load(&file, &Overrides::default()).unwrap();
+        assert_eq!(scenario.flags.scheduler.parallelism, workers, "{sentence}");
+        assert_eq!(scenario.ignored.len(), 0, "{sentence}: it has an effect");
+    }
+}

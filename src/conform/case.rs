@@ -179,7 +179,10 @@ impl Case {
 
     /// The scheduler's configuration.
     pub(super) fn configuration(&self) -> SchedulerConfiguration {
-        self.header.config.clone().unwrap_or_default()
+        SchedulerConfiguration {
+            parallelism: self.header.parallelism,
+            ..self.header.config.clone().unwrap_or_default()
+        }
     }
 
     /// An error of the first line.

@@ -90,6 +90,9 @@ pub struct SchedulerFlags {
     pub kube_api_qps: f64,
     /// `clientConnection.burst`.
     pub kube_api_burst: u32,
+    /// `parallelism`: workers that filter nodes side by side. Upstream's default is 16; 1 is
+    /// the only number with which the real scheduler is deterministic.
+    pub parallelism: u32,
     /// `percentageOfNodesToScore`; 0: adaptive.
     pub percentage_of_nodes_to_score: u32,
     /// `podInitialBackoffSeconds`.
@@ -105,6 +108,7 @@ impl Default for SchedulerFlags {
             profiles: vec![ProfileConfiguration::default()],
             kube_api_qps: 50.0,
             kube_api_burst: 100,
+            parallelism: 1,
             percentage_of_nodes_to_score: 0,
             pod_initial_backoff: secs(1),
             pod_max_backoff: secs(10),

@@ -16,7 +16,8 @@ pub struct Attempt {
     pub number: u32,
     /// The node that it ended with; `None`: none would do.
     pub node: Option<Text>,
-    /// The text of the FailedScheduling event; empty if it was placed.
+    /// The text of the FailedScheduling event; empty if it was placed, and bound for all that is
+    /// known.
     pub message: String,
     /// The node whose pods are to make room for it.
     pub nominated: Option<Text>,

@@ -21,8 +21,8 @@ pub fn text(pod: &str, attempts: &[Attempt], all: bool) -> String {
         }
         Some(last) => {
             let fate = match &last.node {
-                Some(node) => format!("goes to {node}"),
-                None => "goes nowhere".to_owned(),
+                Some(node) if last.message.is_empty() => format!("goes to {node}"),
+                _ => "goes nowhere".to_owned(),
             };
             let tries = count(attempts.len() as u64, "attempt");
             out.push_str(&format!("{fate} after {tries}.\n"));
@@ -67,6 +67,9 @@ fn attempt(out: &mut String, same: &[Attempt], all: bool) {
                 "{node}, of {}; {looked_at}\n",
                 count(feasible, "feasible node")
             ));
+            if !first.message.is_empty() {
+                out.push_str(&format!("  not bound to it: {}\n", first.message));
+            }
         }
         None => out.push_str(&format!("no node; {looked_at}\n  {}\n", first.message)),
     }

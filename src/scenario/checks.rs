@@ -65,6 +65,7 @@ pub(super) fn flags(flags: &Flags) -> Vec<Fault> {
     }
     let share = manager.unhealthy_zone_threshold;
     check(is_share(share), "kube-controller-manager.unhealthy-zone-threshold", SHARE);
+    check(scheduler.parallelism > 0, "kube-scheduler.parallelism", NOT_ZERO);
     let nodes = scheduler.percentage_of_nodes_to_score;
     check(nodes <= 100, "kube-scheduler.percentage-of-nodes-to-score", PERCENTAGE);
     if let Some(autoscaler) = &flags.cluster_autoscaler {

@@ -180,6 +180,10 @@ flags! {
         kube_api_qps: f64,
         /// Burst of its client. Default 100.
         kube_api_burst: u32,
+        /// Workers that filter nodes side by side. 1 (default) is equal to kube-scheduler with one
+        /// worker. Its own default is 16: then the nodes it finds depend on a race, and any
+        /// number above 1 plays a model of it.
+        parallelism: u32,
         /// 0: adaptive (default).
         percentage_of_nodes_to_score: u32,
         /// Default 1s.

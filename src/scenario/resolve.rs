@@ -129,6 +129,7 @@ impl Resolver<'_> {
         let also = [
             (given.kube_api_qps.is_some(), "kube-api-qps", "clientConnection.qps"),
             (given.kube_api_burst.is_some(), "kube-api-burst", "clientConnection.burst"),
+            (given.parallelism.is_some(), "parallelism", "parallelism"),
             (
                 given.percentage_of_nodes_to_score.is_some(),
                 "percentage-of-nodes-to-score",
@@ -154,6 +155,7 @@ impl Resolver<'_> {
                 let (scheduler, read) = (&mut flags.scheduler, configured.configuration);
                 scheduler.kube_api_qps = configured.qps.unwrap_or(scheduler.kube_api_qps);
                 scheduler.kube_api_burst = configured.burst.unwrap_or(scheduler.kube_api_burst);
+                scheduler.parallelism = read.parallelism;
                 scheduler.percentage_of_nodes_to_score = read.percentage_of_nodes_to_score;
                 let seconds = SimDuration::from_secs;
                 scheduler.pod_initial_backoff = seconds(read.pod_initial_backoff_seconds);

@@ -22,8 +22,7 @@ const VERSION: &str = "kubescheduler.config.k8s.io/v1";
 const KIND: &str = "KubeSchedulerConfiguration";
 
 /// Fields that are accepted and change nothing here.
-const WITHOUT_EFFECT: [&str; 6] = [
-    "parallelism",
+const WITHOUT_EFFECT: [&str; 5] = [
     "leaderElection",
     "enableProfiling",
     "enableContentionProfiling",
@@ -209,7 +208,8 @@ fn ignored(file: &str, tree: &Node) -> Option<Ignored> {
         line: 1,
         object: KIND.to_owned(),
         fields,
-        reason: "no effect on the simulation: it looks at one node after the other".to_owned(),
+        reason: "no effect on the simulation: it has one scheduler, which nobody watches"
+            .to_owned(),
     })
 }
 

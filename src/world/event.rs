@@ -7,6 +7,7 @@
 use super::cloud::MachineId;
 use super::controllers::{FlightId, Key};
 use crate::api::{NodeId, PodId};
+use crate::control::scheduler::framework::PluginId;
 use crate::sim::queue::Phase;
 
 /// Something that is due.
@@ -31,6 +32,22 @@ pub enum Event {
         pod: PodId,
         /// The node chosen.
         node: NodeId,
+    },
+    /// The nominated node of a pod on its way to be bound reaches the API server.
+    Expect {
+        /// The pod.
+        pod: PodId,
+        /// Where it is about to go.
+        node: NodeId,
+        /// The scheduler's number of its binding cycle.
+        cycle: u64,
+    },
+    /// What a PreBind plugin writes has reached the API server.
+    PreBind {
+        /// The scheduler's number of the binding cycle.
+        cycle: u64,
+        /// The plugin.
+        plugin: PluginId,
     },
     /// The scheduler's word that a pod is unschedulable reaches the API server.
     Unschedulable(PodId),
@@ -117,6 +134,8 @@ impl Event {
             Event::Traffic | Event::Station(_) => 3,
             Event::Request { .. }
             | Event::Bind { .. }
+            | Event::Expect { .. }
+            | Event::PreBind { .. }
             | Event::Unschedulable(_)
             | Event::Preempt(_) => 4,
             Event::Proxy => 5,

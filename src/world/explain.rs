@@ -70,6 +70,17 @@ impl World<'_> {
         }
         watched.attempts.push(attempt);
     }
+
+    /// The binding that the last attempt led to has failed.
+    pub(super) fn note_failed_binding(&mut self, decision: &Decision) {
+        if let Some(watched) = &mut self.watched
+            && watched.id == Some(decision.pod())
+            && let (Some(last), Decision::Unschedulable { message, .. }) =
+                (watched.attempts.last_mut(), decision)
+        {
+            last.message.clone_from(message);
+        }
+    }
 }
 
 fn verdicts(core: &Core, explanation: &Explanation) -> Vec<NodeVerdict> {

@@ -5,6 +5,9 @@
 //! through the recorder.
 
 mod apply;
+mod bind;
+#[cfg(test)]
+mod bind_tests;
 mod build;
 mod client;
 mod cloud;

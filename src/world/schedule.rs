@@ -1,5 +1,5 @@
 //! The scheduler on the virtual clock: what its informers bring and when, how long a cycle takes,
-//! and the way of its bindings to the API server.
+//! and the way of what it decides to the API server; that of its bindings is in `bind.rs`.
 //!
 //! It knows no plugin and no queue: those are the scheduler's own business.
 
@@ -15,7 +15,9 @@ use crate::control::scheduler::Scheduler;
 use crate::control::scheduler::config::SchedulerConfiguration;
 use crate::control::scheduler::cycle::Core;
 use crate::control::scheduler::decision::{Decision, Nomination};
+use crate::control::scheduler::workers::Interleaving;
 use crate::record::story::Moment;
+use crate::sim::rng::{Stream, Streams};
 use crate::units::{SimDuration, SimTime};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -58,8 +60,8 @@ struct Preemption {
 
 /// The scheduler with its clock side.
 pub struct SchedulerDriver {
-    scheduler: Scheduler,
-    client: TokenBucket,
+    pub(super) scheduler: Scheduler,
+    pub(super) client: TokenBucket,
     /// Notices on their way, oldest first: the watch latency is the same for all.
     inbox: VecDeque<(SimTime, Notice)>,
     /// Nodes that the scheduler has been told of.
@@ -80,14 +82,17 @@ pub struct SchedulerDriver {
 
 impl SchedulerDriver {
     /// A scheduler of an empty cluster.
-    pub(super) fn new(flags: &SchedulerFlags) -> SchedulerDriver {
+    pub(super) fn new(flags: &SchedulerFlags, streams: Streams) -> SchedulerDriver {
         let configuration = SchedulerConfiguration {
+            parallelism: flags.parallelism,
             percentage_of_nodes_to_score: flags.percentage_of_nodes_to_score,
             pod_initial_backoff_seconds: flags.pod_initial_backoff.0 / 1_000_000_000,
             pod_max_backoff_seconds: flags.pod_max_backoff.0 / 1_000_000_000,
             profiles: flags.profiles.clone(),
         };
-        let scheduler = Scheduler::new(&configuration).expect("profiles were checked when read");
+        let mut scheduler =
+            Scheduler::new(&configuration).expect("profiles were checked when read");
+        scheduler.set_interleaving(Box::new(Race { streams, stream: streams.stream(WORKERS, 0) }));
         SchedulerDriver {
             scheduler,
             client: TokenBucket::new(flags.kube_api_qps, flags.kube_api_burst),
@@ -100,6 +105,25 @@ impl SchedulerDriver {
             busy_until: SimTime::ZERO,
             planned: SimTime::NEVER,
         }
+    }
+}
+
+/// Purpose of the streams that order the workers of a search; one for each scheduling cycle.
+const WORKERS: &str = "scheduler-workers";
+
+/// The race between the scheduler's workers, if there are several.
+struct Race {
+    streams: Streams,
+    stream: Stream,
+}
+
+impl Interleaving for Race {
+    fn begin(&mut self, cycle: u64) {
+        self.stream = self.streams.stream(WORKERS, cycle);
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        self.stream.below(n as u64) as usize
     }
 }
 
@@ -123,6 +147,7 @@ impl SchedulerDriver {
     pub(super) fn decide(&mut self, now: SimTime) -> Option<Decision> {
         let decision = self.scheduler.schedule_one(now)?;
         match &decision {
+            Decision::Scheduled { is_held: true, .. } => {}
             Decision::Scheduled { pod, .. } => self.scheduler.binding_finished(*pod, true, now),
             Decision::Unschedulable { pod, .. } => self.scheduler.preemption_finished(*pod, now),
         }
@@ -152,7 +177,7 @@ impl World<'_> {
         self.scheduler.scheduler.set_service(name, service.selector.clone());
     }
 
-    fn wake_scheduler(&mut self, at: SimTime) {
+    pub(super) fn wake_scheduler(&mut self, at: SimTime) {
         let at = at.max(self.scheduler.busy_until);
         if at < self.scheduler.planned {
             self.scheduler.planned = at;
@@ -168,6 +193,7 @@ impl World<'_> {
         }
         self.scheduler.planned = SimTime::NEVER;
         self.read_informers();
+        self.carry_on_bindings(now);
         if now >= self.scheduler.busy_until
             && let Some(decision) = self.scheduler.scheduler.schedule_one(now)
         {
@@ -177,7 +203,9 @@ impl World<'_> {
             };
             self.scheduler.busy_until = now + CYCLE_FIXED + CYCLE_PER_NODE * looked_at;
             self.note_attempt(&decision);
-            self.carry_out(decision);
+            let end = self.scheduler.busy_until;
+            self.carry_out(decision, end);
+            self.carry_on_bindings(end);
         }
         let next = self.scheduler.scheduler.next_wake(now).max(self.scheduler.busy_until);
         let mail = self.scheduler.inbox.front().map_or(SimTime::NEVER, |(due, _)| *due);
@@ -240,10 +268,10 @@ impl World<'_> {
         }
     }
 
-    /// Sends what a cycle decided, when it has ended and the client has a token.
-    fn carry_out(&mut self, decision: Decision) {
-        let end = self.scheduler.busy_until;
+    /// Sends what a cycle decided that has ended at `end`, when the client has a token.
+    pub(super) fn carry_out(&mut self, decision: Decision, end: SimTime) {
         match decision {
+            Decision::Scheduled { is_held: true, .. } => {}
             Decision::Scheduled { pod, node, .. } => {
                 let sent = self.scheduler.client.take(end);
                 let at = sent + self.scenario.flags.api_server.write_latency;
@@ -269,7 +297,7 @@ impl World<'_> {
         }
     }
 
-    fn nominate(&mut self, pod: PodId, node: Option<NodeId>) {
+    pub(super) fn nominate(&mut self, pod: PodId, node: Option<NodeId>) {
         self.store.update_pod(pod, |p| std::mem::replace(&mut p.nominated, node) != node);
     }
 
@@ -293,12 +321,23 @@ impl World<'_> {
         let node = preemption.node.and_then(|node| self.store.node(node));
         let node = node.map_or_else(String::new, |node| node.name.to_string());
         let uid = self.store.pod(pod).map_or(0, |p| p.uid);
+        let mut in_memory = false;
         for victim in preemption.victims {
             let message = format!("Preempted by pod {uid} on node {node}");
+            in_memory = self.scheduler.scheduler.preempt_in_memory(victim, self.now);
+            let how = if in_memory { " (in kube-scheduler memory)." } else { "" };
+            let message = message + how;
             self.publish("default-scheduler", Normal, "Preempted", About::Pod(victim), message);
-            self.delete_pod(victim, None, "Preempted");
+            if !in_memory {
+                self.delete_pod(victim, None, "Preempted");
+            }
         }
         self.scheduler.scheduler.preemption_finished(pod, self.now);
+        if in_memory {
+            // Of the last victim no deletion will be seen.
+            self.scheduler.scheduler.activate(pod, self.now);
+        }
+        self.carry_on_bindings(self.now);
         self.wake_scheduler(self.scheduler.scheduler.next_wake(self.now));
     }
 
@@ -313,21 +352,6 @@ impl World<'_> {
         }
         self.scheduler.failure_told.insert(pod, self.now);
         self.publish("default-scheduler", Warning, "FailedScheduling", About::Pod(pod), message);
-    }
-
-    /// A binding reaches the API server.
-    pub(super) fn on_bind(&mut self, pod: PodId, node: NodeId) {
-        let now = self.now;
-        let bound = self.store.bind_pod(pod, node, now);
-        self.scheduler.scheduler.binding_finished(pod, bound, now);
-        if !bound {
-            self.wake_scheduler(self.scheduler.scheduler.next_wake(now));
-            return;
-        }
-        let name = self.store.pod(pod).map(|p| format!("{}/{}", p.namespace, p.name()));
-        let node = self.store.node(node).map_or_else(String::new, |n| n.name.to_string());
-        let message = format!("Successfully assigned {} to {node}", name.unwrap_or_default());
-        self.publish("default-scheduler", Normal, "Scheduled", About::Pod(pod), message);
     }
 
     /// The scheduler's word that a pod is unschedulable reaches the API server.

@@ -8,8 +8,8 @@
 use super::controllers::Key;
 use super::schedule::Notice;
 use super::world::World;
-use crate::api::PodId;
 use crate::api::pod::PodPhase;
+use crate::api::{NodeId, PodId};
 use crate::control::controllers::{Action, Outcome, deployment, disruption, replicaset};
 use crate::control::scheduler::decision::Decision;
 
@@ -25,7 +25,7 @@ impl World<'_> {
     }
 
     /// All of this lies in the past: no watcher is told of it.
-    fn pass_over_changes(&mut self) {
+    pub(super) fn pass_over_changes(&mut self) {
         for change in self.store.take_changes() {
             self.log_change(&change);
         }
@@ -93,6 +93,9 @@ impl World<'_> {
                 self.note_attempt(&decision);
                 one_by_one &= matches!(decision, Decision::Scheduled { .. });
                 self.carry_out_at_once(decision);
+                if self.scheduler.scheduler.holds_pods() {
+                    self.carry_on_bindings_at_once();
+                }
                 if !one_by_one {
                     pods.by_ref().for_each(|id| self.tell_scheduler(Notice::Pod(id)));
                 }
@@ -109,19 +112,26 @@ impl World<'_> {
         priorities.all(|priority| Some(priority) == first)
     }
 
-    fn carry_out_at_once(&mut self, decision: Decision) {
-        if let Decision::Scheduled { pod, node, .. } = decision {
-            self.store.bind_pod(pod, node, self.now);
-            self.waiting_pods(-1);
-            self.tell_scheduler(Notice::Pod(pod));
-            self.start_at_once(pod);
-        } else {
-            self.store.update_pod(decision.pod(), |p| {
-                p.unschedulable = true;
-                true
-            });
+    pub(super) fn carry_out_at_once(&mut self, decision: Decision) {
+        match decision {
+            Decision::Scheduled { is_held: true, .. } => {}
+            Decision::Scheduled { pod, node, .. } => self.bind_at_once(pod, node),
+            Decision::Unschedulable { pod, .. } => {
+                self.store.update_pod(pod, |p| {
+                    p.unschedulable = true;
+                    true
+                });
+            }
         }
         self.pass_over_changes();
+    }
+
+    /// A pod is bound and runs.
+    pub(super) fn bind_at_once(&mut self, pod: PodId, node: NodeId) {
+        self.store.bind_pod(pod, node, self.now);
+        self.waiting_pods(-1);
+        self.tell_scheduler(Notice::Pod(pod));
+        self.start_at_once(pod);
     }
 
     fn start_at_once(&mut self, id: PodId) {

@@ -1,6 +1,6 @@
 //! Small worlds, run to their end.
 
-use super::run::{RunOptions, run};
+use super::run::{RunOptions, explain, run};
 use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget, ScalingRules};
 use crate::api::labels::{Labels, Selector};
 use crate::api::pod::{Container, PodSpec, PullPolicy};
@@ -163,10 +163,10 @@ fn hpa(min: u32, max: u32) -> (Hpa, usize) {
     (hpa, 0)
 }
 
-#[derive(Default)]
+#[derive(Default, Debug)]
 pub(super) struct Keep {
-    events: Vec<EventRow>,
-    pods: Vec<PodRow>,
+    pub(super) events: Vec<EventRow>,
+    pub(super) pods: Vec<PodRow>,
 }
 
 impl Sink for Keep {
@@ -240,6 +240,30 @@ fn the_same_seed_gives_the_same_hash_and_another_seed_another() {
     };
     assert_eq!(hash(1), hash(1));
     assert_ne!(hash(1), hash(2));
+}
+
+#[test]
+fn several_workers_of_the_scheduler_change_a_run_and_looking_on_does_not() {
+    // Nodes that are equal to the scheduler: which of them wins is for the race to say.
+    let mut scenario = scenario(30, 60, Curve::Constant(100.0));
+    scenario.cold_start = true;
+    scenario.duration = D(120);
+    let mut hash = |workers| {
+        scenario.flags.scheduler.parallelism = workers;
+        let mut keep = Keep::default();
+        let alone = run(&scenario, 1, EVERY, &mut keep, |_| {}).unwrap().event_log_hash;
+        let pod = keep.pods[20].name.to_string();
+        let mut keep = Keep::default();
+        let pod = format!("default/{pod}");
+        let (watched, seen) = explain(&scenario, 1, &pod, &mut keep, |_| {}).unwrap();
+        assert!(seen.is_some_and(|attempts| !attempts.is_empty()));
+        assert_eq!(watched.event_log_hash, alone, "{workers} workers");
+        alone
+    };
+    let of_one = hash(1);
+    let of_many = hash(16);
+    assert_ne!(of_many, of_one);
+    assert_eq!((hash(16), hash(1)), (of_many, of_one), "again the same");
 }
 
 #[test]

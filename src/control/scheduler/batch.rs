@@ -107,6 +107,7 @@ impl Core {
     /// A pod was popped (`SchedulingCycle`).
     pub(super) fn count_cycle(&mut self) {
         self.batches.cycle += 1;
+        self.workers.begin_cycle(self.batches.cycle);
     }
 
     /// Whether equal pods in a row may share.

@@ -5,7 +5,9 @@
 //! snapshot before each cycle; here nothing changes during a cycle, so the records are the
 //! snapshot, and [`Cache::update_snapshot`] does what of that copying can be observed: the list of
 //! nodes is rebuilt only when a node appears or disappears, and an image's spread is the one of
-//! the moment its node last changed. It knows neither plugins nor queues.
+//! the moment its node last changed. An assumed pod stays until its binding is seen or has failed,
+//! however long that takes: older versions could let it expire (`durationToExpireAssumedPod`, by
+//! default never), 1.37 has no such timer. It knows neither plugins nor queues.
 
 use super::claim_uses::ClaimUses;
 use super::fast::journal::Journal;
@@ -253,17 +255,29 @@ impl Cache {
         self.pods.get(id).map(|p| p.node())
     }
 
+    /// A pod on a node, assumed or bound.
+    pub(super) fn pod(&self, id: PodId) -> Option<&PodInfo> {
+        let node = self.node_of(id)?;
+        self.infos[node.0 as usize].pods.iter().find(|pod| pod.id == id)
+    }
+
     /// Whether the pod is assumed on its node, but not known to be bound.
     pub fn is_assumed(&self, id: PodId) -> bool {
         self.pods.get(id).is_some_and(|p| p.is_assumed())
     }
 
-    /// Something is nominated to the node: its record stays, whatever becomes of the node.
+    /// Whether the node is there now.
+    pub(super) fn is_present(&self, index: NodeIndex) -> bool {
+        self.records[index.0 as usize].present
+    }
+
+    /// Something is nominated to the node, or on its way to it: its record stays, whatever becomes
+    /// of the node.
     pub(super) fn pin(&mut self, index: NodeIndex) {
         self.records[index.0 as usize].nominations += 1;
     }
 
-    /// A nomination is over.
+    /// A nomination, or a way, is over.
     pub(super) fn unpin(&mut self, index: NodeIndex) {
         self.records[index.0 as usize].nominations -= 1;
         self.free_unused(index);

@@ -13,6 +13,9 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SchedulerConfiguration {
+    /// Workers that filter nodes side by side. Upstream's default is 16, here it is 1: the only
+    /// number with which the real scheduler is deterministic.
+    pub parallelism: u32,
     /// Nodes to score, per cent of all; 0 means the adaptive default.
     pub percentage_of_nodes_to_score: u32,
     /// First back-off of an unschedulable pod, default 1 s.
@@ -26,6 +29,7 @@ pub struct SchedulerConfiguration {
 impl Default for SchedulerConfiguration {
     fn default() -> SchedulerConfiguration {
         SchedulerConfiguration {
+            parallelism: 1,
             percentage_of_nodes_to_score: 0,
             pod_initial_backoff_seconds: 1,
             pod_max_backoff_seconds: 10,

@@ -1,25 +1,27 @@
 //! The scheduling cycle: from a pod to a node or to the reasons why not.
 //!
-//! Source: `pkg/scheduler/schedule_one.go`, v1.37, at parallelism 1. It knows nodes, plugins and
-//! nominations, but no queue: it schedules the pod that it is given.
+//! Source: `pkg/scheduler/schedule_one.go`, v1.37. It knows nodes, plugins and nominations, but no
+//! queue: it schedules the pod that it is given.
 
 use super::batch::{Batches, Candidates, Hint};
 use super::cache::Cache;
 use super::config::SchedulerConfiguration;
 use super::diagnosis::{Diagnosis, Rejection};
 use super::fast::Fast;
-use super::framework::{Code, Context, NodeIndex, NodeList, PluginId, Status};
+use super::framework::{Code, Context, NodeIndex, NodeList, PluginId, PodBinding, Status};
 use super::node_info::NodeInfo;
 use super::nominator::Nominator;
 use super::objects::Objects;
 use super::pod_info::PodInfo;
 use super::profile::{ConfigurationError, CycleState, Keep, Profile};
 use super::registry;
-use super::storage::Reservation;
+use super::storage::{NOTHING, Reservation};
+use super::workers::Workers;
 use crate::api::PodId;
 use crate::api::volume::VolumeSource;
 use crate::units::SimTime;
 use slotmap::SecondaryMap;
+use std::ops::ControlFlow;
 
 /// With fewer nodes all are looked at (`minFeasibleNodesToFind`).
 const MIN_FEASIBLE_NODES_TO_FIND: usize = 100;
@@ -53,6 +55,8 @@ pub struct Core {
     scratch: Vec<Rejection>,
     /// What equal pods in a row share.
     pub(super) batches: Batches,
+    /// Those who filter nodes.
+    pub(super) workers: Workers,
     /// The fast path; `None` when every cycle takes the plain one.
     fast: Option<Box<Fast>>,
 }
@@ -125,6 +129,7 @@ impl Core {
             reservations: SecondaryMap::new(),
             scratch: Vec::new(),
             batches: Batches::default(),
+            workers: Workers::new(configuration.parallelism),
             fast: Some(Box::default()),
         })
     }
@@ -210,7 +215,8 @@ impl Core {
         now: SimTime,
         diagnosis: &mut Diagnosis,
     ) -> Option<Option<Placement>> {
-        if self.explain || self.fast.is_none() || self.batches(profile, pod) {
+        let is_off = self.explain || self.fast.is_none() || !self.workers.is_one();
+        if is_off || self.batches(profile, pod) {
             return None;
         }
         let mut fast = self.fast.take()?;
@@ -228,8 +234,10 @@ impl Core {
         mut diagnosis: Diagnosis,
     ) -> Result<Placement, Failure> {
         let mut batches = std::mem::take(&mut self.batches);
-        let found = self.find_nodes_that_fit(&mut batches, (profile, pod), now, &mut diagnosis);
-        self.batches = batches;
+        let mut workers = std::mem::take(&mut self.workers);
+        let by = (&mut batches, &mut workers);
+        let found = self.find_nodes_that_fit(by, (profile, pod), now, &mut diagnosis);
+        (self.batches, self.workers) = (batches, workers);
         let Found { feasible, next_start, state, hint } = found;
         self.next_start = next_start;
         if self.explain {
@@ -311,6 +319,22 @@ impl Core {
         }
     }
 
+    /// A pod on its way to be bound, as PreBind plugins see it.
+    pub(super) fn pod_binding<'a>(
+        &'a self,
+        pod: &'a PodInfo,
+        pod_is_there: bool,
+        node: NodeIndex,
+    ) -> PodBinding<'a> {
+        PodBinding {
+            pod,
+            pod_is_there,
+            node: self.cache.info(node),
+            node_is_there: self.cache.is_present(node),
+            reserved: self.reservations.get(pod.id).map_or(&NOTHING, |(_, reserved)| reserved),
+        }
+    }
+
     pub(super) fn context(&self, now: SimTime) -> Context<'_> {
         Context {
             nodes: self.cache.nodes(),
@@ -325,7 +349,7 @@ impl Core {
     /// Runs PreFilter and Filter (`findNodesThatFitPod`).
     fn find_nodes_that_fit(
         &self,
-        batches: &mut Batches,
+        (batches, workers): (&mut Batches, &mut Workers),
         (number, pod): (usize, &PodInfo),
         now: SimTime,
         diagnosis: &mut Diagnosis,
@@ -357,7 +381,7 @@ impl Core {
         let first = if pod.nominated.is_some() { nominated } else { hinted };
         if let Some(node) = first {
             // A node that fails here stays in the diagnosis, and counts once.
-            let (feasible, _) = search.run(&[node], None, diagnosis);
+            let (feasible, _) = search.run(workers, &[node], None, diagnosis);
             if !feasible.is_empty() {
                 let (feasible, next_start) = (Ok(feasible), self.next_start);
                 return Found { feasible, next_start, state: found.state, hint };
@@ -375,7 +399,7 @@ impl Core {
                 &narrowed
             }
         };
-        let (feasible, error) = search.run(nodes, first, diagnosis);
+        let (feasible, error) = search.run(workers, nodes, first, diagnosis);
         let processed = feasible.len() + diagnosis.rejections.len();
         let next_start = (self.next_start + processed) % cx.nodes.len();
         let feasible = error.map_or(Ok(feasible), Err);
@@ -526,6 +550,7 @@ impl Search<'_> {
     /// word then. `known` was looked at already.
     fn run(
         &self,
+        workers: &mut Workers,
         nodes: &[NodeIndex],
         known: Option<NodeIndex>,
         diagnosis: &mut Diagnosis,
@@ -533,28 +558,41 @@ impl Search<'_> {
         let wanted = self.core.num_feasible_nodes_to_find(self.profile, nodes.len());
         let mut feasible = Vec::with_capacity(wanted.min(nodes.len()));
         let start = if nodes.is_empty() { 0 } else { self.core.next_start % nodes.len() };
-        let in_order = nodes[start..].iter().chain(&nodes[..start]);
+        let at = |piece: usize| nodes[(start + piece) % nodes.len()];
         if !self.profile.has_filter_plugins() {
-            feasible.extend(in_order.take(wanted));
+            feasible.extend((0..wanted.min(nodes.len())).map(at));
             return (feasible, None);
         }
-        for node in in_order {
-            let info = self.core.cache.info(*node);
-            match self.core.filter(self.profile, &self.cx, self.state, self.pod, *node, info) {
-                Ok(()) if feasible.len() == wanted => break,
-                Ok(()) => feasible.push(*node),
+        let (mut rejected, mut error) = (Vec::new(), None);
+        let is_one = workers.is_one();
+        workers.run(nodes.len(), |piece| {
+            let node = at(piece);
+            let info = self.core.cache.info(node);
+            match self.core.filter(self.profile, &self.cx, self.state, self.pod, node, info) {
+                Ok(()) if feasible.len() == wanted => return ControlFlow::Break(()),
+                Ok(()) => feasible.push(node),
                 Err((plugin, status)) if status.code == Code::Error => {
-                    let name = registry::name_of(plugin);
-                    let error = format!("running {name:?} filter plugin: {}", status.message());
-                    return (feasible, Some(error));
+                    let (name, why) = (registry::name_of(plugin), status.message());
+                    error.get_or_insert(format!("running {name:?} filter plugin: {why}"));
+                    return ControlFlow::Break(());
                 }
                 Err((plugin, status)) => {
-                    let rejection = Rejection { node: *node, plugin, status };
-                    diagnosis.reject(rejection, known == Some(*node));
+                    let rejection = Rejection { node, plugin, status };
+                    match is_one {
+                        true => diagnosis.reject(rejection, known == Some(node)),
+                        false => rejected.push((piece, rejection)),
+                    }
                 }
             }
+            ControlFlow::Continue(())
+        });
+        // They are told in the order of the list, whoever of several came to them first.
+        rejected.sort_by_key(|(piece, _)| *piece);
+        for (_, rejection) in rejected {
+            let is_known = known == Some(rejection.node);
+            diagnosis.reject(rejection, is_known);
         }
-        (feasible, None)
+        (feasible, error)
     }
 }
 

@@ -7,8 +7,8 @@ use crate::api::{NodeId, PodId};
 /// The outcome of one scheduling cycle.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Decision {
-    /// The pod goes to a node. The scheduler takes it for placed there from now on and waits for
-    /// `binding_finished`.
+    /// The pod goes to a node. The scheduler takes it for placed there from now on. Whoever binds
+    /// it answers with `binding_finished`.
     Scheduled {
         /// The pod.
         pod: PodId,
@@ -18,6 +18,9 @@ pub enum Decision {
         evaluated: usize,
         /// Nodes that would have done (`FeasibleNodes`).
         feasible: usize,
+        /// It is not to be bound yet: a plugin wants it to wait, or has work to do before. See
+        /// `next_step`.
+        is_held: bool,
     },
     /// The pod goes nowhere for now.
     Unschedulable {

@@ -15,8 +15,9 @@ use super::pod_info::PodInfo;
 use super::queue::QueuedPod;
 use super::storage::Reservation;
 use super::tally::{FilterTally, ScoreTally};
+use super::waiting_pods::WaitingPods;
 use crate::api::Text;
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -157,6 +158,11 @@ impl PluginSet {
     /// Both together.
     pub fn union(self, other: PluginSet) -> PluginSet {
         PluginSet(self.0 | other.0)
+    }
+
+    /// Those in both.
+    pub fn intersection(self, other: PluginSet) -> PluginSet {
+        PluginSet(self.0 & other.0)
     }
 
     /// All plugins in registry order.
@@ -510,6 +516,99 @@ pub trait SignPlugin: Send + Sync {
 pub trait ReservePlugin: Send + Sync {
     /// What is reserved for the pod on `node` (`Reserve`); taken back should its binding fail.
     fn reserve(&self, cx: &Context<'_>, pod: &PodInfo, node: &NodeInfo) -> Reservation;
+
+    /// The pod does not get `node` after all (`Unreserve`), whichever plugin or request failed. Its
+    /// reservation is being taken back already; this is for a word on the pods that wait.
+    fn unreserve(&self, waiting: &mut WaitingPods<'_>, pod: &PodInfo, node: &NodeInfo) {
+        let _ = (waiting, pod, node);
+    }
+}
+
+/// What a Permit plugin says.
+pub enum Permit {
+    /// The pod may be bound.
+    Allow,
+    /// Not before the plugin allows it ([`WaitingPods::allow`]); after this long it is rejected.
+    /// More than 15 minutes are 15 minutes (`maxTimeout`).
+    Wait(SimDuration),
+    /// It may not be bound, or, with [`Code::Error`], the plugin can't tell.
+    Reject(Status),
+}
+
+/// Has the last word on a pod that has its node, and may let it wait.
+pub trait PermitPlugin: Send + Sync {
+    /// Its word. `cx` is the cluster as the scheduling cycle saw it, without the pod on `node`.
+    fn permit(
+        &self,
+        cx: &Context<'_>,
+        waiting: &mut WaitingPods<'_>,
+        pod: &PodInfo,
+        node: &NodeInfo,
+    ) -> Permit;
+}
+
+/// A pod on its way to be bound.
+pub struct PodBinding<'a> {
+    /// The pod.
+    pub pod: &'a PodInfo,
+    /// It has not been removed meanwhile.
+    pub pod_is_there: bool,
+    /// The record of its node, as it is now or was at last.
+    pub node: &'a NodeInfo,
+    /// The node has not been removed meanwhile.
+    pub node_is_there: bool,
+    /// What the Reserve plugins reserved for it.
+    pub reserved: &'a Reservation,
+}
+
+/// What a PreBind plugin is about to do (`PreBindPreFlight`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PreFlight {
+    /// It has something to do.
+    pub works: bool,
+    /// Neighbours in the order of plugins of which this is true work at the same time.
+    pub parallel: bool,
+}
+
+/// How a PreBind plugin waits for what it has written to take effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Waits {
+    /// It looks each such period, first one period after its writes have returned.
+    pub period: SimDuration,
+    /// So long after its writes it gives up.
+    pub timeout: SimDuration,
+    /// The words with which it does.
+    pub timed_out: &'static str,
+}
+
+/// Prepares what a pod needs before it is bound.
+pub trait PreBindPlugin: Send + Sync {
+    /// Whether there is something to do; an error ends the binding.
+    fn pre_flight(&self, cx: &Context<'_>, binding: &PodBinding<'_>) -> Result<PreFlight, String>;
+
+    /// What it writes to the API server first.
+    fn writes(&self, binding: &PodBinding<'_>) -> Reservation {
+        let _ = binding;
+        Reservation::default()
+    }
+
+    /// How it waits after its writes; `None`: it does not.
+    fn waits(&self) -> Option<Waits> {
+        None
+    }
+
+    /// Whether what it waits for is there; an error ends the binding. It is not asked again before
+    /// the scheduler has been told something, so the answer must not depend on `cx.now`.
+    fn is_done(&self, cx: &Context<'_>, binding: &PodBinding<'_>) -> Result<bool, String> {
+        let _ = (cx, binding);
+        Ok(true)
+    }
+}
+
+/// Hears of pods that have been bound.
+pub trait PostBindPlugin: Send + Sync {
+    /// The pod has been bound to `node`.
+    fn post_bind(&self, waiting: &mut WaitingPods<'_>, pod: &PodInfo, node: &NodeInfo);
 }
 
 /// What a plugin thinks an event means for a pod that it had rejected (`QueueingHint`).

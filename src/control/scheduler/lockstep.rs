@@ -3,6 +3,8 @@
 //! feature that a plugin heeds. `STORMGLASS_LOCKSTEP_SEEDS=1000 cargo test --release lockstep`
 //! draws more of them.
 
+use super::binding::BindingStep;
+use super::storage::Reservation;
 use super::testing::{node, pod, storage_object};
 use super::*;
 use crate::api::convert;
@@ -43,6 +45,10 @@ struct Seen {
     sampled: usize,
     /// Pods with volumes that were placed.
     with_volumes: usize,
+    /// Those of them that were held back from being bound.
+    held: usize,
+    /// Those whose binding was given up.
+    given_up: usize,
     /// Searches that took the fast path.
     fast: u64,
     /// How often a kind was found to be that of pods of another namespace too.
@@ -77,7 +83,36 @@ impl Pair {
         for _ in 0..nodes {
             pair.add_node(stream);
         }
+        pair.add_claims();
         pair
+    }
+
+    /// Claims that wait for their pods are there before these, where claims are told at all.
+    fn add_claims(&mut self) {
+        if self.fast.core().objects.storage.is_none() {
+            return;
+        }
+        let mut objects = Vec::new();
+        for class in ["class0", "class1"] {
+            let given = json!({"metadata": {"name": class}, "provisioner": "driver",
+                "volumeBindingMode": "WaitForFirstConsumer"});
+            objects.push(storage_object("StorageClass", given));
+        }
+        for node in self.nodes.values() {
+            let drivers = json!([{"name": "driver", "nodeID": "n", "allocatable": {"count": 9}}]);
+            let given = json!({"metadata": {"name": *node.name}, "spec": {"drivers": drivers}});
+            objects.push(storage_object("CSINode", given));
+        }
+        for (number, namespace) in (0..6).flat_map(|n| NAMESPACES.map(|namespace| (n, namespace))) {
+            let metadata =
+                json!({"name": format!("claim{number}"), "uid": "u", "namespace": namespace});
+            let spec = json!({"storageClassName": format!("class{}", number % 2)});
+            let given = json!({"metadata": metadata, "spec": spec});
+            objects.push(storage_object("PersistentVolumeClaim", given));
+        }
+        for object in objects {
+            self.each(|s, w| s.set_storage(object.clone(), w.now));
+        }
     }
 
     fn step(&mut self, stream: &mut Stream) {
@@ -215,6 +250,7 @@ impl Pair {
 
     fn run(&mut self) {
         loop {
+            self.carry_on();
             let (fast, plain) =
                 (self.fast.schedule_one(self.now), self.plain.schedule_one(self.now));
             assert_eq!(fast, plain, "at {:?}", self.now);
@@ -226,22 +262,76 @@ impl Pair {
         }
     }
 
+    fn bind(&mut self, pod: PodId, node: NodeId) {
+        let is_there = self.pods.contains_key(pod);
+        if !is_there || self.seen.placed.is_multiple_of(29) {
+            return self.each(|s, w| s.binding_finished(pod, false, w.now));
+        }
+        self.pods[pod].node = Some(node);
+        self.each(|s, w| {
+            s.binding_finished(pod, true, w.now);
+            s.update_pod(pod, &w.pods[pod], w.now);
+        });
+    }
+
+    /// Does what binding cycles ask for. Of what is written for claims, some takes effect.
+    fn carry_on(&mut self) {
+        loop {
+            let (fast, plain) = (self.fast.next_step(self.now), self.plain.next_step(self.now));
+            assert_eq!(fast, plain, "at {:?}", self.now);
+            match fast {
+                None => break,
+                Some(BindingStep::Nominate { cycle, .. }) => {
+                    self.each(|s, w| s.nomination_written(cycle, w.now));
+                }
+                Some(BindingStep::Write { cycle, plugin, reservation }) => {
+                    let fails = cycle.is_multiple_of(7);
+                    let answer = if fails { Err("no".to_owned()) } else { Ok(()) };
+                    self.each(|s, w| s.pre_bind_written(cycle, plugin, answer.clone(), w.now));
+                    if cycle.is_multiple_of(2) {
+                        self.bind_claims(&reservation);
+                    }
+                }
+                Some(BindingStep::Bind { pod, node }) => self.bind(pod, node),
+                Some(BindingStep::Failed(decision)) => {
+                    self.seen.given_up += 1;
+                    self.carry_out(decision);
+                }
+            }
+        }
+    }
+
+    /// The controllers of volumes do what was asked of them.
+    fn bind_claims(&mut self, reservation: &Reservation) {
+        for (claim, node) in &reservation.provisions {
+            let storage = self.plain.core().objects.storage.as_ref();
+            let Some(found) = storage.and_then(|storage| storage.claim(claim)).cloned() else {
+                continue;
+            };
+            let bound = crate::api::storage::Claim {
+                selected_node: Some(node.clone()),
+                volume: "volume0".into(),
+                is_bind_completed: true,
+                ..(*found).clone()
+            };
+            let bound = StorageObject::Claim(Arc::new(bound));
+            self.each(|s, w| s.set_storage(bound.clone(), w.now));
+        }
+    }
+
     fn carry_out(&mut self, decision: Decision) {
         match decision {
-            Decision::Scheduled { pod, node, evaluated, feasible } => {
+            Decision::Scheduled { pod, node, evaluated, feasible, is_held } => {
                 self.seen.placed += 1;
                 self.seen.sampled += usize::from(evaluated < self.nodes.len() && feasible > 1);
                 if self.pods[pod].spec.volumes.iter().any(|v| v.source != VolumeSource::Other) {
                     self.seen.with_volumes += 1;
                 }
-                if self.seen.placed.is_multiple_of(29) {
-                    return self.each(|s, w| s.binding_finished(pod, false, w.now));
+                if is_held {
+                    self.seen.held += 1;
+                } else {
+                    self.bind(pod, node);
                 }
-                self.pods[pod].node = Some(node);
-                self.each(|s, w| {
-                    s.binding_finished(pod, true, w.now);
-                    s.update_pod(pod, &w.pods[pod], w.now);
-                });
             }
             Decision::Unschedulable { pod, victims, nomination, .. } => {
                 self.seen.failed += 1;
@@ -516,11 +606,14 @@ fn the_fast_path_decides_as_the_reference() {
         all.preempted += pair.seen.preempted;
         all.sampled += pair.seen.sampled;
         all.with_volumes += pair.seen.with_volumes;
+        all.held += pair.seen.held;
+        all.given_up += pair.seen.given_up;
         all.fast += pair.fast.core().fast_searches();
         all.adopted += pair.fast.core().namespaces_adopted();
     }
     let enough = all.placed > 5_000 && all.failed > 5_000 && all.preempted > 100;
-    let volumes = all.with_volumes > 1_000;
+    let bindings = all.given_up > 15 && all.held > 15 + all.given_up;
+    let volumes = all.with_volumes > 1_000 && bindings;
     assert!(
         enough && volumes && all.adopted > 100 && all.sampled > 300 && all.fast > 10_000,
         "too little to tell: {all:?}"

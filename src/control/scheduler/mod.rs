@@ -13,16 +13,19 @@
 //! | `pod_info.rs`, `node_info.rs` | pods and nodes with what is derived from them |
 //! | `pod_shapes.rs` | what is derived once for all pods of a template |
 //! | `cache.rs`, `node_tree.rs` | all nodes, assumed pods, the order of search |
+//! | `workers.rs` | which nodes a search comes to, when several workers filter side by side |
 //! | `cycle.rs`, `diagnosis.rs` | one scheduling cycle; its reasons in upstream's words |
 //! | `queue.rs`, `event.rs`, `nominator.rs` | pods that wait, what moves them, nominations |
 //! | `batch.rs`, `signature.rs` | OpportunisticBatching: equal pods in a row share scores |
 //! | `storage.rs`, `claim_uses.rs` | volumes and claims, what is assumed of them, who uses them |
+//! | `binding/`, `waiting_pods.rs` | from a node to a binding: Permit, PreBind, failures |
 //! | `waiting.rs` | where the queue keeps its pods |
 //! | `what_if.rs` | the filters on nodes that need not exist |
 //!
 //! This is the plain reference path: any faster one is held against it.
 
 mod batch;
+pub mod binding;
 pub mod cache;
 pub mod claim_uses;
 pub mod config;
@@ -51,10 +54,14 @@ pub mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
+mod testing_group;
+#[cfg(test)]
 mod tests;
 pub mod topologies;
 mod waiting;
+pub mod waiting_pods;
 pub mod what_if;
+pub mod workers;
 
 use crate::api::labels::{Labels, Selector};
 use crate::api::node::Node;
@@ -63,6 +70,7 @@ use crate::api::policy::Pdb;
 use crate::api::storage::StorageObject;
 use crate::api::{NodeId, ObjectName, PdbId, PodId, ReplicaSetId, Text};
 use crate::units::{SimDuration, SimTime};
+use binding::Bindings;
 use config::SchedulerConfiguration;
 use cycle::{Core, Failure};
 use decision::{Decision, Nomination};
@@ -75,12 +83,14 @@ use pod_shapes::PodShapes;
 use profile::ConfigurationError;
 use queue::{Place, Queue};
 use std::sync::Arc;
+use workers::Interleaving;
 
 /// The scheduler with its cache and its queue.
 pub struct Scheduler {
     core: Core,
     queue: Queue,
     shapes: PodShapes,
+    bindings: Bindings,
     memo: FailureMemo,
     /// Whether the fast path beside the reference is taken.
     remembers: bool,
@@ -97,6 +107,7 @@ impl Scheduler {
             core: Core::new(configuration)?,
             queue: Queue::new(initial, max),
             shapes: PodShapes::default(),
+            bindings: Bindings::default(),
             memo: FailureMemo::default(),
             remembers: true,
             watched: None,
@@ -124,6 +135,12 @@ impl Scheduler {
     pub fn set_fast(&mut self, fast: bool) {
         self.remembers = fast;
         self.core.set_fast(fast);
+    }
+
+    /// Where the order of several workers is drawn; without it they take turns. With one worker
+    /// (`parallelism` 1) nothing is drawn.
+    pub fn set_interleaving(&mut self, interleaving: Box<dyn Interleaving>) {
+        self.core.workers.set_interleaving(interleaving);
     }
 
     /// Whether the feature gate OpportunisticBatching is on, as by default.
@@ -210,11 +227,14 @@ impl Scheduler {
         self.core.remove_nomination(id);
         self.queue.victim_is_going(id);
         self.core.preempted.remove(id);
+        self.binding_pod_is_gone(id);
+        if assumed {
+            return self.assumed_is_going(id, now);
+        }
         if let Some(gone) = self.core.cache.remove_pod(id) {
             let objects = EventObjects::Pod { old: Some(&gone), new: None };
             return self.move_all(ClusterEvent::ASSIGNED_POD_DELETE, &objects, now);
         }
-        debug_assert!(!assumed, "an assumed pod is in the cache");
         if let Some(waiting) = waiting.filter(|w| w.info.nominated.is_some()) {
             self.nominated_is_gone(&waiting.info, now);
         }
@@ -290,18 +310,23 @@ impl Scheduler {
 
     // ---- what the world asks -----------------------------------------------------------------
 
-    /// When [`Scheduler::schedule_one`] should be called next: `now` while pods can be popped,
-    /// later when only time moves a pod, [`SimTime::NEVER`] if nothing waits for time to pass.
+    /// When [`Scheduler::next_step`] and [`Scheduler::schedule_one`] should be called next: `now`
+    /// while pods can be popped, later when only time moves a pod, [`SimTime::NEVER`] if nothing
+    /// waits for time to pass.
     pub fn next_wake(&self, now: SimTime) -> SimTime {
-        self.queue.next_wake(now)
+        self.queue.next_wake(now).min(self.next_binding_wake().max(now))
     }
 
     /// One scheduling cycle: pops a pod and decides; `None` when none can be popped.
     ///
     /// A placed pod is assumed: it counts on its node from now on. Whoever applies the decision
     /// answers with [`Scheduler::binding_finished`] and, as for every change, the informers' calls.
+    /// If the pod is held, its binding cycle asks for what it needs with [`Scheduler::next_step`].
     pub fn schedule_one(&mut self, now: SimTime) -> Option<Decision> {
         self.advance(now);
+        if !self.bindings.is_idle() {
+            self.look_after_bindings(now, true);
+        }
         loop {
             let pod = self.queue.pop()?;
             self.core.count_cycle();
@@ -319,16 +344,7 @@ impl Scheduler {
             }
             let start = self.core.next_start();
             let decision = match self.core.schedule_pod(profile, &info, now) {
-                Ok(placement) => {
-                    self.core.reserve(profile, &info, placement.node, now);
-                    self.assume(info, placement.node);
-                    Decision::Scheduled {
-                        pod,
-                        node: self.core.cache.id_of(placement.node),
-                        evaluated: placement.evaluated,
-                        feasible: placement.feasible,
-                    }
-                }
+                Ok(placement) => self.place(profile, info, placement, now),
                 Err(failure) => {
                     let decision = self.reject(info.clone(), failure, now);
                     // A narrowed search moves the start: its repetition would move it again.
@@ -349,15 +365,26 @@ impl Scheduler {
     /// and it is tried again after its back-off.
     pub fn binding_finished(&mut self, pod: PodId, ok: bool, now: SimTime) {
         self.advance(now);
+        self.forget_binding(pod);
         self.core.finish_reservation(pod, ok);
-        if ok || !self.core.cache.is_assumed(pod) {
+        if ok {
+            return self.post_bind(pod, now);
+        }
+        let Some(node) = self.core.cache.node_of(pod).filter(|_| self.core.cache.is_assumed(pod))
+        else {
             return;
+        };
+        if let Some(info) = self.core.cache.pod(pod).cloned()
+            && let Some(profile) = self.core.profile_of(&info)
+        {
+            self.unreserve(profile, &info, node);
         }
         if let Some(forgotten) = self.core.cache.remove_pod(pod) {
             let objects = EventObjects::Pod { old: Some(&forgotten), new: None };
             self.move_all(ClusterEvent::ASSIGNED_POD_DELETE, &objects, now);
         }
         self.queue.add_unschedulable(&self.core.profiles, pod, PluginSet::EMPTY, now);
+        self.go_on(now);
     }
 
     /// The API calls that delete the victims of `pod` have returned. Until then, or until the
@@ -372,6 +399,9 @@ impl Scheduler {
     /// Does what upstream's timers have done by `now`. Every other call does so first; this is for
     /// those who look at the queue without a call.
     pub fn advance(&mut self, now: SimTime) {
+        if !self.bindings.is_idle() {
+            self.look_after_bindings(now, false);
+        }
         self.queue.advance(&self.core.profiles, now);
     }
 
@@ -518,10 +548,10 @@ impl Scheduler {
         let old = self.queue.get(info.id).map(|q| q.info.clone());
         if self.core.cache.is_assumed(info.id) {
             let deleted = info.deletion.is_some() && old.is_none_or(|o| o.deletion.is_none());
-            if deleted && let Some(gone) = self.core.cache.remove_pod(info.id) {
-                // `handleAssumedPodDeletion`: its binding will fail, its place is free already.
-                let objects = EventObjects::Pod { old: Some(&gone), new: None };
-                self.move_all(ClusterEvent::ASSIGNED_POD_DELETE, &objects, now);
+            let id = info.id;
+            self.queue.update_in_flight(info);
+            if deleted {
+                self.assumed_is_going(id, now);
             }
             return;
         }
@@ -532,6 +562,27 @@ impl Scheduler {
         if old.nominated.is_some() && old.nominated != info.nominated {
             self.nominated_is_gone(&old, now);
         }
+    }
+
+    /// A pod is deleted that is not bound yet (`handleAssumedPodDeletion`). If it waits on Permit,
+    /// it is rejected; else its binding will fail, and its place is free already.
+    fn assumed_is_going(&mut self, id: PodId, now: SimTime) {
+        let node = self.core.cache.node_of(id);
+        let gone = match self.reject_waiting(id) {
+            true => self.core.cache.pod(id).cloned(),
+            false => self.core.cache.remove_pod(id),
+        };
+        // Whose binding is on its way has no cycle any more that could tell when it fails.
+        if let (Some(gone), Some(node), false) = (&gone, node, self.is_held(id))
+            && let Some(profile) = self.core.profile_of(gone)
+        {
+            self.unreserve(profile, gone, node);
+        }
+        if let Some(gone) = gone {
+            let objects = EventObjects::Pod { old: Some(&gone), new: None };
+            self.move_all(ClusterEvent::ASSIGNED_POD_DELETE, &objects, now);
+        }
+        self.go_on(now);
     }
 
     /// Whoever had to make way for a nominated pod need not any more.

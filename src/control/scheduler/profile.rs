@@ -8,10 +8,10 @@ use super::cycle::Handle;
 use super::diagnosis::Diagnosis;
 use super::event::{ClusterEvent, EventObjects};
 use super::framework::{
-    Aspects, Code, Context, EnqueueExtensions, FilterPlugin, NodeList, PluginId, PluginSet,
-    PluginState, PostFilter, PostFilterPlugin, PreEnqueuePlugin, PreFilter, PreFilterPlugin,
-    PreScore, PreScorePlugin, QueueSortPlugin, QueueingHint, Reasons, ReservePlugin, ScorePlugin,
-    SignPlugin, Status,
+    Aspects, Code, Context, EnqueueExtensions, FilterPlugin, NodeList, PermitPlugin, PluginId,
+    PluginSet, PluginState, PostBindPlugin, PostFilter, PostFilterPlugin, PreBindPlugin,
+    PreEnqueuePlugin, PreFilter, PreFilterPlugin, PreScore, PreScorePlugin, QueueSortPlugin,
+    QueueingHint, Reasons, ReservePlugin, ScorePlugin, SignPlugin, Status,
 };
 use super::node_info::NodeInfo;
 use super::objects::Objects;
@@ -22,7 +22,7 @@ use super::storage::Reservation;
 use crate::api::Text;
 use std::sync::Arc;
 
-type List<P> = Vec<(PluginId, Arc<P>)>;
+pub(super) type List<P> = Vec<(PluginId, Arc<P>)>;
 
 /// What is wrong with a scheduler configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,7 +54,10 @@ pub struct Profile {
     post_filter: List<dyn PostFilterPlugin>,
     pre_score: List<dyn PreScorePlugin>,
     score: Vec<(PluginId, i64, Arc<dyn ScorePlugin>)>,
-    reserve: List<dyn ReservePlugin>,
+    pub(super) reserve: List<dyn ReservePlugin>,
+    pub(super) permit: List<dyn PermitPlugin>,
+    pub(super) pre_bind: List<dyn PreBindPlugin>,
+    pub(super) post_bind: List<dyn PostBindPlugin>,
     events: List<dyn EnqueueExtensions>,
     /// Those that look at nodes; `None` if one of them can't sign pods.
     signers: Option<Vec<Arc<dyn SignPlugin>>>,
@@ -138,6 +141,7 @@ impl Profile {
         let [(_, queue_sort)] = &queue_sort[..] else {
             return Err(error("exactly one queueSort plugin is needed".to_owned()));
         };
+        check_bind(&plugins.bind, &multi_point).map_err(error)?;
         let mut score = Vec::new();
         for p in list(&plugins.score, |p| p.score.is_some()) {
             let found = made_of(&made, &p.name).and_then(|points| points.score.clone());
@@ -161,6 +165,9 @@ impl Profile {
             pre_score,
             score,
             reserve: point!(reserve),
+            permit: point!(permit),
+            pre_bind: point!(pre_bind),
+            post_bind: point!(post_bind),
             events,
             signers,
         })
@@ -434,6 +441,25 @@ impl Profile {
         found.is_some_and(|(_, p)| p.events_to_register().iter().any(|e| e.matches(event)))
     }
 
+    /// The plugins that take the event for a reason to try the pod again, whoever rejected it.
+    pub(super) fn hints(
+        &self,
+        objects: &Objects,
+        pod: &PodInfo,
+        event: ClusterEvent,
+        change: &EventObjects<'_>,
+    ) -> PluginSet {
+        let mut helped = PluginSet::EMPTY;
+        for (id, plugin) in &self.events {
+            if plugin.events_to_register().iter().any(|e| e.matches(event))
+                && plugin.queueing_hint(objects, pod, event, change) == QueueingHint::Queue
+            {
+                helped.insert(*id);
+            }
+        }
+        helped
+    }
+
     /// Whether one of the plugins that rejected the pod takes the event for a reason to try again.
     pub fn is_worth_requeuing(
         &self,
@@ -533,9 +559,25 @@ fn check_points(given: &Plugins, made: &[(PluginId, Points)]) -> Result<(), Stri
         filter: "Filter",
         post_filter: "PostFilter",
         pre_score: "PreScore",
-        score: "Score"
+        score: "Score",
+        reserve: "Reserve",
+        permit: "Permit",
+        pre_bind: "PreBind",
+        post_bind: "PostBind"
     );
     Ok(())
+}
+
+/// Pods are bound by DefaultBinder. It is no plugin here, since there is nothing to choose.
+fn check_bind(given: &PluginNames, multi_point: &[config::PluginName]) -> Result<(), String> {
+    const BINDER: &str = "DefaultBinder";
+    let binder: Vec<_> = multi_point.iter().filter(|p| p.name == BINDER).cloned().collect();
+    let binders = config::expand(given, &binder);
+    match binders.iter().find(|binder| binder.name != BINDER) {
+        Some(other) => Err(format!("plugin {:?} does not extend Bind plugin", other.name)),
+        None if binders.is_empty() => Err("at least one bind plugin is needed".to_owned()),
+        None => Ok(()),
+    }
 }
 
 /// The status when PreFilter results leave no node (`RunPreFilterPlugins`).

@@ -48,6 +48,8 @@ pub struct QueuedPod {
     pub(super) waits_for_victim: Option<PodId>,
     /// When it was last flushed as a leftover.
     flushed: SimTime,
+    /// While its flight lasts: plugins that took some event for a reason to try it again.
+    heard: PluginSet,
     place: Place,
 }
 
@@ -78,6 +80,8 @@ pub struct Queue {
     /// group by the time from which leftovers count, then arrival.
     unschedulable: BTreeMap<Group, BTreeSet<(SimTime, u64, PodId)>>,
     waiting_for_victims: Vec<PodId>,
+    /// Popped pods whose flight lasts: those that wait on Permit.
+    held: Vec<PodId>,
     initial_backoff: SimDuration,
     max_backoff: SimDuration,
     next_sequence: u64,
@@ -118,6 +122,7 @@ impl Queue {
             error_backoff: BTreeMap::new(),
             unschedulable: BTreeMap::new(),
             waiting_for_victims: Vec::new(),
+            held: Vec::new(),
             initial_backoff,
             max_backoff,
             next_sequence: 0,
@@ -233,6 +238,7 @@ impl Queue {
             gated_by: None,
             waits_for_victim: None,
             flushed: SimTime::ZERO,
+            heard: PluginSet::EMPTY,
             place: Place::InFlight,
         };
         self.pods.insert(id, pod);
@@ -292,6 +298,7 @@ impl Queue {
         if self.pods.contains_key(pod) {
             self.take_out(profiles, pod);
         }
+        self.release(pod);
         self.pods.remove(pod)
     }
 
@@ -315,7 +322,9 @@ impl Queue {
         now: SimTime,
     ) {
         let sequence = self.sequence();
+        self.release(pod);
         let Some(queued) = self.pods.get_mut(pod) else { return };
+        let heard = std::mem::take(&mut queued.heard);
         queued.rejected_by = rejected_by;
         queued.gated_by = None;
         queued.timestamp = now;
@@ -326,7 +335,56 @@ impl Queue {
         } else {
             queued.unschedulable_count += 1;
             queued.consecutive_errors = 0;
-            self.requeue(profiles, pod, false, now);
+            let worth = !heard.intersection(rejected_by).is_empty();
+            self.requeue(profiles, pod, worth, now);
+        }
+    }
+
+    /// The flight of a popped pod lasts: what happens meanwhile is not lost on it
+    /// (`inFlightEvents`). Upstream asks for hints when the pod comes back; here each plugin is
+    /// asked when the event happens, and its word counts if it is among those that rejected the
+    /// pod.
+    pub(super) fn hold(&mut self, pod: PodId) {
+        self.held.push(pod);
+    }
+
+    /// The pod can't be rejected any more, or has been (`Done`).
+    pub(super) fn release(&mut self, pod: PodId) {
+        if !self.held.is_empty() {
+            self.held.retain(|held| *held != pod);
+        }
+    }
+
+    fn tell_held(
+        &mut self,
+        profiles: &[Profile],
+        objects: &Objects,
+        event: ClusterEvent,
+        change: &EventObjects<'_>,
+    ) {
+        for pod in &self.held {
+            let Some(queued) = self.pods.get_mut(*pod) else { continue };
+            let heard = profiles[queued.profile].hints(objects, &queued.info, event, change);
+            queued.heard = queued.heard.union(heard);
+        }
+    }
+
+    /// A pod may have been let go by those who held it back: it is tried at once, its back-off
+    /// notwithstanding (`Activate`).
+    pub(super) fn activate(&mut self, profiles: &[Profile], pod: PodId) {
+        let place = self.place(pod);
+        if matches!(place, Some(Place::Unschedulable | Place::Backoff | Place::ErrorBackoff)) {
+            self.take_out(profiles, pod);
+            self.move_to_active(profiles, pod);
+        }
+    }
+
+    /// A popped pod's object has changed; it is told to nobody yet.
+    pub(super) fn update_in_flight(&mut self, info: PodInfo) {
+        if let Some(queued) = self.pods.get_mut(info.id)
+            && queued.place == Place::InFlight
+        {
+            queued.info = info;
         }
     }
 
@@ -341,6 +399,7 @@ impl Queue {
         check: impl Fn(&PodInfo) -> bool,
         now: SimTime,
     ) {
+        self.tell_held(profiles, objects, event, change);
         if self.unschedulable.is_empty() || !profiles.iter().any(|p| p.is_of_interest(event)) {
             return;
         }

@@ -4,8 +4,9 @@
 //! Source of the idea: `pkg/scheduler/framework/plugins/registry.go`, v1.37.
 
 use super::framework::{
-    EnqueueExtensions, FilterPlugin, PluginId, PostFilterPlugin, PreEnqueuePlugin, PreFilterPlugin,
-    PreScorePlugin, QueueSortPlugin, ReservePlugin, ScorePlugin, SignPlugin,
+    EnqueueExtensions, FilterPlugin, PermitPlugin, PluginId, PostBindPlugin, PostFilterPlugin,
+    PreBindPlugin, PreEnqueuePlugin, PreFilterPlugin, PreScorePlugin, QueueSortPlugin,
+    ReservePlugin, ScorePlugin, SignPlugin,
 };
 use super::plugins::*;
 use serde::Deserialize;
@@ -40,8 +41,8 @@ pub const REGISTRY: &[(&str, Constructor)] = &[
         Ok(plugin(NodeVolumeLimits).pre_filter().filter().events().sign().done())
     }),
     ("VolumeBinding", |args| {
-        let plugin = plugin(VolumeBinding::new(args)?);
-        Ok(plugin.pre_filter().filter().pre_score().score().reserve().events().sign().done())
+        let plugin = plugin(VolumeBinding::new(args)?).reserve().pre_bind();
+        Ok(plugin.pre_filter().filter().pre_score().score().events().sign().done())
     }),
     ("VolumeZone", |_| Ok(plugin(VolumeZone).pre_filter().filter().events().sign().done())),
     ("PodTopologySpread", |args| {
@@ -62,6 +63,11 @@ pub const REGISTRY: &[(&str, Constructor)] = &[
     }),
     ("ImageLocality", |_| Ok(plugin(ImageLocality).score().sign().done())),
     ("GPUFragmentation", |args| Ok(plugin(GpuFragmentation::new(args)?).score().done())),
+    #[cfg(test)]
+    ("Group", |args| {
+        let plugin = plugin(super::testing_group::Group::new(args)?);
+        Ok(plugin.reserve().permit().pre_bind().post_bind().events().done())
+    }),
 ];
 
 /// The id of the plugin of this name.
@@ -86,6 +92,9 @@ pub struct Points {
     pub pre_score: Option<Arc<dyn PreScorePlugin>>,
     pub score: Option<Arc<dyn ScorePlugin>>,
     pub reserve: Option<Arc<dyn ReservePlugin>>,
+    pub permit: Option<Arc<dyn PermitPlugin>>,
+    pub pre_bind: Option<Arc<dyn PreBindPlugin>>,
+    pub post_bind: Option<Arc<dyn PostBindPlugin>>,
     pub events: Option<Arc<dyn EnqueueExtensions>>,
     pub sign: Option<Arc<dyn SignPlugin>>,
 }
@@ -109,6 +118,7 @@ impl<P> Builder<P> {
 macro_rules! point {
     ($method:ident, $trait:ident) => {
         impl<P: $trait + 'static> Builder<P> {
+            #[allow(dead_code, reason = "some points only plugins of one's own implement")]
             fn $method(mut self) -> Self {
                 self.points.$method = Some(Arc::clone(&self.plugin) as Arc<dyn $trait>);
                 self
@@ -125,6 +135,9 @@ point!(post_filter, PostFilterPlugin);
 point!(pre_score, PreScorePlugin);
 point!(score, ScorePlugin);
 point!(reserve, ReservePlugin);
+point!(permit, PermitPlugin);
+point!(pre_bind, PreBindPlugin);
+point!(post_bind, PostBindPlugin);
 point!(events, EnqueueExtensions);
 point!(sign, SignPlugin);
 

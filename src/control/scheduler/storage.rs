@@ -48,6 +48,10 @@ pub struct Reservation {
     pub provisions: Vec<(ObjectName, Text)>,
 }
 
+/// That of a pod for which nothing is reserved.
+pub(super) static NOTHING: Reservation =
+    Reservation { bindings: Vec::new(), provisions: Vec::new() };
+
 impl Reservation {
     /// Whether nothing is reserved.
     pub fn is_empty(&self) -> bool {
@@ -160,6 +164,16 @@ impl Storage {
     /// A claim, assumed changes included.
     pub fn assumed_claim(&self, name: &ObjectName) -> Option<&Arc<Claim>> {
         self.assumed().and_then(|a| a.claims.get(name)).or_else(|| self.claims.get(name))
+    }
+
+    /// Whether something is assumed of a volume that the API server has not told yet.
+    pub fn is_volume_assumed(&self, name: &str) -> bool {
+        self.assumed().is_some_and(|a| a.volumes.contains_key(name))
+    }
+
+    /// Likewise of a claim.
+    pub fn is_claim_assumed(&self, name: &ObjectName) -> bool {
+        self.assumed().is_some_and(|a| a.claims.contains_key(name))
     }
 
     /// All volumes of a class, assumed changes included.

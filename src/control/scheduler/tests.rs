@@ -3,6 +3,7 @@
 use super::testing::{claim_volumes, node, pod, spec, spec_with, storage_object};
 use super::*;
 use crate::api::pod::{PodPhase, PodSpec};
+use crate::sim::rng::{Stream, Streams};
 use serde_json::{Value, json};
 use slotmap::SlotMap;
 
@@ -282,4 +283,53 @@ fn a_plugin_that_cant_tell_ends_the_cycle() {
     assert_eq!(world.scheduler.place_of(a), Some(Place::ErrorBackoff));
     world.scheduler.remove_pod(other, at(1.0));
     assert_eq!(world.run(at(2.0)), [(a, Some(n))]);
+}
+
+/// A race that its seed decides.
+struct Race(Stream);
+
+impl Interleaving for Race {
+    fn begin(&mut self, cycle: u64) {
+        self.0 = Streams::new(self.0.clone().next_u64()).stream("race", cycle);
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        self.0.below(n as u64) as usize
+    }
+}
+
+/// What the cycles of 40 equal pods find on 300 nodes, every third of them cordoned.
+fn decided_by(parallelism: u32, seed: u64) -> Vec<Decision> {
+    let configuration = SchedulerConfiguration { parallelism, ..Default::default() };
+    let scheduler = Scheduler::new(&configuration).unwrap();
+    let mut world = World { scheduler, nodes: SlotMap::with_key(), pods: SlotMap::with_key() };
+    world.scheduler.set_interleaving(Box::new(Race(Streams::new(seed).stream("race", 0))));
+    for number in 0..300 {
+        let unschedulable = number % 3 == 0;
+        let id = world.nodes.insert(Node { unschedulable, ..node(&format!("n{number}")) });
+        world.scheduler.add_node(id, Arc::new(world.nodes[id].clone()), at(0.0));
+    }
+    let mut decisions = Vec::new();
+    for number in 0..40 {
+        world.pod(&format!("p{number}"), spec(100, 100), at(1.0));
+        let start = world.scheduler.core().next_start();
+        let decision = world.scheduler.schedule_one(at(1.0)).unwrap();
+        let Decision::Scheduled { evaluated, feasible, .. } = &decision else {
+            panic!("there is room: {decision:?}")
+        };
+        assert_eq!(*feasible, 144, "300 nodes less 52 per cent, of 200 that will do");
+        assert!((144..=300).contains(evaluated), "{evaluated}");
+        let next = world.scheduler.core().next_start();
+        assert_eq!(next, (start + evaluated) % 300, "the next search starts behind them");
+        decisions.push(decision);
+    }
+    decisions
+}
+
+#[test]
+fn several_workers_race_as_their_seed_says_and_one_does_not() {
+    assert_eq!(decided_by(16, 1), decided_by(16, 1), "the same seed");
+    assert_ne!(decided_by(16, 1), decided_by(16, 2), "another seed");
+    assert_ne!(decided_by(16, 1), decided_by(1, 1), "one worker goes through the list");
+    assert_eq!(decided_by(1, 1), decided_by(1, 2), "nothing is drawn for one");
 }

@@ -1,10 +1,12 @@
 //! VolumeBinding: bound volumes must be reached from the node, and unbound claims must find a
-//! volume there, or room to make one. The node's claims are reserved once the pod has the node.
+//! volume there, or room to make one. The node's claims are reserved once the pod has the node, and
+//! the pod is bound only when they are.
 //!
 //! Source: `plugins/volumebinding/volume_binding.go`, `scorer.go`, v1.37, gate
 //! StorageCapacityScoring on, as by default. What upstream's Filter keeps for each node is found
 //! again here where it is asked for: nothing that it depends on changes during a cycle.
 
+mod check;
 mod find;
 
 use super::node_resources_fit::{ShapePoint, at_utilization, scores_by_utilization};
@@ -15,15 +17,16 @@ use crate::api::storage::StorageObject;
 use crate::api::volume::VolumeSource;
 use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
 use crate::control::scheduler::framework::{
-    Aspects, Code, Context, EnqueueExtensions, FilterPlugin, NodeList, PluginState, PreFilter,
-    PreFilterPlugin, PreScore, PreScorePlugin, QueueingHint, Reasons, ReservePlugin, Scope,
-    ScorePlugin, SignPlugin, Status,
+    Aspects, Code, Context, EnqueueExtensions, FilterPlugin, NodeList, PluginState, PodBinding,
+    PreBindPlugin, PreFilter, PreFilterPlugin, PreFlight, PreScore, PreScorePlugin, QueueingHint,
+    Reasons, ReservePlugin, Scope, ScorePlugin, SignPlugin, Status, Waits,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::scheduler::registry::decode;
 use crate::control::scheduler::storage::{Reservation, Storage};
+use crate::units::SimDuration;
 use find::{PodVolumes, Volumes, claims_by_binding};
 use serde::Deserialize;
 use serde_json::Value;
@@ -33,13 +36,14 @@ use std::collections::BTreeMap;
 pub struct VolumeBinding {
     /// Score by utilisation, per cent.
     shape: Vec<(i64, i64)>,
+    /// How long a pod waits for its claims to be bound.
+    bind_timeout: SimDuration,
 }
 
 /// `VolumeBindingArgs`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Args {
-    /// How long a binding may take. Bindings are not played here.
     bind_timeout_seconds: i64,
     shape: Vec<ShapePoint>,
 }
@@ -55,14 +59,14 @@ impl VolumeBinding {
     pub fn new(args: &Value) -> Result<VolumeBinding, String> {
         let args: Args = decode(args)?;
         let seconds = args.bind_timeout_seconds;
-        if seconds < 0 {
+        let Ok(bind_timeout) = u64::try_from(seconds).map(SimDuration::from_secs) else {
             return Err(format!("bindTimeoutSeconds: {seconds} is negative"));
-        }
+        };
         let default = [(0, 10), (100, 0)];
         let default = || default.map(|(utilization, score)| ShapePoint { utilization, score });
         let given = if args.shape.is_empty() { default().into() } else { args.shape };
         let shape = scores_by_utilization(&given).map_err(|e| format!("shape{e}"))?;
-        Ok(VolumeBinding { shape })
+        Ok(VolumeBinding { shape, bind_timeout })
     }
 
     /// The score of classes by what is asked of each and what it has (`buildScorerFunction`).
@@ -228,6 +232,28 @@ impl ReservePlugin for VolumeBinding {
             bindings: bindings.map(|(v, c)| (v.name.clone(), c.name.clone())).collect(),
             provisions: provisions.map(|(c, _)| (c.name.clone(), node.name().clone())).collect(),
         }
+    }
+}
+
+impl PreBindPlugin for VolumeBinding {
+    /// Nothing is reserved for a pod whose claims are all bound.
+    fn pre_flight(&self, _cx: &Context<'_>, binding: &PodBinding<'_>) -> Result<PreFlight, String> {
+        Ok(PreFlight { works: !binding.reserved.is_empty(), parallel: true })
+    }
+
+    /// `bindAPIUpdate`.
+    fn writes(&self, binding: &PodBinding<'_>) -> Reservation {
+        binding.reserved.clone()
+    }
+
+    fn waits(&self) -> Option<Waits> {
+        let timed_out = "binding volumes: context deadline exceeded";
+        Some(Waits { period: SimDuration::from_secs(1), timeout: self.bind_timeout, timed_out })
+    }
+
+    fn is_done(&self, cx: &Context<'_>, binding: &PodBinding<'_>) -> Result<bool, String> {
+        let Some(storage) = &cx.objects.storage else { return Ok(true) };
+        check::are_bound(storage, binding).map_err(|why| format!("binding volumes: {why}"))
     }
 }
 

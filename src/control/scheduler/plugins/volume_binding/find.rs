@@ -154,7 +154,7 @@ enum Bound {
 
 /// Whether a bound volume is reached from a node: a legacy volume by the CSI driver's topology,
 /// where the node says that its plugin has migrated (`tryTranslatePVToCSI`).
-fn reaches(
+pub(super) fn reaches(
     volume: &PersistentVolume,
     csi_node: Option<&CsiNode>,
     node: &Node,
