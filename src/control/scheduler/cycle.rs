@@ -367,7 +367,8 @@ impl Core {
         let nodes = match &found.nodes {
             None => cx.nodes.order,
             Some(names) => {
-                let plugins: Vec<&str> = sorted_names(found.narrowed_by);
+                // Whoever rejected the nominated node before is named too.
+                let plugins: Vec<&str> = sorted_names(diagnosis.unschedulable_plugins);
                 let reason = format!("node(s) didn't satisfy plugin(s) [{}]", plugins.join(" "));
                 let code = Code::UnschedulableAndUnresolvable;
                 diagnosis.absent = Status::made(code, reason);
