@@ -1,7 +1,7 @@
 //! The program from outside: exit codes, errors as people see them, results that repeat.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -83,6 +83,45 @@ fn hello_runs_twice_to_the_same_bytes() {
     for (name, bytes) in &one {
         assert!(*bytes == two[name], "{name} differs");
     }
+}
+
+/// Schedulers of 1.34 and before draw among equal nodes; since then the same one is chosen.
+#[test]
+fn the_scheduler_is_of_the_version_that_a_scenario_names() {
+    let first_node = |version: &str, seed: &str| {
+        let out = folder(&format!("version-{version}"));
+        let version = format!("flags.kube-scheduler.version=\"{version}\"");
+        let output = stormglass(&[
+            "run",
+            "scenarios/hello.yaml",
+            "--until",
+            "10s",
+            "--seed",
+            seed,
+            "--set",
+            &version,
+            "--set",
+            "nodes.node.count=8",
+            "--set",
+            "nodes.node.zones=[a]",
+            "--quiet",
+            "--out",
+            &out.to_string_lossy(),
+        ]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let run = out.join("hello").join(seed);
+        let manifest = fs::read_to_string(run.join("manifest.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+        let told = &manifest["parameters"]["flags"]["kube-scheduler"]["version"];
+        assert!(version.ends_with(&told.to_string()), "{told}");
+        let pods = fs::read_to_string(run.join("pods.csv")).unwrap();
+        pods.lines().nth(1).unwrap().split(',').nth(4).unwrap().to_string()
+    };
+    let nodes = |version: &str| -> BTreeSet<String> {
+        ["1", "2", "3", "4", "5", "6"].map(|seed| first_node(version, seed)).into()
+    };
+    assert_eq!(nodes("1.35").len(), 1);
+    assert!(nodes("1.34").len() > 2);
 }
 
 /// The manifest's command, given to a shell, makes the same files again: all that was changed from

@@ -120,6 +120,28 @@ fn drawn_cases_are_the_same_each_time_and_can_be_played() {
 }
 
 #[test]
+fn cases_are_drawn_for_a_version() {
+    let given = ["--family", "taints", "--cases", "1", "--kubernetes-version"];
+    let of = |folder, version| generated(folder, &[&given[..], &[version]].concat());
+    let (_, _, present) = of("drawn-for-1.37", "1.37");
+    let (code, said, old) = of("drawn-for-1.36", "1.36");
+    assert_eq!((code, &*said), (0, ""));
+    let version = |version| format!("\"kubernetes\":\"{version}\"");
+    assert_eq!(old[0].1, present[0].1.replacen(&version("1.37"), &version("1.36"), 1));
+    assert_ne!(old[0].1, present[0].1);
+
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (_, ours, _) = conform(&[folder.join("drawn-for-1.37").to_str().unwrap()]);
+    let (_, then, _) = conform(&[folder.join("drawn-for-1.36").to_str().unwrap()]);
+    assert_ne!(ours, then, "the header's version counts");
+
+    let (code, said, files) = of("drawn-for-never", "1.99");
+    assert_eq!((code, files.len()), (2, 0));
+    let told = "error: unknown version `1.99`; expected one of 1.34, 1.35, 1.36, 1.37";
+    assert!(said.contains(told), "{said}");
+}
+
+#[test]
 fn an_unknown_family_is_told() {
     let (code, said, files) = generated("drawn-never", &["--family", "taint"]);
     assert_eq!((code, files.len()), (2, 0));

@@ -23,6 +23,8 @@ mod manifest;
 mod object;
 mod timeline;
 
+pub use crate::control::scheduler::version::Version;
+
 use answer::Answer;
 use case::{Case, CaseError};
 

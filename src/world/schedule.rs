@@ -16,7 +16,9 @@ use crate::control::scheduler::config::SchedulerConfiguration;
 use crate::control::scheduler::cycle::Core;
 use crate::control::scheduler::decision::{Decision, Nomination};
 use crate::record::story::Moment;
+use crate::sim::rng::Streams;
 use crate::units::{SimDuration, SimTime};
+use slotmap::Key;
 use std::collections::{BTreeMap, VecDeque};
 
 /// What the scheduler's informers bring.
@@ -80,14 +82,19 @@ pub struct SchedulerDriver {
 
 impl SchedulerDriver {
     /// A scheduler of an empty cluster.
-    pub(super) fn new(flags: &SchedulerFlags) -> SchedulerDriver {
+    pub(super) fn new(flags: &SchedulerFlags, streams: Streams) -> SchedulerDriver {
         let configuration = SchedulerConfiguration {
+            version: flags.version,
             percentage_of_nodes_to_score: flags.percentage_of_nodes_to_score,
             pod_initial_backoff_seconds: flags.pod_initial_backoff.0 / 1_000_000_000,
             pod_max_backoff_seconds: flags.pod_max_backoff.0 / 1_000_000_000,
             profiles: flags.profiles.clone(),
         };
-        let scheduler = Scheduler::new(&configuration).expect("profiles were checked when read");
+        let mut scheduler =
+            Scheduler::new(&configuration).expect("profiles were checked when read");
+        scheduler.set_tie_break(Box::new(move |pod, ties| {
+            streams.stream("scheduler tie", pod.data().as_ffi()).below(ties)
+        }));
         SchedulerDriver {
             scheduler,
             client: TokenBucket::new(flags.kube_api_qps, flags.kube_api_burst),

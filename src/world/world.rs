@@ -129,7 +129,7 @@ impl<'a> World<'a> {
                 &scenario.flags.cluster_autoscaler.clone().unwrap_or_default(),
             ),
             controllers: Some(Box::new(Controllers::new(scenario))),
-            scheduler: SchedulerDriver::new(&scenario.flags.scheduler),
+            scheduler: SchedulerDriver::new(&scenario.flags.scheduler, streams),
             creations_told: SecondaryMap::new(),
             cloud: Cloud::new(&scenario.node_groups, &scenario.flags.cloud),
             ledger: Ledger::default(),

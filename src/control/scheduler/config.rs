@@ -6,6 +6,7 @@
 //! plugin sets: `pkg/scheduler/apis/config/v1/default_plugins.go`, v1.37.
 
 use super::registry;
+use super::version::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,6 +14,9 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SchedulerConfiguration {
+    /// Whose rules count. Not a field of upstream's: there it is the program's own.
+    #[serde(skip)]
+    pub version: Version,
     /// Nodes to score, per cent of all; 0 means the adaptive default.
     pub percentage_of_nodes_to_score: u32,
     /// First back-off of an unschedulable pod, default 1 s.
@@ -26,6 +30,7 @@ pub struct SchedulerConfiguration {
 impl Default for SchedulerConfiguration {
     fn default() -> SchedulerConfiguration {
         SchedulerConfiguration {
+            version: Version::default(),
             percentage_of_nodes_to_score: 0,
             pod_initial_backoff_seconds: 1,
             pod_max_backoff_seconds: 10,

@@ -15,6 +15,7 @@ use super::pod_info::PodInfo;
 use super::queue::QueuedPod;
 use super::storage::Reservation;
 use super::tally::{FilterTally, ScoreTally};
+use super::version::Version;
 use crate::api::Text;
 use crate::units::SimTime;
 use std::any::Any;
@@ -216,6 +217,8 @@ pub struct Context<'a> {
     pub claim_uses: &'a ClaimUses,
     /// The present.
     pub now: SimTime,
+    /// Whose rules count.
+    pub version: Version,
 }
 
 /// What a plugin remembers from PreFilter or PreScore for the rest of the cycle. Any `Clone` type

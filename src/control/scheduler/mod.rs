@@ -18,6 +18,8 @@
 //! | `batch.rs`, `signature.rs` | OpportunisticBatching: equal pods in a row share scores |
 //! | `storage.rs`, `claim_uses.rs` | volumes and claims, what is assumed of them, who uses them |
 //! | `waiting.rs` | where the queue keeps its pods |
+//! | `ties.rs` | which of several best nodes wins |
+//! | `version.rs` | how older versions differ |
 //! | `what_if.rs` | the filters on nodes that need not exist |
 //!
 //! This is the plain reference path: any faster one is held against it.
@@ -52,7 +54,9 @@ pub mod tally;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod ties;
 pub mod topologies;
+pub mod version;
 mod waiting;
 pub mod what_if;
 
@@ -75,6 +79,7 @@ use pod_shapes::PodShapes;
 use profile::ConfigurationError;
 use queue::{Place, Queue};
 use std::sync::Arc;
+use ties::TieBreak;
 
 /// The scheduler with its cache and its queue.
 pub struct Scheduler {
@@ -129,6 +134,11 @@ impl Scheduler {
     /// Whether the feature gate OpportunisticBatching is on, as by default.
     pub fn set_opportunistic_batching(&mut self, on: bool) {
         self.core.set_opportunistic_batching(on);
+    }
+
+    /// Who draws among equally good nodes, in versions that do.
+    pub fn set_tie_break(&mut self, draw: TieBreak) {
+        self.core.set_tie_break(draw);
     }
 
     /// The pods that wait.
