@@ -450,3 +450,69 @@ fn custom_resources_are_accepted_by_name_or_by_definition() {
         assert_eq!(listed, code == 0, "{sentence}: it is listed");
     }
 }
+
+/// Devices and gangs: what a manifest says of them is read strictly and listed, with what it means.
+#[test]
+fn claims_of_devices_and_gangs_are_listed_as_not_modelled() {
+    let place = folder("not-modelled");
+    fs::create_dir_all(&place).unwrap();
+    let manifest = r#"
+apiVersion: resource.k8s.io/v1
+kind: DeviceClass
+metadata: {name: gpu}
+spec: {extendedResourceName: example.com/gpu}
+---
+apiVersion: resource.k8s.io/v1
+kind: ResourceClaimTemplate
+metadata: {name: one-gpu}
+spec: {spec: {devices: {requests: [{name: gpu, exactly: {deviceClassName: gpu}}]}}}
+---
+apiVersion: scheduling.k8s.io/v1beta1
+kind: PodGroup
+metadata: {name: train}
+spec: {schedulingPolicy: {gang: {minCount: 4}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: train}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: train}}
+  template:
+    metadata: {labels: {app: train}}
+    spec:
+      schedulingGroup: {podGroupName: train}
+      resourceClaims: [{name: gpu, resourceClaimTemplateName: one-gpu}]
+      dnsPolicy: Default
+      containers:
+        - {name: c, image: i, resources: {claims: [{name: gpu}], requests: {cpu: "1"}}}
+"#;
+    let scenario = "question: Does it train?\nduration: 1m\nmanifests: [train.yaml]\n\
+                    nodes: [{name: pool, machine: e2-standard-4, count: 3}]\n";
+    fs::write(place.join("train.yaml"), manifest).unwrap();
+    let file = place.join("scenario.yaml");
+    fs::write(&file, scenario).unwrap();
+    let output = stormglass(&["validate", &file.to_string_lossy()]);
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    for expected in [
+        "DeviceClass gpu: dynamic resource allocation is not modelled: extended resources are",
+        "ResourceClaimTemplate one-gpu: dynamic resource allocation is not modelled: claims count",
+        "PodGroup train: gang scheduling is not modelled, and off by default in Kubernetes 1.37",
+        "(spec.template.spec.resourceClaims, spec.template.spec.containers[0].resources.claims): \
+         dynamic resource allocation is not modelled: claims count as allocated",
+        "(spec.template.spec.schedulingGroup): gang scheduling is not modelled",
+        "(spec.template.spec.dnsPolicy): no effect",
+    ] {
+        assert!(told.contains(expected), "{expected}\n{told}");
+    }
+
+    let out = place.join("out");
+    let output = stormglass(&["run", &file.to_string_lossy(), "--out", &out.to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let pods = contents(&out)
+        .into_iter()
+        .find_map(|(name, bytes)| name.ends_with("pods.csv").then(|| text(&bytes)));
+    let running = pods.unwrap().lines().filter(|line| line.contains(",Running,")).count();
+    assert_eq!(running, 2, "they run as if they had no claim and no group");
+}

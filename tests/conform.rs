@@ -73,6 +73,25 @@ fn what_cannot_be_read_is_told_with_its_place() {
             step("{\"op\":\"deleteNode\",\"name\":\"n999\"}"),
             ":2: there is no node n999",
         ),
+        (
+            "a release that nobody knows",
+            "{\"case\":{\"name\":\"a\",\"mode\":\"direct\",\"kubernetes\":\"1.33.1\"}}\n".to_owned(),
+            ":1:58: kubernetes \"1.33.1\": known are 1.34, 1.35, 1.36, 1.37",
+        ),
+        (
+            "a gate that is not modelled",
+            "{\"case\":{\"name\":\"a\",\"mode\":\"full\",\"featureGates\":{\"GenericWorkload\":true}}}\n"
+                .to_owned(),
+            ":1: the feature gate GenericWorkload is not modelled; known are",
+        ),
+        (
+            "a pod that claims devices",
+            step(
+                "{\"op\":\"schedule\",\"pod\":{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[],\
+                 \"resourceClaims\":[{\"name\":\"gpu\",\"resourceClaimName\":\"gpu\"}]}}}",
+            ),
+            ":2: pod default/p has resourceClaims: DynamicResources is not modelled",
+        ),
     ];
     for (sentence, text, expected) in rows {
         let file = written("unreadable.ndjson", &text);

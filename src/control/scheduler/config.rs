@@ -115,8 +115,8 @@ pub struct PluginName {
     pub weight: i64,
 }
 
-/// Plugins of the default profile with their weights, in upstream's order. What upstream enables
-/// and this room does not have yet is simply not in the registry and left out.
+/// Plugins of the default profile with their weights, in upstream's order. DefaultBinder is not in
+/// the registry: whoever applies a decision binds.
 const DEFAULT_PLUGINS: [(&str, i64); 20] = [
     ("SchedulingGates", 0),
     ("PrioritySort", 0),

@@ -486,6 +486,8 @@ impl Aspects {
     pub const TOLERATIONS: Aspects = Aspects(1 << 6);
     /// All but `configMap` and `secret`.
     pub const VOLUMES: Aspects = Aspects(1 << 7);
+    /// Features of the kubelet that it needs.
+    pub const FEATURES: Aspects = Aspects(1 << 8);
 }
 
 impl Aspects {

@@ -311,6 +311,9 @@ fn redraw_node(node: &mut Node, stream: &mut Stream) {
         ],
         _ => Vec::new(),
     };
+    let declares = stream.below(3) > 0;
+    node.declared_features =
+        declares.then(|| "RestartAllContainersOnContainerExits".into()).into_iter().collect();
     node.unschedulable = stream.below(20) == 0;
     let cpu = [2000, 4000, 8000][stream.below(3) as usize];
     node.allocatable = Resources::of(MilliCpu(cpu), Bytes::mebi(16 * 1024)).into();
@@ -330,6 +333,9 @@ fn random_spec(stream: &mut Stream, names_namespaces: bool) -> PodSpec {
         "resources": {"requests": {"cpu": format!("{cpu}m"), "memory": "64Mi"}}});
     if stream.below(8) == 0 {
         container["ports"] = json!([{"containerPort": 80, "hostPort": 8080}]);
+    }
+    if stream.below(12) == 0 {
+        container["restartPolicyRules"] = json!([{"action": "RestartAllContainers"}]);
     }
     let mut spec = json!({"containers": [container]});
     if stream.below(4) == 0 {

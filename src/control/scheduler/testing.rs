@@ -39,6 +39,7 @@ pub(crate) fn node(name: &str) -> Node {
         created: SimTime::ZERO,
         group: 0,
         images: Arc::new([]),
+        declared_features: Arc::new([]),
     }
 }
 

@@ -84,6 +84,11 @@ impl Version {
         self >= Version::V1_36
     }
 
+    /// Whether NodeDeclaredFeatures is there, and on by default.
+    pub fn heeds_node_features(self) -> bool {
+        self >= Version::V1_36
+    }
+
     /// Whether ImageLocality finds images of image volumes.
     pub fn finds_image_volumes(self) -> bool {
         self >= Version::V1_36
