@@ -13,6 +13,7 @@
 //! | `pod.rs` | pods: resources, tolerations, ports, claims |
 //! | `affinity.rs` | affinities and spread constraints of pods |
 //! | `object.rs` | namespaces, Services, budgets, volumes and claims |
+//! | `waiting.rs` | local volumes, capacities of drivers, attachments |
 //! | `config.rs` | configurations of the scheduler |
 
 mod affinity;
@@ -22,6 +23,7 @@ mod mix;
 mod node;
 mod object;
 mod pod;
+mod waiting;
 
 use super::Version;
 use crate::sim::rng::Streams;
