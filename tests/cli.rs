@@ -1,7 +1,7 @@
 //! The program from outside: exit codes, errors as people see them, results that repeat.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -83,6 +83,45 @@ fn hello_runs_twice_to_the_same_bytes() {
     for (name, bytes) in &one {
         assert!(*bytes == two[name], "{name} differs");
     }
+}
+
+/// Schedulers of 1.34 and before draw among equal nodes; since then the same one is chosen.
+#[test]
+fn the_scheduler_is_of_the_version_that_a_scenario_names() {
+    let first_node = |version: &str, seed: &str| {
+        let out = folder(&format!("version-{version}"));
+        let version = format!("flags.kube-scheduler.version=\"{version}\"");
+        let output = stormglass(&[
+            "run",
+            "scenarios/hello.yaml",
+            "--until",
+            "10s",
+            "--seed",
+            seed,
+            "--set",
+            &version,
+            "--set",
+            "nodes.node.count=8",
+            "--set",
+            "nodes.node.zones=[a]",
+            "--quiet",
+            "--out",
+            &out.to_string_lossy(),
+        ]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let run = out.join("hello").join(seed);
+        let manifest = fs::read_to_string(run.join("manifest.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+        let told = &manifest["parameters"]["flags"]["kube-scheduler"]["version"];
+        assert!(version.ends_with(&told.to_string()), "{told}");
+        let pods = fs::read_to_string(run.join("pods.csv")).unwrap();
+        pods.lines().nth(1).unwrap().split(',').nth(4).unwrap().to_string()
+    };
+    let nodes = |version: &str| -> BTreeSet<String> {
+        ["1", "2", "3", "4", "5", "6"].map(|seed| first_node(version, seed)).into()
+    };
+    assert_eq!(nodes("1.35").len(), 1);
+    assert!(nodes("1.34").len() > 2);
 }
 
 /// The manifest's command, given to a shell, makes the same files again: all that was changed from
@@ -410,4 +449,70 @@ fn custom_resources_are_accepted_by_name_or_by_definition() {
         let listed = text(&output.stdout).contains("Anvil one: a custom resource");
         assert_eq!(listed, code == 0, "{sentence}: it is listed");
     }
+}
+
+/// Devices and gangs: what a manifest says of them is read strictly and listed, with what it means.
+#[test]
+fn claims_of_devices_and_gangs_are_listed_as_not_modelled() {
+    let place = folder("not-modelled");
+    fs::create_dir_all(&place).unwrap();
+    let manifest = r#"
+apiVersion: resource.k8s.io/v1
+kind: DeviceClass
+metadata: {name: gpu}
+spec: {extendedResourceName: example.com/gpu}
+---
+apiVersion: resource.k8s.io/v1
+kind: ResourceClaimTemplate
+metadata: {name: one-gpu}
+spec: {spec: {devices: {requests: [{name: gpu, exactly: {deviceClassName: gpu}}]}}}
+---
+apiVersion: scheduling.k8s.io/v1beta1
+kind: PodGroup
+metadata: {name: train}
+spec: {schedulingPolicy: {gang: {minCount: 4}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: train}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: train}}
+  template:
+    metadata: {labels: {app: train}}
+    spec:
+      schedulingGroup: {podGroupName: train}
+      resourceClaims: [{name: gpu, resourceClaimTemplateName: one-gpu}]
+      dnsPolicy: Default
+      containers:
+        - {name: c, image: i, resources: {claims: [{name: gpu}], requests: {cpu: "1"}}}
+"#;
+    let scenario = "question: Does it train?\nduration: 1m\nmanifests: [train.yaml]\n\
+                    nodes: [{name: pool, machine: e2-standard-4, count: 3}]\n";
+    fs::write(place.join("train.yaml"), manifest).unwrap();
+    let file = place.join("scenario.yaml");
+    fs::write(&file, scenario).unwrap();
+    let output = stormglass(&["validate", &file.to_string_lossy()]);
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    for expected in [
+        "DeviceClass gpu: dynamic resource allocation is not modelled: extended resources are",
+        "ResourceClaimTemplate one-gpu: dynamic resource allocation is not modelled: claims count",
+        "PodGroup train: gang scheduling is not modelled, and off by default in Kubernetes 1.37",
+        "(spec.template.spec.resourceClaims, spec.template.spec.containers[0].resources.claims): \
+         dynamic resource allocation is not modelled: claims count as allocated",
+        "(spec.template.spec.schedulingGroup): gang scheduling is not modelled",
+        "(spec.template.spec.dnsPolicy): no effect",
+    ] {
+        assert!(told.contains(expected), "{expected}\n{told}");
+    }
+
+    let out = place.join("out");
+    let output = stormglass(&["run", &file.to_string_lossy(), "--out", &out.to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let pods = contents(&out)
+        .into_iter()
+        .find_map(|(name, bytes)| name.ends_with("pods.csv").then(|| text(&bytes)));
+    let running = pods.unwrap().lines().filter(|line| line.contains(",Running,")).count();
+    assert_eq!(running, 2, "they run as if they had no claim and no group");
 }

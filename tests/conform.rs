@@ -73,6 +73,25 @@ fn what_cannot_be_read_is_told_with_its_place() {
             step("{\"op\":\"deleteNode\",\"name\":\"n999\"}"),
             ":2: there is no node n999",
         ),
+        (
+            "a release that nobody knows",
+            "{\"case\":{\"name\":\"a\",\"mode\":\"direct\",\"kubernetes\":\"1.33.1\"}}\n".to_owned(),
+            ":1:58: kubernetes \"1.33.1\": known are 1.34, 1.35, 1.36, 1.37",
+        ),
+        (
+            "a gate that is not modelled",
+            "{\"case\":{\"name\":\"a\",\"mode\":\"full\",\"featureGates\":{\"GenericWorkload\":true}}}\n"
+                .to_owned(),
+            ":1: the feature gate GenericWorkload is not modelled; known are",
+        ),
+        (
+            "a pod that claims devices",
+            step(
+                "{\"op\":\"schedule\",\"pod\":{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[],\
+                 \"resourceClaims\":[{\"name\":\"gpu\",\"resourceClaimName\":\"gpu\"}]}}}",
+            ),
+            ":2: pod default/p has resourceClaims: DynamicResources is not modelled",
+        ),
     ];
     for (sentence, text, expected) in rows {
         let file = written("unreadable.ndjson", &text);
@@ -117,6 +136,28 @@ fn drawn_cases_are_the_same_each_time_and_can_be_played() {
     let (code, out, err) = conform(&[folder.to_str().unwrap()]);
     assert_eq!((code, &*err), (0, ""));
     assert!(out.lines().count() > 200, "{out}");
+}
+
+#[test]
+fn cases_are_drawn_for_a_version() {
+    let given = ["--family", "taints", "--cases", "1", "--kubernetes-version"];
+    let of = |folder, version| generated(folder, &[&given[..], &[version]].concat());
+    let (_, _, present) = of("drawn-for-1.37", "1.37");
+    let (code, said, old) = of("drawn-for-1.36", "1.36");
+    assert_eq!((code, &*said), (0, ""));
+    let version = |version| format!("\"kubernetes\":\"{version}\"");
+    assert_eq!(old[0].1, present[0].1.replacen(&version("1.37"), &version("1.36"), 1));
+    assert_ne!(old[0].1, present[0].1);
+
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (_, ours, _) = conform(&[folder.join("drawn-for-1.37").to_str().unwrap()]);
+    let (_, then, _) = conform(&[folder.join("drawn-for-1.36").to_str().unwrap()]);
+    assert_ne!(ours, then, "the header's version counts");
+
+    let (code, said, files) = of("drawn-for-never", "1.99");
+    assert_eq!((code, files.len()), (2, 0));
+    let told = "error: unknown version `1.99`; expected one of 1.34, 1.35, 1.36, 1.37";
+    assert!(said.contains(told), "{said}");
 }
 
 #[test]

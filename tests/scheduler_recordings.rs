@@ -1,4 +1,5 @@
-//! The scheduler against recorded decisions of the real one (Kubernetes 1.37.2).
+//! The scheduler against recorded decisions of the real one (Kubernetes 1.37.2, some of 1.35 and
+//! 1.36).
 //!
 //! A few cases lie in `tests/data/` and run always; the full set runs where it is found.
 //! `cargo test --test scheduler_recordings -- --nocapture` prints the agreement family by family;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use stormglass::conform::case::Case;
-use stormglass::conform::{Path as Way, differences, replay};
+use stormglass::conform::{Path as Way, Version, differences, replay};
 
 /// Families of single cycles.
 const CYCLES: [&str; 23] = [
@@ -43,6 +44,9 @@ const CYCLES: [&str; 23] = [
 /// A family that lies in the repository only: claims, disks and volumes of all kinds, legacy and
 /// ephemeral ones and plugins that fail included.
 const VOLUMES_MIXED: &str = "volumes-mixed";
+
+/// Another one: features that nodes declare and pods need.
+const NODE_FEATURES: &str = "node-features";
 
 /// Families with the queue.
 const TIMELINES: [&str; 10] = [
@@ -105,6 +109,27 @@ fn kept_cycles_agree() {
 #[test]
 fn kept_cycles_with_volumes_of_all_kinds_agree() {
     check(&kept("scheduler"), &[VOLUMES_MIXED], 1);
+}
+
+#[test]
+fn kept_cycles_with_features_of_nodes_agree() {
+    check(&kept("scheduler"), &[NODE_FEATURES], 1);
+}
+
+/// Recorded with the schedulers of 1.35 and 1.36; by the rules of 1.37 none of them agrees.
+#[test]
+fn kept_cycles_of_older_schedulers_agree() {
+    let directory = kept("scheduler-older");
+    let families = ["kitchen-sink", "config", "volumes-wait", NODE_FEATURES];
+    check(&directory, &families, families.len());
+    for file in std::fs::read_dir(directory).unwrap().map(|e| e.unwrap().path()) {
+        let text = BufReader::new(GzDecoder::new(std::fs::File::open(&file).unwrap()));
+        let mut case = Case::read(text).unwrap();
+        assert_ne!(case.header.kubernetes, Version::V1_37, "{}", file.display());
+        case.header.kubernetes = Version::V1_37;
+        let found = differences(&case, &replay(&case, Way::Plain).unwrap());
+        assert!(!found.is_empty(), "{} could be of any version", file.display());
+    }
 }
 
 #[test]

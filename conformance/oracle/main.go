@@ -55,6 +55,9 @@ func record(from, to string) error {
 		return fmt.Errorf("line 1: %w", err)
 	}
 	defer world.close()
+	if lines[0].raw, err = withRelease(lines[0].raw); err != nil {
+		return fmt.Errorf("line 1: %w", err)
+	}
 	for at := range lines {
 		if err := world.play(&lines[at]); err != nil {
 			return fmt.Errorf("line %d: %w", at+1, err)

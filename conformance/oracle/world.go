@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	_ "unsafe" // for go:linkname
 
@@ -61,11 +62,13 @@ func newWorld(given *header) (*world, error) {
 	if given.Mode != "direct" || given.Parallelism < 1 {
 		return nil, fmt.Errorf(`expected mode "direct" and a parallelism above zero, got %q and %d`, given.Mode, given.Parallelism)
 	}
+	if err := sameVersion(given.Kubernetes); err != nil {
+		return nil, err
+	}
 	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(given.FeatureGates); err != nil {
 		return nil, err
 	}
 	w := &world{
-		snapshot:    internalcache.NewEmptySnapshot(),
 		nodes:       map[string]*v1.Node{},
 		nominations: map[string]string{},
 	}
@@ -82,7 +85,6 @@ func newWorld(given *header) (*world, error) {
 	w.factory = informers.NewSharedInformerFactory(client, 0)
 	options := []scheduler.Option{
 		scheduler.WithParallelism(given.Parallelism),
-		scheduler.WithNodeInfoSnapshot(w.snapshot),
 	}
 	if len(given.Config) > 0 {
 		read, _, err := scheme.Codecs.UniversalDecoder().Decode(given.Config, nil, nil)
@@ -98,10 +100,16 @@ func newWorld(given *header) (*world, error) {
 			scheduler.WithProfiles(configuration.Profiles...),
 			scheduler.WithPercentageOfNodesToScore(configuration.PercentageOfNodesToScore))
 	}
-	silence := func(string) events.EventRecorderLogger { return silent{} }
+	silence := func(string) recorder { return silent{} }
 	var err error
 	w.sched, err = scheduler.New(w.ctx, client, w.factory, nil, silence, options...)
-	return w, err
+	if err != nil {
+		return nil, err
+	}
+	// The list of nodes of a cycle is the scheduler's own affair, and older ones don't take another.
+	snapshot := reflect.ValueOf(w.sched).Elem().FieldByName("nodeInfoSnapshot")
+	w.snapshot = (*internalcache.Snapshot)(snapshot.UnsafePointer())
+	return w, nil
 }
 
 func (w *world) close() { w.stop() }
@@ -221,7 +229,7 @@ func (w *world) schedule(given *v1.Pod, offset int32) (*decision, error) {
 	listening := &listener{Framework: inner}
 	state := framework.NewCycleState()
 	state.Write(framework.PodsToActivateKey, framework.NewPodsToActivate())
-	result, err := w.sched.SchedulePod(w.ctx, listening, state, &framework.QueuedPodInfo{PodInfo: info})
+	result, err := w.schedulePod(listening, state, info)
 	told := &decision{Pod: name}
 	var unfit *framework.FitError
 	switch {

@@ -56,6 +56,8 @@ pub struct Node {
     pub group: usize,
     /// `status.images`: what lies in the node's image cache.
     pub images: Arc<[NodeImage]>,
+    /// `status.declaredFeatures`: features of its kubelet, by name.
+    pub declared_features: Arc<[Text]>,
 }
 
 /// An image in a node's cache (`status.images`).
@@ -84,6 +86,7 @@ impl Node {
             created: SimTime::ZERO,
             group: 0,
             images: Arc::default(),
+            declared_features: Arc::default(),
         }
     }
 

@@ -53,6 +53,9 @@ pub struct PodSpec {
     pub pod_requests: Option<Box<PodRequests>>,
     /// `hostNetwork`.
     pub host_network: bool,
+    /// Features of the kubelet that the pod needs, by name, sorted: what the scheduler infers from
+    /// fields that nothing else reads.
+    pub node_features: Vec<Text>,
 }
 
 /// Pod-level requests (`spec.resources.requests`): each given one replaces the containers' sum.

@@ -3,7 +3,7 @@
 use super::conform_controlplane::Controlplane;
 use super::{Outcome, complain, print};
 use crate::conform::case::{Case, CaseError};
-use crate::conform::{Path as Way, answer::Answer, differences, generate, replay};
+use crate::conform::{Path as Way, Version, answer::Answer, differences, generate, replay};
 use clap::{Args, Subcommand, ValueEnum};
 use flate2::read::MultiGzDecoder;
 use serde_json::json;
@@ -51,6 +51,9 @@ struct Generate {
     /// So many of each family.
     #[arg(long, value_name = "N", default_value_t = 10)]
     cases: u64,
+    /// The version of kube-scheduler that is to decide them, like 1.36.
+    #[arg(long, value_name = "V", default_value = "1.37")]
+    kubernetes_version: String,
     /// The folder to write them to.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -113,6 +116,7 @@ impl Generate {
             let known = all.join(", ");
             return Err(format!("error: unknown family `{unknown}`; expected one of {known}"));
         }
+        let version = self.version()?;
         let chosen: Vec<&str> = match self.family.as_slice() {
             [] => all,
             some => some.iter().map(String::as_str).collect(),
@@ -123,11 +127,22 @@ impl Generate {
             for number in 0..self.cases {
                 let name = generate::name(family, self.seed, number);
                 let file = self.out.join(format!("{name}.ndjson"));
-                let text = generate::case(family, self.seed, number).unwrap_or_default();
+                let text = generate::case(family, self.seed, number, version);
+                let text = text.unwrap_or_default();
                 std::fs::write(&file, text).map_err(|e| unwritable(&file, e))?;
             }
         }
         Ok(())
+    }
+}
+
+impl Generate {
+    fn version(&self) -> Result<Version, String> {
+        let given = &self.kubernetes_version;
+        Version::of_release(given).ok_or_else(|| {
+            let known = Version::ALL.map(Version::name).join(", ");
+            format!("error: unknown version `{given}`; expected one of {known}")
+        })
     }
 }
 

@@ -5,8 +5,9 @@
 
 use super::answer::{Answer, Places};
 use crate::control::scheduler::config::SchedulerConfiguration;
+use crate::control::scheduler::version::Version;
 use k8s_openapi::api::core::v1 as k8s;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::BufRead;
@@ -41,6 +42,9 @@ pub struct Header {
     /// What kind of case it is.
     #[serde(default)]
     pub family: String,
+    /// The release that decided: the rules of its minor version count.
+    #[serde(default, deserialize_with = "version")]
+    pub kubernetes: Version,
     /// How it was recorded.
     pub mode: Mode,
     /// How many nodes upstream filters at once; only 1 is deterministic.
@@ -52,6 +56,14 @@ pub struct Header {
     /// The scheduler's configuration; the default one if there is none.
     #[serde(default)]
     pub config: Option<SchedulerConfiguration>,
+}
+
+fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Version, D::Error> {
+    let release = String::deserialize(deserializer)?;
+    Version::of_release(&release).ok_or_else(|| {
+        let known = Version::ALL.map(Version::name).join(", ");
+        de::Error::custom(format!("kubernetes {release:?}: known are {known}"))
+    })
 }
 
 fn one() -> u32 {
@@ -180,6 +192,7 @@ impl Case {
     /// The scheduler's configuration.
     pub(super) fn configuration(&self) -> SchedulerConfiguration {
         SchedulerConfiguration {
+            version: self.header.kubernetes,
             parallelism: self.header.parallelism,
             ..self.header.config.clone().unwrap_or_default()
         }

@@ -23,6 +23,8 @@ mod manifest;
 mod object;
 mod timeline;
 
+pub use crate::control::scheduler::version::Version;
+
 use answer::Answer;
 use case::{Case, CaseError};
 
@@ -35,11 +37,20 @@ pub enum Path {
     Fast,
 }
 
+/// Feature gates that a case may set.
+const GATES: [&str; 2] = ["OpportunisticBatching", "SchedulerAsyncPreemption"];
+
 /// What the scheduler decides in `case`: one answer for each scheduling cycle, in order.
 ///
 /// Of the recorded decisions only the random numbers that were handed to the real scheduler are
 /// used (`preemptionOffset`).
 pub fn replay(case: &Case, path: Path) -> Result<Vec<Answer>, CaseError> {
+    let gates = case.header.feature_gates.keys();
+    if let Some(gate) = gates.into_iter().find(|gate| !GATES.contains(&gate.as_str())) {
+        let known = GATES.join(", ");
+        let message = format!("the feature gate {gate} is not modelled; known are {known}");
+        return Err(Case::header_error(message));
+    }
     match case.header.mode {
         case::Mode::Direct => cycles::replay(case, path),
         case::Mode::Full => timeline::replay(case, path),

@@ -5,6 +5,7 @@
 //! (autoscaler: August 2026), collected in the project's research notes.
 
 use super::scheduler::config::ProfileConfiguration;
+use super::scheduler::version::Version;
 use crate::units::SimDuration;
 
 const fn secs(n: u64) -> SimDuration {
@@ -82,6 +83,8 @@ impl Default for ControllerManagerFlags {
 /// `kube-scheduler`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SchedulerFlags {
+    /// The scheduler's own version: no flag, but its binary.
+    pub version: Version,
     /// `--config`: the file that the profiles are from; empty: none.
     pub config: String,
     /// `profiles`.
@@ -104,6 +107,7 @@ pub struct SchedulerFlags {
 impl Default for SchedulerFlags {
     fn default() -> Self {
         SchedulerFlags {
+            version: Version::default(),
             config: String::new(),
             profiles: vec![ProfileConfiguration::default()],
             kube_api_qps: 50.0,

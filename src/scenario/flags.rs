@@ -9,11 +9,14 @@ use super::value::{Ratio, Span, Varying, duration_text};
 use crate::control::flags::{
     ClusterAutoscalerFlags, ControllerManagerFlags, Expander, SchedulerFlags,
 };
+use crate::control::scheduler::version::Version;
 use crate::sim::sample::Distribution;
 use crate::units::SimDuration;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
+use std::fmt;
 
 /// Sets a field of the model where the file gives one.
 trait Give<T> {
@@ -84,6 +87,12 @@ impl Told for Distribution {
             // No scenario can ask for the others.
             other => json!(format!("{other:?}")),
         }
+    }
+}
+
+impl Told for Version {
+    fn told(&self) -> Value {
+        json!(self.name())
     }
 }
 
@@ -173,6 +182,9 @@ flags! {
 flags! {
     /// `kube-scheduler`.
     SchedulerFile -> SchedulerFlags {
+        /// Its minor version, in quotes. Older ones differ in what docs/conformance.md lists; all
+        /// else is as in 1.37. Default "1.37".
+        version: VersionFile,
         /// A KubeSchedulerConfiguration (v1), relative to this file: profiles, plugins and their
         /// arguments. What it can say is then not given here.
         config: String,
@@ -259,6 +271,43 @@ pub const WITHOUT_EFFECT: [(&str, &str); 2] = [
         "no effect: it follows a node that could not be tainted, and the API server here refuses none",
     ),
 ];
+
+/// A minor version of kube-scheduler.
+#[derive(Clone, Copy, Debug, JsonSchema)]
+#[schemars(with = "String", extend("enum" = ["1.34", "1.35", "1.36", "1.37"]))]
+pub struct VersionFile(Version);
+
+impl<'de> Deserialize<'de> for VersionFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = VersionFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<VersionFile, E> {
+                let known = Version::ALL.into_iter().find(|version| version.name() == text);
+                known.map(VersionFile).ok_or_else(|| {
+                    let names = Version::ALL.map(Version::name).join(", ");
+                    let hint = match Version::of_release(text) {
+                        Some(version) => format!("write \"{}\"", version.name()),
+                        None => format!("known are {names}, in quotes"),
+                    };
+                    E::custom(format!("`{text}` is no version of kube-scheduler here|{hint}"))
+                })
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+impl Give<Version> for Option<VersionFile> {
+    fn give(self, to: &mut Version) {
+        self.map(|version| version.0).give(to);
+    }
+}
 
 /// `--expander`.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]

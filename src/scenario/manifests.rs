@@ -53,6 +53,16 @@ const NO_EFFECT: &str = "no effect on the simulation";
 const NOT_YET: &str = "not modelled yet";
 /// Kinds whose pods would matter.
 const NO_PODS: &str = "not modelled yet: its pods are not created";
+/// Dynamic resource allocation: pods that claim devices, and what describes these.
+const NO_DEVICES: &str = "dynamic resource allocation is not modelled: claims count as allocated, \
+                          wherever a pod goes";
+/// Device classes may stand behind extended resources too.
+const NO_CLASSES: &str = "dynamic resource allocation is not modelled: extended resources are those \
+                          that nodes have";
+/// The workload API. By default its group's beta version is not served, and the API server drops
+/// `schedulingGroup` (`pkg/api/pod/util.go`, v1.37).
+const NO_GANGS: &str = "gang scheduling is not modelled, and off by default in Kubernetes 1.37 \
+                        (GenericWorkload): pods are scheduled one by one";
 
 /// API versions that Kubernetes has removed, with what took their place and when.
 const REMOVED: &[(&str, &str, &str, &str)] = &[
@@ -120,6 +130,13 @@ const KINDS: &[&str] = &[
     "MutatingWebhookConfiguration",
     "APIService",
     "RuntimeClass",
+    "DeviceClass",
+    "ResourceClaim",
+    "ResourceClaimTemplate",
+    "ResourceSlice",
+    "CompositePodGroup",
+    "PodGroup",
+    "Workload",
     "Lease",
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
@@ -146,6 +163,11 @@ const HOME: &[(&str, &str)] = &[
     ("Ingress", "networking.k8s.io/v1"),
     ("NetworkPolicy", "networking.k8s.io/v1"),
     ("StorageClass", "storage.k8s.io/v1"),
+    ("DeviceClass", "resource.k8s.io/v1"),
+    ("ResourceClaim", "resource.k8s.io/v1"),
+    ("ResourceClaimTemplate", "resource.k8s.io/v1"),
+    ("PodGroup", "scheduling.k8s.io/v1beta1"),
+    ("Workload", "scheduling.k8s.io/v1beta1"),
 ];
 
 impl Manifests {
@@ -263,9 +285,18 @@ impl Manifests {
             let whole = reader.place.document.nearest("spec").to_json();
             let mut fields = ignored::unread_of_deployment(&whole);
             fields.extend(ignored::ignored_fields(&spec, path));
-            if !fields.is_empty() {
-                let object = format!("Deployment {}/{}", deployment.namespace, deployment.name);
-                self.ignored.push(reader.ignored(object, fields, NO_EFFECT));
+            let object = format!("Deployment {}/{}", deployment.namespace, deployment.name);
+            let with_reason = |field: &String| match field.rsplit('.').next() {
+                Some("resourceClaims" | "claims") => NO_DEVICES,
+                Some("schedulingGroup") => NO_GANGS,
+                _ => NO_EFFECT,
+            };
+            for reason in [NO_DEVICES, NO_GANGS, NO_EFFECT] {
+                let of = fields.iter().filter(|field| with_reason(field) == reason);
+                let of: Vec<String> = of.cloned().collect();
+                if !of.is_empty() {
+                    self.ignored.push(reader.ignored(object.clone(), of, reason));
+                }
             }
         }
         self.deployments.push((deployment, reader.place.clone()));
@@ -452,6 +483,17 @@ fn check_known(version: &str, kind: &str, reader: &mut Reader<'_>) -> Known {
         "storage.k8s.io/v1" "CSIDriver" k8s::storage::v1::CSIDriver => NO_EFFECT,
         "discovery.k8s.io/v1" "EndpointSlice" k8s::discovery::v1::EndpointSlice => NO_EFFECT,
         "node.k8s.io/v1" "RuntimeClass" k8s::node::v1::RuntimeClass => NO_EFFECT,
+        "resource.k8s.io/v1" "DeviceClass" k8s::resource::v1::DeviceClass => NO_CLASSES,
+        "resource.k8s.io/v1" "ResourceClaim" k8s::resource::v1::ResourceClaim => NO_DEVICES,
+        "resource.k8s.io/v1" "ResourceClaimTemplate" k8s::resource::v1::ResourceClaimTemplate =>
+            NO_DEVICES,
+        "resource.k8s.io/v1" "ResourceSlice" k8s::resource::v1::ResourceSlice => NO_DEVICES,
+        "scheduling.k8s.io/v1beta1" "PodGroup" k8s::scheduling::v1beta1::PodGroup => NO_GANGS,
+        "scheduling.k8s.io/v1beta1" "Workload" k8s::scheduling::v1beta1::Workload => NO_GANGS,
+        "scheduling.k8s.io/v1alpha3" "CompositePodGroup"
+            k8s::scheduling::v1alpha3::CompositePodGroup => NO_GANGS,
+        "scheduling.k8s.io/v1alpha3" "PodGroup" k8s::scheduling::v1alpha3::PodGroup => NO_GANGS,
+        "scheduling.k8s.io/v1alpha3" "Workload" k8s::scheduling::v1alpha3::Workload => NO_GANGS,
         "coordination.k8s.io/v1" "Lease" k8s::coordination::v1::Lease => NO_EFFECT,
         "admissionregistration.k8s.io/v1" "ValidatingWebhookConfiguration"
             k8s::admissionregistration::v1::ValidatingWebhookConfiguration => NO_EFFECT,

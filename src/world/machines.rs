@@ -4,6 +4,7 @@ use super::cloud::{MachineId, MachineState, Shortage, entity};
 use super::event::{Event, MachineStep};
 use super::kubelet::{Images, NodeState};
 use super::world::World;
+use crate::api::convert::node_features::RESTART_ALL_CONTAINERS;
 use crate::api::event::EventType::Normal;
 use crate::api::labels::Labels;
 use crate::api::node::{INSTANCE_TYPE_LABEL, Node, NodeReady, REGION_LABEL, ZONE_LABEL};
@@ -14,6 +15,7 @@ use crate::record::rows::NodeRow;
 use crate::record::story::Moment;
 use crate::scenario::model::NodeGroup;
 use crate::units::{OptionalTime, SimTime};
+use std::sync::Arc;
 
 /// The node object that a machine of a group makes, without its name; also the template of the
 /// cluster autoscaler.
@@ -41,6 +43,8 @@ pub(super) fn node_of(group: &NodeGroup, index: usize, zone: &str) -> Node {
         allocatable: group.machine.allocatable.clone().into(),
         max_pods: group.machine.max_pods,
         group: index,
+        // Kubelets declare more; of no other does the scheduler ask.
+        declared_features: Arc::new([RESTART_ALL_CONTAINERS.into()]),
         ..Node::empty()
     }
 }

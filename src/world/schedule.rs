@@ -19,6 +19,7 @@ use crate::control::scheduler::workers::Interleaving;
 use crate::record::story::Moment;
 use crate::sim::rng::{Stream, Streams};
 use crate::units::{SimDuration, SimTime};
+use slotmap::Key;
 use std::collections::{BTreeMap, VecDeque};
 
 /// What the scheduler's informers bring.
@@ -84,6 +85,7 @@ impl SchedulerDriver {
     /// A scheduler of an empty cluster.
     pub(super) fn new(flags: &SchedulerFlags, streams: Streams) -> SchedulerDriver {
         let configuration = SchedulerConfiguration {
+            version: flags.version,
             parallelism: flags.parallelism,
             percentage_of_nodes_to_score: flags.percentage_of_nodes_to_score,
             pod_initial_backoff_seconds: flags.pod_initial_backoff.0 / 1_000_000_000,
@@ -92,6 +94,9 @@ impl SchedulerDriver {
         };
         let mut scheduler =
             Scheduler::new(&configuration).expect("profiles were checked when read");
+        scheduler.set_tie_break(Box::new(move |pod, ties| {
+            streams.stream("scheduler tie", pod.data().as_ffi()).below(ties)
+        }));
         scheduler.set_interleaving(Box::new(Race { streams, stream: streams.stream(WORKERS, 0) }));
         SchedulerDriver {
             scheduler,

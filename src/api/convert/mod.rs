@@ -7,6 +7,7 @@ pub mod autoscaling;
 mod csi_migration;
 pub mod ignored;
 pub mod node;
+pub mod node_features;
 pub mod pod;
 pub mod pod_affinity;
 pub mod service;

@@ -49,6 +49,7 @@ pub fn node(node: &k8s::Node, path: &str, errors: &mut Vec<FieldError>) -> Node 
         created: SimTime::ZERO,
         group: 0,
         images: status.images.iter().flatten().map(image).collect(),
+        declared_features: texts(status.declared_features.as_ref()).into(),
     }
 }
 

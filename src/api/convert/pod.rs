@@ -5,7 +5,9 @@
 //! tolerations, priority classes) are not applied here.
 
 use super::pod_affinity::{node_affinity, pod_affinity, topology_spread};
-use super::{FieldError, QuantityMap, csi_migration, labels, quantity, resources, text, texts};
+use super::{
+    FieldError, QuantityMap, csi_migration, labels, node_features, quantity, resources, text, texts,
+};
 use crate::api::Text;
 use crate::api::pod::{
     Container, ExplicitZero, HostPort, PodRequests, PodSpec, Probe, PullPolicy, RestartPolicy,
@@ -42,6 +44,7 @@ pub fn pod_spec(spec: &k8s::PodSpec, path: &str, errors: &mut Vec<FieldError>) -
         termination_grace: grace(spec.termination_grace_period_seconds),
         restart_policy: restart_policy(spec.restart_policy.as_deref(), path, errors),
         host_network: spec.host_network.unwrap_or(false),
+        node_features: node_features::needed(spec),
         ..PodSpec::default()
     };
     for gate in spec.scheduling_gates.iter().flatten() {

@@ -1,11 +1,12 @@
 //! Deployments (`apps/v1`), with the API server's defaults.
 
-use super::{FieldError, labels, pod, selector};
+use super::{FieldError, labels, node_features, pod, selector};
 use crate::api::pod::PodSpec;
 use crate::api::taint::{NOT_READY, Taint, TaintEffect, Toleration, UNREACHABLE};
 use crate::api::workload::{Deployment, IntOrPercent, PodTemplate, Strategy, WorkloadStatus};
 use crate::units::{SimDuration, SimTime};
 use k8s_openapi::api::apps::v1 as k8s;
+use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::sync::Arc;
 
@@ -27,7 +28,10 @@ pub fn deployment(
         errors.push(FieldError::new("spec.template.metadata.labels".into(), message));
     }
     let mut pod_spec = match &spec.template.spec {
-        Some(given) => pod::pod_spec(given, "spec.template.spec", errors),
+        Some(given) => {
+            refuse_user_namespace_on_host_network(given, errors);
+            pod::pod_spec(given, "spec.template.spec", errors)
+        }
         None => {
             errors.push(FieldError::new("spec.template".into(), "missing field `spec`"));
             Default::default()
@@ -61,6 +65,14 @@ pub fn deployment(
         revision: 0,
         status: WorkloadStatus::default(),
         conditions: Vec::new(),
+    }
+}
+
+/// `validateHostUsers`, with the gate UserNamespacesHostNetworkSupport off.
+fn refuse_user_namespace_on_host_network(spec: &core::PodSpec, errors: &mut Vec<FieldError>) {
+    if node_features::has_user_namespace_on_host_network(spec) {
+        let path = "spec.template.spec.hostNetwork".to_owned();
+        errors.push(FieldError::new(path, "forbidden when `hostUsers` is false"));
     }
 }
 

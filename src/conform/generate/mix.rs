@@ -33,6 +33,10 @@ pub(super) struct Mix {
     pub(super) images: u64,
     /// Claims.
     pub(super) volumes: u64,
+    /// Whether there are local volumes, drivers that tell their capacity, and attachments.
+    pub(super) waits: bool,
+    /// Of a pod: it needs a feature of the kubelet; half as often of a node: it declares one.
+    pub(super) features: u64,
     /// Priorities, and budgets against their use. Only in clusters of at most a hundred nodes:
     /// among more, upstream tries a sample in a map's order.
     pub(super) priorities: u64,
@@ -55,6 +59,8 @@ const PLAIN: Mix = Mix {
     ports: 0,
     images: 0,
     volumes: 0,
+    waits: false,
+    features: 0,
     priorities: 0,
 };
 
@@ -68,6 +74,9 @@ pub(super) const FAMILIES: &[Mix] = &[
     Mix { family: "default-spread", owners: 70, ..PLAIN },
     Mix { family: "ports-images", ports: 40, images: 70, ..PLAIN },
     Mix { family: "volumes", volumes: 60, ..PLAIN },
+    Mix { family: "volumes-wait", volumes: 75, waits: true, ..PLAIN },
+    Mix { family: "node-features", features: 70, taints: 10, node_affinity: 10, ..PLAIN },
+    Mix { family: "large", nodes: (1_000, 3_000), steps: 60, taints: 15, spread: 5, ..PLAIN },
     Mix { family: "preemption", nodes: (2, 9), priorities: 80, again: 20, odd: 15, ..PLAIN },
     Mix {
         family: "preemption-mix",

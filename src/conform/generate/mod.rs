@@ -13,6 +13,7 @@
 //! | `pod.rs` | pods: resources, tolerations, ports, claims |
 //! | `affinity.rs` | affinities and spread constraints of pods |
 //! | `object.rs` | namespaces, Services, budgets, volumes and claims |
+//! | `waiting.rs` | local volumes, capacities of drivers, attachments |
 //! | `config.rs` | configurations of the scheduler |
 
 mod affinity;
@@ -22,7 +23,9 @@ mod mix;
 mod node;
 mod object;
 mod pod;
+mod waiting;
 
+use super::Version;
 use crate::sim::rng::Streams;
 use draw::Draw;
 use mix::Mix;
@@ -38,8 +41,9 @@ pub fn name(family: &str, seed: u64, number: u64) -> String {
     format!("{family}-{seed}-{number:04}")
 }
 
-/// The text of case `number` of a family, a JSON object a line; none if there is no such family.
-pub fn case(family: &str, seed: u64, number: u64) -> Option<String> {
+/// The text of case `number` of a family, a JSON object a line, for a scheduler of this version;
+/// none if there is no such family. Versions differ in nothing but the header.
+pub fn case(family: &str, seed: u64, number: u64, version: Version) -> Option<String> {
     let mix = mix::FAMILIES.iter().find(|mix| mix.family == family)?;
     let streams = Streams::new(seed);
     let mut story = Story {
@@ -53,7 +57,7 @@ pub fn case(family: &str, seed: u64, number: u64) -> Option<String> {
         claims: 0,
         named: 0,
     };
-    story.head(&name(family, seed, number), seed);
+    story.head(&name(family, seed, number), seed, version);
     story.world();
     for _ in 0..story.mix.steps {
         story.step();
@@ -86,12 +90,12 @@ struct Story {
 }
 
 impl Story {
-    fn head(&mut self, name: &str, seed: u64) {
+    fn head(&mut self, name: &str, seed: u64, version: Version) {
         let mut head = json!({
             "name": name,
             "family": self.mix.family,
             "seed": seed,
-            "kubernetes": "1.37.2",
+            "kubernetes": version.name(),
             "mode": "direct",
             "parallelism": 1,
             "scoresRecorded": true,
@@ -200,12 +204,12 @@ mod tests {
     #[test]
     fn a_case_is_a_function_of_its_name() {
         for family in families() {
-            let text = case(family, 3, 1).expect("a family");
-            assert_eq!(case(family, 3, 1).as_ref(), Some(&text), "{family}");
-            assert_ne!(case(family, 3, 2).as_ref(), Some(&text), "{family}");
-            assert_ne!(case(family, 4, 1).as_ref(), Some(&text), "{family}");
+            let text = case(family, 3, 1, Version::default()).expect("a family");
+            assert_eq!(case(family, 3, 1, Version::default()).as_ref(), Some(&text), "{family}");
+            assert_ne!(case(family, 3, 2, Version::default()).as_ref(), Some(&text), "{family}");
+            assert_ne!(case(family, 4, 1, Version::default()).as_ref(), Some(&text), "{family}");
         }
-        assert_eq!(case("no-such-family", 1, 1), None);
+        assert_eq!(case("no-such-family", 1, 1, Version::default()), None);
     }
 
     /// The fast path tells no scores and no rejections; all else must be the same.
@@ -214,7 +218,7 @@ mod tests {
         for family in families() {
             let mut placed = 0;
             for number in 0..3 {
-                let text = case(family, 11, number).expect("a family");
+                let text = case(family, 11, number, Version::default()).expect("a family");
                 let case = Case::read(text.as_bytes()).expect("a case");
                 let plain = replay(&case, Path::Plain).expect("a case that can be played");
                 let fast = replay(&case, Path::Fast).expect("a case that can be played");

@@ -12,6 +12,10 @@ pub(super) const IMAGES: &[(&str, u64)] = &[
     ("registry.example/tool", 90_000_000),
 ];
 
+/// Features of a kubelet, sorted. Pods need the first and the last of them.
+const FEATURES: [&str; 3] =
+    ["RestartAllContainersOnContainerExits", "SomethingElse", "UserNamespacesHostNetworkSupport"];
+
 /// Node `number`; asked again, it is another one of this name.
 pub(super) fn any(draw: &mut Draw, mix: &Mix, number: u64) -> Value {
     let name = format!("n{number}");
@@ -50,6 +54,10 @@ pub(super) fn any(draw: &mut Draw, mix: &Mix, number: u64) -> Value {
     }
     if draw.chance(mix.images) {
         node["status"]["images"] = images(draw);
+    }
+    if mix.features > 0 {
+        let declared = FEATURES.iter().filter(|_| draw.chance(mix.features / 2)).copied();
+        node["status"]["declaredFeatures"] = declared.collect();
     }
     node
 }

@@ -2,6 +2,7 @@
 
 use super::draw::Draw;
 use super::mix::Mix;
+use super::waiting;
 use serde_json::{Value, json};
 
 /// Namespaces that pods live in.
@@ -9,7 +10,7 @@ pub(super) const NAMESPACES: &[&str] = &["default", "default", "red", "blue"];
 /// Values of the label `app`.
 pub(super) const APPS: &[&str] = &["app0", "app1", "app2", "app3", "app4"];
 
-const DRIVER: &str = "csi.example.com";
+pub(super) const DRIVER: &str = "csi.example.com";
 
 /// All objects, and how many claims are among them, named pvc0, pvc1, ...
 pub(super) fn all(draw: &mut Draw, mix: &Mix, nodes: u64) -> (Vec<Value>, u64) {
@@ -30,7 +31,10 @@ pub(super) fn all(draw: &mut Draw, mix: &Mix, nodes: u64) -> (Vec<Value>, u64) {
             }
         }
     }
-    let claims = if mix.volumes > 0 { storage(draw, nodes, &mut objects) } else { 1 };
+    let mut claims = if mix.volumes > 0 { storage(draw, nodes, &mut objects) } else { 1 };
+    if mix.waits {
+        claims = waiting::add(draw, nodes, claims, &mut objects);
+    }
     (objects, claims)
 }
 

@@ -66,6 +66,9 @@ fn resources(draw: &mut Draw, mix: &Mix, spec: &mut Map<String, Value>) {
     if draw.chance(mix.odd) {
         odd(draw, spec, &mut main);
     }
+    if mix.features > 0 {
+        features(draw, mix, spec, &mut main);
+    }
     let mut containers = vec![main];
     if draw.chance(20) {
         let small = json!({"requests": {"cpu": "50m"}});
@@ -73,6 +76,20 @@ fn resources(draw: &mut Draw, mix: &Mix, spec: &mut Map<String, Value>) {
             .push(json!({"name": "side", "image": "registry.example/side:v1", "resources": small}));
     }
     spec.insert("containers".to_owned(), json!(containers));
+}
+
+/// Fields for which a pod needs features of the kubelet, and some that are only near to it.
+fn features(draw: &mut Draw, mix: &Mix, spec: &mut Map<String, Value>, main: &mut Value) {
+    if draw.chance(mix.features / 2) {
+        let action = draw.of(&["Restart", "RestartAllContainers", "RestartAllContainers"]);
+        let codes = json!({"operator": "In", "values": [42]});
+        main["restartPolicy"] = json!("Never");
+        main["restartPolicyRules"] = json!([{"action": action, "exitCodes": codes}]);
+    }
+    if draw.chance(mix.features / 2) {
+        spec.insert("hostUsers".to_owned(), json!(draw.chance(25)));
+        spec.insert("hostNetwork".to_owned(), json!(draw.chance(75)));
+    }
 }
 
 fn requests(draw: &mut Draw) -> Value {

@@ -65,6 +65,13 @@ pub(super) struct Hint {
     pub(super) node: Option<Text>,
 }
 
+impl Batches {
+    /// Nothing is kept yet.
+    pub(super) fn new(on: bool) -> Batches {
+        Batches { off: !on, ..Batches::default() }
+    }
+}
+
 impl Hint {
     /// Whether the scored nodes are wanted at the end of the cycle.
     pub(super) fn wants_nodes(&self) -> bool {
@@ -112,7 +119,7 @@ impl Core {
 
     /// Whether equal pods in a row may share.
     pub(super) fn set_opportunistic_batching(&mut self, on: bool) {
-        self.batches = Batches { off: !on, ..Batches::default() };
+        self.batches = Batches::new(on);
     }
 
     /// Whether the profile may share answers between pods like this one: then the plain path has
@@ -171,7 +178,9 @@ impl Core {
         let cx = self.context(now);
         let verdict = self.profiles[profile].run_filter(&cx, state, pod, self.cache.info(last));
         match verdict {
-            Ok(()) => self.rescore(kept, profile, pod, last, now),
+            Ok(()) => {
+                cx.version.rescores_the_last_node() && self.rescore(kept, profile, pod, last, now)
+            }
             Err((_, status)) => status.code != Code::Error,
         }
     }

@@ -6,6 +6,7 @@
 //! plugin sets: `pkg/scheduler/apis/config/v1/default_plugins.go`, v1.37.
 
 use super::registry;
+use super::version::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,6 +14,9 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SchedulerConfiguration {
+    /// Whose rules count. Not a field of upstream's: there it is the program's own.
+    #[serde(skip)]
+    pub version: Version,
     /// Workers that filter nodes side by side. Upstream's default is 16, here it is 1: the only
     /// number with which the real scheduler is deterministic.
     pub parallelism: u32,
@@ -29,6 +33,7 @@ pub struct SchedulerConfiguration {
 impl Default for SchedulerConfiguration {
     fn default() -> SchedulerConfiguration {
         SchedulerConfiguration {
+            version: Version::default(),
             parallelism: 1,
             percentage_of_nodes_to_score: 0,
             pod_initial_backoff_seconds: 1,
@@ -114,8 +119,8 @@ pub struct PluginName {
     pub weight: i64,
 }
 
-/// Plugins of the default profile with their weights, in upstream's order. What upstream enables
-/// and this room does not have yet is simply not in the registry and left out.
+/// Plugins of the default profile with their weights, in upstream's order. DefaultBinder is not in
+/// the registry: whoever applies a decision binds.
 const DEFAULT_PLUGINS: [(&str, i64); 20] = [
     ("SchedulingGates", 0),
     ("PrioritySort", 0),

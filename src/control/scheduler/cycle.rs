@@ -16,6 +16,8 @@ use super::pod_info::PodInfo;
 use super::profile::{ConfigurationError, CycleState, Keep, Profile};
 use super::registry;
 use super::storage::{NOTHING, Reservation};
+use super::ties::TieBreak;
+use super::version::Version;
 use super::workers::Workers;
 use crate::api::PodId;
 use crate::api::volume::VolumeSource;
@@ -38,6 +40,9 @@ pub struct Core {
     pub objects: Objects,
     nominator: Nominator,
     pub(super) profiles: Vec<Profile>,
+    pub(super) version: Version,
+    /// In versions that draw; without it the first of the best is taken.
+    pub(super) tie_break: Option<TieBreak>,
     percentage_of_nodes_to_score: u32,
     /// Where in the list of nodes the next search starts.
     next_start: usize,
@@ -119,6 +124,8 @@ impl Core {
             objects: Objects::default(),
             nominator: Nominator::default(),
             profiles,
+            version: configuration.version,
+            tie_break: None,
             percentage_of_nodes_to_score: configuration.percentage_of_nodes_to_score,
             next_start: 0,
             explain: false,
@@ -128,7 +135,7 @@ impl Core {
             dry_runs: 0,
             reservations: SecondaryMap::new(),
             scratch: Vec::new(),
-            batches: Batches::default(),
+            batches: Batches::new(configuration.version.batches()),
             workers: Workers::new(configuration.parallelism),
             fast: Some(Box::default()),
         })
@@ -343,6 +350,7 @@ impl Core {
             objects: &self.objects,
             claim_uses: self.cache.claim_uses(),
             now,
+            version: self.version,
         }
     }
 
@@ -391,7 +399,8 @@ impl Core {
         let nodes = match &found.nodes {
             None => cx.nodes.order,
             Some(names) => {
-                let plugins: Vec<&str> = sorted_names(found.narrowed_by);
+                // Whoever rejected the nominated node before is named too.
+                let plugins: Vec<&str> = sorted_names(diagnosis.unschedulable_plugins);
                 let reason = format!("node(s) didn't satisfy plugin(s) [{}]", plugins.join(" "));
                 let code = Code::UnschedulableAndUnresolvable;
                 diagnosis.absent = Status::made(code, reason);
@@ -513,7 +522,7 @@ impl Core {
         if self.explain {
             self.explanation.scores = scores.by_plugin;
         }
-        (feasible[heap_root(&scores.totals)], others)
+        (feasible[self.winner(pod.id, &scores.totals)], others)
     }
 }
 
@@ -705,67 +714,9 @@ impl<'a> Handle<'a> {
     }
 }
 
-/// The root that `container/heap.Init` makes of these scores: the first maximum in pre-order
-/// (self, left, right) of the implicit binary heap. Upstream pops it as the winner.
-pub(super) fn heap_root(scores: &[i64]) -> usize {
-    let mut best = 0;
-    for (i, score) in scores.iter().enumerate().skip(1) {
-        if *score > scores[best] || (*score == scores[best] && is_before(i, best)) {
-            best = i;
-        }
-    }
-    best
-}
-
-/// Whether position `a` comes before `b` in pre-order of an implicit binary heap.
-pub(super) fn is_before(a: usize, b: usize) -> bool {
-    // Counted from one, a position's bits after the leading one are its path from the root.
-    let (a, b) = (a + 1, b + 1);
-    let (depth_a, depth_b) = (a.ilog2(), b.ilog2());
-    if depth_a <= depth_b {
-        let ancestor = b >> (depth_b - depth_a);
-        ancestor == a || a < ancestor
-    } else {
-        (a >> (depth_a - depth_b)) < b
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Go's `container/heap` by the book.
-    fn go_heap_root(scores: &[i64]) -> usize {
-        let mut heap: Vec<usize> = (0..scores.len()).collect();
-        let less = |a: usize, b: usize| scores[a] > scores[b];
-        for start in (0..scores.len() / 2).rev() {
-            let mut i = start;
-            loop {
-                let left = 2 * i + 1;
-                if left >= heap.len() {
-                    break;
-                }
-                let right = left + 1;
-                let mut child = left;
-                if right < heap.len() && less(heap[right], heap[left]) {
-                    child = right;
-                }
-                if !less(heap[child], heap[i]) {
-                    break;
-                }
-                heap.swap(i, child);
-                i = child;
-            }
-        }
-        heap[0]
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn the_winner_is_the_root_of_gos_heap(scores in proptest::collection::vec(0i64..4, 1..80)) {
-            proptest::prop_assert_eq!(heap_root(&scores), go_heap_root(&scores));
-        }
-    }
 
     #[test]
     fn the_number_of_nodes_to_find_follows_upstream() {

@@ -68,6 +68,8 @@ impl Action {
     pub const UPDATE_NODE_TAINT: Action = Action(1 << 4);
     /// A node's conditions changed.
     pub const UPDATE_NODE_CONDITION: Action = Action(1 << 5);
+    /// A node declares other features.
+    pub const UPDATE_NODE_DECLARED_FEATURE: Action = Action(1 << 6);
     /// A pod's labels changed.
     pub const UPDATE_POD_LABEL: Action = Action(1 << 8);
     /// A pod's requests shrank.
@@ -203,6 +205,7 @@ pub fn node_changes(old: &Node, new: &Node) -> impl Iterator<Item = ClusterEvent
         (old.labels != new.labels, Action::UPDATE_NODE_LABEL),
         (taints(old) != taints(new), Action::UPDATE_NODE_TAINT),
         (old.ready != new.ready, Action::UPDATE_NODE_CONDITION),
+        (old.declared_features != new.declared_features, Action::UPDATE_NODE_DECLARED_FEATURE),
     ];
     changes
         .into_iter()

@@ -15,6 +15,7 @@ use super::pod_info::PodInfo;
 use super::queue::QueuedPod;
 use super::storage::Reservation;
 use super::tally::{FilterTally, ScoreTally};
+use super::version::Version;
 use super::waiting_pods::WaitingPods;
 use crate::api::Text;
 use crate::units::{SimDuration, SimTime};
@@ -222,6 +223,8 @@ pub struct Context<'a> {
     pub claim_uses: &'a ClaimUses,
     /// The present.
     pub now: SimTime,
+    /// Whose rules count.
+    pub version: Version,
 }
 
 /// What a plugin remembers from PreFilter or PreScore for the rest of the cycle. Any `Clone` type
@@ -489,6 +492,8 @@ impl Aspects {
     pub const TOLERATIONS: Aspects = Aspects(1 << 6);
     /// All but `configMap` and `secret`.
     pub const VOLUMES: Aspects = Aspects(1 << 7);
+    /// Features of the kubelet that it needs.
+    pub const FEATURES: Aspects = Aspects(1 << 8);
 }
 
 impl Aspects {

@@ -20,6 +20,8 @@
 //! | `storage.rs`, `claim_uses.rs` | volumes and claims, what is assumed of them, who uses them |
 //! | `binding/`, `waiting_pods.rs` | from a node to a binding: Permit, PreBind, failures |
 //! | `waiting.rs` | where the queue keeps its pods |
+//! | `ties.rs` | which of several best nodes wins |
+//! | `version.rs` | how older versions differ |
 //! | `what_if.rs` | the filters on nodes that need not exist |
 //!
 //! This is the plain reference path: any faster one is held against it.
@@ -57,7 +59,9 @@ pub(crate) mod testing;
 mod testing_group;
 #[cfg(test)]
 mod tests;
+pub mod ties;
 pub mod topologies;
+pub mod version;
 mod waiting;
 pub mod waiting_pods;
 pub mod what_if;
@@ -83,6 +87,7 @@ use pod_shapes::PodShapes;
 use profile::ConfigurationError;
 use queue::{Place, Queue};
 use std::sync::Arc;
+use ties::TieBreak;
 use workers::Interleaving;
 
 /// The scheduler with its cache and its queue.
@@ -146,6 +151,11 @@ impl Scheduler {
     /// Whether the feature gate OpportunisticBatching is on, as by default.
     pub fn set_opportunistic_batching(&mut self, on: bool) {
         self.core.set_opportunistic_batching(on);
+    }
+
+    /// Who draws among equally good nodes, in versions that do.
+    pub fn set_tie_break(&mut self, draw: TieBreak) {
+        self.core.set_tie_break(draw);
     }
 
     /// The pods that wait.

@@ -62,6 +62,9 @@ pub const REGISTRY: &[(&str, Constructor)] = &[
         Ok(plugin(NodeResourcesBalancedAllocation::new(args)?).pre_score().score().sign().done())
     }),
     ("ImageLocality", |_| Ok(plugin(ImageLocality).score().sign().done())),
+    ("NodeDeclaredFeatures", |_| {
+        Ok(plugin(NodeDeclaredFeatures).pre_filter().filter().events().sign().done())
+    }),
     ("GPUFragmentation", |args| Ok(plugin(GpuFragmentation::new(args)?).score().done())),
     #[cfg(test)]
     ("Group", |args| {

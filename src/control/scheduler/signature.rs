@@ -52,6 +52,7 @@ impl Signature {
                     && agree(Aspects::HOST_PORTS, &|| host_ports(mine) == host_ports(theirs))
                     && agree(Aspects::RESOURCES, &|| self.requests == pod.requests)
                     && agree(Aspects::TOLERATIONS, &|| tolerations(mine) == tolerations(theirs))
+                    && agree(Aspects::FEATURES, &|| mine.node_features == theirs.node_features)
                     && agree(Aspects::VOLUMES, &|| volumes(mine) == volumes(theirs)))
     }
 }

@@ -9,6 +9,7 @@ use super::framework::{
 use super::node_info::NodeInfo;
 use super::objects::Objects;
 use super::pod_info::PodInfo;
+use super::version::Version;
 use crate::api::PodId;
 use crate::api::convert;
 use crate::api::labels::Labels;
@@ -38,6 +39,7 @@ pub(crate) fn node(name: &str) -> Node {
         created: SimTime::ZERO,
         group: 0,
         images: Arc::new([]),
+        declared_features: Arc::new([]),
     }
 }
 
@@ -118,6 +120,7 @@ pub(crate) struct Stage {
     pub(crate) nodes: Vec<NodeInfo>,
     order: Vec<NodeIndex>,
     uses: ClaimUses,
+    pub(crate) version: Version,
     pods: SlotMap<PodId, ()>,
 }
 
@@ -128,7 +131,14 @@ impl Stage {
         let mut objects = Objects::default();
         objects.tell_storage();
         let order = (0..nodes.len() as u32).map(NodeIndex).collect();
-        Stage { objects, nodes, order, uses: ClaimUses::default(), pods: SlotMap::with_key() }
+        Stage {
+            objects,
+            nodes,
+            order,
+            uses: ClaimUses::default(),
+            pods: SlotMap::with_key(),
+            version: Version::default(),
+        }
     }
 
     /// With a storage object.
@@ -160,6 +170,7 @@ impl Stage {
             objects: &self.objects,
             claim_uses: &self.uses,
             now: SimTime::ZERO,
+            version: self.version,
         }
     }
 

@@ -333,3 +333,34 @@ fn several_workers_race_as_their_seed_says_and_one_does_not() {
     assert_ne!(decided_by(16, 1), decided_by(1, 1), "one worker goes through the list");
     assert_eq!(decided_by(1, 1), decided_by(1, 2), "nothing is drawn for one");
 }
+
+#[test]
+fn a_narrowed_search_names_who_rejected_the_nominated_node_too() {
+    let mut world = World::new();
+    let n = world.node("n", at(0.0));
+    world.node("other", at(0.0));
+    let only_n = json!({"containers": [{"name": "c", "resources": {"requests": {"cpu": "3"}}}],
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution":
+            {"nodeSelectorTerms": [{"matchFields":
+                [{"key": "metadata.name", "operator": "In", "values": ["n"]}]}]}}}});
+    let given = serde_json::from_value(only_n).unwrap();
+    let mut errors = Vec::new();
+    let spec = crate::api::convert::pod::pod_spec(&given, "spec", &mut errors);
+    assert!(errors.is_empty(), "{errors:?}");
+    let full = world.pods.insert(Pod { node: Some(n), ..pod("full", spec.clone()) });
+    world.scheduler.add_pod(full, &world.pods[full], at(0.0));
+    let message = |nominated: Option<NodeId>, plugins: &str| {
+        format!(
+            "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't satisfy plugin(s) \
+             [{plugins}]. preemption: 0/2 nodes are available: 1 No preemption victims found for \
+             incoming pod, 1 Preemption is not helpful for scheduling. {nominated:?}"
+        )
+    };
+    for (nominated, plugins) in [(None, "NodeAffinity"), (Some(n), "NodeAffinity NodeResourcesFit")]
+    {
+        let waiting = world.pods.insert(Pod { nominated, ..pod("waiting", spec.clone()) });
+        world.scheduler.add_pod(waiting, &world.pods[waiting], at(0.0));
+        let said = format!("{} {nominated:?}", world.rejection(at(0.0)));
+        assert_eq!(said, message(nominated, plugins));
+    }
+}

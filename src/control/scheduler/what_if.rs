@@ -13,6 +13,7 @@ use super::objects::Objects;
 use super::pod_info::PodInfo;
 use super::profile::{ConfigurationError, CycleState, Profile};
 use super::registry;
+use super::version::Version;
 use crate::units::SimTime;
 
 /// Asks a profile's filters about suppositions.
@@ -68,6 +69,7 @@ impl WhatIf {
             objects,
             claim_uses: &NO_USES,
             now: SimTime::ZERO,
+            version: Version::default(),
         };
         let found = self.profile.run_pre_filter(&cx, pod);
         match found.rejected {

@@ -34,7 +34,7 @@ mod walk;
 mod window;
 
 use super::cache::Cache;
-use super::cycle::{Core, Placement, heap_root};
+use super::cycle::{Core, Placement};
 use super::diagnosis::Diagnosis;
 use super::framework::{Context, NodeIndex, NodeList};
 use super::objects::Versions;
@@ -97,11 +97,14 @@ impl Fast {
             return Some(None);
         }
         // Where a single node is feasible nothing is scored; then the best is just that one.
+        // A draw needs to know all of the best.
         let table_decides = feasible == 1
-            || known.table.is_flat() && known.tallies.scores.iter().all(|s| s.tally.is_silent());
+            || !core.version.draws_among_ties()
+                && known.table.is_flat()
+                && known.tallies.scores.iter().all(|s| s.tally.is_silent());
         let node = match table_decides {
             true => cx.nodes.order[known.table.best(&mut self.window)?],
-            false => self.best_of(kind, cx, pod),
+            false => self.best_of(core, kind, cx, pod),
         };
         Some(Some(Placement { node, evaluated, feasible }))
     }
@@ -117,7 +120,7 @@ impl Fast {
     }
 
     /// Scores the feasible nodes and picks the best.
-    fn best_of(&mut self, kind: usize, cx: &Context<'_>, pod: &PodInfo) -> NodeIndex {
+    fn best_of(&mut self, core: &Core, kind: usize, cx: &Context<'_>, pod: &PodInfo) -> NodeIndex {
         self.feasible.clear();
         self.feasible.extend(self.window.positions().map(|p| p as u32));
         self.nodes.clear();
@@ -130,7 +133,7 @@ impl Fast {
                 score.tally.add_scores(&self.topologies, nodes, score.weight, totals);
             }
         }
-        self.nodes[heap_root(&self.totals)]
+        self.nodes[core.winner(pod.id, &self.totals)]
     }
 
     /// The place of the pod's kind, made if it is new; `None` when pods like it take the plain path

@@ -2,7 +2,7 @@
 //! positions and scores, not where they come from.
 
 use super::bits::positions;
-use crate::control::scheduler::cycle::is_before;
+use crate::control::scheduler::ties::is_before;
 
 /// A stretch of the search order with its feasible positions.
 #[derive(Default)]
@@ -92,8 +92,8 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::scheduler::cycle::heap_root;
     use crate::control::scheduler::fast::bits::circular_words;
+    use crate::control::scheduler::ties::heap_root;
 
     proptest::proptest! {
         #[test]

@@ -243,11 +243,14 @@ impl PostFilterPlugin for DefaultPreemption {
         let Some(best) = pick_one(candidates) else {
             return PostFilter { dry_runs, ..fruitless(&said.message(all.len())) };
         };
-        let reason = format!(
-            "preemption: found a potential placement for pod on node {}, preempting {} victims",
-            handle.node(best.node).name(),
-            best.victims.len()
-        );
+        let (node, victims) = (handle.node(best.node).name(), best.victims.len());
+        let reason = match handle.context().version.tells_of_victims() {
+            true => format!(
+                "preemption: found a potential placement for pod on node {node}, \
+                 preempting {victims} victims"
+            ),
+            false => String::new(),
+        };
         PostFilter {
             status: Status::made(Code::Success, reason),
             nomination: Some(Some(best.node)),

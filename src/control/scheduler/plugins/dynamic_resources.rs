@@ -30,12 +30,15 @@ impl PreFilterPlugin for DynamicResources {
 impl PostFilterPlugin for DynamicResources {
     fn post_filter(
         &self,
-        _handle: &Handle<'_>,
+        handle: &Handle<'_>,
         state: &PluginState,
         _pod: &PodInfo,
         _diagnosis: &Diagnosis,
     ) -> PostFilter {
         let status = match state.get::<Seen>() {
+            Some(_) if handle.context().version.tells_of_no_claims() => {
+                Status::unschedulable(&["no new claims to deallocate"])
+            }
             Some(_) => Status::unschedulable(&[]),
             None => Status { code: Code::Error, ..Status::unschedulable(&["not found"]) },
         };

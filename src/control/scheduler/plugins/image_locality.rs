@@ -45,13 +45,16 @@ impl ScorePlugin for ImageLocality {
         }
         let spec = &pod.spec;
         let containers = spec.init_containers.iter().chain(&spec.containers).map(|c| &c.image);
-        let volumes = spec.volumes.iter().filter_map(|v| match &v.source {
+        let volumes = spec.volumes.iter().filter(|_| cx.version.finds_image_volumes());
+        let volumes = volumes.filter_map(|v| match &v.source {
             VolumeSource::Image { reference } => Some(reference),
             _ => None,
         });
         let (mut sum, mut count) = (0, 0);
-        for image in containers.chain(volumes) {
-            count += 1;
+        let counted = containers.map(|image| (image, 1));
+        let weight = i64::from(cx.version.counts_image_volumes());
+        for (image, weight) in counted.chain(volumes.map(|image| (image, weight))) {
+            count += weight;
             if let Some(state) = node.image(&normalized(image)) {
                 let spread = f64::from(state.nodes) / cx.nodes.len() as f64;
                 sum += (state.size.0 as f64 * spread) as i64;

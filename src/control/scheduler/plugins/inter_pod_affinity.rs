@@ -556,6 +556,7 @@ mod tests {
                 objects: &objects,
                 claim_uses: &NO_USES,
                 now: crate::units::SimTime::ZERO,
+                version: Default::default(),
             };
             let plugin = InterPodAffinity::new(&Value::Null).unwrap();
             let state = match plugin.pre_filter(&cx, &incoming) {

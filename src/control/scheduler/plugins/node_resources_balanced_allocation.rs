@@ -1,7 +1,7 @@
 //! NodeResourcesBalancedAllocation: likes nodes whose resources become more evenly used by the pod.
 //!
-//! Source: `plugins/noderesources/balanced_allocation.go`, v1.37, where the score is the change of
-//! the balance, not the balance itself as before.
+//! Source: `plugins/noderesources/balanced_allocation.go`, v1.37; before 1.36 the score was the
+//! balance itself, not its change.
 
 use super::resource_score::{Requests, ResourceSpec, Scored, node_amounts, requests, resources};
 use crate::control::scheduler::framework::{
@@ -78,7 +78,7 @@ impl ScorePlugin for NodeResourcesBalancedAllocation {
         false
     }
 
-    fn score(&self, _cx: &Context<'_>, state: &PluginState, pod: &PodInfo, node: &NodeInfo) -> i64 {
+    fn score(&self, cx: &Context<'_>, state: &PluginState, pod: &PodInfo, node: &NodeInfo) -> i64 {
         let made;
         let asked = match state.get::<Requests>() {
             Some(asked) => asked,
@@ -95,6 +95,9 @@ impl ScorePlugin for NodeResourcesBalancedAllocation {
             Some((taken, *asked, has))
         });
         let after = balance(amounts.clone().map(|(taken, asked, has)| (taken + asked, has)));
+        if !cx.version.scores_change_of_balance() {
+            return after;
+        }
         let before = balance(amounts.map(|(taken, _, has)| (taken, has)));
         MAX_NODE_SCORE / 2 + (MAX_NODE_SCORE / 2 + after - before) / 2
     }

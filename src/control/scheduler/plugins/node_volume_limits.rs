@@ -1,7 +1,8 @@
 //! NodeVolumeLimits: no more volumes of a CSI driver on a node than the driver can attach there,
 //! and no pod on a node without a driver that insists on being there.
 //!
-//! Source: `plugins/nodevolumelimits/csi.go`, v1.37, gate VolumeLimitScaling on, as by default.
+//! Source: `plugins/nodevolumelimits/csi.go`, v1.37, gate VolumeLimitScaling on, as by default
+//! since 1.37.
 //! Where several drivers are missing, upstream names one of them in the order of a map; here it is
 //! the one of the first volume by name.
 
@@ -47,6 +48,8 @@ fn may_count(pod: &PodInfo) -> bool {
 struct Counting<'a> {
     storage: &'a Storage,
     csi_node: Option<&'a CsiNode>,
+    /// Whether drivers may insist on being on the node.
+    heeds_missing: bool,
 }
 
 impl Counting<'_> {
@@ -145,7 +148,8 @@ impl Counting<'_> {
     /// Whether a driver insists on being on a node, and is not on this one
     /// (`checkCSIDriverOnNode`).
     fn is_missing(&self, driver: &str) -> bool {
-        self.storage.csi_driver(driver).is_some_and(|d| d.is_required_on_node)
+        self.heeds_missing
+            && self.storage.csi_driver(driver).is_some_and(|d| d.is_required_on_node)
             && !self.csi_node.is_some_and(|n| n.drivers.iter().any(|d| &*d.name == driver))
     }
 
@@ -216,7 +220,9 @@ impl FilterPlugin for NodeVolumeLimits {
         node: &NodeInfo,
     ) -> Status {
         let Some(storage) = &cx.objects.storage else { return Status::SUCCESS };
-        let counting = Counting { storage, csi_node: storage.csi_node(node.name()) };
+        let heeds_missing = cx.version.heeds_missing_csi_drivers();
+        let csi_node = storage.csi_node(node.name());
+        let counting = Counting { storage, csi_node, heeds_missing };
         counting.check(pod, node).err().unwrap_or(Status::SUCCESS)
     }
 }

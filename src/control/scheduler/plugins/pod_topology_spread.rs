@@ -582,6 +582,7 @@ mod tests {
             objects: &objects,
             claim_uses: &NO_USES,
             now: crate::units::SimTime::ZERO,
+            version: Default::default(),
         };
         let plugin = PodTopologySpread::new(&Value::Null).unwrap();
         let PreFilter::Continue { state, .. } = plugin.pre_filter(&cx, pod) else {

@@ -3,10 +3,10 @@
 //! Source: `plugins/tainttoleration/taint_toleration.go`, v1.37.
 
 use crate::api::node::Node;
-use crate::api::taint::{TaintEffect, Toleration};
+use crate::api::taint::{Taint, TaintEffect, Toleration};
 use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
 use crate::control::scheduler::framework::{
-    Aspects, Context, EnqueueExtensions, FilterPlugin, NodeList, PluginState, PreScore,
+    Aspects, Code, Context, EnqueueExtensions, FilterPlugin, NodeList, PluginState, PreScore,
     PreScorePlugin, QueueingHint, Scope, ScorePlugin, SignPlugin, Status, default_normalize_score,
 };
 use crate::control::scheduler::node_info::NodeInfo;
@@ -18,7 +18,12 @@ pub struct TaintToleration;
 
 /// Whether a taint keeps the pod off the node.
 pub(super) fn is_untolerated(node: &Node, pod: &PodInfo) -> bool {
-    node.taints.iter().any(|taint| {
+    untolerated(node, pod).is_some()
+}
+
+/// The first taint that does.
+fn untolerated<'a>(node: &'a Node, pod: &PodInfo) -> Option<&'a Taint> {
+    node.taints.iter().find(|taint| {
         taint.effect != TaintEffect::PreferNoSchedule && !taint.is_tolerated(&pod.spec.tolerations)
     })
 }
@@ -34,15 +39,20 @@ impl FilterPlugin for TaintToleration {
 
     fn filter(
         &self,
-        _cx: &Context<'_>,
+        cx: &Context<'_>,
         _state: &PluginState,
         pod: &PodInfo,
         node: &NodeInfo,
     ) -> Status {
-        if is_untolerated(&node.node, pod) {
-            return Status::unresolvable(&["node(s) had untolerated taint(s)"]);
+        match untolerated(&node.node, pod) {
+            None => Status::SUCCESS,
+            Some(taint) if cx.version.names_the_taint() => {
+                let Taint { key, value, .. } = taint;
+                let reason = format!("node(s) had untolerated taint {{{key}: {value}}}");
+                Status::made(Code::UnschedulableAndUnresolvable, reason)
+            }
+            Some(_) => Status::unresolvable(&["node(s) had untolerated taint(s)"]),
         }
-        Status::SUCCESS
     }
 }
 
@@ -138,7 +148,7 @@ impl SignPlugin for TaintToleration {
 mod tests {
     use super::*;
     use crate::api::PodId;
-    use crate::api::taint::{Taint, TolerationOperator};
+    use crate::api::taint::TolerationOperator;
     use crate::control::scheduler::claim_uses::NO_USES;
     use crate::control::scheduler::testing::{node, pod_info, spec};
     use crate::units::SimTime;
@@ -206,6 +216,7 @@ mod tests {
                 objects: &objects,
                 claim_uses: &NO_USES,
                 now: SimTime::ZERO,
+                version: Default::default(),
             };
             let score = TaintToleration.score(&cx, &PluginState::none(), &pod, &info);
             assert_eq!(score, expected, "{sentence}");

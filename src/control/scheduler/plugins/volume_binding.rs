@@ -194,7 +194,9 @@ impl FilterPlugin for VolumeBinding {
 impl PreScorePlugin for VolumeBinding {
     fn pre_score(&self, cx: &Context<'_>, pod: &PodInfo, _feasible: NodeList<'_>) -> PreScore {
         match &cx.objects.storage {
-            Some(storage) if claims_of(pod).next().is_some() => {
+            Some(storage)
+                if cx.version.scores_storage_capacity() && claims_of(pod).next().is_some() =>
+            {
                 PreScore::Continue(PluginState::new(claims_by_binding(storage, pod)))
             }
             _ => PreScore::Skip,
