@@ -3,11 +3,31 @@
 //! Source: apimachinery `pkg/labels/selector.go`, `pkg/apis/meta/v1/helpers.go`, v1.37.
 
 use super::Text;
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The labels of one object: sorted by key, keys unique, shared between equal objects.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct Labels(Arc<[(Text, Text)]>);
+///
+/// Nodes of one make differ in a single label of many: such a set is the common one and that label.
+#[derive(Clone, Debug, Default)]
+pub struct Labels(Arc<Set>);
+
+#[derive(Debug)]
+enum Set {
+    List(Box<[(Text, Text)]>),
+    /// A list, and a label with a key that it does not have.
+    And(Labels, (Text, Text)),
+}
+
+impl Default for Set {
+    fn default() -> Set {
+        Set::List(Box::default())
+    }
+}
+
+/// Shorter lists are not worth sharing.
+const WORTH_SHARING: usize = 4;
 
 impl Labels {
     /// Sorts `pairs` by key; of equal keys the last one given wins, as in a map.
@@ -15,30 +35,83 @@ impl Labels {
         pairs.reverse();
         pairs.sort_by(|a, b| a.0.cmp(&b.0));
         pairs.dedup_by(|later, kept| later.0 == kept.0);
-        Labels(pairs.into())
+        Labels(Arc::new(Set::List(pairs.into())))
     }
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&Text> {
-        let at = self.0.binary_search_by(|(k, _)| (**k).cmp(key)).ok()?;
-        Some(&self.0[at].1)
+        match &*self.0 {
+            Set::List(pairs) => {
+                let at = pairs.binary_search_by(|(k, _)| (**k).cmp(key)).ok()?;
+                Some(&pairs[at].1)
+            }
+            Set::And(_, (k, value)) if **k == *key => Some(value),
+            Set::And(list, _) => list.get(key),
+        }
     }
 
     /// All pairs in key order.
     pub fn iter(&self) -> impl Iterator<Item = (&Text, &Text)> {
-        self.0.iter().map(|(k, v)| (k, v))
+        let (before, more, behind) = match &*self.0 {
+            Set::List(pairs) => (&pairs[..], None, &[][..]),
+            Set::And(list, pair) => {
+                let pairs = list.pairs();
+                let (before, behind) = pairs.split_at(pairs.partition_point(|p| p.0 < pair.0));
+                (before, Some(pair), behind)
+            }
+        };
+        before.iter().chain(more).chain(behind).map(|(k, v)| (k, v))
+    }
+
+    /// The pairs of a list; of others those without the single one.
+    fn pairs(&self) -> &[(Text, Text)] {
+        match &*self.0 {
+            Set::List(pairs) => pairs,
+            Set::And(list, _) => list.pairs(),
+        }
     }
 
     /// Whether there is no label at all.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.iter().next().is_none()
     }
 
     /// These labels and `key=value` in place of what `key` was.
     pub fn with(&self, key: impl Into<Text>, value: impl Into<Text>) -> Labels {
-        let mut pairs: Vec<_> = self.0.to_vec();
-        pairs.push((key.into(), value.into()));
-        Labels::new(pairs)
+        let pair = (key.into(), value.into());
+        let is_list = matches!(&*self.0, Set::List(pairs) if pairs.len() >= WORTH_SHARING);
+        if is_list && self.get(&pair.0).is_none() {
+            return Labels(Arc::new(Set::And(self.clone(), pair)));
+        }
+        let pairs = self.iter().map(|(k, v)| (k.clone(), v.clone()));
+        Labels::new(pairs.chain([pair]).collect())
+    }
+}
+
+impl PartialEq for Labels {
+    fn eq(&self, other: &Labels) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Labels {}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Labels) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Labels {
+    fn cmp(&self, other: &Labels) -> Ordering {
+        self.iter().cmp(other.iter())
+    }
+}
+
+impl Hash for Labels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_usize(self.iter().count());
+        self.iter().for_each(|pair| pair.hash(state));
     }
 }
 
@@ -139,6 +212,27 @@ mod tests {
             operator,
             values: values.iter().map(|v| (*v).into()).collect(),
         }
+    }
+
+    #[test]
+    fn a_label_more_changes_nothing_but_itself() {
+        let base = Labels::from([("a", "1"), ("c", "3"), ("e", "5"), ("g", "7")]);
+        for (key, at) in [("0", 0), ("b", 1), ("c", 1), ("f", 3), ("h", 4)] {
+            let more = base.with(key, "new");
+            let mut pairs: Vec<(Text, Text)> =
+                base.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+            pairs.push((key.into(), "new".into()));
+            let whole = Labels::new(pairs);
+            assert_eq!(more, whole, "{key}");
+            assert_eq!(more.cmp(&whole), Ordering::Equal, "{key}");
+            assert_eq!(more.iter().position(|(k, _)| **k == *key), Some(at), "{key}");
+            assert_eq!(more.get(key).map(|v| &**v), Some("new"));
+            assert_eq!(more.get("g").map(|v| &**v), Some("7"));
+            assert_eq!(more.get("x"), None);
+            assert_eq!(more.with("z", "26").iter().count(), whole.iter().count() + 1);
+            assert_ne!(more, base);
+        }
+        assert!(Labels::default().is_empty() && !base.is_empty());
     }
 
     #[test]
