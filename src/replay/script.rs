@@ -64,6 +64,9 @@ pub struct Action {
     /// The new `spec.replicas`.
     #[serde(default)]
     pub replicas: u32,
+    /// The revision to go back to; 0: the one before the newest.
+    #[serde(default)]
+    pub revision: u64,
     /// The patch.
     #[serde(default)]
     pub patch: Value,

@@ -3,18 +3,23 @@
 
 use super::patch::merge;
 use super::script::{Action, Nodes, Script};
+use crate::api::Text;
 use crate::api::convert::workload;
 use crate::api::labels::Labels;
 use crate::api::quantity::Quantity;
 use crate::api::resources::Resources;
 use crate::api::workload::Deployment;
 use crate::scenario::model::*;
+use crate::sim::sample::Distribution;
 use crate::sim::sample::Distribution::Constant;
 use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The stand-in kubelet: bound to Running and Ready, seconds.
 const STARTS_IN: f64 = 1.0;
+/// Longer than any recording, seconds.
+const NEVER: f64 = 1e6;
 /// Deletion seen to gone, seconds.
 const STOPS_IN: f64 = 0.5;
 
@@ -28,7 +33,7 @@ pub(super) fn scenario(script: &Script) -> Result<Scenario, String> {
     for action in &script.actions {
         play.act(action)?;
     }
-    let workloads = play.objects.deployments.iter().map(|_| stand_in()).collect();
+    let workloads = play.startups.into_iter().map(stand_in).collect();
     Ok(Scenario {
         name: script.name.clone(),
         question: String::new(),
@@ -68,8 +73,8 @@ fn flags() -> Flags {
     flags
 }
 
-/// Containers that are ready when they run.
-fn stand_in() -> Workload {
+/// Containers that are ready so long after they run, by template.
+fn stand_in(startup_of: BTreeMap<Text, Distribution>) -> Workload {
     Workload {
         demand: SimDuration::from_millis(1),
         wait: SimDuration::ZERO,
@@ -80,6 +85,7 @@ fn stand_in() -> Workload {
         memory: Bytes(0),
         memory_per_request: Bytes(0),
         startup: Constant(0.0),
+        startup_of,
         image_size: Bytes(0),
         image_layers: 0,
         burst: 1.0,
@@ -138,12 +144,17 @@ struct Play<'a> {
     timeline: Vec<TimelineEntry>,
     /// The Deployments as manifests, as they are after the actions so far.
     manifests: Vec<Value>,
+    /// By Deployment and template: seconds from Running to Ready.
+    startups: Vec<BTreeMap<Text, Distribution>>,
+    /// By Deployment: templates in the order of their revisions, the newest last.
+    revisions: Vec<Vec<(u64, Value)>>,
 }
 
 impl<'a> Play<'a> {
     fn of(script: &'a Script) -> Play<'a> {
         let (objects, timeline) = (Objects::default(), Vec::new());
-        Play { script, objects, timeline, manifests: Vec::new() }
+        let (manifests, startups, revisions) = (Vec::new(), Vec::new(), Vec::new());
+        Play { script, objects, timeline, manifests, startups, revisions }
     }
 
     fn act(&mut self, action: &Action) -> Result<(), String> {
@@ -164,6 +175,7 @@ impl<'a> Play<'a> {
                 merge(&mut manifest, &action.patch, action.patch_type == "strategic");
                 self.apply(&manifest)?
             }
+            ("undo", _) => self.undo(action)?,
             (verb, "") => return Err(verb.to_owned()),
             (verb, kind) => return Err(format!("{verb} of a {kind}")),
         };
@@ -178,6 +190,8 @@ impl<'a> Play<'a> {
 
     fn apply(&mut self, manifest: &Value) -> Result<Happening, String> {
         let to = Box::new(self.deployment(manifest)?);
+        let ready_after = ready_after(manifest)?;
+        let hash = to.template.hash.clone();
         let deployment = match self.index(&to.name) {
             Ok(index) => {
                 self.manifests[index] = manifest.clone();
@@ -188,18 +202,43 @@ impl<'a> Play<'a> {
                 self.objects.deployments.push((*to).clone());
                 self.objects.later.insert(index);
                 self.manifests.push(manifest.clone());
+                self.startups.push(BTreeMap::new());
+                self.revisions.push(Vec::new());
                 index
             }
         };
+        self.startups[deployment].insert(hash, Constant(ready_after));
+        self.revise(deployment, &manifest["spec"]["template"]);
         Ok(Happening::Apply { deployment, to })
     }
 
-    fn deployment(&self, manifest: &Value) -> Result<Deployment, String> {
-        let annotations = &manifest["spec"]["template"]["metadata"]["annotations"];
-        let keys = annotations.as_object().into_iter().flatten().map(|(key, _)| key);
-        if let Some(key) = keys.into_iter().find(|key| key.starts_with("stormglass/")) {
-            return Err(format!("annotation {key}"));
+    /// The template is the newest revision from now on, a new one or an old one again.
+    fn revise(&mut self, deployment: usize, template: &Value) {
+        let known = &mut self.revisions[deployment];
+        if known.last().is_none_or(|(_, newest)| newest != template) {
+            let next = known.last().map_or(1, |(revision, _)| revision + 1);
+            known.retain(|(_, old)| old != template);
+            known.push((next, template.clone()));
         }
+    }
+
+    /// `kubectl rollout undo`: back to a revision; 0 is the one before the newest.
+    fn undo(&mut self, action: &Action) -> Result<Happening, String> {
+        let deployment = self.index(&action.name)?;
+        let known = &self.revisions[deployment];
+        let found = match action.revision {
+            0 => known.iter().rev().nth(1),
+            revision => known.iter().find(|(known, _)| *known == revision),
+        };
+        let Some((_, template)) = found else {
+            return Err(format!("undo to revision {} that is not there", action.revision));
+        };
+        let mut manifest = self.manifests[deployment].clone();
+        manifest["spec"]["template"] = template.clone();
+        self.apply(&manifest)
+    }
+
+    fn deployment(&self, manifest: &Value) -> Result<Deployment, String> {
         let given = serde_json::from_value(manifest.clone()).map_err(|error| error.to_string())?;
         let mut errors = Vec::new();
         let namespace = self.script.namespaces.first().map_or("default", String::as_str);
@@ -208,5 +247,27 @@ impl<'a> Play<'a> {
             Some(error) => Err(format!("{}: {}", error.path, error.message)),
             None => Ok(deployment),
         }
+    }
+}
+
+/// Seconds from Running to Ready, as annotations of a template tell the stand-in. A pod that runs
+/// later is here one that is Ready later: its owner sees no difference.
+fn ready_after(manifest: &Value) -> Result<f64, String> {
+    let annotations = &manifest["spec"]["template"]["metadata"]["annotations"];
+    let mut seconds = 0.0;
+    for (key, value) in annotations.as_object().into_iter().flatten() {
+        let Some(word) = key.strip_prefix("stormglass/") else { continue };
+        let text = value.as_str().unwrap_or_default();
+        let ms = text.parse::<f64>().map_err(|_| format!("annotation {key}: {value}"));
+        seconds += match word {
+            "start-ms" => ms? / 1000.0 - STARTS_IN,
+            "ready-ms" => ms? / 1000.0,
+            "never-ready" => NEVER,
+            _ => return Err(format!("annotation {key}")),
+        };
+    }
+    match seconds >= 0.0 {
+        true => Ok(seconds),
+        false => Err("pods that start in less than a second".to_owned()),
     }
 }

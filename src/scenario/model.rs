@@ -15,7 +15,7 @@ use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags, Sche
 use crate::scenario::curve::Curve;
 use crate::sim::sample::Distribution;
 use crate::units::{Bytes, SimDuration, SimTime};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything one run needs but its seed.
 #[derive(Clone, Debug)]
@@ -148,6 +148,8 @@ pub struct Workload {
     pub memory_per_request: Bytes,
     /// Seconds from container start until the application answers.
     pub startup: Distribution,
+    /// The same for pods of some templates, by `pod-template-hash`: releases may differ in it.
+    pub startup_of: BTreeMap<Text, Distribution>,
     /// Compressed size of the pod's images together.
     pub image_size: Bytes,
     /// Layers of the pod's images together.

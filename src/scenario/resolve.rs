@@ -379,6 +379,7 @@ impl Resolver<'_> {
                 .startup
                 .as_ref()
                 .map_or_else(|| Distribution::lognormal_p50_p99(2.0, 6.0), |v| v.0.clone()),
+            startup_of: Default::default(),
             image_size: bytes(image.size, Bytes(200_000_000)),
             image_layers: image.layers.unwrap_or(8),
             burst,

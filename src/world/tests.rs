@@ -121,6 +121,7 @@ pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
             memory: Bytes::mebi(100),
             memory_per_request: Bytes(0),
             startup: Distribution::Constant(2.0),
+            startup_of: Default::default(),
             image_size: Bytes(300_000_000),
             image_layers: 5,
             burst: 1.0,

@@ -4,6 +4,7 @@ use super::state::Containers;
 use crate::api::event::EventType::Normal;
 use crate::api::pod::{PodPhase, Probe};
 use crate::api::{NodeId, PodId};
+use crate::sim::sample::Distribution;
 use crate::units::{SimDuration, SimTime};
 use crate::world::event::{Event, PodStep};
 use crate::world::world::World;
@@ -96,12 +97,20 @@ impl World<'_> {
             true
         });
         let Some(workload) = workload else { return };
-        let startup = self.sample_for(pod, "startup", &self.scenario.workloads[workload].startup);
+        let startup = self.sample_for(pod, "startup", self.startup_of(pod, workload));
         let ready = self.probed(pod, now, now + startup);
         self.plan_pod(ready, pod, PodStep::Ready);
         if let Some(after) = self.crash_loops[workload] {
             self.plan_pod(now + after, pod, PodStep::Exit);
         }
+    }
+
+    /// How long the application of a pod takes to come up.
+    fn startup_of(&self, pod: PodId, workload: usize) -> &Distribution {
+        let workload = &self.scenario.workloads[workload];
+        let template = self.store.pod(pod).and_then(|p| p.labels.get("pod-template-hash"));
+        let own = template.and_then(|template| workload.startup_of.get(template));
+        own.unwrap_or(&workload.startup)
     }
 
     /// When the probes of a pod whose containers started at `started` first find the application
