@@ -1,7 +1,6 @@
 //! Traffic: from shapes as written to curves.
 
 use super::curve::Curve;
-use super::diagnostic::Diagnostic;
 use super::file::{PointFile, RateFile, ShapeFile, TraceFile};
 use super::resolve::Resolver;
 use super::trace;
@@ -144,13 +143,7 @@ impl Resolver<'_> {
             Err(error) => {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 self.sources.out.files.push((shown.clone(), text));
-                self.sources.out.errors.push(Diagnostic {
-                    file: shown,
-                    span: Some(error.span),
-                    path: String::new(),
-                    message: error.message,
-                    hint: error.hint,
-                });
+                self.sources.out.at(&shown, error.span, error.message, error.hint);
                 None
             }
         }

@@ -40,6 +40,18 @@ impl Diagnostics {
         });
     }
 
+    /// Notes an error at a place of a file, where no field's path is known.
+    pub fn at(&mut self, file: &str, span: Span, message: impl Into<String>, hint: Option<String>) {
+        let (file, path) = (file.to_string(), String::new());
+        self.errors.push(Diagnostic {
+            file,
+            span: Some(span),
+            path,
+            message: message.into(),
+            hint,
+        });
+    }
+
     /// Line and column (from 1) of a byte of a file.
     pub fn line_column(&self, file: &str, byte: usize) -> (usize, usize) {
         let text = self.text(file);

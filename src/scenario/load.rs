@@ -70,13 +70,7 @@ impl Sources {
         let decoded = decode::<ScenarioFile>(&tree);
         let well_formed = decoded.faults.is_empty();
         for fault in decoded.faults {
-            self.out.errors.push(Diagnostic {
-                file: name.clone(),
-                span: Some(fault.span),
-                path: String::new(),
-                message: fault.message,
-                hint: fault.hint,
-            });
+            self.out.at(&name, fault.span, fault.message, fault.hint);
         }
         let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
         // Manifests are read and meanings checked even if the form is wrong, so that all errors
@@ -152,10 +146,7 @@ impl Sources {
         let mut documents = match parse(text) {
             Ok(documents) => documents,
             Err(error) => {
-                let span = Some(error.span);
-                let (path, message) = (String::new(), error.message);
-                let file = name.to_string();
-                self.out.errors.push(Diagnostic { file, span, path, message, hint: None });
+                self.out.at(name, error.span, error.message, None);
                 return None;
             }
         };
@@ -175,9 +166,7 @@ impl Sources {
         for set in &changes.set {
             self.hash.update(set.as_bytes());
             if let Err((span, message, hint)) = overrides::apply(&mut tree, set, offset) {
-                let span = Some(span.start + offset..span.end + offset);
-                let (file, path) = (name.to_string(), String::new());
-                self.out.errors.push(Diagnostic { file, span, path, message, hint });
+                self.out.at(name, span.start + offset..span.end + offset, message, hint);
             }
             offset += set.len() + 1;
         }
@@ -210,13 +199,8 @@ impl Sources {
         let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_string);
         self.out.files.push((shown.to_string(), text.clone()));
         let Some(at) = wrong else { return Some(text) };
-        self.out.errors.push(Diagnostic {
-            file: shown.to_string(),
-            span: Some(at..at + 1),
-            path: String::new(),
-            message: "the file is not UTF-8 from here on".to_string(),
-            hint: Some("save it as UTF-8".to_string()),
-        });
+        let hint = Some("save it as UTF-8".to_string());
+        self.out.at(shown, at..at + 1, "the file is not UTF-8 from here on", hint);
         None
     }
 

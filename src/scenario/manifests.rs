@@ -181,13 +181,8 @@ impl Manifests {
             }
             Err(error) => {
                 self.incomplete = true;
-                out.errors.push(Diagnostic {
-                    file: file.to_string(),
-                    span: Some(error.span),
-                    path: String::new(),
-                    message: error.message,
-                    hint: text.contains("{{").then(|| TEMPLATE.to_string()),
-                });
+                let hint = text.contains("{{").then(|| TEMPLATE.to_string());
+                out.at(file, error.span, error.message, hint);
             }
         }
     }
@@ -575,13 +570,7 @@ impl<'a> Reader<'a> {
             self.written = Some(std::mem::replace(&mut self.place.document, tree));
         }
         for fault in faults {
-            self.out.errors.push(Diagnostic {
-                file: self.place.file.clone(),
-                span: Some(fault.span),
-                path: String::new(),
-                message: fault.message,
-                hint: fault.hint,
-            });
+            self.out.at(&self.place.file, fault.span, fault.message, fault.hint);
         }
         value
     }

@@ -165,9 +165,7 @@ impl Resolver<'_> {
             }
             Err(faults) => {
                 for fault in faults {
-                    let (file, span, path) = (shown.clone(), Some(fault.span), String::new());
-                    let (message, hint) = (fault.message, fault.hint);
-                    self.sources.out.errors.push(Diagnostic { file, span, path, message, hint });
+                    self.sources.out.at(&shown, fault.span, fault.message, fault.hint);
                 }
                 None
             }

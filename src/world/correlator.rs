@@ -22,6 +22,11 @@ const BURST: u32 = 25;
 /// `defaultSpamQPS`
 const PER_SECOND: f64 = 1.0 / 300.0;
 
+/// What of one source about one object gets through.
+pub(super) fn spam_filter() -> TokenBucket {
+    TokenBucket::new(PER_SECOND, BURST)
+}
+
 /// One recorder's memory.
 #[derive(Debug, Default)]
 pub(super) struct Correlator {
@@ -56,7 +61,7 @@ impl Correlator {
             // Upstream takes out any: the order of a Go map.
             similar.messages.pop_first();
         }
-        let bucket = self.spam.get((about, kind), || TokenBucket::new(PER_SECOND, BURST));
+        let bucket = self.spam.get((about, kind), spam_filter);
         let told = bucket.try_take(now);
         let message = || match combined {
             true => format!("(combined from similar events): {message}"),

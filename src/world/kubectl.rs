@@ -19,15 +19,18 @@ impl World<'_> {
         }
         self.store.update_deployment(id, |deployment| {
             let before = deployment.clone();
-            let (created, generation) = (before.created, before.generation);
-            let (revision, status) = (before.revision, before.status);
-            let conditions = before.conditions.clone();
-            let kept =
-                Deployment { created, generation, revision, status, conditions, ..given.clone() };
-            *deployment = kept;
-            // Only a change of the specification raises the generation.
-            let relabelled = Deployment { labels: before.labels.clone(), ..deployment.clone() };
-            deployment.generation += u64::from(relabelled != before);
+            *deployment = Deployment {
+                created: before.created,
+                generation: before.generation,
+                revision: before.revision,
+                status: before.status,
+                conditions: before.conditions.clone(),
+                // Only a change of the specification raises the generation: labels come after it.
+                labels: before.labels.clone(),
+                ..given.clone()
+            };
+            deployment.generation += u64::from(*deployment != before);
+            deployment.labels = given.labels.clone();
             *deployment != before
         });
     }

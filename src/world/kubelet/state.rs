@@ -5,6 +5,7 @@ use super::images::Images;
 use crate::units::{OptionalTime, SimDuration, SimTime};
 use crate::world::client::TokenBucket;
 use crate::world::cloud::MachineId;
+use crate::world::correlator::spam_filter;
 
 /// Whether a pod's containers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl Default for Trouble {
             waiting: "",
             looked: SimTime::ZERO,
             next_look: SimTime::NEVER,
-            told: TokenBucket::new(1.0 / 300.0, 25),
+            told: spam_filter(),
             grace: None,
             end_reason: "",
         }
