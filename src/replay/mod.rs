@@ -12,6 +12,7 @@
 //! | `stage.rs` | the scenario that a script makes |
 //! | `patch.rs` | merge patches of objects |
 //! | `history.rs` | what essentially happened, in a recording or in a world |
+//! | `watching.rs` | the history of a world, written down while it runs |
 //! | `compare.rs` | the first difference between two histories |
 
 mod compare;
