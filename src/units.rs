@@ -42,6 +42,13 @@ impl OptionalTime {
     }
 }
 
+impl Default for OptionalTime {
+    /// No instant.
+    fn default() -> OptionalTime {
+        OptionalTime::NONE
+    }
+}
+
 impl From<SimTime> for OptionalTime {
     /// This instant; none for [`SimTime::NEVER`].
     fn from(at: SimTime) -> OptionalTime {

@@ -300,6 +300,7 @@ fn deployment(name: &str, replicas: u32) -> Deployment {
         revision: 0,
         status: WorkloadStatus::default(),
         conditions: Vec::new(),
+        deletion: None,
     }
 }
 

@@ -6,7 +6,7 @@ use super::{DeploymentId, Text};
 use crate::units::{SimDuration, SimTime};
 
 /// A HorizontalPodAutoscaler.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Hpa {
     /// `metadata.name`.
     pub name: Text,

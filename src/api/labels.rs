@@ -86,6 +86,12 @@ impl Labels {
         let pairs = self.iter().map(|(k, v)| (k.clone(), v.clone()));
         Labels::new(pairs.chain([pair]).collect())
     }
+
+    /// These labels but that of `key`.
+    pub fn without(&self, key: &str) -> Labels {
+        let pairs = self.iter().filter(|(k, _)| **k != *key);
+        Labels::new(pairs.map(|(k, v)| (k.clone(), v.clone())).collect())
+    }
 }
 
 impl PartialEq for Labels {

@@ -6,17 +6,24 @@
 //! hundred bytes.
 
 pub mod autoscaling;
+pub mod behavior;
 pub mod convert;
+pub mod daemon_set;
 pub mod event;
+pub mod job;
 pub mod labels;
+pub mod meta;
 pub mod node;
 pub mod node_affinity;
+pub mod object;
+pub mod owner;
 pub mod pod;
 pub mod pod_affinity;
 pub mod policy;
 pub mod quantity;
 pub mod resources;
 pub mod service;
+pub mod stateful_set;
 pub mod storage;
 pub mod taint;
 pub mod topology_spread;
@@ -60,8 +67,11 @@ slotmap::new_key_type! {
     pub struct NodeId;
     /// A Deployment in the store.
     pub struct DeploymentId;
-    /// A ReplicaSet in the store.
-    pub struct ReplicaSetId;
+    /// Whatever controls pods in the store: a ReplicaSet, ReplicationController, StatefulSet,
+    /// DaemonSet or Job.
+    pub struct OwnerId;
+    /// A CronJob in the store.
+    pub struct CronJobId;
     /// A Service (with its endpoints) in the store.
     pub struct ServiceId;
     /// A HorizontalPodAutoscaler in the store.

@@ -1,5 +1,6 @@
 //! Pods: the shared specification and the small part that each live pod has of its own.
 
+use super::behavior::Behavior;
 use super::labels::Labels;
 use super::node_affinity::NodeAffinity;
 use super::pod_affinity::PodAffinity;
@@ -7,7 +8,7 @@ use super::resources::Resources;
 use super::taint::Toleration;
 use super::topology_spread::TopologySpreadConstraint;
 use super::volume::Volume;
-use super::{NodeId, ReplicaSetId, Text};
+use super::{NodeId, OwnerId, Text};
 use crate::units::{Bytes, MilliCpu, OptionalTime, SimDuration, SimTime};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -56,6 +57,8 @@ pub struct PodSpec {
     /// Features of the kubelet that the pod needs, by name, sorted: what the scheduler infers from
     /// fields that nothing else reads.
     pub node_features: Vec<Text>,
+    /// How its containers behave; `None`: they start, become ready and run.
+    pub behavior: Option<Box<Behavior>>,
 }
 
 /// Pod-level requests (`spec.resources.requests`): each given one replaces the containers' sum.
@@ -252,7 +255,7 @@ impl PodPhase {
 
 /// A live pod: identity, binding and status, and what it has in common with others, which reads as
 /// if it were its own. There are many pods: this is as small as can be.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Pod {
     /// What its owner's pods have in common.
     pub base: Arc<PodBase>,
@@ -284,6 +287,25 @@ pub struct Pod {
     pub restarts: u32,
     /// Whether a container waits in CrashLoopBackOff (`state.waiting.reason`).
     pub crash_loop: bool,
+    /// What few pods have.
+    pub more: Option<Box<More>>,
+}
+
+/// What few pods have.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct More {
+    /// Annotation `controller.kubernetes.io/pod-deletion-cost`.
+    pub deletion_cost: i32,
+    /// Finalizer `batch.kubernetes.io/job-tracking`: it stays until its Job has counted it.
+    pub is_tracked: bool,
+    /// The how-manieth pod of its owner it is, from 1; 0: nobody counted.
+    pub rank: u32,
+    /// With what its containers have ended.
+    pub exit_code: Option<i32>,
+    /// When they have.
+    pub finished: OptionalTime,
+    /// Condition `DisruptionTarget` is True, with this reason; empty: it is not.
+    pub disruption: &'static str,
 }
 
 /// What the pods of one owner have in common.
@@ -297,8 +319,8 @@ pub struct PodBase {
     pub labels: Labels,
     /// The template's part.
     pub spec: Arc<PodSpec>,
-    /// The controlling ReplicaSet.
-    pub owner: Option<ReplicaSetId>,
+    /// What controls them.
+    pub owner: Option<OwnerId>,
 }
 
 impl PodBase {
@@ -365,6 +387,7 @@ impl Pod {
             unschedulable: false,
             restarts: 0,
             crash_loop: false,
+            more: None,
         }
     }
 
@@ -380,8 +403,23 @@ impl Pod {
         name.into()
     }
 
+    /// What few pods have, to be changed.
+    pub fn more_mut(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// Whether a finalizer keeps the object.
+    pub fn is_tracked(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.is_tracked)
+    }
+
+    /// Annotation `controller.kubernetes.io/pod-deletion-cost`; 0 without one.
+    pub fn deletion_cost(&self) -> i32 {
+        self.more.as_ref().map_or(0, |more| more.deletion_cost)
+    }
+
     /// The pod with this owner.
-    pub fn owned_by(mut self, owner: ReplicaSetId) -> Pod {
+    pub fn owned_by(mut self, owner: OwnerId) -> Pod {
         self.base_mut().owner = Some(owner);
         self
     }
@@ -427,7 +465,7 @@ mod tests {
     #[test]
     fn a_pod_is_small() {
         // The store has one for each pod, with four bytes of its own; all else is shared.
-        assert_eq!(size_of::<Pod>(), 88);
+        assert_eq!(size_of::<Pod>(), 96);
     }
 
     #[test]

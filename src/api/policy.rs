@@ -5,7 +5,7 @@ use super::labels::Selector;
 use super::workload::IntOrPercent;
 
 /// A PodDisruptionBudget with its status.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Pdb {
     /// `metadata.name`.
     pub name: Text,

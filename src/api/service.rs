@@ -4,7 +4,7 @@ use super::labels::{Labels, Selector};
 use super::{PodId, Text};
 
 /// A Service together with its EndpointSlices' content.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Service {
     /// `metadata.name`.
     pub name: Text,

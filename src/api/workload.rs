@@ -1,6 +1,7 @@
 //! Deployments and ReplicaSets (`apps/v1`).
 
 use super::labels::{Labels, Selector};
+use super::meta::Propagation;
 use super::pod::PodSpec;
 use super::{DeploymentId, Text};
 use crate::units::{SimDuration, SimTime};
@@ -90,6 +91,8 @@ pub struct Deployment {
     pub status: WorkloadStatus,
     /// `status.conditions`.
     pub conditions: Vec<Condition>,
+    /// It is being deleted, and its ReplicaSets first are dealt with so.
+    pub deletion: Option<Propagation>,
 }
 
 impl Deployment {
@@ -147,12 +150,14 @@ pub struct WorkloadStatus {
 }
 
 /// A ReplicaSet.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct ReplicaSet {
     /// `metadata.name`.
     pub name: Text,
     /// `metadata.namespace`.
     pub namespace: Text,
+    /// It is a ReplicationController: for its controller a ReplicaSet under another name.
+    pub is_controller: bool,
     /// The Deployment that controls it.
     pub owner: Option<DeploymentId>,
     /// Annotation `deployment.kubernetes.io/revision`.
@@ -176,6 +181,8 @@ pub struct ReplicaSet {
     pub created: SimTime,
     /// `status`.
     pub status: WorkloadStatus,
+    /// It is being deleted, and its pods first are dealt with so.
+    pub deletion: Option<Propagation>,
 }
 
 #[cfg(test)]

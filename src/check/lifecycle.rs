@@ -65,11 +65,10 @@ impl Lifecycle {
             if pod.ready && (pod.node.is_none() || pod.phase != PodPhase::Running) {
                 found = Some(("only running pods are Ready", format!("{} is not", pod.name())));
             }
-            indexed +=
-                usize::from(pod.owner.is_some_and(|owner| store.replica_set(owner).is_some()));
+            indexed += usize::from(pod.owner.is_some_and(|owner| store.owner(owner).is_some()));
         }
         self.seen.retain(|id, _| store.pod(id).is_some());
-        let owned: usize = store.replica_sets().map(|(id, _)| store.pods_of(id).len()).sum();
+        let owned: usize = store.owners().map(|(id, _)| store.pods_of(id).len()).sum();
         if owned != indexed {
             found = Some((
                 "every pod is counted once",

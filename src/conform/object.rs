@@ -4,7 +4,7 @@ use super::manifest::{fine, key, namespace};
 use crate::api::convert;
 use crate::api::labels::Selector;
 use crate::api::storage::StorageObject;
-use crate::api::{ObjectName, PdbId, PodId, ReplicaSetId};
+use crate::api::{ObjectName, OwnerId, PdbId, PodId};
 use crate::control::scheduler::objects::{Budget, Objects};
 use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1 as core;
@@ -22,15 +22,15 @@ use std::sync::Arc;
 pub(super) struct Keys {
     pod_ids: SlotMap<PodId, ()>,
     pods: BTreeMap<String, PodId>,
-    owner_ids: SlotMap<ReplicaSetId, ()>,
-    owners: BTreeMap<String, ReplicaSetId>,
+    owner_ids: SlotMap<OwnerId, ()>,
+    owners: BTreeMap<String, OwnerId>,
     budget_ids: SlotMap<PdbId, ()>,
     budgets: BTreeMap<String, PdbId>,
 }
 
 impl Keys {
     /// The key of an owner, `kind/namespace/name`.
-    pub(super) fn owner(&mut self, name: &str) -> ReplicaSetId {
+    pub(super) fn owner(&mut self, name: &str) -> OwnerId {
         let ids = &mut self.owner_ids;
         *self.owners.entry(name.to_owned()).or_insert_with(|| ids.insert(()))
     }

@@ -24,9 +24,9 @@ const UNSTEADY: &[&str] = &[
 pub struct History {
     /// Events, `object reason: message`, and how often.
     pub events: BTreeMap<String, u64>,
-    /// By Deployment and type: `status reason: message` of its conditions, one after the other.
+    /// By Deployment or Job and type: `status reason: message` of its conditions, one after the other.
     pub conditions: BTreeMap<String, Vec<String>>,
-    /// By ReplicaSet: `spec.replicas`, one after the other.
+    /// By ReplicaSet, ReplicationController or StatefulSet: `spec.replicas`, one after the other.
     pub sizes: BTreeMap<String, Vec<u64>>,
     /// By owner: the moments of its pods.
     pub pods: BTreeMap<String, Moments>,
@@ -143,15 +143,15 @@ impl History {
                 let told = seen.events.entry(name).or_default();
                 self.recorded_event(line, names, told);
             }
-            Some("Deployment") => {
+            Some("Deployment" | "Job") => {
                 for condition in line["status"]["conditions"].as_array().into_iter().flatten() {
                     let word = |key: &str| condition[key].as_str().unwrap_or_default();
                     let text =
                         format!("{} {}: {}", word("status"), word("reason"), word("message"));
-                    self.condition(name, word("type"), names.told(&text));
+                    self.condition(&names.of(name), word("type"), names.told(&text));
                 }
             }
-            Some("ReplicaSet") => {
+            Some("ReplicaSet" | "ReplicationController" | "StatefulSet") => {
                 if let Some(replicas) = line["spec"]["replicas"].as_u64() {
                     self.size(names.of(name), replicas);
                 }

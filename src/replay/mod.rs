@@ -10,7 +10,8 @@
 //! |---|---|
 //! | `script.rs` | a script: nodes, and actions with their times |
 //! | `stage.rs` | the scenario that a script makes |
-//! | `patch.rs` | merge patches of objects |
+//! | `play.rs` | its actions as commands |
+//! | `patch.rs` | patches of objects |
 //! | `history.rs` | what essentially happened, in a recording or in a world |
 //! | `watching.rs` | the history of a world, written down while it runs |
 //! | `compare.rs` | the first difference between two histories |
@@ -18,6 +19,7 @@
 mod compare;
 mod history;
 mod patch;
+mod play;
 mod script;
 mod stage;
 mod watching;

@@ -33,6 +33,38 @@ pub fn merge(object: &mut Value, patch: &Value, strategic: bool) {
     }
 }
 
+/// Applies a JSON patch (RFC 6902), as far as scripts use it: `add`, `replace`, `remove`.
+///
+/// # Errors
+/// An operation that is not known, or a path that is not there.
+pub fn json_patch(object: &mut Value, patch: &Value) -> Result<(), String> {
+    for step in patch.as_array().into_iter().flatten() {
+        let path = step["path"].as_str().unwrap_or_default();
+        let (parent, key) = path.rsplit_once('/').unwrap_or(("", path));
+        let key = key.replace("~1", "/").replace("~0", "~");
+        let missing = || format!("patch of {path}, which is not there");
+        let place = object.pointer_mut(parent).ok_or_else(missing)?;
+        let known = ["add", "replace", "remove"];
+        let op = step["op"].as_str().filter(|op| known.contains(op)).ok_or("a JSON patch")?;
+        match place {
+            Value::Object(fields) if op == "remove" => _ = fields.remove(&key),
+            Value::Object(fields) => _ = fields.insert(key, step["value"].clone()),
+            Value::Array(items) if op == "add" && key == "-" => items.push(step["value"].clone()),
+            Value::Array(items) => {
+                let at = key.parse().ok().filter(|at| *at <= items.len()).ok_or_else(missing)?;
+                match op {
+                    "remove" if at < items.len() => _ = items.remove(at),
+                    "add" => items.insert(at, step["value"].clone()),
+                    "replace" if at < items.len() => items[at] = step["value"].clone(),
+                    _ => return Err(missing()),
+                }
+            }
+            _ => return Err(missing()),
+        }
+    }
+    Ok(())
+}
+
 fn are_named(items: &[Value]) -> bool {
     !items.is_empty() && items.iter().all(|item| item["name"].is_string())
 }
@@ -41,6 +73,20 @@ fn are_named(items: &[Value]) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn json_patches_change_what_they_point_at() {
+        let mut object = json!({"a": [1, 2], "b": {"c/d": 1}});
+        let patch = json!([
+            {"op": "remove", "path": "/a/0"},
+            {"op": "add", "path": "/a/-", "value": 3},
+            {"op": "replace", "path": "/b/c~1d", "value": 5},
+        ]);
+        json_patch(&mut object, &patch).unwrap();
+        assert_eq!(object, json!({"a": [2, 3], "b": {"c/d": 5}}));
+        let lost = json!([{"op": "remove", "path": "/x/y"}]);
+        assert!(json_patch(&mut object, &lost).is_err());
+    }
 
     #[test]
     fn patches_change_what_they_name() {

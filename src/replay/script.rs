@@ -73,6 +73,38 @@ pub struct Action {
     /// `merge`, `strategic` or `json`.
     #[serde(default)]
     pub patch_type: String,
+    /// `propagationPolicy` of a deletion.
+    #[serde(default)]
+    pub propagation: String,
+    /// Grace period of a deletion, seconds.
+    pub grace: Option<u64>,
+    /// Labels of the pods that are meant, `key=value,...`.
+    #[serde(default)]
+    pub selector: String,
+    /// `created`: places are counted by age; else by name.
+    #[serde(default)]
+    pub sort: String,
+    /// Places of the pods that are meant; all when absent.
+    pub index: Option<Vec<usize>>,
+    /// The new readiness.
+    #[serde(default)]
+    pub ready: bool,
+    /// The exit code.
+    #[serde(default)]
+    pub exit: i32,
+    /// Names of the nodes that are meant.
+    #[serde(default)]
+    pub nodes: Vec<String>,
+    /// The node that joins.
+    pub node: Option<Nodes>,
+    /// Whose pods' metrics are set.
+    #[serde(default)]
+    pub app: String,
+    /// What the metrics API says from then on.
+    #[serde(default)]
+    pub metric: Value,
+    /// The namespace, where it is not the first one.
+    pub namespace: Option<String>,
 }
 
 impl Script {

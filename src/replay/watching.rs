@@ -1,22 +1,28 @@
 //! Watches a world and writes its history as that of a recording.
 
 use super::history::{History, Names};
-use crate::api::PodId;
+use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
+use crate::api::workload::Condition;
+use crate::api::{PodId, Text};
 use crate::record::Sink;
 use crate::record::rows::EventRow;
 use crate::store::{Change, Store};
 use crate::units::SimTime;
 use crate::world::Audience;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// Who watches the objects.
 #[derive(Debug, Default)]
 pub(super) struct Watching {
     history: History,
     names: Names,
-    /// What has been seen of each pod: owner, and whether it was Ready.
-    pods: BTreeMap<PodId, (String, bool)>,
+    /// Pods that have been Ready.
+    ready: BTreeSet<PodId>,
+    /// Pods that have been marked for deletion.
+    marked: BTreeSet<PodId>,
+    /// Whose pod, which moment, when: names are replaced when all are known.
+    moments: Vec<(Text, usize, i64)>,
 }
 
 /// Who keeps the Events.
@@ -38,66 +44,105 @@ impl Watching {
             let object = format!("{}/{}", row.object_kind, row.name);
             self.history.event(&object, row.reason, &row.message, &self.names);
         }
+        for (owner, which, ms) in self.moments {
+            self.history.moment(self.names.of(&owner), which, ms);
+        }
         self.history.sort();
         self.history
     }
 
-    fn moment(&mut self, pod: PodId, which: usize, now: SimTime) {
-        if let Some((owner, _)) = self.pods.get(&pod) {
-            self.history.moment(owner.clone(), which, (now.0 / 1_000_000) as i64);
+    /// A moment of a pod; of one without an owner its own name stands for that.
+    fn moment(&mut self, pod: &Pod, which: usize, now: SimTime, store: &Store) {
+        let owner = pod.owner.and_then(|owner| store.owner(owner));
+        let owner = owner.map_or_else(|| pod.name(), |owner| owner.name().clone());
+        self.moments.push((owner, which, (now.0 / 1_000_000) as i64));
+    }
+
+    fn owned(&mut self, pod: &Pod, store: &Store) {
+        if let Some(owner) = pod.owner.and_then(|owner| store.owner(owner)) {
+            self.names.pod(&pod.name(), owner.name());
         }
     }
 
-    fn created(&mut self, id: PodId, pod: &Pod, store: &Store) {
-        let owner = pod.owner.and_then(|owner| store.replica_set(owner));
-        let owner = owner.map_or_else(|| pod.name(), |set| set.name.clone());
-        self.names.pod(&pod.name(), &owner);
-        self.pods.insert(id, (self.names.of(&owner), false));
+    fn pod_sees(&mut self, now: SimTime, change: &Change, store: &Store) {
+        match change {
+            Change::PodCreated(id) => {
+                if let Some(pod) = store.pod(*id) {
+                    self.owned(pod, store);
+                    self.moment(pod, 0, now, store);
+                }
+            }
+            Change::PodOwner(id, _) => {
+                if let Some(pod) = store.pod(*id) {
+                    self.owned(pod, store);
+                }
+            }
+            Change::PodUpdated(id) => {
+                let pod = store.pod(*id).filter(|pod| pod.ready);
+                if let Some(pod) = pod.filter(|_| self.ready.insert(*id)) {
+                    self.moment(pod, 1, now, store);
+                }
+            }
+            Change::PodMarked(id) => {
+                if let Some(pod) = store.pod(*id).filter(|_| self.marked.insert(*id)) {
+                    self.moment(pod, 2, now, store);
+                }
+            }
+            Change::PodRemoved(id, pod) => {
+                // One that no kubelet has is marked and gone in one.
+                if pod.deletion.is_some() && self.marked.insert(*id) {
+                    self.moment(pod, 2, now, store);
+                }
+                self.moment(pod, 3, now, store);
+            }
+            _ => {}
+        }
+    }
+
+    fn conditions(&mut self, object: &str, conditions: &[Condition]) {
+        for c in conditions {
+            let text = format!("{:?} {}: {}", c.status, c.reason, c.message);
+            let text = self.names.told(&text);
+            self.history.condition(&self.names.of(object), c.kind, text);
+        }
+    }
+
+    fn owner_sees(&mut self, owner: &Owner, store: &Store) {
+        if let Some(Parent::Deployment(parent)) = owner.parent()
+            && let Some(parent) = store.deployment(parent)
+        {
+            self.names.set(owner.name(), &parent.name);
+        }
+        let size = match owner {
+            Owner::ReplicaSet(set) => Some(set.replicas),
+            Owner::StatefulSet(set) => Some(set.replicas),
+            Owner::DaemonSet(_) | Owner::Job(_) => None,
+        };
+        if let Some(size) = size {
+            self.history.size(self.names.of(owner.name()), u64::from(size));
+        }
     }
 }
 
 impl Audience for Watching {
     fn sees(&mut self, now: SimTime, change: &Change, store: &Store) {
         match change {
-            Change::PodCreated(id) => {
-                if let Some(pod) = store.pod(*id) {
-                    self.created(*id, pod, store);
-                    self.moment(*id, 0, now);
-                }
-            }
-            Change::PodUpdated(id) => {
-                let ready = store.pod(*id).is_some_and(|pod| pod.ready);
-                let seen = self.pods.get_mut(id);
-                if ready && seen.is_some_and(|(_, seen)| !std::mem::replace(seen, true)) {
-                    self.moment(*id, 1, now);
-                }
-            }
-            Change::PodMarked(id) => self.moment(*id, 2, now),
-            Change::PodRemoved(id, _) => {
-                self.moment(*id, 3, now);
-                self.pods.remove(id);
-            }
             Change::NodeCreated(id) => {
                 if let Some(node) = store.node(*id) {
                     self.names.node(&node.name);
                 }
             }
             Change::Deployment(id) => {
-                let Some(deployment) = store.deployment(*id) else { return };
-                for c in &deployment.conditions {
-                    let text = format!("{:?} {}: {}", c.status, c.reason, c.message);
-                    let text = self.names.told(&text);
-                    self.history.condition(&deployment.name, c.kind, text);
+                if let Some(deployment) = store.deployment(*id) {
+                    self.conditions(&deployment.name, &deployment.conditions);
                 }
             }
-            Change::ReplicaSet(id) => {
-                let Some(set) = store.replica_set(*id) else { return };
-                if let Some(owner) = set.owner.and_then(|owner| store.deployment(owner)) {
-                    self.names.set(&set.name, &owner.name);
+            Change::Owner(id) => {
+                if let Some(owner) = store.owner(*id) {
+                    self.owner_sees(owner, store);
                 }
-                self.history.size(self.names.of(&set.name), u64::from(set.replicas));
             }
-            _ => {}
+            change => self.pod_sees(now, change, store),
         }
     }
 }

@@ -8,6 +8,7 @@ mod curves;
 pub mod diagnostic;
 pub mod file;
 pub mod flags;
+pub mod kubectl;
 pub mod load;
 pub mod machines;
 mod manifests;

@@ -13,9 +13,9 @@ use crate::api::taint::Taint;
 use crate::api::workload::Deployment;
 use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags, SchedulerFlags};
 use crate::scenario::curve::Curve;
+use crate::scenario::kubectl::Command;
 use crate::sim::sample::Distribution;
 use crate::units::{Bytes, SimDuration, SimTime};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything one run needs but its seed.
 #[derive(Clone, Debug)]
@@ -116,8 +116,6 @@ pub struct Machine {
 pub struct Objects {
     /// Deployments in file order.
     pub deployments: Vec<Deployment>,
-    /// Those of them that are not there at the start: the timeline applies them.
-    pub later: BTreeSet<usize>,
     /// Services in file order.
     pub services: Vec<Service>,
     /// Autoscalers; their target is the Deployment at the index beside them (the `target` id
@@ -148,8 +146,6 @@ pub struct Workload {
     pub memory_per_request: Bytes,
     /// Seconds from container start until the application answers.
     pub startup: Distribution,
-    /// The same for pods of some templates, by `pod-template-hash`: releases may differ in it.
-    pub startup_of: BTreeMap<Text, Distribution>,
     /// Compressed size of the pod's images together.
     pub image_size: Bytes,
     /// Layers of the pod's images together.
@@ -228,12 +224,19 @@ pub enum Happening {
         /// The new limit.
         max: u32,
     },
-    /// `kubectl apply` of a Deployment, a new one or one that is there.
-    Apply {
-        /// Index into `objects.deployments`.
-        deployment: usize,
-        /// As it shall be.
-        to: Box<Deployment>,
+    /// What a person does with `kubectl`.
+    Kubectl(Box<Command>),
+    /// The kubelet of a node falls silent, or reports again.
+    Kubelet {
+        /// The node's name.
+        node: Text,
+        /// Whether it reports.
+        reports: bool,
+    },
+    /// A kubelet registers a node of a group that has none at the start.
+    NodeAdd {
+        /// Index into `node_groups`.
+        group: usize,
     },
     /// `kubectl scale deployment`.
     Scale {
@@ -314,6 +317,9 @@ pub struct KubeletFlags {
     pub crash_loop_max: SimDuration,
     /// Seconds that a container takes to end after SIGTERM, at most the grace period.
     pub termination: Distribution,
+    /// Containers that end are not started again, whatever their `restartPolicy`: so does the
+    /// stand-in for the kubelets of the recordings, and no other.
+    pub never_restarts: bool,
 }
 
 impl Default for KubeletFlags {
@@ -331,6 +337,7 @@ impl Default for KubeletFlags {
             crash_loop_initial: SimDuration::from_secs(10),
             crash_loop_max: SimDuration::from_secs(300),
             termination: Distribution::lognormal_p50_p99(0.5, 3.0),
+            never_restarts: false,
         }
     }
 }

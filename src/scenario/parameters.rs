@@ -170,14 +170,11 @@ fn happening(scenario: &Scenario, what: &Happening) -> (&'static str, Value) {
             ("node-group-max", json!({"group": group(*g), "max": max}))
         }
         Happening::MaxNodesTotal { max } => ("max-nodes-total", json!(max)),
-        Happening::Apply { deployment: d, to } => {
-            let told = json!({
-                "deployment": deployment(scenario, *d),
-                "replicas": to.replicas,
-                "template": &*to.template.hash,
-            });
-            ("apply", told)
+        Happening::Kubectl(command) => ("kubectl", json!(command.told())),
+        Happening::Kubelet { node, reports } => {
+            ("kubelet", json!({"node": node.to_string(), "reports": reports}))
         }
+        Happening::NodeAdd { group: g } => ("node-add", json!(group(*g))),
         Happening::Scale { deployment: d, replicas } => {
             ("scale", json!({"deployment": deployment(scenario, *d), "replicas": replicas}))
         }

@@ -19,7 +19,6 @@ use crate::api::taint::{Taint, TaintEffect};
 use crate::record::metric::{self, Unit};
 use crate::sim::sample::Distribution;
 use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Most nodes of a group: beyond any cluster, and below what would fill the memory by a slip.
@@ -190,7 +189,6 @@ impl Resolver<'_> {
             services: manifests.services.into_iter().map(|(s, _)| s).collect(),
             pdbs: manifests.pdbs.into_iter().map(|(p, _)| p).collect(),
             hpas: Vec::new(),
-            later: BTreeSet::new(),
             deployments,
         };
         for (hpa, (kind, name), place) in manifests.hpas {
@@ -377,7 +375,6 @@ impl Resolver<'_> {
                 .startup
                 .as_ref()
                 .map_or_else(|| Distribution::lognormal_p50_p99(2.0, 6.0), |v| v.0.clone()),
-            startup_of: Default::default(),
             image_size: bytes(image.size, Bytes(200_000_000)),
             image_layers: image.layers.unwrap_or(8),
             burst,

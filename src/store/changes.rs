@@ -1,8 +1,11 @@
 //! What changed in the store: the content of the API server's watches.
 
+use crate::api::labels::Labels;
 use crate::api::node::Node;
+use crate::api::owner::Owner;
 use crate::api::pod::Pod;
-use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ReplicaSetId, ServiceId};
+use crate::api::workload::Deployment;
+use crate::api::{CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId};
 use std::sync::Arc;
 
 /// One change. Removed objects travel with it, since the store no longer has them.
@@ -16,6 +19,10 @@ pub enum Change {
     PodUpdated(PodId),
     /// A pod got its deletionTimestamp.
     PodMarked(PodId),
+    /// A pod's labels changed; these were the old ones.
+    PodRelabelled(PodId, Labels),
+    /// A pod was adopted or released; this was its owner.
+    PodOwner(PodId, Option<OwnerId>),
     /// A pod is gone.
     PodRemoved(PodId, Box<Pod>),
     /// A node registered.
@@ -26,18 +33,24 @@ pub enum Change {
     NodeRemoved(NodeId, Arc<Node>, Vec<PodId>),
     /// A Deployment was created or changed.
     Deployment(DeploymentId),
-    /// A ReplicaSet was created or changed.
-    ReplicaSet(ReplicaSetId),
-    /// A ReplicaSet is gone; its Deployment is told.
-    ReplicaSetRemoved(ReplicaSetId, Option<DeploymentId>),
-    /// A Service was created.
+    /// A Deployment is gone; the ReplicaSets that it controlled are still there.
+    DeploymentRemoved(DeploymentId, Box<Deployment>, Vec<OwnerId>),
+    /// A ReplicaSet, StatefulSet, DaemonSet or Job was created or changed.
+    Owner(OwnerId),
+    /// One is gone; the pods that it controlled are still there.
+    OwnerRemoved(OwnerId, Box<Owner>, Vec<PodId>),
+    /// A CronJob was created or changed.
+    CronJob(CronJobId),
+    /// A CronJob is gone; the Jobs that it controlled are still there.
+    CronJobRemoved(CronJobId, Vec<OwnerId>),
+    /// A Service was created or removed, or its spec changed.
     Service(ServiceId),
     /// A Service's endpoints changed.
     Endpoints(ServiceId),
-    /// An autoscaler was created or its spec changed.
+    /// An autoscaler was created or removed, or its spec changed.
     Hpa(HpaId),
     /// An autoscaler's status changed.
     HpaStatus(HpaId),
-    /// A budget was created or changed.
+    /// A budget was created, changed or removed.
     Pdb(PdbId),
 }

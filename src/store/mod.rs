@@ -7,6 +7,7 @@
 mod changes;
 mod index;
 mod load;
+mod owners;
 mod tally;
 
 pub use changes::Change;
@@ -14,13 +15,15 @@ pub use load::NodeLoad;
 pub use tally::{NodeTally, PodTally};
 
 use crate::api::autoscaling::Hpa;
+use crate::api::job::CronJob;
 use crate::api::labels::{Labels, Selector};
 use crate::api::node::Node;
+use crate::api::owner::Owner;
 use crate::api::pod::{Pod, PodPhase};
 use crate::api::policy::Pdb;
 use crate::api::service::Service;
-use crate::api::workload::{Deployment, ReplicaSet};
-use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ReplicaSetId, ServiceId, Text};
+use crate::api::workload::Deployment;
+use crate::api::{CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId, Text};
 use crate::units::SimTime;
 use index::PodIndex;
 use slotmap::{SecondaryMap, SlotMap};
@@ -34,20 +37,22 @@ pub struct Store {
     /// Shared with the scheduler's cache: most nodes never change.
     nodes: SlotMap<NodeId, Arc<Node>>,
     deployments: SlotMap<DeploymentId, Deployment>,
-    replica_sets: SlotMap<ReplicaSetId, ReplicaSet>,
+    owners: SlotMap<OwnerId, Owner>,
+    cron_jobs: SlotMap<CronJobId, CronJob>,
     services: SlotMap<ServiceId, Service>,
     hpas: SlotMap<HpaId, Hpa>,
     pdbs: SlotMap<PdbId, Pdb>,
-    by_owner: SecondaryMap<ReplicaSetId, PodIndex>,
+    by_owner: SecondaryMap<OwnerId, PodIndex>,
     by_node: SecondaryMap<NodeId, PodIndex>,
-    sets_of: SecondaryMap<DeploymentId, Vec<ReplicaSetId>>,
+    sets_of: SecondaryMap<DeploymentId, Vec<OwnerId>>,
+    jobs_of: SecondaryMap<CronJobId, Vec<OwnerId>>,
     /// Pods with the same labels, by namespace. Most pods have their template's labels, so there
     /// are few entries, and a selector is asked once for each instead of once per pod.
     by_labels: BTreeMap<Text, BTreeMap<Labels, PodIndex>>,
     /// What the pods on each node request together.
     loads: SecondaryMap<NodeId, NodeLoad>,
-    /// How many pods of each ReplicaSet are in which state.
-    tallies: SecondaryMap<ReplicaSetId, PodTally>,
+    /// How many pods of each owner are in which state.
+    tallies: SecondaryMap<OwnerId, PodTally>,
     ready_nodes: NodeTally,
     /// Pods without a node of which the scheduler has said that they fit nowhere, by uid.
     unschedulable: BTreeSet<(u64, PodId)>,
@@ -104,18 +109,8 @@ impl Store {
         self.deployments.iter()
     }
 
-    /// The ReplicaSet, unless it is gone.
-    pub fn replica_set(&self, id: ReplicaSetId) -> Option<&ReplicaSet> {
-        self.replica_sets.get(id)
-    }
-
-    /// All ReplicaSets.
-    pub fn replica_sets(&self) -> impl Iterator<Item = (ReplicaSetId, &ReplicaSet)> {
-        self.replica_sets.iter()
-    }
-
     /// The ReplicaSets that a Deployment controls, in order of creation.
-    pub fn replica_sets_of(&self, id: DeploymentId) -> &[ReplicaSetId] {
+    pub fn replica_sets_of(&self, id: DeploymentId) -> &[OwnerId] {
         self.sets_of.get(id).map_or(&[], |sets| sets)
     }
 
@@ -149,8 +144,8 @@ impl Store {
         self.pdbs.iter()
     }
 
-    /// Pods that a ReplicaSet controls, in order of creation, the ended and deleted ones included.
-    pub fn pods_of(&self, id: ReplicaSetId) -> &[PodId] {
+    /// Pods that an owner controls, in order of creation, the ended and deleted ones included.
+    pub fn pods_of(&self, id: OwnerId) -> &[PodId] {
         self.by_owner.get(id).map_or(&[], PodIndex::ids)
     }
 
@@ -178,8 +173,8 @@ impl Store {
         self.loads.get(id).cloned().unwrap_or_default()
     }
 
-    /// How many of a ReplicaSet's pods are in which state.
-    pub fn tally_of(&self, id: ReplicaSetId) -> PodTally {
+    /// How many of an owner's pods are in which state.
+    pub fn tally_of(&self, id: OwnerId) -> PodTally {
         self.tallies.get(id).copied().unwrap_or_default()
     }
 
@@ -196,7 +191,7 @@ impl Store {
 
     /// The Deployment that a pod belongs to through its ReplicaSet.
     pub fn deployment_of(&self, pod: &Pod) -> Option<DeploymentId> {
-        self.replica_sets.get(pod.owner?)?.owner
+        self.replica_set(pod.owner?)?.owner
     }
 
     /// Raised with every change, as etcd's revision.
@@ -270,7 +265,7 @@ impl Store {
     }
 
     /// Changes a pod's status through `change`, which tells whether anything changed. Binding,
-    /// ownership and deletion have methods of their own; namespace and labels stay as they are.
+    /// ownership, labels and deletion have methods of their own; its namespace stays as it is.
     pub fn update_pod(&mut self, id: PodId, change: impl FnOnce(&mut Pod) -> bool) {
         let Some(pod) = self.pods.get_mut(id) else { return };
         let before = pod.loaded_node();
@@ -278,6 +273,51 @@ impl Store {
             self.settle(id, before);
             self.note(Change::PodUpdated(id));
         }
+    }
+
+    /// Changes a pod's labels.
+    pub fn relabel_pod(&mut self, id: PodId, labels: Labels) {
+        let Some(pod) = self.pods.get_mut(id) else { return };
+        if pod.labels == labels {
+            return;
+        }
+        let before = std::mem::replace(&mut pod.base_mut().labels, labels.clone());
+        let groups = self.by_labels.entry(pod.namespace.clone()).or_default();
+        if let Some(index) = groups.get_mut(&before) {
+            index.remove(id);
+            if index.ids().is_empty() {
+                groups.remove(&before);
+            }
+        }
+        groups.entry(labels).or_default().push(id);
+        self.note(Change::PodRelabelled(id, before));
+    }
+
+    /// Gives a pod another owner (adoption), or none (release).
+    pub fn set_pod_owner(&mut self, id: PodId, owner: Option<OwnerId>) {
+        let Some(pod) = self.pods.get_mut(id) else { return };
+        let before = pod.owner;
+        if before == owner {
+            return;
+        }
+        if let Some(before) = before {
+            if let Some(tally) = self.tallies.get_mut(before) {
+                tally.subtract(pod);
+            }
+            if let Some(index) = self.by_owner.get_mut(before) {
+                index.remove(id);
+            }
+        }
+        pod.base_mut().owner = owner;
+        if let Some(owner) = owner {
+            if let Some(tally) = self.tallies.get_mut(owner) {
+                tally.add(pod);
+            }
+            if let Some(index) = self.by_owner.get_mut(owner) {
+                index.push(id);
+            }
+        }
+        self.note(Change::PodOwner(id, before));
     }
 
     /// Keeps node loads and the list of unschedulable pods true after a pod changed; `before` is
@@ -427,6 +467,13 @@ impl Store {
         }
     }
 
+    /// Removes a Deployment. Its ReplicaSets stay until garbage collection takes them.
+    pub fn remove_deployment(&mut self, id: DeploymentId) {
+        let Some(deployment) = self.deployments.remove(id) else { return };
+        let sets = self.sets_of.remove(id).unwrap_or_default();
+        self.note(Change::DeploymentRemoved(id, Box::new(deployment), sets));
+    }
+
     /// Sets `spec.replicas` and raises the generation when that is a change (`/scale`).
     pub fn scale_deployment(&mut self, id: DeploymentId, replicas: u32) {
         self.update_deployment(id, |deployment| {
@@ -439,48 +486,26 @@ impl Store {
         });
     }
 
-    /// Creates a ReplicaSet.
-    pub fn create_replica_set(&mut self, set: ReplicaSet) -> ReplicaSetId {
-        let owner = set.owner;
-        let id = self.replica_sets.insert(set);
-        self.by_owner.insert(id, PodIndex::default());
-        self.tallies.insert(id, PodTally::default());
-        if let Some(sets) = owner.and_then(|owner| self.sets_of.get_mut(owner)) {
-            sets.push(id);
-        }
-        self.note(Change::ReplicaSet(id));
-        id
-    }
-
-    /// Changes a ReplicaSet through `change`, which tells whether anything changed.
-    pub fn update_replica_set(
-        &mut self,
-        id: ReplicaSetId,
-        change: impl FnOnce(&mut ReplicaSet) -> bool,
-    ) {
-        let Some(set) = self.replica_sets.get_mut(id) else { return };
-        if change(set) {
-            self.note(Change::ReplicaSet(id));
-        }
-    }
-
-    /// Removes a ReplicaSet. Its pods must be gone: with pods left it is a bug.
-    pub fn remove_replica_set(&mut self, id: ReplicaSetId) {
-        let Some(set) = self.replica_sets.remove(id) else { return };
-        let index = self.by_owner.remove(id).unwrap_or_default();
-        self.tallies.remove(id);
-        assert!(index.ids().is_empty(), "ReplicaSet {} removed with pods", set.name);
-        if let Some(sets) = set.owner.and_then(|owner| self.sets_of.get_mut(owner)) {
-            sets.retain(|other| *other != id);
-        }
-        self.note(Change::ReplicaSetRemoved(id, set.owner));
-    }
-
     /// Creates a Service.
     pub fn create_service(&mut self, service: Service) -> ServiceId {
         let id = self.services.insert(service);
         self.note(Change::Service(id));
         id
+    }
+
+    /// Changes a Service through `change`, which tells whether anything changed.
+    pub fn update_service(&mut self, id: ServiceId, change: impl FnOnce(&mut Service) -> bool) {
+        let Some(service) = self.services.get_mut(id) else { return };
+        if change(service) {
+            self.note(Change::Service(id));
+        }
+    }
+
+    /// Removes a Service.
+    pub fn remove_service(&mut self, id: ServiceId) {
+        if self.services.remove(id).is_some() {
+            self.note(Change::Service(id));
+        }
     }
 
     /// Changes a Service's endpoints (its EndpointSlices): those of `goes` leave, those of `comes`
@@ -514,6 +539,13 @@ impl Store {
         }
     }
 
+    /// Removes an autoscaler.
+    pub fn remove_hpa(&mut self, id: HpaId) {
+        if self.hpas.remove(id).is_some() {
+            self.note(Change::Hpa(id));
+        }
+    }
+
     /// Writes `status.currentReplicas` and `status.desiredReplicas`.
     pub fn set_hpa_status(&mut self, id: HpaId, current: u32, desired: u32) {
         let Some(hpa) = self.hpas.get_mut(id) else { return };
@@ -538,15 +570,22 @@ impl Store {
         }
     }
 
+    /// Removes a budget.
+    pub fn remove_pdb(&mut self, id: PdbId) {
+        if self.pdbs.remove(id).is_some() {
+            self.note(Change::Pdb(id));
+        }
+    }
+
     fn note(&mut self, change: Change) {
         self.resource_version += 1;
         self.changes.push(change);
     }
 }
 
-/// Changes a pod and keeps its ReplicaSet's tally true.
+/// Changes a pod and keeps its owner's tally true.
 fn retally<T>(
-    tallies: &mut SecondaryMap<ReplicaSetId, PodTally>,
+    tallies: &mut SecondaryMap<OwnerId, PodTally>,
     pod: &mut Pod,
     change: impl FnOnce(&mut Pod) -> T,
 ) -> T {

@@ -4,16 +4,15 @@
 //! server, and the controller looks again. It knows no controller's reasons.
 
 use super::controllers::Key;
-use super::kubelet::PodState;
 use super::world::World;
 use crate::api::event::EventType;
 use crate::api::node::NodeReady;
-use crate::api::pod::{NameSuffix, Pod};
+use crate::api::pod::NameSuffix;
 use crate::api::workload::{Condition, WorkloadStatus};
-use crate::api::{DeploymentId, NodeId, PodId, ReplicaSetId, ServiceId};
+use crate::api::{DeploymentId, NodeId, PodId, ServiceId};
 use crate::control::controllers::Action;
 use crate::control::controllers::action::About;
-use crate::control::controllers::{disruption, replicaset};
+use crate::control::controllers::disruption;
 use crate::units::SimDuration;
 
 /// Characters of generated names (apimachinery `util/rand`): no vowels, nothing that looks alike.
@@ -74,6 +73,31 @@ impl World<'_> {
                 self.publish_action(key.component(), event);
                 true
             }
+            other => self.apply_to_owner(key, other),
+        }
+    }
+
+    /// Requests about what controls pods, and about whose pods they are.
+    fn apply_to_owner(&mut self, key: Key, action: Action) -> bool {
+        match action {
+            Action::CreatePodAs { owner, pod } => self.create_pod_as(key, owner, *pod),
+            Action::AdoptPod { pod, owner } => self.adopt_pod(pod, owner),
+            Action::ReleasePod { pod } => {
+                self.store.set_pod_owner(pod, None);
+                true
+            }
+            Action::DeleteOwner { owner, propagation } => {
+                self.delete_owner(owner, propagation);
+                true
+            }
+            Action::ReleaseOwner { owner } => {
+                self.store.set_parent(owner, None);
+                true
+            }
+            Action::RemoveFinalizer { item } => {
+                self.remove_finalizer(item);
+                true
+            }
             other => self.apply_workload(other),
         }
     }
@@ -105,7 +129,7 @@ impl World<'_> {
                 if !self.store.pods_of(set).is_empty() {
                     return false;
                 }
-                self.store.remove_replica_set(set);
+                self.store.remove_owner(set);
             }
             Action::ReplicaSetStatus { set, status } => {
                 self.store.update_replica_set(set, |s| {
@@ -167,36 +191,9 @@ impl World<'_> {
         self.proxies.note(service, comes.into_iter().chain(goes));
     }
 
-    pub(super) fn create_pod(&mut self, owner: ReplicaSetId) -> Option<PodId> {
-        let set = self.store.replica_set(owner)?;
-        let workload = set.owner.and_then(|d| self.workload_of.get(d).copied());
-        let (labels, spec) = (set.template.labels.clone(), set.template.spec.clone());
-        let base = format!("{}-", set.name).into();
-        let pod = Pod::pending(set.namespace.clone(), base, labels, spec, self.now);
-        let pod = Pod { suffix: self.name_suffix(), ..pod.owned_by(owner) };
-        let id = self.store.create_pod(pod);
-        self.pods.insert(id, PodState::new(workload));
-        if let Some(workload) = workload {
-            self.network.add_pod(id, workload);
-            self.samples_differ(id);
-        }
-        self.recorder.totals.pods_created += 1;
-        self.waiting_pods(1);
-        self.recognise(id);
-        Some(id)
-    }
-
-    /// The owner's SuccessfulCreate, which takes a token of the controller's client.
-    fn tell_of_creation(&mut self, key: Key, owner: ReplicaSetId, pod: PodId) {
-        let Some(name) = self.store.pod(pod).map(Pod::name) else { return };
-        if self.publish_action(key.component(), replicaset::created_event(owner, &name)) {
-            self.take_token(key);
-        }
-    }
-
     /// Five characters that no other pod of this run has: a permutation of the numbers below 27^5,
     /// shifted by the seed.
-    fn name_suffix(&self) -> NameSuffix {
+    pub(super) fn name_suffix(&self) -> NameSuffix {
         // 5^9 is prime to 27, so the map is one to one.
         let mut n = (self.store.next_pod_uid() * 1_953_125 + self.name_shift) % SUFFIXES;
         let mut suffix = String::with_capacity(5);
@@ -224,16 +221,21 @@ impl World<'_> {
             let evicted = ["TaintManager", "Preempted", "PodGC", "Drained"].contains(&reason);
             self.recorder.totals.pods_evicted += u64::from(evicted);
         }
-        if unbound || force {
-            self.store.mark_pod_deleted(pod, self.now);
+        let stays = p.is_tracked();
+        self.store.mark_pod_deleted(pod, self.now);
+        if (unbound || force) && !stays {
             return self.store.remove_pod(pod);
         }
-        self.store.mark_pod_deleted(pod, self.now);
         true
     }
 
     /// The eviction API: as a deletion, if every budget allows it.
-    fn evict_pod(&mut self, pod: PodId, grace: Option<SimDuration>, reason: &'static str) -> bool {
+    pub(super) fn evict_pod(
+        &mut self,
+        pod: PodId,
+        grace: Option<SimDuration>,
+        reason: &'static str,
+    ) -> bool {
         let Ok(charged) = disruption::may_evict(&self.store, pod) else { return false };
         if let Some(pdb) = charged {
             // Taken before the pod is marked, so that two evictions can't share one allowance.
@@ -257,12 +259,12 @@ impl World<'_> {
         true
     }
 
-    fn delete_node(&mut self, node: NodeId) -> bool {
+    pub(super) fn delete_node(&mut self, node: NodeId) -> bool {
         let Some(machine) = self.nodes.get(node).map(|state| state.machine) else { return false };
         self.delete_machine_of(node) || self.cloud.machines.contains_key(machine)
     }
 
-    fn publish_action(&mut self, component: &'static str, event: Action) -> bool {
+    pub(super) fn publish_action(&mut self, component: &'static str, event: Action) -> bool {
         match event {
             Action::Event { kind, reason, about, message } => {
                 self.publish(component, kind, reason, about, message)

@@ -6,7 +6,6 @@ use super::kubelet::ImageId;
 use super::traffic::network::{Network, pod_cpu};
 use super::traffic::station::PodModel;
 use super::world::{Parts, World};
-use crate::api::DeploymentId;
 use crate::api::autoscaling::Hpa;
 use crate::api::node::NodeReady;
 use crate::api::workload::Deployment;
@@ -77,11 +76,11 @@ impl<'a> World<'a> {
     fn apply_objects(&mut self) {
         let scenario = self.scenario;
         let objects = &scenario.objects;
-        self.deployments = vec![DeploymentId::null(); objects.deployments.len()];
         for (index, deployment) in objects.deployments.iter().enumerate() {
-            if !objects.later.contains(&index) {
-                self.apply_deployment(index, deployment);
-            }
+            let deployment = Deployment { created: self.now, ..deployment.clone() };
+            let id = self.store.create_deployment(deployment);
+            self.workload_of.insert(id, index);
+            self.deployments.push(id);
         }
         for (index, service) in objects.services.iter().enumerate() {
             self.tell_scheduler_of_service(service);

@@ -11,7 +11,8 @@ use super::client::TokenBucket;
 use super::correlator::Correlator;
 use super::event::Event;
 use super::world::World;
-use crate::api::{DeploymentId, HpaId, PdbId, ReplicaSetId, ServiceId};
+use crate::api::owner::Owner;
+use crate::api::{CronJobId, DeploymentId, HpaId, OwnerId, PdbId, ServiceId};
 use crate::control::controllers::{Action, Outcome};
 use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags};
 use crate::units::{SimDuration, SimTime};
@@ -29,7 +30,7 @@ pub enum Key {
     /// The deployment controller.
     Deployment(DeploymentId),
     /// The replicaset controller.
-    ReplicaSet(ReplicaSetId),
+    ReplicaSet(OwnerId),
     /// The endpointslice controller.
     EndpointSlice(ServiceId),
     /// The horizontal-pod-autoscaler controller.
@@ -44,6 +45,18 @@ pub enum Key {
     PodGc,
     /// The cluster autoscaler.
     ClusterAutoscaler,
+    /// The replicaset controller as that of ReplicationControllers.
+    ReplicationController(OwnerId),
+    /// The statefulset controller.
+    StatefulSet(OwnerId),
+    /// The daemonset controller.
+    DaemonSet(OwnerId),
+    /// The job controller.
+    Job(OwnerId),
+    /// The cronjob controller.
+    CronJob(CronJobId),
+    /// The garbage collector.
+    GarbageCollector,
 }
 
 impl Key {
@@ -59,6 +72,23 @@ impl Key {
             Key::TaintEviction => 6,
             Key::PodGc => 7,
             Key::ClusterAutoscaler => 8,
+            Key::ReplicationController(_) => 9,
+            Key::StatefulSet(_) => 10,
+            Key::DaemonSet(_) => 11,
+            Key::Job(_) => 12,
+            Key::CronJob(_) => 13,
+            Key::GarbageCollector => 14,
+        }
+    }
+
+    /// The key of what controls pods.
+    pub fn of_owner(id: OwnerId, owner: &Owner) -> Key {
+        match owner {
+            Owner::ReplicaSet(set) if set.is_controller => Key::ReplicationController(id),
+            Owner::ReplicaSet(_) => Key::ReplicaSet(id),
+            Owner::StatefulSet(_) => Key::StatefulSet(id),
+            Owner::DaemonSet(_) => Key::DaemonSet(id),
+            Owner::Job(_) => Key::Job(id),
         }
     }
 
@@ -69,7 +99,7 @@ impl Key {
 }
 
 /// `source.component` of the controllers' Events, by index.
-const COMPONENTS: [&str; 9] = [
+const COMPONENTS: [&str; 15] = [
     "deployment-controller",
     "replicaset-controller",
     "endpoint-slice-controller",
@@ -79,6 +109,12 @@ const COMPONENTS: [&str; 9] = [
     "taint-eviction-controller",
     "pod-garbage-collector",
     "cluster-autoscaler",
+    "replication-controller",
+    "statefulset-controller",
+    "daemonset-controller",
+    "job-controller",
+    "cronjob-controller",
+    "garbage-collector-controller",
 ];
 
 /// Client and workers of one controller.
@@ -136,6 +172,15 @@ impl WorkQueues {
             1,
             1,
             1,
+            1,
+            // --concurrent-rc-syncs, -statefulset-syncs, -daemonset-syncs, -job-syncs,
+            // -cron-job-syncs
+            5,
+            5,
+            2,
+            5,
+            5,
+            // One loop: what it finds is deleted side by side (--concurrent-gc-syncs 20).
             1,
         ];
         let controller = |n: u32| Controller {
@@ -196,6 +241,13 @@ impl World<'_> {
     pub(super) fn notify(&mut self, key: Key) {
         let at = self.now + self.scenario.flags.api_server.watch_latency;
         self.enqueue(key, at);
+    }
+
+    /// Enqueues what controls pods for when its controller sees what changed now.
+    pub(super) fn notify_owner(&mut self, id: OwnerId) {
+        if let Some(owner) = self.store.owner(id) {
+            self.notify(Key::of_owner(id, owner));
+        }
     }
 
     /// A key may be due: a worker takes it.

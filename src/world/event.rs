@@ -53,6 +53,8 @@ pub enum Event {
     Unschedulable(PodId),
     /// The requests that make room for a pod reach the API server.
     Preempt(PodId),
+    /// A drain asks for the eviction of a pod.
+    Evict(PodId),
     /// The next step of a pod on its node.
     Kubelet {
         /// The pod.
@@ -102,6 +104,8 @@ pub enum PodStep {
     Ready,
     /// A container exits by itself (crash loop of the timeline).
     Exit,
+    /// The containers have done their work, or failed at it.
+    Ended,
     /// The kubelet notices the exit.
     Noticed,
     /// The kubelet sees that the pod shall go.
@@ -137,7 +141,8 @@ impl Event {
             | Event::Expect { .. }
             | Event::PreBind { .. }
             | Event::Unschedulable(_)
-            | Event::Preempt(_) => 4,
+            | Event::Preempt(_)
+            | Event::Evict(_) => 4,
             Event::Proxy => 5,
             Event::SyncDone(_) => 6,
             Event::Sync(_) => 7,

@@ -4,6 +4,7 @@ use super::cloud::{MachineId, MachineState};
 use super::event::{Event, MachineStep};
 use super::kubelet::{Containers, Registry};
 use super::world::World;
+use crate::api::node::NodeReady;
 use crate::api::{NodeId, PodId, Text};
 use crate::record::story::Moment;
 use crate::record::wording;
@@ -58,7 +59,13 @@ impl World<'_> {
                 }
                 self.autoscaler_changed();
             }
-            Happening::Apply { deployment, to } => self.apply_deployment(*deployment, to),
+            Happening::Kubectl(command) => self.kubectl(command),
+            Happening::Kubelet { node, reports } => self.switch_kubelet(node, *reports),
+            Happening::NodeAdd { group } => {
+                let machine = self.cloud.add_running(*group);
+                self.ledger.open(self.now, &self.scenario.node_groups[*group].machine);
+                self.register(machine, NodeReady::True);
+            }
             Happening::Scale { deployment, replicas } => {
                 let id = self.deployments[*deployment];
                 self.store.scale_deployment(id, *replicas);
@@ -114,6 +121,15 @@ impl World<'_> {
         self.heartbeats_changed(node);
         if let Some(until) = until {
             self.plan(until, Event::NodeReports(node));
+        }
+    }
+
+    /// The kubelet of a node is silent from now on, or reports again.
+    fn switch_kubelet(&mut self, name: &str, reports: bool) {
+        match self.node_named(name) {
+            Some(node) if reports => self.on_node_reports(node),
+            Some(node) => self.hang(node, None),
+            None => {}
         }
     }
 
@@ -267,9 +283,12 @@ fn describe(world: &World<'_>, what: &Happening) -> String {
             format!("the limit of node group {} is set to {max} nodes", group(*g))
         }
         Happening::MaxNodesTotal { max } => format!("the cluster's node limit is set to {max}"),
-        Happening::Apply { deployment: d, .. } => {
-            format!("Deployment {} is applied", deployment(*d))
+        Happening::Kubectl(command) => command.told(),
+        Happening::Kubelet { node, reports: false } => {
+            format!("nothing is heard any more of node {node}")
         }
+        Happening::Kubelet { node, reports: true } => format!("node {node} reports again"),
+        Happening::NodeAdd { group: g } => format!("a node of group {} joins", group(*g)),
         Happening::Scale { deployment: d, replicas } => {
             format!("{} is scaled to {replicas} by hand", deployment(*d))
         }

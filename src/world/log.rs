@@ -39,10 +39,16 @@ pub(super) fn change_record(store: &Store, change: &Change) -> (u16, u64) {
         Change::Deployment(id) => {
             (9, store.deployment(*id).map_or(0, |d| d.generation << 32 | u64::from(d.replicas)))
         }
-        Change::ReplicaSet(id) => {
-            (10, store.replica_set(*id).map_or(0, |s| s.generation << 32 | u64::from(s.replicas)))
+        Change::DeploymentRemoved(id, ..) => (17, id.data().as_ffi()),
+        Change::Owner(id) => {
+            let wanted = store.replica_set(*id).map_or(0, |set| set.replicas);
+            (10, store.owner(*id).map_or(0, |o| o.generation() << 32 | u64::from(wanted)))
         }
-        Change::ReplicaSetRemoved(id, _) => (11, id.data().as_ffi()),
+        Change::OwnerRemoved(id, ..) => (11, id.data().as_ffi()),
+        Change::CronJob(id) => (18, id.data().as_ffi()),
+        Change::CronJobRemoved(id, _) => (19, id.data().as_ffi()),
+        Change::PodRelabelled(id, _) => (20, pod(*id)),
+        Change::PodOwner(id, _) => (21, pod(*id)),
         Change::Service(id) => (12, id.data().as_ffi()),
         Change::Endpoints(id) => (13, store.service(*id).map_or(0, |s| s.endpoints.len() as u64)),
         Change::Hpa(id) => (14, id.data().as_ffi()),

@@ -24,6 +24,7 @@ mod log;
 mod machines;
 mod metrics;
 mod observe;
+mod owners;
 mod proxies;
 mod run;
 mod schedule;

@@ -8,7 +8,7 @@ use super::event::Event;
 use super::world::World;
 use crate::api::event::EventType::{Normal, Warning};
 use crate::api::service::Service;
-use crate::api::{NodeId, ObjectName, PdbId, PodId, ReplicaSetId};
+use crate::api::{NodeId, ObjectName, OwnerId, PdbId, PodId};
 use crate::control::controllers::action::About;
 use crate::control::flags::SchedulerFlags;
 use crate::control::scheduler::Scheduler;
@@ -34,9 +34,9 @@ pub(super) enum Notice {
     /// A node is gone.
     NodeGone(NodeId),
     /// A ReplicaSet appeared or changed.
-    ReplicaSet(ReplicaSetId),
+    ReplicaSet(OwnerId),
     /// A ReplicaSet is gone.
-    ReplicaSetGone(ReplicaSetId),
+    ReplicaSetGone(OwnerId),
     /// A disruption budget appeared or changed.
     Budget(PdbId),
 }
@@ -72,7 +72,7 @@ pub struct SchedulerDriver {
     /// When a FailedScheduling Event of a pod was last published.
     failure_told: BTreeMap<PodId, SimTime>,
     /// ReplicaSets that it has been told of.
-    known_sets: slotmap::SecondaryMap<ReplicaSetId, ()>,
+    known_sets: slotmap::SecondaryMap<OwnerId, ()>,
     /// What is being done for pods that others must make room for.
     preempting: slotmap::SecondaryMap<PodId, Preemption>,
     /// When the running cycle ends.
@@ -169,7 +169,7 @@ impl World<'_> {
     }
 
     /// A ReplicaSet changed: only its appearance matters to the scheduler, its selector is fixed.
-    pub(super) fn scheduler_sees_set(&mut self, id: ReplicaSetId) {
+    pub(super) fn scheduler_sees_set(&mut self, id: OwnerId) {
         if !self.scheduler.known_sets.contains_key(id) {
             self.scheduler_sees(Notice::ReplicaSet(id));
         }

@@ -2,14 +2,17 @@
 
 use super::controllers::Key;
 use super::world::World;
-use crate::api::{DeploymentId, HpaId, NodeId, PodId};
+use crate::api::{HpaId, NodeId, PodId, ServiceId};
 use crate::control::controllers::cluster_autoscaler::{ClusterAutoscaler, GroupView, Held};
 use crate::control::controllers::endpointslice::EndpointSlices;
+use crate::control::controllers::garbagecollector::{GarbageCollector, Item};
 use crate::control::controllers::node_lifecycle::{Heartbeats, NodeLifecycle};
 use crate::control::controllers::podautoscaler::PodAutoscaler;
 use crate::control::controllers::podgc::PodGc;
 use crate::control::controllers::taint_eviction::TaintEviction;
-use crate::control::controllers::{Outcome, deployment, disruption, replicaset};
+use crate::control::controllers::{
+    Outcome, cronjob, daemon, deployment, disruption, job, replicaset, statefulset,
+};
 use crate::record::story::Moment;
 use crate::scenario::model::Scenario;
 use crate::units::SimTime;
@@ -22,6 +25,7 @@ pub(super) struct Controllers {
     node_lifecycle: NodeLifecycle,
     taint_eviction: TaintEviction,
     podgc: PodGc,
+    garbagecollector: GarbageCollector,
     cluster_autoscaler: Option<ClusterAutoscaler>,
     /// What nodes of each group would look like.
     templates: Vec<Arc<crate::api::node::Node>>,
@@ -40,6 +44,7 @@ impl Controllers {
             node_lifecycle: NodeLifecycle::new(flags),
             taint_eviction: TaintEviction::default(),
             podgc: PodGc::new(flags),
+            garbagecollector: GarbageCollector::default(),
             cluster_autoscaler: scenario
                 .flags
                 .cluster_autoscaler
@@ -66,7 +71,16 @@ impl World<'_> {
         let now = self.now;
         match key {
             Key::Deployment(id) => deployment::sync(id, &self.store, now),
-            Key::ReplicaSet(id) => replicaset::sync(id, &self.store, now),
+            Key::ReplicaSet(id) | Key::ReplicationController(id) => {
+                replicaset::sync(id, &self.store, now)
+            }
+            Key::StatefulSet(id) => statefulset::sync(id, &self.store, now),
+            Key::DaemonSet(id) => daemon::sync(id, &self.store, now),
+            Key::Job(id) => job::sync(id, &self.store, now),
+            Key::CronJob(id) => cronjob::sync(id, &self.store, now),
+            Key::GarbageCollector => self.with_controllers(|controllers, world| {
+                controllers.garbagecollector.sync(&world.store)
+            }),
             Key::EndpointSlice(id) => self.with_controllers(|controllers, world| {
                 controllers.endpointslice.sync(id, &world.store)
             }),
@@ -237,8 +251,15 @@ impl World<'_> {
         });
     }
 
-    /// A Deployment changed: its autoscaler is not told, it reads when it syncs.
-    pub(super) fn deployment_changed(&mut self, _id: DeploymentId) {}
+    /// The garbage collector is to look at an object.
+    pub(super) fn tell_garbage_collector(&mut self, item: Item) {
+        self.with_controllers(|controllers, _| controllers.garbagecollector.look_at(item));
+    }
+
+    /// A pod came, changed or went that a Service selects.
+    pub(super) fn endpoints_may_change(&mut self, service: ServiceId, pod: PodId) {
+        self.with_controllers(|controllers, _| controllers.endpointslice.pod_changed(service, pod));
+    }
 }
 
 impl Heartbeats for World<'_> {

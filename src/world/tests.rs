@@ -60,6 +60,7 @@ pub(super) fn deployment(name: &str, replicas: u32, cpu: i64) -> Deployment {
         revision: 0,
         status: WorkloadStatus::default(),
         conditions: Vec::new(),
+        deletion: None,
     }
 }
 
@@ -107,7 +108,6 @@ pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
                 endpoints: vec![],
             }],
             deployments: vec![web],
-            later: Default::default(),
             hpas: vec![],
             pdbs: vec![],
         },
@@ -121,7 +121,6 @@ pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
             memory: Bytes::mebi(100),
             memory_per_request: Bytes(0),
             startup: Distribution::Constant(2.0),
-            startup_of: Default::default(),
             image_size: Bytes(300_000_000),
             image_layers: 5,
             burst: 1.0,

@@ -3,8 +3,11 @@
 use super::controllers::Key;
 use super::event::PodStep;
 use super::world::World;
+use crate::api::labels::Selector;
+use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
-use crate::api::{NodeId, PodId};
+use crate::api::{NodeId, PdbId, PodId, ServiceId};
+use crate::control::controllers::garbagecollector::Item;
 use crate::record::rows::PodRow;
 use crate::store::Change;
 use crate::units::SimTime;
@@ -27,6 +30,7 @@ impl World<'_> {
         match change {
             Change::PodCreated(id) => {
                 self.pod_changed(id);
+                self.may_adopt(id);
                 self.scheduler_sees(super::schedule::Notice::Pod(id));
             }
             Change::PodBound(id) => self.pod_bound(id),
@@ -52,22 +56,17 @@ impl World<'_> {
                 self.notify(Key::PodGc);
                 self.notify(Key::ClusterAutoscaler);
             }
-            Change::Deployment(id) => {
-                self.notify(Key::Deployment(id));
-                self.deployment_changed(id);
+            Change::PodRelabelled(id, _) => {
+                self.pod_changed(id);
+                self.may_adopt(id);
+                self.scheduler_sees(super::schedule::Notice::Pod(id));
             }
-            Change::ReplicaSet(id) => {
-                self.scheduler_sees_set(id);
-                self.notify(Key::ReplicaSet(id));
-                if let Some(owner) = self.store.replica_set(id).and_then(|set| set.owner) {
-                    self.notify(Key::Deployment(owner));
+            Change::PodOwner(id, before) => {
+                if let Some(before) = before {
+                    self.notify_owner(before);
                 }
-            }
-            Change::ReplicaSetRemoved(id, owner) => {
-                self.scheduler_sees(super::schedule::Notice::ReplicaSetGone(id));
-                if let Some(owner) = owner {
-                    self.notify(Key::Deployment(owner));
-                }
+                self.pod_changed(id);
+                self.may_adopt(id);
             }
             Change::Service(id) => self.notify(Key::EndpointSlice(id)),
             Change::Endpoints(_) => self.endpoints_changed(),
@@ -77,6 +76,48 @@ impl World<'_> {
                 self.notify(Key::Disruption(id));
                 self.scheduler_sees(super::schedule::Notice::Budget(id));
             }
+            other => self.tell_of_owner(other),
+        }
+    }
+
+    /// Tells of a change of something that has dependents.
+    fn tell_of_owner(&mut self, change: Change) {
+        match change {
+            Change::Deployment(id) => {
+                self.notify(Key::Deployment(id));
+                if self.store.deployment(id).is_some_and(|d| d.deletion.is_some()) {
+                    self.collect(Item::Deployment(id));
+                }
+            }
+            Change::DeploymentRemoved(_, _, sets) => {
+                sets.into_iter().for_each(|set| self.collect(Item::Owner(set)));
+            }
+            Change::Owner(id) => {
+                self.scheduler_sees_set(id);
+                self.notify_owner(id);
+                let Some(owner) = self.store.owner(id) else { return };
+                let (parent, deletion) = (owner.parent(), owner.deletion());
+                self.tell_parent(parent);
+                if deletion.is_some() {
+                    self.collect(Item::Owner(id));
+                }
+            }
+            Change::OwnerRemoved(id, owner, pods) => {
+                self.scheduler_sees(super::schedule::Notice::ReplicaSetGone(id));
+                self.tell_parent(owner.parent());
+                pods.into_iter().for_each(|pod| self.collect(Item::Pod(pod)));
+                self.collect_parent(owner.parent());
+            }
+            Change::CronJob(id) => {
+                self.notify(Key::CronJob(id));
+                if self.store.cron_job(id).is_some_and(|job| job.meta.deletion.is_some()) {
+                    self.collect(Item::CronJob(id));
+                }
+            }
+            Change::CronJobRemoved(_, jobs) => {
+                jobs.into_iter().for_each(|job| self.collect(Item::Owner(job)));
+            }
+            _ => {}
         }
     }
 
@@ -89,19 +130,88 @@ impl World<'_> {
         let Some(pod) = self.store.pod(id) else { return };
         let (owner, unschedulable) = (pod.owner, pod.unschedulable);
         if let Some(owner) = owner {
-            self.notify(Key::ReplicaSet(owner));
+            self.notify_owner(owner);
         }
         if unschedulable {
             self.notify(Key::ClusterAutoscaler);
         }
-        self.notify_selectors(id);
+        if self.pods.get(id).is_some_and(|state| state.workload().is_some()) {
+            self.notify_selectors_of_workload(id);
+        } else if let Some(pod) = self.store.pod(id).cloned() {
+            self.notify_selectors_by_labels(id, &pod);
+        }
     }
 
-    /// Services and budgets whose selectors match a pod; its Deployment's template decides.
-    fn notify_selectors(&mut self, id: PodId) {
+    /// Services and budgets whose selectors match a pod.
+    fn notify_selectors(&mut self, id: PodId, pod: &Pod) {
+        if self.pods.get(id).is_some_and(|state| state.workload().is_some()) {
+            self.notify_selectors_of_workload(id);
+        } else {
+            self.notify_selectors_by_labels(id, pod);
+        }
+    }
+
+    /// Of a Deployment's pod its template decides, once for all.
+    fn notify_selectors_of_workload(&mut self, id: PodId) {
         let Some(workload) = self.pods.get(id).and_then(|state| state.workload()) else { return };
         self.tell_selectors(workload, id);
         self.notify_workload(workload);
+    }
+
+    /// Of any other pod its labels decide, each time.
+    fn notify_selectors_by_labels(&mut self, id: PodId, pod: &Pod) {
+        let selects = |selector: &Selector| selector.matches(&pod.labels);
+        let services = self.store.services().filter(|(_, service)| {
+            service.namespace == pod.namespace && service.selector.as_ref().is_some_and(selects)
+        });
+        let services: Vec<ServiceId> = services.map(|(id, _)| id).collect();
+        let budgets = self.store.pdbs();
+        let budgets = budgets.filter(|(_, p)| p.namespace == pod.namespace && selects(&p.selector));
+        let budgets: Vec<PdbId> = budgets.map(|(id, _)| id).collect();
+        for service in services {
+            self.endpoints_may_change(service, id);
+            self.notify(Key::EndpointSlice(service));
+        }
+        for budget in budgets {
+            self.notify(Key::Disruption(budget));
+        }
+    }
+
+    /// The garbage collector looks at an object.
+    fn collect(&mut self, item: Item) {
+        self.tell_garbage_collector(item);
+        self.notify(Key::GarbageCollector);
+    }
+
+    /// Something that a parent controlled is gone: one that waits for that is looked at.
+    fn collect_parent(&mut self, parent: Option<Parent>) {
+        let deployment = |id| self.store.deployment(id).is_some_and(|d| d.deletion.is_some());
+        let cron_job = |id| self.store.cron_job(id).is_some_and(|j| j.meta.deletion.is_some());
+        match parent {
+            Some(Parent::Deployment(id)) if deployment(id) => self.collect(Item::Deployment(id)),
+            Some(Parent::CronJob(id)) if cron_job(id) => self.collect(Item::CronJob(id)),
+            _ => {}
+        }
+    }
+
+    fn tell_parent(&mut self, parent: Option<Parent>) {
+        match parent {
+            Some(Parent::Deployment(id)) => self.notify(Key::Deployment(id)),
+            Some(Parent::CronJob(id)) => self.notify(Key::CronJob(id)),
+            None => {}
+        }
+    }
+
+    /// A pod that nobody controls may be adopted: owners whose selectors match it look.
+    fn may_adopt(&mut self, id: PodId) {
+        let Some(pod) = self.store.pod(id).filter(|pod| pod.owner.is_none()) else { return };
+        let adopts = |owner: &Owner| {
+            *owner.namespace() == pod.namespace && owner.selector().matches(&pod.labels)
+        };
+        let owners = self.store.owners().filter(|(_, owner)| adopts(owner));
+        for owner in owners.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.notify_owner(owner);
+        }
     }
 
     fn notify_workload(&mut self, workload: usize) {
@@ -144,9 +254,12 @@ impl World<'_> {
 
     fn pod_removed(&mut self, id: PodId, pod: Pod) {
         if let Some(owner) = pod.owner {
-            self.notify(Key::ReplicaSet(owner));
+            self.notify_owner(owner);
+            if self.store.owner(owner).is_some_and(|owner| owner.deletion().is_some()) {
+                self.collect(Item::Owner(owner));
+            }
         }
-        self.notify_selectors(id);
+        self.notify_selectors(id, &pod);
         self.tell_collectors(id);
         self.notify(Key::ClusterAutoscaler);
         if pod.node.is_none() {

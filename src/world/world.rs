@@ -17,7 +17,7 @@ use super::syncs::Controllers;
 use super::traffic::network::Network;
 use crate::api::node::{HOSTNAME_LABEL, Node};
 use crate::api::pod::Pod;
-use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ServiceId, Text};
+use crate::api::{DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId, Text};
 use crate::check::{Checks, Violation};
 use crate::control::controllers::action::About;
 use crate::record::Recorder;
@@ -69,6 +69,8 @@ pub struct World<'a> {
     pub(super) unlike: Vec<BTreeSet<PodId>>,
     pub(super) crash_loops: Vec<Option<SimDuration>>,
     pub(super) name_shift: u64,
+    /// How many pods owners have made whose templates tell how containers behave.
+    pub(super) created_of: BTreeMap<OwnerId, u32>,
     /// Sum of the bills of recorded nodes: the other side of the ledger.
     pub(super) billed: f64,
 
@@ -143,6 +145,7 @@ impl<'a> World<'a> {
             unlike: vec![BTreeSet::new(); n],
             crash_loops: vec![None; n],
             name_shift,
+            created_of: BTreeMap::new(),
             billed: 0.0,
             network: parts.network,
             traffic_changed: true,
@@ -205,6 +208,7 @@ impl<'a> World<'a> {
             Event::Expect { pod, node, cycle } => self.on_expect(pod, node, cycle),
             Event::PreBind { cycle, plugin } => self.on_pre_bind(cycle, plugin),
             Event::Preempt(pod) => self.on_preempt(pod),
+            Event::Evict(pod) => self.on_evict(pod),
             Event::Unschedulable(pod) => self.on_unschedulable(pod),
             Event::Kubelet { pod, incarnation, step } => self.on_kubelet(pod, incarnation, step),
             Event::Pull { node, id } => self.on_pull(node, id),
@@ -258,9 +262,13 @@ impl<'a> World<'a> {
                 let d = self.store.deployment(id)?;
                 ("Deployment", d.namespace.clone(), d.name.clone())
             }
-            About::ReplicaSet(id) => {
-                let set = self.store.replica_set(id)?;
-                ("ReplicaSet", set.namespace.clone(), set.name.clone())
+            About::Owner(id) => {
+                let owner = self.store.owner(id)?;
+                (owner.kind(), owner.namespace().clone(), owner.name().clone())
+            }
+            About::CronJob(id) => {
+                let job = self.store.cron_job(id)?;
+                ("CronJob", job.meta.namespace.clone(), job.meta.name.clone())
             }
             About::Hpa(id) => {
                 let hpa = self.store.hpa(id)?;

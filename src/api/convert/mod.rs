@@ -4,13 +4,18 @@
 //! or knows which one an object came from: errors carry the field's path, callers add the place.
 
 pub mod autoscaling;
+pub mod behavior;
 mod csi_migration;
+pub mod daemon_set;
 pub mod ignored;
+pub mod job;
 pub mod node;
 pub mod node_features;
+pub mod object;
 pub mod pod;
 pub mod pod_affinity;
 pub mod service;
+pub mod stateful_set;
 pub mod storage;
 pub mod workload;
 

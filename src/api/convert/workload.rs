@@ -1,12 +1,20 @@
-//! Deployments (`apps/v1`), with the API server's defaults.
+//! Deployments, ReplicaSets, ReplicationControllers and bare pods, with the API server's defaults;
+//! and what all workloads have in common: metadata, selector, template.
 
-use super::{FieldError, labels, node_features, pod, selector};
-use crate::api::pod::PodSpec;
+use super::behavior::behavior;
+use super::{FieldError, node_features, pod, selector};
+use crate::api::behavior::Behavior;
+use crate::api::labels::Selector;
+use crate::api::meta::Meta;
+use crate::api::pod::{Pod, PodSpec};
 use crate::api::taint::{NOT_READY, Taint, TaintEffect, Toleration, UNREACHABLE};
-use crate::api::workload::{Deployment, IntOrPercent, PodTemplate, Strategy, WorkloadStatus};
+use crate::api::workload::{
+    Deployment, IntOrPercent, PodTemplate, ReplicaSet, Strategy, WorkloadStatus,
+};
 use crate::units::{SimDuration, SimTime};
 use k8s_openapi::api::apps::v1 as k8s;
 use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::sync::Arc;
 
@@ -19,37 +27,17 @@ pub fn deployment(
     namespace: &str,
     errors: &mut Vec<FieldError>,
 ) -> Deployment {
-    let meta = &given.metadata;
     let spec = &given.spec;
-    let pod_labels = labels(spec.template.metadata.as_ref().and_then(|m| m.labels.as_ref()));
-    let wanted = selector(Some(&spec.selector), "spec.selector", errors);
-    if !wanted.matches(&pod_labels) {
-        let message = "`selector` does not match template `labels`";
-        errors.push(FieldError::new("spec.template.metadata.labels".into(), message));
-    }
-    let mut pod_spec = match &spec.template.spec {
-        Some(given) => {
-            refuse_user_namespace_on_host_network(given, errors);
-            pod::pod_spec(given, "spec.template.spec", errors)
-        }
-        None => {
-            errors.push(FieldError::new("spec.template".into(), "missing field `spec`"));
-            Default::default()
-        }
-    };
-    admit_tolerations(&mut pod_spec);
+    let Meta { name, namespace, labels, .. } = meta(&given.metadata, namespace);
+    let template = template(&spec.template, "spec.template", errors);
     let replicas = not_negative(spec.replicas, 1, "spec.replicas", errors);
     Deployment {
-        name: meta.name.as_deref().unwrap_or("").into(),
-        namespace: meta.namespace.as_deref().unwrap_or(namespace).into(),
-        labels: labels(meta.labels.as_ref()),
+        name,
+        namespace,
+        labels,
         replicas,
-        selector: wanted,
-        template: PodTemplate {
-            labels: pod_labels,
-            spec: Arc::new(pod_spec),
-            hash: template_hash(&spec.template).into(),
-        },
+        selector: selecting(&spec.selector, &template, errors),
+        template,
         strategy: strategy(spec.strategy.as_ref(), errors),
         min_ready: seconds(spec.min_ready_seconds, 0),
         paused: spec.paused.unwrap_or(false),
@@ -65,13 +53,163 @@ pub fn deployment(
         revision: 0,
         status: WorkloadStatus::default(),
         conditions: Vec::new(),
+        deletion: None,
     }
 }
 
+/// A ReplicaSet.
+pub fn replica_set(
+    given: &k8s::ReplicaSet,
+    namespace: &str,
+    errors: &mut Vec<FieldError>,
+) -> ReplicaSet {
+    let spec = given.spec.clone();
+    let template = template(&spec.template.unwrap_or_default(), "spec.template", errors);
+    ReplicaSet {
+        replicas: not_negative(spec.replicas, 1, "spec.replicas", errors),
+        min_ready: seconds(spec.min_ready_seconds, 0),
+        ..bare_set(
+            &given.metadata,
+            namespace,
+            selecting(&spec.selector, &template, errors),
+            template,
+        )
+    }
+}
+
+/// A ReplicationController: for its controller a ReplicaSet under another name.
+pub fn replication_controller(
+    given: &core::ReplicationController,
+    namespace: &str,
+    errors: &mut Vec<FieldError>,
+) -> ReplicaSet {
+    let spec = given.spec.clone().unwrap_or_default();
+    let template = template(&spec.template.unwrap_or_default(), "spec.template", errors);
+    let wanted = match &spec.selector {
+        Some(pairs) => Selector::from_labels(&super::labels(Some(pairs))),
+        None => Selector::from_labels(&template.labels),
+    };
+    ReplicaSet {
+        replicas: not_negative(spec.replicas, 1, "spec.replicas", errors),
+        min_ready: seconds(spec.min_ready_seconds, 0),
+        is_controller: true,
+        ..bare_set(&given.metadata, namespace, wanted, template)
+    }
+}
+
+fn bare_set(
+    metadata: &ObjectMeta,
+    namespace: &str,
+    selector: Selector,
+    template: PodTemplate,
+) -> ReplicaSet {
+    let Meta { name, namespace, .. } = meta(metadata, namespace);
+    ReplicaSet {
+        name,
+        namespace,
+        is_controller: false,
+        owner: None,
+        revision: 0,
+        desired_replicas: 0,
+        max_replicas: 0,
+        replicas: 0,
+        selector,
+        template,
+        min_ready: SimDuration::ZERO,
+        generation: 1,
+        created: SimTime::ZERO,
+        status: WorkloadStatus::default(),
+        deletion: None,
+    }
+}
+
+/// What all objects have in common; `namespace` is the one of objects that name none.
+pub(crate) fn meta(given: &ObjectMeta, namespace: &str) -> Meta {
+    Meta {
+        name: given.name.as_deref().unwrap_or("").into(),
+        namespace: given.namespace.as_deref().unwrap_or(namespace).into(),
+        labels: super::labels(given.labels.as_ref()),
+        generation: 1,
+        ..Meta::default()
+    }
+}
+
+/// A workload's selector, which must match its template.
+pub(crate) fn selecting(
+    given: &LabelSelector,
+    template: &PodTemplate,
+    errors: &mut Vec<FieldError>,
+) -> Selector {
+    let wanted = selector(Some(given), "spec.selector", errors);
+    if !wanted.matches(&template.labels) {
+        let message = "`selector` does not match template `labels`";
+        errors.push(FieldError::new("spec.template.metadata.labels".into(), message));
+    }
+    wanted
+}
+
+/// A pod template, as admission leaves its pods; `path` is where it stands.
+pub(crate) fn template(
+    given: &core::PodTemplateSpec,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) -> PodTemplate {
+    let metadata = given.metadata.as_ref();
+    let mut spec = match &given.spec {
+        Some(spec) => {
+            refuse_user_namespace_on_host_network(spec, &format!("{path}.spec"), errors);
+            pod::pod_spec(spec, &format!("{path}.spec"), errors)
+        }
+        None => {
+            errors.push(FieldError::new(path.into(), "missing field `spec`"));
+            Default::default()
+        }
+    };
+    admit(&mut spec, metadata, path, errors);
+    PodTemplate {
+        labels: super::labels(metadata.and_then(|m| m.labels.as_ref())),
+        spec: Arc::new(spec),
+        hash: template_hash(given).into(),
+    }
+}
+
+/// A pod that nobody controls.
+pub fn pod(given: &core::Pod, namespace: &str, errors: &mut Vec<FieldError>) -> Pod {
+    let Meta { name, namespace, labels, .. } = meta(&given.metadata, namespace);
+    let mut spec = pod::pod_spec(&given.spec.clone().unwrap_or_default(), "spec", errors);
+    admit(&mut spec, Some(&given.metadata), "", errors);
+    let mut pod = Pod::pending(namespace, name, labels, Arc::new(spec), SimTime::ZERO);
+    let annotations = given.metadata.annotations.iter().flatten();
+    for (_, cost) in annotations.filter(|(key, _)| *key == DELETION_COST) {
+        pod.more_mut().deletion_cost = cost.parse().unwrap_or(0);
+    }
+    pod
+}
+
+/// The annotation that ranks a ReplicaSet's pods when some have to go.
+pub const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+
+/// What admission and annotations add to a specification.
+fn admit(
+    spec: &mut PodSpec,
+    metadata: Option<&ObjectMeta>,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) {
+    admit_tolerations(spec);
+    let annotations = metadata.and_then(|m| m.annotations.as_ref());
+    let behavior = behavior(annotations, &format!("{path}.metadata.annotations"), errors);
+    spec.behavior = (behavior != Behavior::default()).then(|| Box::new(behavior));
+}
+
 /// `validateHostUsers`, with the gate UserNamespacesHostNetworkSupport off.
-fn refuse_user_namespace_on_host_network(spec: &core::PodSpec, errors: &mut Vec<FieldError>) {
+fn refuse_user_namespace_on_host_network(
+    spec: &core::PodSpec,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) {
     if node_features::has_user_namespace_on_host_network(spec) {
-        let path = "spec.template.spec.hostNetwork".to_owned();
+        let path = format!("{path}.hostNetwork");
         errors.push(FieldError::new(path, "forbidden when `hostUsers` is false"));
     }
 }
@@ -86,7 +224,7 @@ fn admit_tolerations(spec: &mut PodSpec) {
     }
 }
 
-fn seconds(given: Option<i32>, default: i32) -> SimDuration {
+pub(crate) fn seconds(given: Option<i32>, default: i32) -> SimDuration {
     SimDuration::from_secs(u64::try_from(given.unwrap_or(default)).unwrap_or(0))
 }
 

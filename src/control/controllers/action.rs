@@ -1,10 +1,15 @@
 //! What controllers ask the API server (and the cloud) to do.
 
+use super::garbagecollector::Item;
 use crate::api::event::EventType;
+use crate::api::labels::Labels;
+use crate::api::meta::Propagation;
+use crate::api::pod::PodSpec;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::api::workload::{Condition, ReplicaSet, WorkloadStatus};
-use crate::api::{DeploymentId, HpaId, NodeId, PdbId, PodId, ReplicaSetId, ServiceId, Text};
+use crate::api::{CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId, Text};
 use crate::units::{SimDuration, SimTime};
+use std::sync::Arc;
 
 /// One request. References may be stale when it arrives: then it is refused, as by the real one.
 #[derive(Clone, Debug)]
@@ -12,7 +17,26 @@ pub enum Action {
     /// Create a pod from a ReplicaSet's template.
     CreatePod {
         /// The owner.
-        owner: ReplicaSetId,
+        owner: OwnerId,
+    },
+    /// Create a pod that its owner describes.
+    CreatePodAs {
+        /// The owner.
+        owner: OwnerId,
+        /// The pod.
+        pod: Box<NewPod>,
+    },
+    /// Make a pod one's own (adoption).
+    AdoptPod {
+        /// The pod.
+        pod: PodId,
+        /// Its new owner.
+        owner: OwnerId,
+    },
+    /// Let go of a pod that one's selector no longer matches.
+    ReleasePod {
+        /// The pod.
+        pod: PodId,
     },
     /// Delete a pod.
     DeletePod {
@@ -45,7 +69,7 @@ pub enum Action {
     /// Set `spec.replicas` of a ReplicaSet and the annotations that go with it.
     ScaleReplicaSet {
         /// The set.
-        set: ReplicaSetId,
+        set: OwnerId,
         /// The new number.
         replicas: u32,
         /// Annotation `deployment.kubernetes.io/desired-replicas`.
@@ -56,7 +80,7 @@ pub enum Action {
     /// Set the revision annotation and `spec.minReadySeconds` of a ReplicaSet.
     SetRevision {
         /// The set.
-        set: ReplicaSetId,
+        set: OwnerId,
         /// The new revision.
         revision: u64,
         /// The new `spec.minReadySeconds`.
@@ -65,12 +89,29 @@ pub enum Action {
     /// Delete a ReplicaSet that has no pods.
     DeleteReplicaSet {
         /// The set.
-        set: ReplicaSetId,
+        set: OwnerId,
+    },
+    /// Delete what controls pods.
+    DeleteOwner {
+        /// The object.
+        owner: OwnerId,
+        /// What becomes of its pods.
+        propagation: Propagation,
+    },
+    /// Let go of a ReplicaSet or Job: its parent is being deleted and leaves it alone.
+    ReleaseOwner {
+        /// The object.
+        owner: OwnerId,
+    },
+    /// Let an object go whose dependents have been dealt with.
+    RemoveFinalizer {
+        /// The object.
+        item: Item,
     },
     /// Write a ReplicaSet's status.
     ReplicaSetStatus {
         /// The set.
-        set: ReplicaSetId,
+        set: OwnerId,
         /// The status.
         status: WorkloadStatus,
     },
@@ -175,6 +216,30 @@ pub enum Action {
     },
 }
 
+/// A pod that its owner describes.
+#[derive(Clone, Debug)]
+pub struct NewPod {
+    /// Its name, or what the API server makes one from (`generateName`).
+    pub name: NewName,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its specification.
+    pub spec: Arc<PodSpec>,
+    /// It has the finalizer `batch.kubernetes.io/job-tracking`.
+    pub is_tracked: bool,
+    /// The Event that tells of its creation, by owner and the pod's name.
+    pub created: fn(OwnerId, &str) -> Action,
+}
+
+/// How a new pod gets its name.
+#[derive(Clone, Debug)]
+pub enum NewName {
+    /// It has this one.
+    Is(Text),
+    /// The API server adds five characters to this.
+    Generated(Text),
+}
+
 /// The object an Event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum About {
@@ -184,8 +249,10 @@ pub enum About {
     Node(NodeId),
     /// A Deployment.
     Deployment(DeploymentId),
-    /// A ReplicaSet.
-    ReplicaSet(ReplicaSetId),
+    /// A ReplicaSet, ReplicationController, StatefulSet, DaemonSet or Job.
+    Owner(OwnerId),
+    /// A CronJob.
+    CronJob(CronJobId),
     /// An autoscaler.
     Hpa(HpaId),
     /// A budget.

@@ -9,7 +9,7 @@ use super::action::{Action, Outcome};
 use crate::api::pod::{Pod, PodPhase};
 use crate::api::policy::{Budget, Pdb};
 use crate::api::workload::IntOrPercent;
-use crate::api::{DeploymentId, PdbId, PodId, ReplicaSetId};
+use crate::api::{DeploymentId, OwnerId, PdbId, PodId};
 use crate::store::Store;
 use std::collections::BTreeSet;
 
@@ -56,7 +56,7 @@ fn expectation(pdb: &Pdb, store: &Store) -> (u32, u32) {
 /// Replicas of all controllers of the budget's pods: Deployments, or ReplicaSets of nobody.
 fn scale(pdb: &Pdb, store: &Store) -> u32 {
     let mut deployments: BTreeSet<DeploymentId> = BTreeSet::new();
-    let mut sets: BTreeSet<ReplicaSetId> = BTreeSet::new();
+    let mut sets: BTreeSet<OwnerId> = BTreeSet::new();
     for owner in pods_of(pdb, store).filter_map(|pod| pod.owner) {
         match store.replica_set(owner).and_then(|set| set.owner) {
             Some(deployment) => deployments.insert(deployment),

@@ -9,13 +9,18 @@
 
 pub mod action;
 pub mod cluster_autoscaler;
+pub mod cronjob;
+pub mod daemon;
 pub mod deployment;
 pub mod disruption;
 pub mod endpointslice;
+pub mod garbagecollector;
+pub mod job;
 pub mod node_lifecycle;
 pub mod podautoscaler;
 pub mod podgc;
 pub mod replicaset;
+pub mod statefulset;
 pub mod taint_eviction;
 #[cfg(test)]
 pub(crate) mod testing;

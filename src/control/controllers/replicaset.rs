@@ -9,7 +9,7 @@ use super::action::{About, Action, Outcome};
 use crate::api::event::EventType::Normal;
 use crate::api::pod::{Pod, PodPhase};
 use crate::api::workload::{ReplicaSet, WorkloadStatus};
-use crate::api::{NodeId, PodId, ReplicaSetId};
+use crate::api::{NodeId, OwnerId, PodId};
 use crate::store::Store;
 use crate::units::SimTime;
 use slotmap::SecondaryMap;
@@ -19,12 +19,14 @@ use std::cmp::Reverse;
 const BURST: usize = 500;
 
 /// Syncs one ReplicaSet.
-pub fn sync(id: ReplicaSetId, store: &Store, now: SimTime) -> Outcome {
+pub fn sync(id: OwnerId, store: &Store, now: SimTime) -> Outcome {
     let mut outcome = Outcome::idle();
     let Some(set) = store.replica_set(id) else { return outcome };
     let status = count(id, set, store, now, &mut outcome);
     let (active, wanted) = (status.replicas as usize, set.replicas as usize);
-    if active < wanted {
+    if set.deletion.is_some() {
+        // It makes and deletes no pods any more.
+    } else if active < wanted {
         create(id, (wanted - active).min(BURST), &mut outcome);
     } else if active > wanted {
         delete(id, set, store, now, &mut outcome);
@@ -37,7 +39,7 @@ pub fn sync(id: ReplicaSetId, store: &Store, now: SimTime) -> Outcome {
 
 /// The status that the pods make; asks to be woken when the next pod is available.
 fn count(
-    id: ReplicaSetId,
+    id: OwnerId,
     set: &ReplicaSet,
     store: &Store,
     now: SimTime,
@@ -67,13 +69,13 @@ fn count(
 }
 
 /// A set's pods that count, oldest first.
-fn active_pods(id: ReplicaSetId, store: &Store) -> impl Iterator<Item = (PodId, &Pod)> {
+fn active_pods(id: OwnerId, store: &Store) -> impl Iterator<Item = (PodId, &Pod)> {
     let pods = store.pods_of(id).iter().filter_map(|id| Some((*id, store.pod(*id)?)));
     pods.filter(|(_, pod)| pod.is_active())
 }
 
 /// Slow start: 1, 2, 4, ... creations side by side (`slowStartBatch`).
-fn create(id: ReplicaSetId, mut count: usize, outcome: &mut Outcome) {
+fn create(id: OwnerId, mut count: usize, outcome: &mut Outcome) {
     let mut batch = 1;
     while count > 0 {
         let n = batch.min(count);
@@ -84,7 +86,7 @@ fn create(id: ReplicaSetId, mut count: usize, outcome: &mut Outcome) {
 }
 
 /// Deletes the surplus side by side, least useful pods first.
-fn delete(id: ReplicaSetId, set: &ReplicaSet, store: &Store, now: SimTime, outcome: &mut Outcome) {
+fn delete(id: OwnerId, set: &ReplicaSet, store: &Store, now: SimTime, outcome: &mut Outcome) {
     let mut active: Vec<(PodId, &Pod)> = active_pods(id, store).collect();
     let surplus = (active.len() - set.replicas as usize).min(BURST);
     if surplus < active.len() {
@@ -103,7 +105,7 @@ fn delete(id: ReplicaSetId, set: &ReplicaSet, store: &Store, now: SimTime, outco
     let mut batch = Vec::with_capacity(2 * surplus);
     for (pod_id, pod) in active.into_iter().take(surplus) {
         batch.push(Action::DeletePod { pod: pod_id, grace: None, reason: "ScaleDown" });
-        let about = About::ReplicaSet(id);
+        let about = About::Owner(id);
         let message = format!("Deleted pod: {}", pod.name());
         batch.push(Action::Event { kind: Normal, reason: "SuccessfulDelete", about, message });
     }
@@ -112,7 +114,7 @@ fn delete(id: ReplicaSetId, set: &ReplicaSet, store: &Store, now: SimTime, outco
 
 /// How many active pods of this set and of its Deployment's other sets each node has; counted once
 /// per sync, so that a sync that removes many takes them all from the fullest node.
-fn active_per_node(id: ReplicaSetId, set: &ReplicaSet, store: &Store) -> SecondaryMap<NodeId, u32> {
+fn active_per_node(id: OwnerId, set: &ReplicaSet, store: &Store) -> SecondaryMap<NodeId, u32> {
     let own = [id];
     let related = set.owner.map_or(&own[..], |owner| store.replica_sets_of(owner));
     let mut counts = SecondaryMap::new();
@@ -166,9 +168,9 @@ fn mix(n: u64) -> u64 {
 
 /// The Event to publish once a [`Action::CreatePod`] has been answered: only the API server knows
 /// the pod's name.
-pub fn created_event(owner: ReplicaSetId, pod_name: &str) -> Action {
+pub fn created_event(owner: OwnerId, pod_name: &str) -> Action {
     let message = format!("Created pod: {pod_name}");
-    let about = About::ReplicaSet(owner);
+    let about = About::Owner(owner);
     Action::Event { kind: Normal, reason: "SuccessfulCreate", about, message }
 }
 
@@ -185,7 +187,7 @@ mod tests {
         outcome.batches.iter().flatten().filter_map(each).collect()
     }
 
-    fn set_replicas(bench: &mut Bench, set: ReplicaSetId, replicas: u32) {
+    fn set_replicas(bench: &mut Bench, set: OwnerId, replicas: u32) {
         bench.store.update_replica_set(set, |s| {
             s.replicas = replicas;
             true
@@ -216,7 +218,7 @@ mod tests {
 
     #[test]
     fn victims_are_ranked_as_recorded() {
-        type Arrange = fn(&mut Bench, ReplicaSetId, [NodeId; 2]) -> PodId;
+        type Arrange = fn(&mut Bench, OwnerId, [NodeId; 2]) -> PodId;
         let rows: [(&str, Arrange); 6] = [
             ("an unassigned pod goes before one that is pending on a node", |b, s, [n, _]| {
                 let pending = b.pod(s);

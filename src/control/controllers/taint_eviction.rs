@@ -198,14 +198,14 @@ fn stay(pod: &Pod, taints: &[Taint]) -> Stay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::ReplicaSetId;
+    use crate::api::OwnerId;
     use crate::api::taint::{NOT_READY, Toleration, UNREACHABLE};
     use crate::control::controllers::testing::{Bench, at, secs};
     use std::sync::Arc;
 
     /// A ready pod with these tolerations (key, seconds) on a node.
     fn pod(bench: &mut Bench, node: NodeId, tolerations: &[(&str, Option<u64>)]) -> PodId {
-        let set: ReplicaSetId = bench.replica_set("web", 1);
+        let set: OwnerId = bench.replica_set("web", 1);
         let tolerate = |(key, seconds): &(&str, Option<u64>)| Toleration {
             seconds: seconds.map(secs),
             ..Toleration::default_seconds(key)

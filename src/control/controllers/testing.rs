@@ -1,8 +1,10 @@
 //! A small API server for the controllers' tests: does what actions ask at once, keeps Events.
 
-use super::action::{Action, Outcome};
+use super::action::{Action, NewName, NewPod, Outcome};
+use super::garbagecollector::Item;
 use crate::api::event::EventType;
 use crate::api::labels::{Labels, Selector};
+use crate::api::meta::Propagation;
 use crate::api::node::{Node, ZONE_LABEL};
 use crate::api::pod::{Container, Pod, PodPhase, PodSpec};
 use crate::api::resources::Resources;
@@ -10,7 +12,7 @@ use crate::api::taint::{NOT_READY, Toleration, UNREACHABLE};
 use crate::api::workload::{
     Deployment, IntOrPercent, PodTemplate, ReplicaSet, Strategy, WorkloadStatus,
 };
-use crate::api::{DeploymentId, NodeId, PodId, ReplicaSetId};
+use crate::api::{DeploymentId, NodeId, OwnerId, PodId};
 use crate::store::Store;
 use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
 use std::sync::Arc;
@@ -64,7 +66,7 @@ impl Bench {
     }
 
     /// A ReplicaSet of nobody, labelled `app=name`.
-    pub fn replica_set(&mut self, name: &str, replicas: u32) -> ReplicaSetId {
+    pub fn replica_set(&mut self, name: &str, replicas: u32) -> OwnerId {
         self.replica_set_of(name, replicas, None)
     }
 
@@ -73,11 +75,12 @@ impl Bench {
         name: &str,
         replicas: u32,
         owner: Option<DeploymentId>,
-    ) -> ReplicaSetId {
+    ) -> OwnerId {
         let labels = Labels::from([("app", name)]);
         self.store.create_replica_set(ReplicaSet {
             name: name.into(),
             namespace: "default".into(),
+            is_controller: false,
             owner,
             revision: 1,
             desired_replicas: replicas,
@@ -89,11 +92,12 @@ impl Bench {
             generation: 1,
             created: self.now,
             status: WorkloadStatus::default(),
+            deletion: None,
         })
     }
 
     /// A pod of a ReplicaSet, not bound.
-    pub fn pod(&mut self, owner: ReplicaSetId) -> PodId {
+    pub fn pod(&mut self, owner: OwnerId) -> PodId {
         let set = self.store.replica_set(owner).unwrap();
         let name = format!("{}-{}", set.name, self.store.next_pod_uid());
         let (labels, spec) = (set.template.labels.clone(), set.template.spec.clone());
@@ -102,7 +106,7 @@ impl Bench {
     }
 
     /// A pod of a ReplicaSet that runs and is ready on a node.
-    pub fn ready_pod(&mut self, owner: ReplicaSetId, node: NodeId) -> PodId {
+    pub fn ready_pod(&mut self, owner: OwnerId, node: NodeId) -> PodId {
         let pod = self.pod(owner);
         self.store.bind_pod(pod, node, self.now);
         self.run(pod);
@@ -135,6 +139,25 @@ impl Bench {
             Action::CreatePod { owner } => {
                 self.pod(owner);
             }
+            Action::CreatePodAs { owner, pod } => self.create_as(owner, *pod),
+            Action::AdoptPod { pod, owner } => self.store.set_pod_owner(pod, Some(owner)),
+            Action::ReleasePod { pod } => self.store.set_pod_owner(pod, None),
+            Action::DeleteOwner { owner, propagation: Propagation::Background } => {
+                self.store.remove_owner(owner);
+            }
+            Action::DeleteOwner { owner, propagation } => self.store.update_owner(owner, |o| {
+                o.set_deletion(propagation);
+                true
+            }),
+            Action::ReleaseOwner { owner } => self.store.set_parent(owner, None),
+            Action::RemoveFinalizer { item } => match item {
+                Item::Owner(id) => self.store.remove_owner(id),
+                Item::Deployment(id) => self.store.remove_deployment(id),
+                Item::CronJob(id) => self.store.remove_cron_job(id),
+                Item::Pod(id) => self
+                    .store
+                    .update_pod(id, |p| std::mem::replace(&mut p.more_mut().is_tracked, false)),
+            },
             Action::DeletePod { pod, grace, .. } | Action::EvictPod { pod, grace, .. } => {
                 self.store.mark_pod_deleted(pod, now);
                 let unbound = self.store.pod(pod).is_some_and(|p| p.node.is_none());
@@ -160,6 +183,20 @@ impl Bench {
         }
     }
 
+    fn create_as(&mut self, owner: OwnerId, new: NewPod) {
+        let name = match new.name {
+            NewName::Is(name) => name,
+            NewName::Generated(base) => format!("{base}{}", self.store.next_pod_uid()).into(),
+        };
+        let created = (new.created)(owner, &name);
+        let mut pod = bare_pod(&name, new.labels, new.spec, self.now).owned_by(owner);
+        if new.is_tracked {
+            pod.more_mut().is_tracked = true;
+        }
+        self.store.create_pod(pod);
+        self.act(created);
+    }
+
     fn act_on_workload(&mut self, action: Action) {
         match action {
             Action::CreateReplicaSet { mut set } => {
@@ -179,7 +216,7 @@ impl Bench {
                     true
                 });
             }
-            Action::DeleteReplicaSet { set } => self.store.remove_replica_set(set),
+            Action::DeleteReplicaSet { set } => self.store.remove_owner(set),
             Action::ReplicaSetStatus { set, status } => self.store.update_replica_set(set, |s| {
                 s.status = status;
                 true
@@ -253,5 +290,6 @@ pub fn deployment(name: &str, replicas: u32, now: SimTime) -> Deployment {
         revision: 0,
         status: WorkloadStatus::default(),
         conditions: Vec::new(),
+        deletion: None,
     }
 }

@@ -29,7 +29,7 @@ struct Pair {
     plain: Scheduler,
     nodes: SlotMap<NodeId, Node>,
     pods: SlotMap<PodId, Pod>,
-    sets: SlotMap<ReplicaSetId, Text>,
+    sets: SlotMap<OwnerId, Text>,
     specs: Vec<Arc<PodSpec>>,
     now: SimTime,
     /// Clusters are small, or so large that not all nodes are looked at.

@@ -72,7 +72,7 @@ use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::policy::Pdb;
 use crate::api::storage::StorageObject;
-use crate::api::{NodeId, ObjectName, PdbId, PodId, ReplicaSetId, Text};
+use crate::api::{NodeId, ObjectName, OwnerId, PdbId, PodId, Text};
 use crate::units::{SimDuration, SimTime};
 use binding::Bindings;
 use config::SchedulerConfiguration;
@@ -300,7 +300,7 @@ impl Scheduler {
     }
 
     /// A ReplicaSet has appeared with this selector; `None`: it is gone.
-    pub fn set_replica_set(&mut self, id: ReplicaSetId, selector: Option<Selector>) {
+    pub fn set_replica_set(&mut self, id: OwnerId, selector: Option<Selector>) {
         if selector.is_none() {
             self.shapes.forget(id);
         }

@@ -5,7 +5,7 @@
 use super::storage::{Reservation, Storage};
 use crate::api::labels::{Labels, Selector};
 use crate::api::storage::StorageObject;
-use crate::api::{ObjectName, PdbId, PodId, ReplicaSetId, Text};
+use crate::api::{ObjectName, OwnerId, PdbId, PodId, Text};
 use std::collections::BTreeMap;
 
 /// Raised with every change of the objects that plugins read.
@@ -44,7 +44,7 @@ pub struct Objects {
     /// Selectors of services that have one, for the default topology spread constraints.
     pub services: BTreeMap<ObjectName, Selector>,
     /// Selectors of ReplicaSets, likewise.
-    pub replica_sets: BTreeMap<ReplicaSetId, Selector>,
+    pub replica_sets: BTreeMap<OwnerId, Selector>,
     /// Disruption budgets, for preemption, in the order of their keys.
     pub budgets: BTreeMap<PdbId, Budget>,
     /// Volumes and claims. `None`: nobody tells of any, and every claim counts as bound to a
@@ -69,7 +69,7 @@ impl Objects {
     }
 
     /// A ReplicaSet has appeared with this selector; `None`: it is gone.
-    pub fn set_replica_set(&mut self, id: ReplicaSetId, selector: Option<Selector>) {
+    pub fn set_replica_set(&mut self, id: OwnerId, selector: Option<Selector>) {
         self.versions.selectors += 1;
         match selector {
             Some(selector) => self.replica_sets.insert(id, selector),

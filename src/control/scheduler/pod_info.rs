@@ -8,7 +8,7 @@ use crate::api::pod::{Container, Pod, PodSpec};
 use crate::api::pod_affinity::PodAffinityTerm;
 use crate::api::resources::Resources;
 use crate::api::volume::{Volume, VolumeSource};
-use crate::api::{NodeId, PodId, ReplicaSetId, Text};
+use crate::api::{NodeId, OwnerId, PodId, Text};
 use crate::units::{Bytes, MilliCpu, SimTime};
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -43,7 +43,7 @@ pub struct PodShape {
     /// Its specification.
     pub spec: Arc<PodSpec>,
     /// The controlling ReplicaSet.
-    pub owner: Option<ReplicaSetId>,
+    pub owner: Option<OwnerId>,
     /// `status.nominatedNodeName`.
     pub nominated: Option<NodeId>,
     /// When its deletion was asked for.

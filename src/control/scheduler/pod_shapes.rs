@@ -3,7 +3,7 @@
 
 use super::pod_info::{PodInfo, PodShape};
 use crate::api::pod::Pod;
-use crate::api::{PodId, ReplicaSetId};
+use crate::api::{OwnerId, PodId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// pod has another one; those that have get one of their own.
 #[derive(Default)]
 pub(super) struct PodShapes {
-    latest: BTreeMap<Option<ReplicaSetId>, Arc<PodShape>>,
+    latest: BTreeMap<Option<OwnerId>, Arc<PodShape>>,
 }
 
 impl PodShapes {
@@ -27,7 +27,7 @@ impl PodShapes {
     }
 
     /// No pod of this owner will come any more.
-    pub(super) fn forget(&mut self, owner: ReplicaSetId) {
+    pub(super) fn forget(&mut self, owner: OwnerId) {
         self.latest.remove(&Some(owner));
     }
 }

@@ -8,6 +8,7 @@
 
 mod back_off;
 mod crash;
+mod end;
 mod heartbeats;
 mod images;
 mod pull;

@@ -24,7 +24,8 @@ impl World<'_> {
     pub(super) fn ensure_image(&mut self, pod: PodId, node: NodeId, fresh: bool) {
         let now = self.now;
         let Some(state) = self.pods.get(pod) else { return };
-        let Some(workload) = state.workload() else { return };
+        // Of the images of pods that no scenario describes nobody knows the size: they are there.
+        let Some(workload) = state.workload() else { return self.image_is_there(pod) };
         let (incarnation, image) = (state.incarnation, self.images[workload]);
         let back_off = state.trouble.as_ref().and_then(|t| t.pull.since_update(now));
         let there = self.nodes.get(node).is_some_and(|state| state.images.has(image));

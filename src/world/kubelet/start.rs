@@ -4,7 +4,6 @@ use super::state::Containers;
 use crate::api::event::EventType::Normal;
 use crate::api::pod::{PodPhase, Probe};
 use crate::api::{NodeId, PodId};
-use crate::sim::sample::Distribution;
 use crate::units::{SimDuration, SimTime};
 use crate::world::event::{Event, PodStep};
 use crate::world::world::World;
@@ -34,6 +33,7 @@ impl World<'_> {
             PodStep::Started => self.pod_started(pod),
             PodStep::Ready => self.pod_ready(pod),
             PodStep::Exit => self.container_exits(pod, "Error"),
+            PodStep::Ended => self.containers_end(pod),
             PodStep::Noticed => self.exit_noticed(pod, node),
             PodStep::Stop => self.stop_pod(pod),
             PodStep::Stopped => self.pod_stopped(pod),
@@ -73,6 +73,14 @@ impl World<'_> {
     /// The image is there: create and start the containers.
     pub(super) fn image_is_there(&mut self, pod: PodId) {
         self.set_waiting(pod, "");
+        let behavior = self.store.pod(pod).and_then(|p| p.spec.behavior.as_deref());
+        if behavior.is_some_and(|behavior| behavior.never_starts) {
+            return;
+        }
+        if let Some(start) = behavior.and_then(|behavior| behavior.start) {
+            self.plan_pod(self.now + start, pod, PodStep::Started);
+            return;
+        }
         let takes =
             self.sample_for(pod, "container start", &self.scenario.flags.kubelet.container_start);
         let containers = self.store.pod(pod).map_or(1, |p| p.spec.containers.len().max(1));
@@ -96,21 +104,29 @@ impl World<'_> {
             p.crash_loop = false;
             true
         });
-        let Some(workload) = workload else { return };
-        let startup = self.sample_for(pod, "startup", self.startup_of(pod, workload));
-        let ready = self.probed(pod, now, now + startup);
-        self.plan_pod(ready, pod, PodStep::Ready);
-        if let Some(after) = self.crash_loops[workload] {
+        if let Some(after) = self.run_time_of(pod) {
+            self.plan_pod(now + after, pod, PodStep::Ended);
+        }
+        if let Some(startup) = self.startup_of(pod, workload) {
+            let ready = self.probed(pod, now, now + startup);
+            self.plan_pod(ready, pod, PodStep::Ready);
+        }
+        if let Some(after) = workload.and_then(|workload| self.crash_loops[workload]) {
             self.plan_pod(now + after, pod, PodStep::Exit);
         }
     }
 
-    /// How long the application of a pod takes to come up.
-    fn startup_of(&self, pod: PodId, workload: usize) -> &Distribution {
-        let workload = &self.scenario.workloads[workload];
-        let template = self.store.pod(pod).and_then(|p| p.labels.get("pod-template-hash"));
-        let own = template.and_then(|template| workload.startup_of.get(template));
-        own.unwrap_or(&workload.startup)
+    /// How long the application of a pod takes to come up; `None`: it never does.
+    fn startup_of(&self, pod: PodId, workload: Option<usize>) -> Option<SimDuration> {
+        let behavior = self.store.pod(pod)?.spec.behavior.as_deref();
+        if behavior.is_some_and(|behavior| behavior.never_ready) {
+            return None;
+        }
+        if let Some(ready) = behavior.and_then(|behavior| behavior.ready) {
+            return Some(ready);
+        }
+        let Some(workload) = workload else { return Some(SimDuration::ZERO) };
+        Some(self.sample_for(pod, "startup", &self.scenario.workloads[workload].startup))
     }
 
     /// When the probes of a pod whose containers started at `started` first find the application

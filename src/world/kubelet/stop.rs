@@ -24,8 +24,10 @@ impl World<'_> {
             p.spec.containers.iter().map(|c| c.pre_stop).max().unwrap_or(SimDuration::ZERO);
         let name = p.spec.containers.first().map(|c| c.name.clone()).unwrap_or_else(|| "".into());
         let takes = if running {
-            let ends =
-                self.sample_for(pod, "termination", &self.scenario.flags.kubelet.termination);
+            let told = p.spec.behavior.as_ref().and_then(|behavior| behavior.stop);
+            let ends = told.unwrap_or_else(|| {
+                self.sample_for(pod, "termination", &self.scenario.flags.kubelet.termination)
+            });
             (pre_stop + ends).min(grace)
         } else {
             SimDuration::ZERO
@@ -45,6 +47,15 @@ impl World<'_> {
     /// The containers have ended: the kubelet removes the object.
     pub(super) fn pod_stopped(&mut self, pod: PodId) {
         let now = self.now;
+        let Some(p) = self.store.pod(pod) else { return };
+        if p.is_tracked() {
+            // Its Job still has to see how it ended.
+            if !p.phase.is_terminal() {
+                let code = p.spec.behavior.as_ref().map_or(0, |behavior| behavior.stop_exit_code);
+                self.finish_pod(pod, code);
+            }
+            return;
+        }
         if let Some(state) = self.pods.get_mut(pod) {
             state.containers = Containers::Ended;
         }
@@ -52,6 +63,11 @@ impl World<'_> {
         self.network.set_alive(now, pod, false);
         self.traffic_changed = true;
         self.store.remove_pod(pod);
+    }
+
+    /// Whether a pod's containers still run, or its kubelet has yet to end them.
+    pub(in crate::world) fn is_stopping(&self, pod: PodId) -> bool {
+        self.pods.get(pod).is_some_and(|state| state.containers == Containers::Running)
     }
 
     /// A machine dies: every container on it with it.

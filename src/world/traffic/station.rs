@@ -685,7 +685,6 @@ mod tests {
             memory: Bytes(0),
             memory_per_request: Bytes(0),
             startup: Distribution::Constant(0.0),
-            startup_of: Default::default(),
             image_size: Bytes(0),
             image_layers: 0,
             burst: 1.0,

@@ -5,7 +5,7 @@
 
 use super::simulator::{Bin, Needs, Simulator};
 use crate::api::pod::Pod;
-use crate::api::{PodId, ReplicaSetId};
+use crate::api::{OwnerId, PodId};
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
@@ -27,7 +27,7 @@ pub(super) struct PodGroup {
 
 /// Unschedulable pods that are old enough, in groups: the most important first, then the oldest.
 pub(super) fn pending(store: &Store, delay: SimDuration, now: SimTime) -> Vec<PodGroup> {
-    let mut by_owner: BTreeMap<(Option<ReplicaSetId>, u64), Vec<PodId>> = BTreeMap::new();
+    let mut by_owner: BTreeMap<(Option<OwnerId>, u64), Vec<PodId>> = BTreeMap::new();
     let waits = |pod: &Pod| {
         let old_enough = delay == SimDuration::ZERO
             || now.since(SimTime::from_secs(pod.created.whole_secs())) > delay;

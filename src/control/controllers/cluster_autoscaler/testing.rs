@@ -4,7 +4,7 @@
 use super::{ClusterAutoscaler, GroupView};
 use crate::api::node::{Node, NodeReady};
 use crate::api::resources::Resources;
-use crate::api::{NodeId, PodId, ReplicaSetId};
+use crate::api::{NodeId, OwnerId, PodId};
 use crate::control::controllers::action::{Action, Outcome};
 use crate::control::controllers::replicaset;
 use crate::control::controllers::testing::{Bench, at};
@@ -106,7 +106,7 @@ impl Cloud {
     }
 
     /// Replicas of a set that requests so much CPU per pod.
-    pub fn workload(&mut self, name: &str, replicas: u32, cpu: i64) -> ReplicaSetId {
+    pub fn workload(&mut self, name: &str, replicas: u32, cpu: i64) -> OwnerId {
         let set = self.bench.replica_set(name, replicas);
         self.bench.store.update_replica_set(set, |s| {
             let mut spec = (*s.template.spec).clone();
@@ -117,7 +117,7 @@ impl Cloud {
         set
     }
 
-    pub fn scale(&mut self, set: ReplicaSetId, replicas: u32) {
+    pub fn scale(&mut self, set: OwnerId, replicas: u32) {
         self.bench.store.update_replica_set(set, |s| {
             s.replicas = replicas;
             true
@@ -162,7 +162,7 @@ impl Cloud {
     }
 
     fn replace_and_schedule(&mut self) {
-        let sets: Vec<ReplicaSetId> = self.bench.store.replica_sets().map(|(id, _)| id).collect();
+        let sets: Vec<OwnerId> = self.bench.store.replica_sets().map(|(id, _)| id).collect();
         for set in sets {
             let outcome = replicaset::sync(set, &self.bench.store, self.bench.now);
             for action in outcome.batches.iter().flatten() {

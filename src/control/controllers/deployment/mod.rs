@@ -13,7 +13,7 @@ use super::action::{About, Action, Outcome};
 use crate::api::event::EventType::Normal;
 use crate::api::labels::{Operator, Requirement, Selector};
 use crate::api::workload::{Condition, Deployment, ReplicaSet, Strategy, WorkloadStatus};
-use crate::api::{DeploymentId, ReplicaSetId};
+use crate::api::{DeploymentId, OwnerId};
 use crate::store::Store;
 use crate::units::SimTime;
 
@@ -24,6 +24,10 @@ const NAME_LENGTH: usize = 253;
 pub fn sync(id: DeploymentId, store: &Store, now: SimTime) -> Outcome {
     let Some(deployment) = store.deployment(id) else { return Outcome::idle() };
     let mut sync = Sync::read(id, deployment, store, now);
+    if deployment.deletion.is_some() {
+        sync.write_status();
+        return sync.outcome;
+    }
     sync.note_pause();
     if sync.refresh_new_set() {
         return sync.outcome;
@@ -49,7 +53,7 @@ pub fn sync(id: DeploymentId, store: &Store, now: SimTime) -> Outcome {
 #[derive(Clone, Debug)]
 struct Set {
     /// `None` while its creation is only asked for.
-    id: Option<ReplicaSetId>,
+    id: Option<OwnerId>,
     name: String,
     /// `creationTimestamp`, whole seconds; of equal ones the name decides.
     created: u64,
@@ -63,7 +67,7 @@ struct Set {
 }
 
 impl Set {
-    fn of(id: ReplicaSetId, set: &ReplicaSet) -> Set {
+    fn of(id: OwnerId, set: &ReplicaSet) -> Set {
         Set {
             id: Some(id),
             name: set.name.to_string(),
@@ -209,6 +213,7 @@ impl<'a> Sync<'a> {
         ReplicaSet {
             name: format!("{stem}-{hash}").into(),
             namespace: d.namespace.clone(),
+            is_controller: false,
             owner: Some(self.id),
             revision: self.next_revision(),
             desired_replicas: d.replicas,
@@ -220,6 +225,7 @@ impl<'a> Sync<'a> {
             generation: 1,
             created: SimTime::ZERO,
             status: WorkloadStatus::default(),
+            deletion: None,
         }
     }
 

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 struct Scene {
     bench: Bench,
     node: NodeId,
-    set: crate::api::ReplicaSetId,
+    set: crate::api::OwnerId,
     deployment: DeploymentId,
     id: HpaId,
     pods: Vec<PodId>,

@@ -9,7 +9,7 @@ use super::super::simulator::{Bin, Mark, Needs};
 use super::{Candidate, by_node};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
-use crate::api::{NodeId, PdbId, PodId, ReplicaSetId};
+use crate::api::{NodeId, OwnerId, PdbId, PodId};
 use crate::control::controllers::disruption;
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::units::{SimDuration, SimTime};
@@ -27,7 +27,7 @@ pub(super) struct Removal<'s, 'a> {
     /// What each budget still allows.
     allowed: BTreeMap<PdbId, u32>,
     /// Needs of the pods of each ReplicaSet, made once.
-    needs: BTreeMap<ReplicaSetId, Needs>,
+    needs: BTreeMap<OwnerId, Needs>,
     /// Nodes taken out.
     gone: Vec<bool>,
     /// Where the search for a place begins: it goes round, as upstream's.

@@ -1,0 +1,92 @@
+//! How the containers of a pod behave: what no specification says.
+//!
+//! A template tells it in annotations `stormglass/...`, so that a manifest with them is still one
+//! that a real cluster takes. Times are from one step of a pod's life to the next.
+
+use crate::units::SimDuration;
+
+/// What the containers of a pod do once a kubelet has it. Containers count together.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Behavior {
+    /// `start-ms`: from the kubelet's first sight to Running, instead of what the node takes.
+    pub start: Option<SimDuration>,
+    /// `ready-ms`: from Running to Ready, beside what probes add.
+    pub ready: Option<SimDuration>,
+    /// `stop-ms`: from SIGTERM to the end, at most the grace period.
+    pub stop: Option<SimDuration>,
+    /// `never-start`: it stays Pending on its node.
+    pub never_starts: bool,
+    /// `never-ready`: it runs and is never Ready.
+    pub never_ready: bool,
+    /// `run-ms`: from Running until the containers end by themselves.
+    pub run: Option<SimDuration>,
+    /// `fail-ms`: the same for a pod whose exit code is not 0.
+    pub fail: Option<SimDuration>,
+    /// `exit-code`: with which they then end.
+    pub exit_code: i32,
+    /// `exit-codes`: the same by completion index of an Indexed Job; 0 beyond the list.
+    pub exit_codes: Vec<i32>,
+    /// `fail-first`: so many pods of an owner, in order of creation, end with 1 whatever is said.
+    pub fail_first: u32,
+    /// `stop-exit-code`: with which they end when they are stopped.
+    pub stop_exit_code: i32,
+}
+
+impl Behavior {
+    /// The exit code of the owner's pod number `rank` (from 1), which may have a completion index.
+    pub fn exit_code_of(&self, rank: u32, index: Option<usize>) -> i32 {
+        if rank <= self.fail_first {
+            return if self.exit_code == 0 { 1 } else { self.exit_code };
+        }
+        match index {
+            Some(index) if !self.exit_codes.is_empty() => {
+                self.exit_codes.get(index).copied().unwrap_or(0)
+            }
+            _ if self.fail_first > 0 => 0,
+            _ => self.exit_code,
+        }
+    }
+
+    /// How long containers run that end with `code`; `None`: they don't end.
+    pub fn run_time(&self, code: i32) -> Option<SimDuration> {
+        if code == 0 { self.run } else { self.fail.or(self.run) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_end_as_they_are_told() {
+        let indexed = Behavior { exit_codes: vec![0, 42], ..Behavior::default() };
+        let first = Behavior { fail_first: 2, ..Behavior::default() };
+        let all = Behavior { exit_code: 7, ..Behavior::default() };
+        let rows = [
+            ("all alike", &all, 5, None, 7),
+            ("the first pods fail", &first, 2, None, 1),
+            ("and no others", &first, 3, None, 0),
+            ("by index", &indexed, 9, Some(1), 42),
+            ("beyond the list all is well", &indexed, 9, Some(5), 0),
+        ];
+        for (sentence, behavior, rank, index, code) in rows {
+            assert_eq!(behavior.exit_code_of(rank, index), code, "{sentence}");
+        }
+    }
+
+    #[test]
+    fn failing_pods_may_run_for_another_time() {
+        let seconds = |s| Some(SimDuration::from_secs(s));
+        let both = Behavior { run: seconds(9), fail: seconds(2), ..Behavior::default() };
+        let one = Behavior { run: seconds(9), ..Behavior::default() };
+        let rows = [
+            ("well", &both, 0, seconds(9)),
+            ("badly", &both, 1, seconds(2)),
+            ("badly, with one time for both", &one, 1, seconds(9)),
+            ("without any they run on", &Behavior::default(), 1, None),
+        ];
+        for (sentence, behavior, code, expected) in rows {
+            assert_eq!(behavior.run_time(code), expected, "{sentence}");
+        }
+    }
+}

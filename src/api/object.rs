@@ -1,0 +1,55 @@
+//! Any object that a person may apply, and how a person names one.
+
+use super::autoscaling::Hpa;
+use super::job::CronJob;
+use super::owner::Owner;
+use super::pod::Pod;
+use super::policy::Pdb;
+use super::service::Service;
+use super::workload::Deployment;
+use super::{ObjectName, Text};
+
+/// An object as a manifest describes it: its status is empty.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Object {
+    /// A Deployment.
+    Deployment(Box<Deployment>),
+    /// A ReplicaSet, ReplicationController, StatefulSet, DaemonSet or Job.
+    Owner(Owner),
+    /// A CronJob.
+    CronJob(Box<CronJob>),
+    /// A pod that nobody controls.
+    Pod(Box<Pod>),
+    /// A Service.
+    Service(Box<Service>),
+    /// A HorizontalPodAutoscaler and the name of its target.
+    Hpa(Box<Hpa>, Text),
+    /// A PodDisruptionBudget.
+    Pdb(Box<Pdb>),
+}
+
+/// How a person names an object.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// `kind`.
+    pub kind: Text,
+    /// Namespace and name.
+    pub name: ObjectName,
+}
+
+impl Object {
+    /// How a person names it.
+    pub fn target(&self) -> Target {
+        let (kind, namespace, name): (&str, &Text, Text) = match self {
+            Object::Deployment(d) => ("Deployment", &d.namespace, d.name.clone()),
+            Object::Owner(owner) => (owner.kind(), owner.namespace(), owner.name().clone()),
+            Object::CronJob(job) => ("CronJob", &job.meta.namespace, job.meta.name.clone()),
+            Object::Pod(pod) => ("Pod", &pod.namespace, pod.name()),
+            Object::Service(service) => ("Service", &service.namespace, service.name.clone()),
+            Object::Hpa(hpa, _) => ("HorizontalPodAutoscaler", &hpa.namespace, hpa.name.clone()),
+            Object::Pdb(pdb) => ("PodDisruptionBudget", &pdb.namespace, pdb.name.clone()),
+        };
+        let name = ObjectName { namespace: namespace.clone(), name };
+        Target { kind: kind.into(), name }
+    }
+}

@@ -1,0 +1,125 @@
+//! The garbage collector: what becomes of objects whose owner goes.
+//!
+//! Source: kubernetes `pkg/controller/garbagecollector/garbagecollector.go` (`attemptToDeleteItem`,
+//! `processDeletingDependentsItem`, `orphanDependents`), v1.37, and recordings. Upstream keeps a
+//! graph of all objects; here the store knows who controls whom, and this is told what to look at.
+
+use super::action::{Action, Outcome};
+use crate::api::meta::Propagation;
+use crate::api::owner::Owner;
+use crate::api::{CronJobId, DeploymentId, OwnerId, PodId};
+use crate::store::Store;
+use std::collections::BTreeSet;
+
+/// An object to look at: its owner is gone, or it is being deleted itself.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Item {
+    /// A pod.
+    Pod(PodId),
+    /// What controls pods.
+    Owner(OwnerId),
+    /// A Deployment.
+    Deployment(DeploymentId),
+    /// A CronJob.
+    CronJob(CronJobId),
+}
+
+/// What it has been told to look at.
+#[derive(Debug, Default)]
+pub struct GarbageCollector {
+    items: BTreeSet<Item>,
+}
+
+impl GarbageCollector {
+    /// Something has happened to an object.
+    pub fn look_at(&mut self, item: Item) {
+        self.items.insert(item);
+    }
+
+    /// Looks at everything that it was told of.
+    pub fn sync(&mut self, store: &Store) -> Outcome {
+        let mut outcome = Outcome::idle();
+        let (mut requests, mut last) = (Vec::new(), Vec::new());
+        for item in std::mem::take(&mut self.items) {
+            match deletion_of(item, store) {
+                None => {}
+                Some(None) => requests.extend(delete(item, store)),
+                Some(Some(propagation)) => {
+                    dismiss(item, propagation, store, &mut requests, &mut last);
+                }
+            }
+        }
+        for batch in [requests, last].into_iter().filter(|batch| !batch.is_empty()) {
+            outcome.batches.push(batch);
+        }
+        outcome
+    }
+}
+
+/// Whether an object is there, and how it is being deleted.
+fn deletion_of(item: Item, store: &Store) -> Option<Option<Propagation>> {
+    match item {
+        Item::Pod(id) => store.pod(id).map(|_| None),
+        Item::Owner(id) => store.owner(id).map(Owner::deletion),
+        Item::Deployment(id) => store.deployment(id).map(|d| d.deletion),
+        Item::CronJob(id) => store.cron_job(id).map(|job| job.meta.deletion),
+    }
+}
+
+/// The deletion of an object whose owner is gone.
+fn delete(item: Item, store: &Store) -> Option<Action> {
+    match item {
+        Item::Pod(pod) => {
+            let pod_is_marked = store.pod(pod).is_none_or(|p| p.deletion.is_some());
+            (!pod_is_marked).then_some(Action::DeletePod {
+                pod,
+                grace: None,
+                reason: "GarbageCollected",
+            })
+        }
+        Item::Owner(owner) => {
+            Some(Action::DeleteOwner { owner, propagation: Propagation::Background })
+        }
+        Item::Deployment(_) | Item::CronJob(_) => None,
+    }
+}
+
+/// Deals with the dependents of an object that is being deleted, and lets it go when none is left.
+fn dismiss(
+    item: Item,
+    propagation: Propagation,
+    store: &Store,
+    requests: &mut Vec<Action>,
+    last: &mut Vec<Action>,
+) {
+    let dependents: Vec<Item> = match item {
+        Item::Pod(_) => Vec::new(),
+        Item::Owner(id) => store.pods_of(id).iter().copied().map(Item::Pod).collect(),
+        Item::Deployment(id) => {
+            store.replica_sets_of(id).iter().copied().map(Item::Owner).collect()
+        }
+        Item::CronJob(id) => store.jobs_of(id).iter().copied().map(Item::Owner).collect(),
+    };
+    if propagation == Propagation::Orphan || dependents.is_empty() {
+        requests.extend(dependents.into_iter().map(|dependent| match dependent {
+            Item::Pod(pod) => Action::ReleasePod { pod },
+            Item::Owner(owner) => Action::ReleaseOwner { owner },
+            Item::Deployment(_) | Item::CronJob(_) => unreachable!("nobody controls it"),
+        }));
+        last.push(Action::RemoveFinalizer { item });
+        return;
+    }
+    for dependent in dependents {
+        match dependent {
+            // One with dependents of its own waits for them likewise.
+            Item::Owner(owner) if store.owner(owner).is_some_and(|o| o.deletion().is_none()) => {
+                let has_pods = !store.pods_of(owner).is_empty();
+                let propagation =
+                    if has_pods { Propagation::Foreground } else { Propagation::Background };
+                requests.push(Action::DeleteOwner { owner, propagation });
+            }
+            pod @ Item::Pod(_) => requests.extend(delete(pod, store)),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The statefulset controller: pods with names that stay.
+
+use super::action::Outcome;
+use crate::api::OwnerId;
+use crate::store::Store;
+use crate::units::SimTime;
+
+/// Syncs one.
+pub fn sync(id: OwnerId, store: &Store, _now: SimTime) -> Outcome {
+    let Some(_) = store.stateful_set(id) else { return Outcome::idle() };
+    Outcome::idle()
+}

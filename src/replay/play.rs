@@ -1,0 +1,255 @@
+//! The actions of a script as they become a timeline of commands.
+
+use super::patch::{json_patch, merge};
+use super::script::{Action, Script};
+use super::stage;
+use crate::api::convert::object::object;
+use crate::api::convert::workload::DELETION_COST;
+use crate::api::labels::{Labels, Selector};
+use crate::api::meta::Propagation;
+use crate::api::object::Target;
+use crate::api::{ObjectName, Text};
+use crate::scenario::kubectl::{Command, PodChoice, PodCommand};
+use crate::scenario::model::{Happening, NodeGroup, TimelineEntry};
+use crate::units::{SimDuration, SimTime};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A script under way.
+pub(super) struct Play<'a> {
+    script: &'a Script,
+    pub(super) timeline: Vec<TimelineEntry>,
+    /// Objects as manifests, by kind and name, as they are after the actions so far.
+    manifests: BTreeMap<(String, String), Value>,
+    /// Priority classes by name.
+    priorities: BTreeMap<String, Value>,
+}
+
+impl<'a> Play<'a> {
+    pub(super) fn of(script: &'a Script) -> Play<'a> {
+        let (manifests, priorities) = (BTreeMap::new(), BTreeMap::new());
+        Play { script, timeline: Vec::new(), manifests, priorities }
+    }
+
+    /// Puts an action into the timeline; nodes that join later become groups of their own.
+    pub(super) fn act(
+        &mut self,
+        action: &Action,
+        groups: &mut Vec<NodeGroup>,
+    ) -> Result<(), String> {
+        let at = SimTime::ZERO + SimDuration::from_secs_f64(action.at);
+        let happenings = match action.verb.as_str() {
+            "nodeAdd" => {
+                let given = action.node.as_ref().ok_or("nodeAdd without a node")?;
+                let group = NodeGroup { count: 0, min: 0, ..stage::nodes(given)? };
+                groups.push(group);
+                let group = groups.len() - 1;
+                let joins = Happening::NodeAdd { group };
+                vec![joins; given.count.unwrap_or(1) as usize]
+            }
+            "nodeStop" => kubelets(action, false),
+            "nodeStart" => kubelets(action, true),
+            _ => {
+                let commands = self.commands(action)?;
+                commands.into_iter().map(|c| Happening::Kubectl(Box::new(c))).collect()
+            }
+        };
+        let entries = happenings.into_iter().map(|what| TimelineEntry { at, until: None, what });
+        self.timeline.extend(entries);
+        Ok(())
+    }
+
+    fn commands(&mut self, action: &Action) -> Result<Vec<Command>, String> {
+        let one = match action.verb.as_str() {
+            "apply" => {
+                return Ok(self.apply(&action.manifest.clone(), false)?.into_iter().collect());
+            }
+            "patch" => return Ok(self.patch(action)?.into_iter().collect()),
+            "scale" => {
+                let key = (action.kind.clone(), action.name.clone());
+                if let Some(manifest) = self.manifests.get_mut(&key) {
+                    manifest["spec"]["replicas"] = action.replicas.into();
+                }
+                Command::Scale { target: self.target(action), replicas: action.replicas }
+            }
+            "undo" => {
+                let name = self.target(action).name;
+                Command::Undo { name, revision: action.revision }
+            }
+            "delete" => {
+                self.manifests.remove(&(action.kind.clone(), action.name.clone()));
+                let propagation = match action.propagation.as_str() {
+                    "Foreground" => Propagation::Foreground,
+                    "Orphan" => Propagation::Orphan,
+                    _ => Propagation::Background,
+                };
+                let grace = action.grace.map(SimDuration::from_secs);
+                if ["Namespace", "ResourceQuota"].contains(&action.kind.as_str()) {
+                    return Err(format!("delete of a {}", action.kind));
+                }
+                Command::Delete { target: self.target(action), propagation, grace }
+            }
+            "deletePods" => {
+                self.pods(action, PodCommand::Delete(action.grace.map(SimDuration::from_secs)))
+            }
+            "evict" => self.pods(action, PodCommand::Evict),
+            "podReady" => self.pods(action, PodCommand::Ready(action.ready)),
+            "podFinish" => self.pods(action, PodCommand::Finish(action.exit)),
+            "patchPods" => self.pods(action, pod_patch(&action.patch)?),
+            "drain" => Command::Drain { nodes: named(action).collect() },
+            "cordon" | "uncordon" => {
+                let on = action.verb == "cordon";
+                return Ok(named(action).map(|node| Command::Cordon { node, on }).collect());
+            }
+            "nodeDelete" => {
+                return Ok(named(action).map(|node| Command::DeleteNode { node }).collect());
+            }
+            verb => return Err(verb.to_owned()),
+        };
+        Ok(vec![one])
+    }
+
+    fn namespace<'b>(&'b self, action: &'b Action) -> &'b str {
+        let first = self.script.namespaces.first().map_or("default", String::as_str);
+        action.namespace.as_deref().unwrap_or(first)
+    }
+
+    fn target(&self, action: &Action) -> Target {
+        let kind = action.kind.as_str().into();
+        Target { kind, name: ObjectName::new(self.namespace(action), &action.name) }
+    }
+
+    fn pods(&self, action: &Action, what: PodCommand) -> Command {
+        let pairs = action.selector.split(',').filter_map(|pair| pair.split_once('='));
+        let labels = Labels::new(pairs.map(|(k, v)| (k.into(), v.into())).collect());
+        let which = PodChoice {
+            namespace: self.namespace(action).into(),
+            selector: Selector::from_labels(&labels),
+            name: (!action.name.is_empty()).then(|| action.name.as_str().into()),
+            by_age: action.sort == "created",
+            places: action.index.clone(),
+        };
+        Command::Pods { which, what }
+    }
+
+    fn patch(&mut self, action: &Action) -> Result<Option<Command>, String> {
+        let node = action.kind == "Node";
+        let key = (action.kind.clone(), action.name.clone());
+        let known = self.manifests.get(&key).cloned();
+        let mut manifest = match known {
+            Some(manifest) => manifest,
+            None if node => serde_json::json!({"kind": "Node", "metadata": {"labels": {}}}),
+            None => return Err(format!("patch of a {} that nobody applied", action.kind)),
+        };
+        match action.patch_type.as_str() {
+            "json" => json_patch(&mut manifest, &action.patch)?,
+            kind => merge(&mut manifest, &action.patch, kind == "strategic"),
+        }
+        if node {
+            self.manifests.insert(key, manifest.clone());
+            return Ok(Some(self.node(action, &manifest)?));
+        }
+        self.apply(&manifest, action.patch["spec"]["replicas"].is_null())
+    }
+
+    /// A patch of a node names all its labels and taints that a script ever gives it.
+    fn node(&self, action: &Action, manifest: &Value) -> Result<Command, String> {
+        let name = node_name(&action.name);
+        let given = self.script.nodes.iter().find(|nodes| {
+            action
+                .name
+                .strip_prefix(&nodes.name)
+                .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+        });
+        let labels = manifest["metadata"]["labels"].as_object().filter(|labels| !labels.is_empty());
+        let labels = match (labels, given) {
+            (Some(labels), Some(given)) => {
+                let own = given.labels.as_object().into_iter().flatten();
+                let zone = given.zone.as_deref().unwrap_or("z0");
+                let pairs = own.chain(labels).filter_map(|(k, v)| Some((k.as_str(), v.as_str()?)));
+                let zones = crate::api::node::ZONE_LABEL;
+                let known = [(zones, zone), ("kubernetes.io/hostname", &*name)];
+                let mut all: BTreeMap<&str, &str> = pairs.collect();
+                all.extend(known);
+                let pairs = all.into_iter().map(|(k, v)| (k.into(), v.into()));
+                Some(Labels::new(pairs.collect()))
+            }
+            _ => None,
+        };
+        let spec = &manifest["spec"]["taints"];
+        let taints = match action.patch["spec"].get("taints") {
+            Some(_) => Some(stage::taints(spec)?),
+            None => None,
+        };
+        Ok(Command::Node { node: name, labels, taints })
+    }
+
+    fn apply(&mut self, manifest: &Value, keeps_replicas: bool) -> Result<Option<Command>, String> {
+        let kind = manifest["kind"].as_str().unwrap_or_default().to_owned();
+        let name = manifest["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        if kind == "PriorityClass" {
+            self.priorities.insert(name, manifest.clone());
+            return Ok(None);
+        }
+        let mut given = manifest.clone();
+        for pointer in ["/spec", "/spec/template/spec", "/spec/jobTemplate/spec/template/spec"] {
+            self.give_priority(given.pointer_mut(pointer));
+        }
+        let namespace = self.script.namespaces.first().map_or("default", String::as_str);
+        let mut errors = Vec::new();
+        let found = object(&given, namespace, &mut errors);
+        if let Some(error) = errors.first() {
+            return Err(format!("{}: {}", error.path, error.message));
+        }
+        let object = found.ok_or_else(|| format!("apply of a {kind}"))?;
+        self.manifests.insert((kind, name), manifest.clone());
+        Ok(Some(Command::Apply { object, keeps_replicas }))
+    }
+
+    /// The Priority admission plugin.
+    fn give_priority(&self, spec: Option<&mut Value>) {
+        let Some(spec) = spec else { return };
+        let class = spec["priorityClassName"].as_str().and_then(|name| self.priorities.get(name));
+        if let Some(class) = class {
+            spec["priority"] = class["value"].clone();
+            if spec["preemptionPolicy"].is_null() && class["preemptionPolicy"].is_string() {
+                spec["preemptionPolicy"] = class["preemptionPolicy"].clone();
+            }
+        }
+    }
+}
+
+/// What the stage calls a node of the script: a group's nodes are named `group-number`.
+fn node_name(name: &str) -> Text {
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    match &name[stem.len()..] {
+        "" => format!("{name}-1").into(),
+        number => format!("{stem}-{number}").into(),
+    }
+}
+
+fn named(action: &Action) -> impl Iterator<Item = Text> {
+    action.nodes.iter().map(|name| node_name(name))
+}
+
+fn kubelets(action: &Action, reports: bool) -> Vec<Happening> {
+    named(action).map(|node| Happening::Kubelet { node, reports }).collect()
+}
+
+/// What a patch of pods does.
+fn pod_patch(patch: &Value) -> Result<PodCommand, String> {
+    let metadata = &patch["metadata"];
+    if let Some(cost) = metadata["annotations"][DELETION_COST].as_str() {
+        return Ok(PodCommand::DeletionCost(cost.parse().unwrap_or(0)));
+    }
+    if let Some(labels) = metadata["labels"].as_object() {
+        let pairs =
+            labels.iter().filter_map(|(k, v)| Some((k.as_str().into(), v.as_str()?.into())));
+        return Ok(PodCommand::Label(pairs.collect()));
+    }
+    if let Some(gates) = patch["spec"]["schedulingGates"].as_array() {
+        let names = gates.iter().filter_map(|gate| gate["name"].as_str());
+        return Ok(PodCommand::Ungate(names.map(Text::from).collect()));
+    }
+    Err("patchPods".to_owned())
+}

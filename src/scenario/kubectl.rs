@@ -1,0 +1,155 @@
+//! What a person does with `kubectl`, as plain data.
+
+use crate::api::labels::{Labels, Selector};
+use crate::api::meta::Propagation;
+use crate::api::object::{Object, Target};
+use crate::api::{ObjectName, Text};
+use crate::units::SimDuration;
+
+/// One command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// `apply`, `create` and all that only changes a manifest (`patch`, `set image`, `rollout
+    /// pause`, ...): the object as it shall be.
+    Apply {
+        /// The object.
+        object: Object,
+        /// Its `spec.replicas` stays as it is in the cluster: the command does not speak of it.
+        keeps_replicas: bool,
+    },
+    /// `scale`.
+    Scale {
+        /// The object.
+        target: Target,
+        /// The new `spec.replicas`.
+        replicas: u32,
+    },
+    /// `rollout undo` of a Deployment.
+    Undo {
+        /// Its name.
+        name: ObjectName,
+        /// The revision to go back to; 0: the one before the newest.
+        revision: u64,
+    },
+    /// `delete`.
+    Delete {
+        /// The object.
+        target: Target,
+        /// `--cascade`: what becomes of what it owns.
+        propagation: Propagation,
+        /// `--grace-period`.
+        grace: Option<SimDuration>,
+    },
+    /// Something with pods.
+    Pods {
+        /// Which.
+        which: PodChoice,
+        /// What.
+        what: PodCommand,
+    },
+    /// `cordon` and `uncordon`.
+    Cordon {
+        /// The node.
+        node: Text,
+        /// Pods may not come any more.
+        on: bool,
+    },
+    /// `drain`: cordons, and evicts all pods but those of DaemonSets, again each five seconds
+    /// while a budget refuses.
+    Drain {
+        /// The nodes.
+        nodes: Vec<Text>,
+    },
+    /// `delete node`.
+    DeleteNode {
+        /// The node.
+        node: Text,
+    },
+    /// `label node` and `taint node`: both as they shall be.
+    Node {
+        /// The node.
+        node: Text,
+        /// Its labels.
+        labels: Option<Labels>,
+        /// Its taints.
+        taints: Option<Vec<crate::api::taint::Taint>>,
+    },
+}
+
+impl Command {
+    /// What it does, for the story.
+    pub fn told(&self) -> String {
+        let named = |target: &Target| format!("{} {}", target.kind, target.name.name);
+        match self {
+            Command::Apply { object, .. } => format!("{} is applied", named(&object.target())),
+            Command::Scale { target, replicas } => {
+                format!("{} is scaled to {replicas} by hand", named(target))
+            }
+            Command::Undo { name, revision: 0 } => {
+                format!("the rollout of Deployment {} is undone", name.name)
+            }
+            Command::Undo { name, revision } => {
+                format!("Deployment {} goes back to revision {revision}", name.name)
+            }
+            Command::Delete { target, .. } => format!("{} is deleted", named(target)),
+            Command::Pods { what, .. } => what.told().to_owned(),
+            Command::Cordon { node, on: true } => format!("node {node} is cordoned"),
+            Command::Cordon { node, on: false } => format!("node {node} is uncordoned"),
+            Command::Drain { nodes } => {
+                let names: Vec<&str> = nodes.iter().map(|node| &**node).collect();
+                format!("nodes are drained: {}", names.join(", "))
+            }
+            Command::DeleteNode { node } => format!("node {node} is deleted"),
+            Command::Node { node, .. } => format!("labels or taints of node {node} change"),
+        }
+    }
+}
+
+impl PodCommand {
+    fn told(&self) -> &'static str {
+        match self {
+            PodCommand::Delete(_) => "pods are deleted",
+            PodCommand::Evict => "pods are evicted",
+            PodCommand::DeletionCost(_) => "the deletion cost of pods changes",
+            PodCommand::Label(_) => "pods are labelled",
+            PodCommand::Ready(true) => "pods become ready",
+            PodCommand::Ready(false) => "pods are no longer ready",
+            PodCommand::Finish(_) => "containers of pods end",
+            PodCommand::Ungate(_) => "scheduling gates are removed",
+        }
+    }
+}
+
+/// Which pods.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodChoice {
+    /// Their namespace.
+    pub namespace: Text,
+    /// Their labels match this.
+    pub selector: Selector,
+    /// Only the one of this name.
+    pub name: Option<Text>,
+    /// Of those that match, in order: by age, or by name.
+    pub by_age: bool,
+    /// Only those at these places in the order; `None`: all.
+    pub places: Option<Vec<usize>>,
+}
+
+/// What is done with pods.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PodCommand {
+    /// `delete pod`.
+    Delete(Option<SimDuration>),
+    /// A request to the eviction API.
+    Evict,
+    /// `annotate`: the annotation `controller.kubernetes.io/pod-deletion-cost`.
+    DeletionCost(i32),
+    /// `label`: these are put over what is there.
+    Label(Vec<(Text, Text)>),
+    /// The application is ready from now on, or no longer.
+    Ready(bool),
+    /// The containers end with this exit code.
+    Finish(i32),
+    /// The last scheduling gates are removed.
+    Ungate(Vec<Text>),
+}

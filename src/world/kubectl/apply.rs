@@ -1,0 +1,160 @@
+//! `kubectl apply`: an object is created, or changed to what it shall be.
+
+use super::keep_parent;
+use crate::api::ObjectName;
+use crate::api::autoscaling::Hpa;
+use crate::api::object::Object;
+use crate::api::owner::Owner;
+use crate::api::policy::Pdb;
+use crate::api::service::Service;
+use crate::api::workload::{Deployment, ReplicaSet};
+use crate::world::world::World;
+
+impl World<'_> {
+    /// Applies an object; `keeps_replicas`: its `spec.replicas` stays as it is.
+    pub(super) fn apply_object(&mut self, object: &Object, keeps_replicas: bool) {
+        match object {
+            Object::Deployment(given) => self.apply_deployment(given, keeps_replicas),
+            Object::Owner(given) => self.apply_owner(given, keeps_replicas),
+            Object::CronJob(given) => {
+                let (given, now) = (&**given, self.now);
+                match self.cron_job_named(&object.target().name) {
+                    None => {
+                        let mut job = given.clone();
+                        job.meta.created = now;
+                        self.store.create_cron_job(job);
+                    }
+                    Some(id) => self.store.update_cron_job(id, |job| job.apply(given)),
+                }
+            }
+            Object::Pod(pod) => {
+                if self.pod_named(&object.target().name).is_none() {
+                    self.create_bare_pod(pod);
+                }
+            }
+            Object::Service(given) => self.apply_service(given),
+            Object::Hpa(given, target) => {
+                let target = ObjectName::new(&given.namespace, target);
+                self.apply_hpa(given, &target);
+            }
+            Object::Pdb(given) => self.apply_pdb(given),
+        }
+    }
+
+    /// Applies a Deployment that may be one of the scenario's.
+    pub(in crate::world) fn apply_deployment(&mut self, given: &Deployment, keeps_replicas: bool) {
+        let name = ObjectName { namespace: given.namespace.clone(), name: given.name.clone() };
+        let Some(id) = self.deployment_named(&name) else {
+            let deployment = Deployment { created: self.now, ..given.clone() };
+            self.store.create_deployment(deployment);
+            return;
+        };
+        self.store.update_deployment(id, |deployment| {
+            let before = deployment.clone();
+            *deployment = Deployment {
+                created: before.created,
+                generation: before.generation,
+                revision: before.revision,
+                status: before.status,
+                conditions: before.conditions.clone(),
+                deletion: before.deletion,
+                // Only a change of the specification raises the generation: labels come after it.
+                labels: before.labels.clone(),
+                replicas: if keeps_replicas { before.replicas } else { given.replicas },
+                ..given.clone()
+            };
+            deployment.generation += u64::from(*deployment != before);
+            deployment.labels = given.labels.clone();
+            *deployment != before
+        });
+    }
+
+    fn apply_owner(&mut self, given: &Owner, keeps_replicas: bool) {
+        let name = ObjectName { namespace: given.namespace().clone(), name: given.name().clone() };
+        let Some(id) = self.owner_named(given.kind(), &name) else {
+            let mut owner = given.clone();
+            match &mut owner {
+                Owner::ReplicaSet(set) => set.created = self.now,
+                Owner::StatefulSet(set) => set.meta.created = self.now,
+                Owner::DaemonSet(set) => set.meta.created = self.now,
+                Owner::Job(job) => job.meta.created = self.now,
+            }
+            self.store.create_owner(owner);
+            return;
+        };
+        self.store.update_owner(id, |owner| {
+            let parent = owner.parent();
+            let changes = match (&mut *owner, given) {
+                (Owner::ReplicaSet(set), Owner::ReplicaSet(given)) => {
+                    apply_set(set, given, keeps_replicas)
+                }
+                (Owner::StatefulSet(set), Owner::StatefulSet(given)) => {
+                    set.apply(given, keeps_replicas)
+                }
+                (Owner::DaemonSet(set), Owner::DaemonSet(given)) => set.apply(given),
+                (Owner::Job(job), Owner::Job(given)) => job.apply(given),
+                _ => false,
+            };
+            keep_parent(owner, parent);
+            changes
+        });
+    }
+
+    fn apply_service(&mut self, given: &Service) {
+        let name = ObjectName { namespace: given.namespace.clone(), name: given.name.clone() };
+        let Some(id) = self.service_named(&name) else {
+            self.tell_scheduler_of_service(given);
+            self.store.create_service(given.clone());
+            return;
+        };
+        self.store.update_service(id, |service| {
+            let endpoints = std::mem::take(&mut service.endpoints);
+            let changes = *service != *given;
+            *service = Service { endpoints, ..given.clone() };
+            changes
+        });
+    }
+
+    fn apply_hpa(&mut self, given: &Hpa, target: &ObjectName) {
+        let target = self.deployment_named(target).unwrap_or_default();
+        let name = ObjectName { namespace: given.namespace.clone(), name: given.name.clone() };
+        let Some(id) = self.hpa_named(&name) else {
+            self.store.create_hpa(Hpa { target, created: self.now, ..given.clone() });
+            return;
+        };
+        self.store.update_hpa(id, |hpa| {
+            let before = hpa.clone();
+            *hpa = Hpa {
+                target,
+                created: before.created,
+                current_replicas: before.current_replicas,
+                desired_replicas: before.desired_replicas,
+                ..given.clone()
+            };
+            *hpa != before
+        });
+    }
+
+    fn apply_pdb(&mut self, given: &Pdb) {
+        let name = ObjectName { namespace: given.namespace.clone(), name: given.name.clone() };
+        let Some(id) = self.pdb_named(&name) else {
+            self.store.create_pdb(given.clone());
+            return;
+        };
+        self.store.update_pdb(id, |pdb| {
+            let changes = (&pdb.selector, pdb.budget) != (&given.selector, given.budget);
+            (pdb.selector, pdb.budget) = (given.selector.clone(), given.budget);
+            changes
+        });
+    }
+}
+
+fn apply_set(set: &mut ReplicaSet, given: &ReplicaSet, keeps_replicas: bool) -> bool {
+    let before = set.clone();
+    if !keeps_replicas {
+        set.replicas = given.replicas;
+    }
+    (set.template, set.min_ready) = (given.template.clone(), given.min_ready);
+    set.generation += u64::from(*set != before);
+    *set != before
+}

@@ -1,0 +1,187 @@
+//! What a person does with `kubectl`: objects applied, scaled and deleted, pods and nodes handled.
+//!
+//! It acts as the API server does on such a request, at once: no client of a controller is in the
+//! way. It knows no controller.
+
+mod apply;
+mod nodes;
+mod pods;
+
+use super::owners;
+use super::world::World;
+use crate::api::meta::Propagation;
+use crate::api::object::Target;
+use crate::api::owner::{Owner, Parent};
+use crate::api::{CronJobId, DeploymentId, HpaId, ObjectName, OwnerId, PdbId, PodId, ServiceId};
+use crate::control::controllers::garbagecollector::Item;
+use crate::scenario::kubectl::Command;
+use crate::units::SimDuration;
+
+impl World<'_> {
+    /// Carries out a command.
+    pub(super) fn kubectl(&mut self, command: &Command) {
+        match command {
+            Command::Apply { object, keeps_replicas } => {
+                self.apply_object(object, *keeps_replicas);
+            }
+            Command::Scale { target, replicas } => self.scale_by_hand(target, *replicas),
+            Command::Undo { name, revision } => self.undo(name, *revision),
+            Command::Delete { target, propagation, grace } => {
+                self.delete_by_hand(target, *propagation, *grace);
+            }
+            Command::Pods { which, what } => self.command_pods(which, what),
+            Command::Cordon { node, on } => self.cordon(node, *on),
+            Command::Drain { nodes } => self.drain(nodes),
+            Command::DeleteNode { node } => self.delete_node_by_hand(node),
+            Command::Node { node, labels, taints } => {
+                self.change_node(node, labels.as_ref(), taints.as_deref());
+            }
+        }
+    }
+
+    fn scale_by_hand(&mut self, target: &Target, replicas: u32) {
+        if target.kind == "Deployment" {
+            if let Some(id) = self.deployment_named(&target.name) {
+                self.store.scale_deployment(id, replicas);
+            }
+        } else if let Some(id) = self.owner_named(&target.kind, &target.name) {
+            self.store.update_owner(id, |owner| owners::scale(owner, replicas));
+        }
+    }
+
+    /// Back to the template of a revision; 0 is the one before the newest.
+    fn undo(&mut self, name: &ObjectName, revision: u64) {
+        let Some(id) = self.deployment_named(name) else { return };
+        let sets = self.store.replica_sets_of(id).iter();
+        let mut sets: Vec<_> = sets.filter_map(|set| self.store.replica_set(*set)).collect();
+        sets.sort_by_key(|set| std::cmp::Reverse(set.revision));
+        let found = match revision {
+            0 => sets.get(1),
+            revision => sets.iter().find(|set| set.revision == revision),
+        };
+        let Some(template) = found.map(|set| set.template.clone()) else { return };
+        self.store.update_deployment(id, |deployment| {
+            if deployment.template.hash == template.hash {
+                return false;
+            }
+            let labels = template.labels.without("pod-template-hash");
+            deployment.template = crate::api::workload::PodTemplate { labels, ..template };
+            deployment.generation += 1;
+            true
+        });
+    }
+
+    fn delete_by_hand(
+        &mut self,
+        target: &Target,
+        propagation: Propagation,
+        grace: Option<SimDuration>,
+    ) {
+        let name = &target.name;
+        match &*target.kind {
+            "Pod" => {
+                if let Some(pod) = self.pod_named(name) {
+                    self.delete_pod(pod, grace, "Deleted");
+                }
+            }
+            "Deployment" => {
+                if let Some(id) = self.deployment_named(name) {
+                    self.delete_item(Item::Deployment(id), propagation);
+                }
+            }
+            "CronJob" => {
+                if let Some(id) = self.cron_job_named(name) {
+                    self.delete_item(Item::CronJob(id), propagation);
+                }
+            }
+            "Service" => {
+                if let Some(id) = self.service_named(name) {
+                    self.store.remove_service(id);
+                }
+            }
+            "PodDisruptionBudget" => {
+                if let Some(id) = self.pdb_named(name) {
+                    self.store.remove_pdb(id);
+                }
+            }
+            "HorizontalPodAutoscaler" => {
+                if let Some(id) = self.hpa_named(name) {
+                    self.store.remove_hpa(id);
+                }
+            }
+            kind => {
+                if let Some(id) = self.owner_named(kind, name) {
+                    self.delete_item(Item::Owner(id), propagation);
+                }
+            }
+        }
+    }
+
+    /// Deletes what owns others: at once, or when the garbage collector has dealt with those.
+    fn delete_item(&mut self, item: Item, propagation: Propagation) {
+        if propagation == Propagation::Background {
+            return self.remove_finalizer(item);
+        }
+        match item {
+            Item::Owner(id) => self.delete_owner(id, propagation),
+            Item::Deployment(id) => self.store.update_deployment(id, |deployment| {
+                deployment.deletion = Some(propagation);
+                true
+            }),
+            Item::CronJob(id) => self.store.update_cron_job(id, |job| {
+                job.meta.deletion = Some(propagation);
+                true
+            }),
+            Item::Pod(_) => {}
+        }
+    }
+
+    fn service_named(&self, name: &ObjectName) -> Option<ServiceId> {
+        let mut all = self.store.services();
+        all.find(|(_, s)| is_named(&s.namespace, &s.name, name)).map(|(id, _)| id)
+    }
+
+    fn hpa_named(&self, name: &ObjectName) -> Option<HpaId> {
+        let mut all = self.store.hpas();
+        all.find(|(_, h)| is_named(&h.namespace, &h.name, name)).map(|(id, _)| id)
+    }
+
+    fn pdb_named(&self, name: &ObjectName) -> Option<PdbId> {
+        let mut all = self.store.pdbs();
+        all.find(|(_, p)| is_named(&p.namespace, &p.name, name)).map(|(id, _)| id)
+    }
+
+    pub(super) fn deployment_named(&self, name: &ObjectName) -> Option<DeploymentId> {
+        let mut all = self.store.deployments();
+        all.find(|(_, d)| is_named(&d.namespace, &d.name, name)).map(|(id, _)| id)
+    }
+
+    pub(super) fn cron_job_named(&self, name: &ObjectName) -> Option<CronJobId> {
+        let mut all = self.store.cron_jobs();
+        all.find(|(_, j)| is_named(&j.meta.namespace, &j.meta.name, name)).map(|(id, _)| id)
+    }
+
+    pub(super) fn owner_named(&self, kind: &str, name: &ObjectName) -> Option<OwnerId> {
+        let is_it =
+            |owner: &Owner| owner.kind() == kind && is_named(owner.namespace(), owner.name(), name);
+        self.store.owners().find(|(_, owner)| is_it(owner)).map(|(id, _)| id)
+    }
+
+    pub(super) fn pod_named(&self, name: &ObjectName) -> Option<PodId> {
+        let mut all = self.store.pods();
+        all.find(|(_, p)| is_named(&p.namespace, &p.name(), name)).map(|(id, _)| id)
+    }
+}
+
+fn is_named(namespace: &str, name: &str, wanted: &ObjectName) -> bool {
+    namespace == &*wanted.namespace && name == &*wanted.name
+}
+
+/// What a person applies has the parent that it has in the cluster.
+fn keep_parent(owner: &mut Owner, parent: Option<Parent>) {
+    match (owner, parent) {
+        (Owner::ReplicaSet(set), Some(Parent::Deployment(id))) => set.owner = Some(id),
+        (Owner::Job(job), Some(Parent::CronJob(id))) => job.owner = Some(id),
+        _ => {}
+    }
+}

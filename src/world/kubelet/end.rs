@@ -1,0 +1,65 @@
+//! Pods whose containers end by themselves, for good: those of Jobs.
+//!
+//! Source: kubernetes `pkg/kubelet/kubelet_pods.go` (`getPhase`), v1.37. Containers of a pod count
+//! together: they end at one time with one exit code.
+
+use super::state::Containers;
+use crate::api::PodId;
+use crate::api::pod::{Pod, PodPhase, RestartPolicy};
+use crate::units::SimDuration;
+use crate::world::world::World;
+
+/// The label of a pod of an Indexed Job.
+const INDEX_LABEL: &str = "batch.kubernetes.io/job-completion-index";
+
+/// With what a pod's containers end when they end by themselves.
+fn exit_code(pod: &Pod) -> i32 {
+    let rank = pod.more.as_ref().map_or(0, |more| more.rank);
+    let index = pod.labels.get(INDEX_LABEL).and_then(|index| index.parse().ok());
+    pod.spec.behavior.as_ref().map_or(0, |behavior| behavior.exit_code_of(rank, index))
+}
+
+impl World<'_> {
+    /// How long the containers of a pod run; `None`: until they are stopped.
+    pub(super) fn run_time_of(&self, pod: PodId) -> Option<SimDuration> {
+        let pod = self.store.pod(pod)?;
+        pod.spec.behavior.as_ref()?.run_time(exit_code(pod))
+    }
+
+    /// The containers of a pod have done their work, or failed at it.
+    pub(super) fn containers_end(&mut self, pod: PodId) {
+        let Some(p) = self.store.pod(pod) else { return };
+        let code = exit_code(p);
+        let restarts = match p.spec.restart_policy {
+            RestartPolicy::Always => true,
+            RestartPolicy::OnFailure => code != 0,
+            RestartPolicy::Never => false,
+        };
+        if restarts && !self.scenario.flags.kubelet.never_restarts {
+            self.container_exits(pod, "Error");
+        } else {
+            self.finish_pod(pod, code);
+        }
+    }
+
+    /// A pod's containers have ended for good, with this exit code.
+    pub(in crate::world) fn finish_pod(&mut self, pod: PodId, code: i32) {
+        let now = self.now;
+        if let Some(state) = self.pods.get_mut(pod) {
+            state.containers = Containers::Ended;
+            state.begin_life();
+        }
+        self.containers_change(pod);
+        self.network.set_alive(now, pod, false);
+        self.traffic_changed = true;
+        self.store.update_pod(pod, |p| {
+            if p.ready {
+                (p.ready, p.ready_changed) = (false, now);
+            }
+            p.phase = if code == 0 { PodPhase::Succeeded } else { PodPhase::Failed };
+            let more = p.more_mut();
+            (more.exit_code, more.finished) = (Some(code), now.into());
+            true
+        });
+    }
+}

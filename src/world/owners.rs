@@ -1,0 +1,155 @@
+//! What controls pods, as the API server sees it: pods made for an owner, owners adopted, released
+//! and deleted.
+//!
+//! It knows no controller's reasons.
+
+use super::controllers::Key;
+use super::kubelet::PodState;
+use super::world::World;
+use crate::api::meta::Propagation;
+use crate::api::owner::Owner;
+use crate::api::pod::{NameSuffix, Pod};
+use crate::api::{OwnerId, PodId};
+use crate::control::controllers::action::{NewName, NewPod};
+use crate::control::controllers::garbagecollector::Item;
+use crate::control::controllers::replicaset;
+
+impl World<'_> {
+    /// Creates a pod from a ReplicaSet's template.
+    pub(super) fn create_pod(&mut self, owner: OwnerId) -> Option<PodId> {
+        let set = self.store.replica_set(owner)?;
+        let (labels, spec) = (set.template.labels.clone(), set.template.spec.clone());
+        let base = format!("{}-", set.name).into();
+        let pod = Pod::pending(set.namespace.clone(), base, labels, spec, self.now);
+        Some(self.admit_pod(Pod { suffix: self.name_suffix(), ..pod.owned_by(owner) }))
+    }
+
+    /// Creates a pod as its owner describes it; false when there is one with its name.
+    pub(super) fn create_pod_as(&mut self, key: Key, owner: OwnerId, new: NewPod) -> bool {
+        let Some(namespace) = self.store.owner(owner).map(|owner| owner.namespace().clone()) else {
+            return false;
+        };
+        let (name, suffix) = match new.name {
+            NewName::Is(name) => {
+                let same = |(_, p): (PodId, &Pod)| p.namespace == namespace && p.name() == name;
+                if self.store.pods().any(same) {
+                    return false;
+                }
+                (name, NameSuffix::default())
+            }
+            NewName::Generated(base) => (base, self.name_suffix()),
+        };
+        let pod = Pod::pending(namespace, name, new.labels, new.spec, self.now);
+        let mut pod = Pod { suffix, ..pod.owned_by(owner) };
+        if new.is_tracked {
+            pod.more_mut().is_tracked = true;
+        }
+        let id = self.admit_pod(pod);
+        self.tell_creation(key, owner, id, new.created);
+        true
+    }
+
+    /// Creates a pod that nobody controls.
+    pub(super) fn create_bare_pod(&mut self, pod: &Pod) {
+        self.admit_pod(Pod { created: self.now, ready_changed: self.now, ..pod.clone() });
+    }
+
+    /// A pod that the API server takes.
+    fn admit_pod(&mut self, mut pod: Pod) -> PodId {
+        let owner = pod.owner;
+        let deployment =
+            owner.and_then(|owner| self.store.replica_set(owner)).and_then(|set| set.owner);
+        let workload = deployment.and_then(|d| self.workload_of.get(d).copied());
+        if let (Some(owner), Some(_)) = (owner, &pod.spec.behavior) {
+            let created = self.created_of.entry(owner).or_insert(0);
+            *created += 1;
+            pod.more_mut().rank = *created;
+        }
+        let id = self.store.create_pod(pod);
+        self.pods.insert(id, PodState::new(workload));
+        if let Some(workload) = workload {
+            self.network.add_pod(id, workload);
+            self.samples_differ(id);
+        }
+        self.recorder.totals.pods_created += 1;
+        self.waiting_pods(1);
+        self.recognise(id);
+        id
+    }
+
+    /// The owner's SuccessfulCreate, which takes a token of the controller's client.
+    pub(super) fn tell_of_creation(&mut self, key: Key, owner: OwnerId, pod: PodId) {
+        self.tell_creation(key, owner, pod, replicaset::created_event);
+    }
+
+    fn tell_creation(
+        &mut self,
+        key: Key,
+        owner: OwnerId,
+        pod: PodId,
+        event: fn(OwnerId, &str) -> crate::control::controllers::Action,
+    ) {
+        let Some(name) = self.store.pod(pod).map(Pod::name) else { return };
+        if self.publish_action(key.component(), event(owner, &name)) {
+            self.take_token(key);
+        }
+    }
+
+    /// An owner makes a pod its own; false when another one has it.
+    pub(super) fn adopt_pod(&mut self, pod: PodId, owner: OwnerId) -> bool {
+        let adoptable = self.store.pod(pod).is_some_and(|p| p.owner.is_none());
+        if adoptable {
+            self.store.set_pod_owner(pod, Some(owner));
+        }
+        adoptable
+    }
+
+    /// Deletes what controls pods: at once, or when the garbage collector has dealt with them.
+    pub(super) fn delete_owner(&mut self, id: OwnerId, propagation: Propagation) {
+        if propagation == Propagation::Background {
+            self.store.remove_owner(id);
+            return;
+        }
+        self.store.update_owner(id, |owner| {
+            let is_new = owner.deletion().is_none();
+            if is_new {
+                owner.set_deletion(propagation);
+            }
+            is_new
+        });
+    }
+
+    /// The dependents of an object have been dealt with: it goes.
+    pub(super) fn remove_finalizer(&mut self, item: Item) {
+        match item {
+            Item::Owner(id) => self.store.remove_owner(id),
+            Item::Deployment(id) => self.store.remove_deployment(id),
+            Item::CronJob(id) => self.store.remove_cron_job(id),
+            Item::Pod(id) => self.release_pod_object(id),
+        }
+    }
+
+    /// A Job has counted a pod: its finalizer no longer keeps the object.
+    pub(super) fn release_pod_object(&mut self, id: PodId) {
+        self.store.update_pod(id, |pod| {
+            pod.more.as_mut().is_some_and(|more| std::mem::replace(&mut more.is_tracked, false))
+        });
+        let Some(pod) = self.store.pod(id) else { return };
+        let ended = pod.node.is_none() || pod.phase.is_terminal();
+        if pod.deletion.is_some() && ended && !self.is_stopping(id) {
+            self.store.remove_pod(id);
+        }
+    }
+}
+
+/// Whether an object is one that a person may scale, and to what it is then scaled.
+pub(super) fn scale(owner: &mut Owner, replicas: u32) -> bool {
+    let (wanted, generation) = match owner {
+        Owner::ReplicaSet(set) => (&mut set.replicas, &mut set.generation),
+        Owner::StatefulSet(set) => (&mut set.replicas, &mut set.meta.generation),
+        Owner::DaemonSet(_) | Owner::Job(_) => return false,
+    };
+    let changes = std::mem::replace(wanted, replicas) != replicas;
+    *generation += u64::from(changes);
+    changes
+}
