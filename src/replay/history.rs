@@ -24,7 +24,7 @@ const UNSTEADY: &[&str] = &[
 pub struct History {
     /// Events, `object reason: message`, and how often.
     pub events: BTreeMap<String, u64>,
-    /// By Deployment or Job and type: `status reason: message` of its conditions, one after the other.
+    /// By ReplicaSet, ReplicationController or StatefulSet: `spec.replicas`, one by one.
     pub conditions: BTreeMap<String, Vec<String>>,
     /// By ReplicaSet, ReplicationController or StatefulSet: `spec.replicas`, one after the other.
     pub sizes: BTreeMap<String, Vec<u64>>,
