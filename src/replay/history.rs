@@ -24,9 +24,9 @@ const UNSTEADY: &[&str] = &[
 pub struct History {
     /// Events, `object reason: message`, and how often.
     pub events: BTreeMap<String, u64>,
-    /// By ReplicaSet, ReplicationController or StatefulSet: `spec.replicas`, one by one.
+    /// By Deployment or Job and type: `status reason: message`, one after the other.
     pub conditions: BTreeMap<String, Vec<String>>,
-    /// By ReplicaSet, ReplicationController or StatefulSet: `spec.replicas`, one after the other.
+    /// By ReplicaSet, ReplicationController or StatefulSet: `spec.replicas`, one by one.
     pub sizes: BTreeMap<String, Vec<u64>>,
     /// By owner: the moments of its pods.
     pub pods: BTreeMap<String, Moments>,
