@@ -8,6 +8,9 @@ use serde_json::Value;
 pub struct Script {
     /// Its name, that of its folder.
     pub name: String,
+    /// `exclusive`: it had its control plane for itself; `shared`: it stood beside others.
+    #[serde(default)]
+    pub class: String,
     /// How long was recorded, seconds.
     pub duration_s: f64,
     /// The namespaces that objects are in; the first is the one of objects that name none.

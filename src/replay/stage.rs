@@ -14,6 +14,13 @@ use serde_json::Value;
 
 /// The stand-in kubelet: bound to Running and Ready, seconds.
 const STARTS_IN: f64 = 1.0;
+/// The recorded API server, on two crowded cores with its controllers and etcd beside it: what a
+/// write takes, of which it works on four at once. Fitted to the times between two writes of one
+/// client (b03, b13: 5 to 10 ms; 20 to 60 ms for the creation of a pod).
+const WRITE_MS: u64 = 4;
+const CREATE_MS: u64 = 25;
+const SPREAD: f64 = 0.5;
+const SEATS: u32 = 4;
 /// Deletion seen to gone, seconds.
 const STOPS_IN: f64 = 0.5;
 
@@ -64,6 +71,10 @@ fn flags() -> Flags {
     flags.kubelet.layer_seconds = 0.0;
     flags.kubelet.termination = Constant(STOPS_IN);
     flags.kubelet.never_restarts = true;
+    flags.api_server.write_latency = SimDuration::from_millis(WRITE_MS);
+    flags.api_server.pod_create_latency = SimDuration::from_millis(CREATE_MS);
+    flags.api_server.latency_spread = SPREAD;
+    flags.api_server.max_mutating_requests_inflight = SEATS;
     flags
 }
 

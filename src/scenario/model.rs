@@ -362,6 +362,13 @@ pub struct ApiServerFlags {
     pub write_latency: SimDuration,
     /// From applied to seen by a watcher.
     pub watch_latency: SimDuration,
+    /// The same for the creation of a pod, which passes admission.
+    pub pod_create_latency: SimDuration,
+    /// How far latencies of writes lie from these: sigma of a log-normal distribution; 0: nowhere.
+    pub latency_spread: f64,
+    /// `--max-mutating-requests-inflight`: writes that it works on at once, each for the write
+    /// latency; 0: no limit.
+    pub max_mutating_requests_inflight: u32,
 }
 
 impl Default for ApiServerFlags {
@@ -369,6 +376,9 @@ impl Default for ApiServerFlags {
         ApiServerFlags {
             write_latency: SimDuration::from_millis(5),
             watch_latency: SimDuration::from_millis(3),
+            pod_create_latency: SimDuration::from_millis(5),
+            latency_spread: 0.0,
+            max_mutating_requests_inflight: 0,
         }
     }
 }

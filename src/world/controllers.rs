@@ -332,9 +332,15 @@ impl World<'_> {
                 ) => self.now,
                 _ => self.take_token(key),
             };
-            let at = granted + self.scenario.flags.api_server.write_latency;
-            self.plan(at, Event::Request { flight: id, index: index as u32 });
+            self.send(granted, Event::Request { flight: id, index: index as u32 });
         }
+    }
+
+    /// Whether a request that is under way asks for a new pod.
+    pub(super) fn creates_pod(&self, flight: FlightId, index: u32) -> bool {
+        let batch = self.queues.flights.get(flight).and_then(|flight| flight.batches.front());
+        let action = batch.and_then(|batch| batch.get(index as usize)?.as_ref());
+        matches!(action, Some(Action::CreatePod { .. } | Action::CreatePodAs { .. }))
     }
 
     /// A request reaches the API server, which does it and answers.

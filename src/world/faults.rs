@@ -137,13 +137,19 @@ impl World<'_> {
     pub(super) fn on_node_reports(&mut self, node: NodeId) {
         let Some(state) = self.nodes.get_mut(node).filter(|state| state.alive) else { return };
         state.silent_since = OptionalTime::NONE;
+        let unreported = std::mem::take(&mut state.unreported);
         self.node_reports_ready(node);
+        for (pod, incarnation, step) in unreported {
+            self.on_kubelet(pod, incarnation, step);
+        }
         // The kubelet catches up with what it missed: deletions first of all.
         for pod in self.store.pods_on(node).to_vec() {
             let Some(p) = self.store.pod(pod) else { continue };
             let serves = self.pods.get(pod).is_some_and(|s| s.containers == Containers::Running);
             if p.deletion.is_some() {
                 self.plan_pod(self.now, pod, super::event::PodStep::Stop);
+            } else if p.started == SimTime::NEVER {
+                self.plan_pod(self.now, pod, super::event::PodStep::Seen);
             } else if serves && self.network.is_alive(pod) {
                 self.store.set_pod_ready(pod, true, self.now);
             }

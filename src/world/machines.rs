@@ -118,6 +118,7 @@ impl World<'_> {
             first_ready: if ready == NodeReady::True { now } else { SimTime::NEVER },
             pods_peak: 0,
             busy_wh: 0.0,
+            unreported: Vec::new(),
             crashes: 0,
         };
         self.nodes.insert(id, state);

@@ -4,6 +4,7 @@
 //! file per part. Parts change objects only through the store and plan events only through
 //! [`World::plan`]; after each event the watchers are told, rates settle and the checks look.
 
+use super::api_server::ApiServer;
 use super::cloud::Cloud;
 use super::controllers::WorkQueues;
 use super::event::Event;
@@ -50,6 +51,7 @@ pub struct World<'a> {
     /// Boxed, since they are lent out for every change.
     pub(super) controllers: Option<Box<Controllers>>,
     pub(super) scheduler: SchedulerDriver,
+    pub(super) api_server: ApiServer,
 
     // Machines and pods.
     pub(super) cloud: Cloud,
@@ -132,6 +134,10 @@ impl<'a> World<'a> {
             ),
             controllers: Some(Box::new(Controllers::new(scenario))),
             scheduler: SchedulerDriver::new(&scenario.flags.scheduler, streams),
+            api_server: ApiServer::new(
+                scenario.flags.api_server.max_mutating_requests_inflight,
+                streams.stream("api latency", 0),
+            ),
             cloud: Cloud::new(&scenario.node_groups, &scenario.flags.cloud),
             ledger: Ledger::default(),
             nodes: SecondaryMap::new(),
@@ -209,6 +215,8 @@ impl<'a> World<'a> {
             Event::PreBind { cycle, plugin } => self.on_pre_bind(cycle, plugin),
             Event::Preempt(pod) => self.on_preempt(pod),
             Event::Evict(pod) => self.on_evict(pod),
+            Event::Sent(id) => self.on_sent(id),
+            Event::Report { pod, incarnation, step } => self.step_pod(pod, incarnation, step),
             Event::Unschedulable(pod) => self.on_unschedulable(pod),
             Event::Kubelet { pod, incarnation, step } => self.on_kubelet(pod, incarnation, step),
             Event::Pull { node, id } => self.on_pull(node, id),
