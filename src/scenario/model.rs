@@ -86,6 +86,8 @@ pub struct NodeGroup {
     pub ready: Distribution,
     /// Chance that a requested machine never comes up.
     pub boot_failure: f64,
+    /// Names of its nodes, in order of their machines, instead of `<name>-<n>`.
+    pub node_names: Vec<Text>,
 }
 
 /// A machine type.

@@ -150,11 +150,20 @@ impl World<'_> {
                 self.plan_pod(self.now, pod, super::event::PodStep::Stop);
             } else if p.started == SimTime::NEVER {
                 self.plan_pod(self.now, pod, super::event::PodStep::Seen);
-            } else if serves && self.network.is_alive(pod) {
+            } else if serves && self.is_up(pod) {
                 self.store.set_pod_ready(pod, true, self.now);
             }
         }
         self.heartbeats_changed(node);
+    }
+
+    /// Whether the application of a pod whose containers run answers.
+    fn is_up(&self, pod: PodId) -> bool {
+        let Some(state) = self.pods.get(pod) else { return false };
+        match state.workload() {
+            Some(_) => self.network.is_alive(pod),
+            None => state.first_ready != SimTime::NEVER,
+        }
     }
 
     fn zone_down(&mut self, zone: &Text, index: usize) {

@@ -97,6 +97,7 @@ pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
             boot: Distribution::Constant(40.0),
             ready: Distribution::Constant(20.0),
             boot_failure: 0.0,
+            node_names: Vec::new(),
         }],
         objects: Objects {
             services: vec![Service {
