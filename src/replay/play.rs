@@ -48,6 +48,10 @@ impl<'a> Play<'a> {
                 let joins = Happening::NodeAdd { group };
                 vec![joins; given.count.unwrap_or(1) as usize]
             }
+            "setMetric" => {
+                let given = Box::new(stage::metrics(&action.metric));
+                vec![Happening::Metrics { app: action.app.as_str().into(), given }]
+            }
             "nodeStop" => kubelets(action, false),
             "nodeStart" => kubelets(action, true),
             _ => {

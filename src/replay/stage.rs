@@ -7,6 +7,7 @@ use crate::api::labels::Labels;
 use crate::api::quantity::Quantity;
 use crate::api::resources::Resources;
 use crate::api::taint::{Taint, TaintEffect};
+use crate::scenario::metrics::GivenMetrics;
 use crate::scenario::model::*;
 use crate::sim::sample::Distribution::Constant;
 use crate::units::{SimDuration, SimTime};
@@ -135,4 +136,27 @@ pub(super) fn taints(given: &Value) -> Result<Vec<Taint>, String> {
         Ok(Taint { value: word("value").into(), ..taint })
     };
     given.as_array().into_iter().flatten().map(one).collect()
+}
+
+/// What the metrics API answers from then on.
+pub(super) fn metrics(given: &Value) -> GivenMetrics {
+    let curve = |key: &str| {
+        let points = given[key].as_array().into_iter().flatten();
+        let point = |point: &Value| {
+            let at = SimDuration::from_secs_f64(point[0].as_f64()?);
+            Some((SimTime::ZERO + at, point[1].as_f64()?))
+        };
+        points.filter_map(point).collect()
+    };
+    let places = given["missing_index"].as_array().into_iter().flatten();
+    GivenMetrics {
+        total: curve("total_milli"),
+        per_pod: curve("per_pod_milli"),
+        missing_younger: SimDuration::from_secs_f64(
+            given["missing_younger_s"].as_f64().unwrap_or(0.0),
+        ),
+        missing: places.filter_map(|place| Some(place.as_u64()? as usize)).collect(),
+        none: given["none"].as_bool().unwrap_or(false),
+        noise: given["noise"].as_f64().unwrap_or(0.0),
+    }
 }

@@ -14,6 +14,7 @@ use crate::api::workload::Deployment;
 use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags, SchedulerFlags};
 use crate::scenario::curve::Curve;
 use crate::scenario::kubectl::Command;
+use crate::scenario::metrics::GivenMetrics;
 use crate::sim::sample::Distribution;
 use crate::units::{Bytes, SimDuration, SimTime};
 
@@ -234,6 +235,13 @@ pub enum Happening {
         node: Text,
         /// Whether it reports.
         reports: bool,
+    },
+    /// The metrics API answers so for pods with label `app`.
+    Metrics {
+        /// The label's value.
+        app: Text,
+        /// The samples.
+        given: Box<GivenMetrics>,
     },
     /// A kubelet registers a node of a group that has none at the start.
     NodeAdd {

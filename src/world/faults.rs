@@ -61,6 +61,9 @@ impl World<'_> {
             }
             Happening::Kubectl(command) => self.kubectl(command),
             Happening::Kubelet { node, reports } => self.switch_kubelet(node, *reports),
+            Happening::Metrics { app, given } => {
+                self.given_metrics.insert(app.clone(), (**given).clone());
+            }
             Happening::NodeAdd { group } => {
                 let machine = self.cloud.add_running(*group);
                 self.ledger.open(self.now, &self.scenario.node_groups[*group].machine);
@@ -303,6 +306,7 @@ fn describe(world: &World<'_>, what: &Happening) -> String {
             format!("nothing is heard any more of node {node}")
         }
         Happening::Kubelet { node, reports: true } => format!("node {node} reports again"),
+        Happening::Metrics { app, .. } => format!("the load of {app} is another"),
         Happening::NodeAdd { group: g } => format!("a node of group {} joins", group(*g)),
         Happening::Scale { deployment: d, replicas } => {
             format!("{} is scaled to {replicas} by hand", deployment(*d))

@@ -154,6 +154,7 @@ fn hpa(min: u32, max: u32) -> (Hpa, usize) {
         min_replicas: min,
         max_replicas: max,
         metrics: vec![cpu],
+        target_name: "web".into(),
         has_behavior: false,
         scale_up: ScalingRules::default_up(),
         scale_down: ScalingRules::default_down(),

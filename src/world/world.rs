@@ -24,6 +24,7 @@ use crate::control::controllers::action::About;
 use crate::record::Recorder;
 use crate::record::rows::EventRow;
 use crate::record::story::{Moment, TurningPoint};
+use crate::scenario::metrics::GivenMetrics;
 use crate::scenario::model::Scenario;
 use crate::sim::hash::EventLogHash;
 use crate::sim::queue::EventQueue;
@@ -71,6 +72,8 @@ pub struct World<'a> {
     pub(super) unlike: Vec<BTreeSet<PodId>>,
     pub(super) crash_loops: Vec<Option<SimDuration>>,
     pub(super) name_shift: u64,
+    /// What the metrics API says of pods whose load is not simulated, by their label `app`.
+    pub(super) given_metrics: BTreeMap<Text, GivenMetrics>,
     /// How many pods owners have made whose templates tell how containers behave.
     pub(super) created_of: BTreeMap<OwnerId, u32>,
     /// Sum of the bills of recorded nodes: the other side of the ledger.
@@ -151,6 +154,7 @@ impl<'a> World<'a> {
             unlike: vec![BTreeSet::new(); n],
             crash_loops: vec![None; n],
             name_shift,
+            given_metrics: BTreeMap::new(),
             created_of: BTreeMap::new(),
             billed: 0.0,
             network: parts.network,
