@@ -36,9 +36,9 @@ impl<'a> Play<'a> {
     pub(super) fn act(
         &mut self,
         action: &Action,
+        at: SimTime,
         groups: &mut Vec<NodeGroup>,
     ) -> Result<(), String> {
-        let at = SimTime::ZERO + SimDuration::from_secs_f64(action.at);
         let happenings = match action.verb.as_str() {
             "nodeAdd" => {
                 let given = action.node.as_ref().ok_or("nodeAdd without a node")?;

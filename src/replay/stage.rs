@@ -25,15 +25,18 @@ const SEATS: u32 = 4;
 /// Deletion seen to gone, seconds.
 const STOPS_IN: f64 = 0.5;
 
-/// The scenario of a script.
+/// The scenario of a script whose actions were answered at these times, milliseconds.
 ///
 /// # Errors
 /// What of it is not modelled.
-pub(super) fn scenario(script: &Script) -> Result<Scenario, String> {
+pub(super) fn scenario(script: &Script, answers: &[i64]) -> Result<Scenario, String> {
     let mut node_groups = script.nodes.iter().map(nodes).collect::<Result<Vec<_>, _>>()?;
     let mut play = Play::of(script);
-    for action in &script.actions {
-        play.act(action, &mut node_groups)?;
+    let known = answers.len() == script.actions.len();
+    for (index, action) in script.actions.iter().enumerate() {
+        let at = if known { answers[index] as f64 / 1000.0 } else { action.at };
+        let at = SimTime::ZERO + SimDuration::from_secs_f64(at.max(action.at));
+        play.act(action, at, &mut node_groups)?;
     }
     Ok(Scenario {
         name: script.name.clone(),
