@@ -22,6 +22,9 @@ const WRITE_MS: u64 = 4;
 const CREATE_MS: u64 = 25;
 const SPREAD: f64 = 0.5;
 const SEATS: u32 = 4;
+/// Requests of the scripts that began beside a shared one, of one client: 20 a second and 30 at
+/// once leave its first pods waiting for up to three seconds (g01, h08).
+const NEIGHBORS: u32 = 90;
 /// Deletion seen to gone, seconds.
 const STOPS_IN: f64 = 0.5;
 
@@ -32,6 +35,10 @@ const STOPS_IN: f64 = 0.5;
 pub(super) fn scenario(script: &Script, answers: &[i64]) -> Result<Scenario, String> {
     let mut node_groups = script.nodes.iter().map(nodes).collect::<Result<Vec<_>, _>>()?;
     let mut play = Play::of(script);
+    if script.class == "shared" {
+        let what = Happening::Neighbors { requests: NEIGHBORS };
+        play.timeline.push(TimelineEntry { at: SimTime::ZERO, until: None, what });
+    }
     let known = answers.len() == script.actions.len();
     for (index, action) in script.actions.iter().enumerate() {
         let at = if known { answers[index] as f64 / 1000.0 } else { action.at };

@@ -236,6 +236,12 @@ pub enum Happening {
         /// Whether it reports.
         reports: bool,
     },
+    /// Others who use the controllers' clients take up to so many tokens of each: objects beside
+    /// the scenario's own.
+    Neighbors {
+        /// The most that one client loses.
+        requests: u32,
+    },
     /// The metrics API answers so for pods with label `app`.
     Metrics {
         /// The label's value.

@@ -315,6 +315,17 @@ impl World<'_> {
         self.queues.controllers[key.controller()].client.take(self.now)
     }
 
+    /// Objects beside the scenario's own take tokens of every controller's client.
+    pub(super) fn neighbors_ask(&mut self, most: u32, index: usize) {
+        let now = self.now;
+        let mut stream = self.streams.stream("neighbors", index as u64);
+        for controller in &mut self.queues.controllers {
+            for _ in 0..stream.below(u64::from(most) + 1) {
+                controller.client.take(now);
+            }
+        }
+    }
+
     fn send_batch(&mut self, id: FlightId) {
         let flight = &mut self.queues.flights[id];
         let key = flight.key;

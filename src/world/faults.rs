@@ -61,6 +61,7 @@ impl World<'_> {
             }
             Happening::Kubectl(command) => self.kubectl(command),
             Happening::Kubelet { node, reports } => self.switch_kubelet(node, *reports),
+            Happening::Neighbors { requests } => self.neighbors_ask(*requests, index),
             Happening::Metrics { app, given } => {
                 self.given_metrics.insert(app.clone(), (**given).clone());
             }
@@ -306,6 +307,7 @@ fn describe(world: &World<'_>, what: &Happening) -> String {
             format!("nothing is heard any more of node {node}")
         }
         Happening::Kubelet { node, reports: true } => format!("node {node} reports again"),
+        Happening::Neighbors { .. } => "others keep the controllers busy".to_string(),
         Happening::Metrics { app, .. } => format!("the load of {app} is another"),
         Happening::NodeAdd { group: g } => format!("a node of group {} joins", group(*g)),
         Happening::Scale { deployment: d, replicas } => {
