@@ -7,10 +7,12 @@
 
 pub mod autoscaling;
 pub mod behavior;
+pub mod container_status;
 pub mod convert;
 pub mod daemon_set;
 pub mod event;
 pub mod job;
+pub mod kind;
 pub mod labels;
 pub mod meta;
 pub mod node;

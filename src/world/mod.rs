@@ -22,6 +22,7 @@ mod kubectl;
 mod kubelet;
 mod ledger;
 mod log;
+mod look;
 mod machines;
 mod metrics;
 mod observe;
@@ -38,5 +39,6 @@ mod watch;
 #[allow(clippy::module_inception)]
 mod world;
 
+pub use look::Look;
 pub use run::{Audience, Run, RunOptions, explain, run, run_before};
 pub use world::World;
