@@ -238,7 +238,15 @@ fn the_examples_of_every_help_work() {
     assert!(copied.status.success());
     let mut tried = 0;
     let commands = [
-        "", "init", "validate", "run", "explain", "get", "describe", "conform scheduler", "schema",
+        "",
+        "init",
+        "validate",
+        "run",
+        "explain",
+        "get",
+        "describe",
+        "conform scheduler",
+        "schema",
     ];
     for command in commands {
         let mut arguments: Vec<&str> = command.split_whitespace().collect();

@@ -89,14 +89,44 @@ fn whole_outputs_are_as_they_were() {
 #[test]
 fn what_is_wrong_is_said_as_kubectl_says_it() {
     let rows = [
-        ("a kind that is none", "get gizmos", 2, "the server doesn't have a resource type \"gizmos\""),
+        (
+            "a kind that is none",
+            "get gizmos",
+            2,
+            "the server doesn't have a resource type \"gizmos\"",
+        ),
         ("with a hint", "get deploymets", 2, "did you mean deployments?"),
-        ("a name that is none", "get pod nobody", 1, "Error from server (NotFound): pods \"nobody\" not found"),
-        ("with its group", "get deploy/nobody", 1, "(NotFound): deployments.apps \"nobody\" not found"),
-        ("the same for describe", "describe node nobody", 1, "(NotFound): nodes \"nobody\" not found"),
-        ("nothing there is no error", "get pods -n elsewhere", 0, "No resources found in elsewhere namespace."),
+        (
+            "a name that is none",
+            "get pod nobody",
+            1,
+            "Error from server (NotFound): pods \"nobody\" not found",
+        ),
+        (
+            "with its group",
+            "get deploy/nobody",
+            1,
+            "(NotFound): deployments.apps \"nobody\" not found",
+        ),
+        (
+            "the same for describe",
+            "describe node nobody",
+            1,
+            "(NotFound): nodes \"nobody\" not found",
+        ),
+        (
+            "nothing there is no error",
+            "get pods -n elsewhere",
+            0,
+            "No resources found in elsewhere namespace.",
+        ),
         ("nor anywhere", "get jobs -A", 0, "No resources found\n"),
-        ("after the end of the run", "get pods --at 21m", 2, "21m is after the end of the run, which lasts 20m"),
+        (
+            "after the end of the run",
+            "get pods --at 21m",
+            2,
+            "21m is after the end of the run, which lasts 20m",
+        ),
         ("what is no time", "get pods --at soon", 2, "`soon` is no duration\n --> --at"),
         ("a form that is none", "get pods -o xml", 2, "`xml` is no form of output"),
         ("a selector that is none", "get pods -l =a", 2, "`=a` is no requirement on labels"),
@@ -115,8 +145,10 @@ fn what_is_wrong_is_said_as_kubectl_says_it() {
 
 #[test]
 fn json_and_yaml_say_the_same() {
-    let json = text(&look("get pods,nodes,deploy,hpa,pdb,svc,ep,endpointslices,ev,ns -o json").stdout);
-    let yaml = text(&look("get pods,nodes,deploy,hpa,pdb,svc,ep,endpointslices,ev,ns -o yaml").stdout);
+    let json =
+        text(&look("get pods,nodes,deploy,hpa,pdb,svc,ep,endpointslices,ev,ns -o json").stdout);
+    let yaml =
+        text(&look("get pods,nodes,deploy,hpa,pdb,svc,ep,endpointslices,ev,ns -o yaml").stdout);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let yaml: serde_json::Value = serde_saphyr::from_str(&yaml).unwrap();
     assert_eq!(json, yaml);

@@ -93,10 +93,7 @@ impl Get {
         let mut run = Look::new(&again.scenario, again.seed, &mut hears, &mut sees);
         run.advance(instant).map_err(broken)?;
         memory.chronicle.borrow_mut().follow();
-        let first = look::show(&run, &memory, |snapshot| {
-            let begin = watch.begin();
-            begin + &watch.tell(snapshot, &watch.all(snapshot))
-        });
+        let first = look::show(&run, &memory, |snapshot| watch.begin(snapshot));
         let mut outcome = print(&first);
         while outcome == Outcome::Fine && run.step(end).map_err(broken)? {
             let fresh = memory.chronicle.borrow_mut().take_fresh();

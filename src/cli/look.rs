@@ -2,6 +2,7 @@
 
 use super::again::{Again, Trouble};
 use crate::api::PodId;
+use crate::api::autoscaling::MetricSource;
 use crate::api::container_status::ContainerStatus;
 use crate::api::kind::{KINDS, Kind};
 use crate::print::{Chronicle, Kubelets, Snapshot, Told};
@@ -61,6 +62,10 @@ impl Kubelets for Reports<'_, '_> {
 
     fn grace(&self, pod: PodId) -> Option<SimDuration> {
         self.0.grace(pod)
+    }
+
+    fn usage(&self, pod: PodId, source: MetricSource) -> Option<i64> {
+        self.0.usage(pod, source)
     }
 }
 

@@ -19,6 +19,7 @@ pub mod watch;
 mod yaml;
 
 use crate::api::PodId;
+use crate::api::autoscaling::MetricSource;
 use crate::api::container_status::ContainerStatus;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
@@ -33,6 +34,8 @@ pub trait Kubelets {
     fn containers(&self, pod: PodId) -> Option<ContainerStatus>;
     /// The grace period that a pod's deletion was given instead of its own.
     fn grace(&self, pod: PodId) -> Option<SimDuration>;
+    /// What the metrics API says of a pod at present, in thousandths; `None`: it has no sample.
+    fn usage(&self, pod: PodId, source: MetricSource) -> Option<i64>;
 }
 
 /// A cluster at one instant.

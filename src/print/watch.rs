@@ -37,62 +37,74 @@ impl Watch {
         Ok(Watch { request, kind, rows: Rows::default(), last: BTreeMap::new() })
     }
 
-    /// The headers of the table.
-    pub fn begin(&mut self) -> String {
-        match &self.request.form {
-            Form::Table { .. } => {
-                let headers = self.request.headers(self.kind);
-                self.rows.lay_out(&headers)
-            }
+    /// What is there, below the headers of the table.
+    pub fn begin(&mut self, snapshot: &Snapshot) -> String {
+        let mut rows = match &self.request.form {
+            Form::Table { .. } => self.request.headers(self.kind),
             Form::Columns(columns) if self.request.headers => {
-                let headers = columns.iter().map(|(header, _)| header.clone()).collect();
-                self.rows.lay_out(&[headers])
+                vec![columns.iter().map(|(header, _)| header.clone()).collect()]
             }
-            _ => String::new(),
+            _ => Vec::new(),
+        };
+        let mut documents = String::new();
+        for key in self.all(snapshot) {
+            let Some(object) = self.meant(snapshot, key) else { continue };
+            match self.row(snapshot, &object) {
+                Some(row) => rows.push(row),
+                None => documents.push_str(&self.line(snapshot, &object)),
+            }
+            self.last.insert(key, object);
         }
+        self.rows.lay_out(&rows) + &documents
     }
 
     /// What objects have become, one by one; of those that are gone what they were last.
     pub fn tell(&mut self, snapshot: &Snapshot, keys: &[Key]) -> String {
         let mut out = String::new();
         for key in keys {
-            let object = match objects::object(snapshot, *key) {
-                Some(object) if object["kind"] == self.kind.name => object,
-                Some(_) => continue,
-                None => match self.last.remove(key) {
-                    Some(object) => {
-                        out.push_str(&self.line(snapshot, &object));
-                        continue;
-                    }
-                    None => continue,
-                },
-            };
-            let names = &self.request.what[0].1;
-            let name = text(&object, "/metadata/name");
-            let is_named = names.is_empty() || names.iter().any(|wanted| wanted == name);
-            if is_named && self.request.is_meant(self.kind, &object) {
+            if let Some(object) = self.meant(snapshot, *key) {
                 out.push_str(&self.line(snapshot, &object));
                 self.last.insert(*key, object);
+            } else if let Some(object) = self.last.remove(key) {
+                out.push_str(&self.line(snapshot, &object));
             }
         }
         out
     }
 
-    fn line(&mut self, snapshot: &Snapshot, object: &Value) -> String {
+    /// The object, if it is there and is one of those that are watched.
+    fn meant(&self, snapshot: &Snapshot, key: Key) -> Option<Value> {
+        let object = objects::object(snapshot, key)?;
+        let names = &self.request.what[0].1;
+        let name = text(&object, "/metadata/name");
+        let is_meant = object["kind"] == self.kind.name
+            && (names.is_empty() || names.iter().any(|wanted| wanted == name))
+            && self.request.is_meant(self.kind, &object);
+        is_meant.then_some(object)
+    }
+
+    /// The object's row, if it is to be one.
+    fn row(&self, snapshot: &Snapshot, object: &Value) -> Option<Vec<String>> {
         match &self.request.form {
-            Form::Table { .. } => {
-                let row = self.request.row(snapshot, self.kind, object);
-                self.rows.lay_out(&[row])
-            }
-            Form::Columns(columns) => self.rows.lay_out(&[custom(columns, object)]),
-            Form::Name => full_name(self.kind, object) + "\n",
-            Form::Json => document(object, &self.request),
-            Form::Yaml => format!("---\n{}", document(object, &self.request)),
+            Form::Table { .. } => Some(self.request.row(snapshot, self.kind, object)),
+            Form::Columns(columns) => Some(custom(columns, object)),
+            Form::Name | Form::Json | Form::Yaml => None,
         }
     }
 
-    /// All objects of the store that there are to be watched, in the order in which they are listed.
-    pub fn all(&self, snapshot: &Snapshot) -> Vec<Key> {
+    fn line(&mut self, snapshot: &Snapshot, object: &Value) -> String {
+        if let Some(row) = self.row(snapshot, object) {
+            return self.rows.lay_out(&[row]);
+        }
+        match self.request.form {
+            Form::Name => full_name(self.kind, object) + "\n",
+            Form::Yaml => format!("---\n{}", document(object, &self.request)),
+            _ => document(object, &self.request),
+        }
+    }
+
+    /// All objects of the store that may be meant, in the order in which they are listed.
+    fn all(&self, snapshot: &Snapshot) -> Vec<Key> {
         let store = snapshot.store;
         let mut keys: Vec<Key> = match self.kind.name {
             "Pod" => store.pods().map(|(id, _)| Key::Pod(id)).collect(),

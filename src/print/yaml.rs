@@ -99,14 +99,28 @@ fn quoted(text: &str) -> String {
 
 /// Whether a reader takes the bare text for something else than a text.
 fn is_scalar(text: &str) -> bool {
-    const WORDS: &[&str] =
-        &["", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "~", ".nan", ".inf"];
+    const WORDS: &[&str] = &[
+        "", "-", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "~", ".nan", ".inf",
+    ];
     let bare = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let starts = bare.starts_with(|c: char| c.is_ascii_digit() || c == '.');
-    let is_number = starts
-        && bare.contains(|c: char| c.is_ascii_digit())
-        && bare.chars().all(|c| c.is_ascii_hexdigit() || "+-._:oxTZ".contains(c));
-    is_number || text == "-" || WORDS.contains(&&*bare.to_ascii_lowercase())
+    WORDS.contains(&&*bare.to_ascii_lowercase()) || text == "-" || is_number(bare) || is_date(text)
+}
+
+/// Whether an unsigned text is a number to some reader: of base 10, 16, 8, 2, or 60.
+fn is_number(bare: &str) -> bool {
+    let digits = bare.replace('_', "");
+    let starts = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    let other_base = ["0x", "0o", "0b", "0X", "0O", "0B"].iter().any(|p| digits.starts_with(p));
+    let is_sixty =
+        digits.contains(':') && digits.chars().all(|c| c.is_ascii_digit() || ":.".contains(c));
+    starts && (digits.parse::<f64>().is_ok() || other_base || is_sixty)
+}
+
+/// Whether a text begins as a date does.
+fn is_date(text: &str) -> bool {
+    let year = text.bytes().take_while(u8::is_ascii_digit).count();
+    let rest = &text[year..];
+    year == 4 && rest.starts_with('-') && rest[1..].starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Whether the bare text reads as this text.
@@ -131,7 +145,7 @@ mod tests {
     fn objects_are_laid_out_as_kubectl_does() {
         let value = json!({
             "kind": "Pod",
-            "metadata": {"labels": {"app": "web", "level": "5"}, "uid": "7"},
+            "metadata": {"labels": {"app": "web", "level": "5"}, "uid": "00000001-0000-4000-8000-000000000007"},
             "spec": {"containers": [{"name": "a", "args": ["-c", "true"]}, {"name": "b"}], "empty": []},
             "when": "2026-01-01T00:00:00Z",
             "ready": true,
@@ -142,7 +156,7 @@ metadata:
   labels:
     app: web
     level: \"5\"
-  uid: \"7\"
+  uid: 00000001-0000-4000-8000-000000000007
 ready: true
 spec:
   containers:

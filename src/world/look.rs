@@ -8,9 +8,11 @@ use super::kubelet::{Containers, PodState};
 use super::run::Audience;
 use super::world::World;
 use crate::api::PodId;
+use crate::api::autoscaling::MetricSource;
 use crate::api::container_status::{ContainerState, ContainerStatus, Termination};
 use crate::api::pod::Pod;
 use crate::check::{Checks, Stride, Violation};
+use crate::control::controllers::podautoscaler::PodMetrics;
 use crate::record::{Recorder, Sink};
 use crate::scenario::model::Scenario;
 use crate::sim::queue::EventQueue;
@@ -90,6 +92,11 @@ impl<'a> Look<'a> {
         let pod = self.world.store.pod(id)?;
         pod.node?;
         Some(reported(pod, self.world.pods.get(id)?))
+    }
+
+    /// What the metrics API says of a pod at present, in thousandths; `None`: it has no sample.
+    pub fn usage(&self, id: PodId, source: MetricSource) -> Option<i64> {
+        self.world.sample(id, source).map(|sample| sample.milli)
     }
 
     /// The grace period that a pod's deletion was given instead of its own.

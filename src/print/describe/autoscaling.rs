@@ -14,7 +14,10 @@ pub(super) fn hpa(snapshot: &Snapshot, hpa: &Value) -> String {
     lines.field(0, "Reference", reference(hpa));
     lines.field(0, "Metrics", "( current / target )");
     for index in 0..items(hpa, "/spec/metrics").len() {
-        let (what, current, target) = metric(hpa, index);
+        let (what, mut current, amount, target) = metric(hpa, index);
+        if current.ends_with('%') {
+            current = format!("{current} ({amount})");
+        }
         let what = match what.starts_with("resource ") {
             true if target.ends_with('%') => {
                 // kubectl indents in the middle of this line.

@@ -1,10 +1,12 @@
 //! HorizontalPodAutoscalers.
 
 use super::meta::{Meta, marked, object, set_count};
+use super::quantity;
 use crate::api::HpaId;
 use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget, ScalingRules};
 use crate::print::Snapshot;
 use crate::print::chronicle::Key;
+use crate::units::{Bytes, MilliCpu};
 use serde_json::{Value, json};
 use slotmap::Key as _;
 
@@ -37,8 +39,52 @@ pub(super) fn hpa(snapshot: &Snapshot, id: HpaId, given: &Hpa) -> Value {
     }
     let mut status = json!({ "desiredReplicas": given.desired_replicas });
     set_count(&mut status, "currentReplicas", given.current_replicas);
+    let current = given.metrics.iter().map(|metric| current(snapshot, given, metric));
+    if let Some(current) = current.collect::<Option<Vec<Value>>>().filter(|all| !all.is_empty()) {
+        status["currentMetrics"] = current.into();
+    }
     out["status"] = status;
     out
+}
+
+/// A metric as the metrics API has it at this instant: over the Ready pods that have a sample, as
+/// the controller takes it (`GetResourceUtilizationRatio`). `None`: no pod has one.
+fn current(snapshot: &Snapshot, hpa: &Hpa, metric: &MetricSpec) -> Option<Value> {
+    let target = snapshot.store.deployment(hpa.target)?;
+    let pods = snapshot.store.pods_matching(&hpa.namespace, &target.selector);
+    let (mut used, mut asked, mut count) = (0, 0, 0);
+    for (id, pod) in pods.filter(|(_, pod)| pod.ready && pod.is_active()) {
+        let Some(milli) = snapshot.kubelets.usage(id, metric.source) else { continue };
+        used += milli;
+        count += 1;
+        asked += pod.spec.containers.iter().fold(0, |sum, c| match metric.source {
+            MetricSource::Memory => sum + c.requests.memory.0 * 1000,
+            _ => sum + c.requests.cpu.0,
+        });
+    }
+    if count == 0 {
+        return None;
+    }
+    let mean = used / count;
+    let (part, value) = match metric.source {
+        MetricSource::Cpu => (json!({ "name": "cpu" }), quantity::cpu(MilliCpu(mean))),
+        MetricSource::Memory => (json!({ "name": "memory" }), quantity::bytes(Bytes(mean / 1000))),
+        MetricSource::RequestsPerSecond => {
+            (json!({ "metric": { "name": "requests_per_second" } }), thousandths(mean))
+        }
+    };
+    let mut current = json!({ "averageValue": value });
+    if let MetricTarget::Utilization(_) = metric.target
+        && asked > 0
+    {
+        current["averageUtilization"] = (used * 100 / asked).into();
+    }
+    let mut part = part;
+    part["current"] = current;
+    Some(match metric.source {
+        MetricSource::RequestsPerSecond => json!({ "pods": part, "type": "Pods" }),
+        _ => json!({ "resource": part, "type": "Resource" }),
+    })
 }
 
 fn metric(metric: &MetricSpec) -> Value {

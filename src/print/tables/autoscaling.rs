@@ -17,7 +17,7 @@ pub(super) const HPA: Table = Table {
     cells: |hpa, now| {
         let metrics: Vec<String> = (0..items(hpa, "/spec/metrics").len())
             .map(|index| {
-                let (what, current, target) = metric(hpa, index);
+                let (what, current, _, target) = metric(hpa, index);
                 match what.strip_prefix("resource ") {
                     Some(name) => format!("{name}: {current}/{target}"),
                     None => format!("{current}/{target}"),
@@ -42,8 +42,9 @@ pub(in crate::print) fn reference(hpa: &Value) -> String {
     format!("{}/{}", word("kind"), word("name"))
 }
 
-/// A metric: what it is (`resource cpu`, or a name), as it is now, and what it should be.
-pub(in crate::print) fn metric(hpa: &Value, index: usize) -> (String, String, String) {
+/// A metric: what it is (`resource cpu`, or a name), as it is now, the amount of which that is the
+/// percentage, and what it should be.
+pub(in crate::print) fn metric(hpa: &Value, index: usize) -> (String, String, String, String) {
     let spec = &items(hpa, "/spec/metrics")[index];
     let current = items(hpa, "/status/currentMetrics").get(index);
     let (part, what) = match spec["type"] == "Resource" {
@@ -58,7 +59,9 @@ pub(in crate::print) fn metric(hpa: &Value, index: usize) -> (String, String, St
     let unknown = || "<unknown>".to_owned();
     let now = current.and_then(|current| current[part].get("current"));
     let target = spec[part].get("target");
-    (what, value(now).unwrap_or_else(unknown), value(target).unwrap_or_else(unknown))
+    let amount = now.map_or("", |now| text(now, "/averageValue")).to_owned();
+    let (now, target) = (value(now), value(target));
+    (what, now.unwrap_or_else(unknown), amount, target.unwrap_or_else(unknown))
 }
 
 #[cfg(test)]
