@@ -54,6 +54,8 @@ pub struct Store {
     /// How many pods of each owner are in which state.
     tallies: SecondaryMap<OwnerId, PodTally>,
     ready_nodes: NodeTally,
+    /// ReplicaSets that no Deployment controls.
+    bare_sets: BTreeSet<OwnerId>,
     /// Pods that nobody controls.
     orphans: BTreeSet<PodId>,
     /// Pods whose labels have been changed.

@@ -38,6 +38,11 @@ impl Store {
         })
     }
 
+    /// ReplicaSets that no Deployment controls.
+    pub fn bare_sets(&self) -> impl Iterator<Item = (OwnerId, &ReplicaSet)> {
+        self.bare_sets.iter().filter_map(|id| Some((*id, self.replica_set(*id)?)))
+    }
+
     /// The StatefulSet, unless it is gone.
     pub fn stateful_set(&self, id: OwnerId) -> Option<&StatefulSet> {
         match self.owners.get(id)? {
@@ -83,7 +88,11 @@ impl Store {
     /// Creates something that controls pods.
     pub fn create_owner(&mut self, owner: Owner) -> OwnerId {
         let parent = owner.parent();
+        let is_bare = is_bare_set(&owner);
         let id = self.owners.insert(owner);
+        if is_bare {
+            self.bare_sets.insert(id);
+        }
         self.by_owner.insert(id, PodIndex::default());
         self.tallies.insert(id, PodTally::default());
         if let Some(siblings) = parent.and_then(|parent| self.children_of(parent)) {
@@ -112,6 +121,7 @@ impl Store {
         let Some(owner) = self.owners.remove(id) else { return };
         let pods = self.by_owner.remove(id).unwrap_or_default().into_ids();
         self.tallies.remove(id);
+        self.bare_sets.remove(&id);
         if let Some(siblings) = owner.parent().and_then(|parent| self.children_of(parent)) {
             siblings.retain(|other| *other != id);
         }
@@ -144,6 +154,11 @@ impl Store {
         }
         if let Some(siblings) = parent.and_then(|parent| self.children_of(parent)) {
             siblings.push(id);
+        }
+        if self.owners.get(id).is_some_and(is_bare_set) {
+            self.bare_sets.insert(id);
+        } else {
+            self.bare_sets.remove(&id);
         }
         self.note(Change::Released(id, before));
     }
@@ -215,4 +230,9 @@ impl Store {
             self.note(Change::CronJobRemoved(id, jobs));
         }
     }
+}
+
+/// Whether it is a ReplicaSet that a Deployment may adopt.
+fn is_bare_set(owner: &Owner) -> bool {
+    matches!(owner, Owner::ReplicaSet(set) if set.owner.is_none() && !set.is_controller)
 }

@@ -7,6 +7,7 @@ use super::controllers::Key;
 use super::world::World;
 use crate::api::event::EventType;
 use crate::api::node::NodeReady;
+use crate::api::owner::Parent;
 use crate::api::pod::NameSuffix;
 use crate::api::workload::{Condition, WorkloadStatus};
 use crate::api::{DeploymentId, NodeId, PodId, ServiceId};
@@ -88,6 +89,10 @@ impl World<'_> {
             }
             Action::DeleteOwner { owner, propagation } => {
                 self.delete_owner(owner, propagation);
+                true
+            }
+            Action::AdoptSet { set, deployment } => {
+                self.store.set_parent(set, Some(Parent::Deployment(deployment)));
                 true
             }
             Action::ReleaseOwner { owner } => {

@@ -108,6 +108,7 @@ impl World<'_> {
             }
             Change::Released(id, before) => {
                 self.notify_owner(id);
+                self.tell_parent(self.store.owner(id).and_then(Owner::parent));
                 self.tell_parent(before);
                 self.collect_parent(before);
             }

@@ -98,6 +98,13 @@ pub enum Action {
         /// What becomes of its pods.
         propagation: Propagation,
     },
+    /// Make a ReplicaSet one's own (adoption).
+    AdoptSet {
+        /// The ReplicaSet.
+        set: OwnerId,
+        /// Its new owner.
+        deployment: DeploymentId,
+    },
     /// Let go of a ReplicaSet or Job: its parent is being deleted and leaves it alone.
     ReleaseOwner {
         /// The object.

@@ -6,6 +6,7 @@ use crate::api::event::EventType;
 use crate::api::labels::{Labels, Selector};
 use crate::api::meta::Propagation;
 use crate::api::node::{Node, ZONE_LABEL};
+use crate::api::owner::Parent;
 use crate::api::pod::{Container, Pod, PodPhase, PodSpec};
 use crate::api::resources::Resources;
 use crate::api::taint::{NOT_READY, Toleration, UNREACHABLE};
@@ -149,6 +150,9 @@ impl Bench {
                 o.set_deletion(propagation);
                 true
             }),
+            Action::AdoptSet { set, deployment } => {
+                self.store.set_parent(set, Some(Parent::Deployment(deployment)));
+            }
             Action::ReleaseOwner { owner } => self.store.set_parent(owner, None),
             Action::RemoveFinalizer { item } => match item {
                 Item::Owner(id) => self.store.remove_owner(id),
