@@ -133,55 +133,18 @@ impl<'a> Play<'a> {
     }
 
     fn patch(&mut self, action: &Action) -> Result<Option<Command>, String> {
-        let node = action.kind == "Node";
+        if action.kind == "Node" {
+            return node_patch(action).map(Some);
+        }
         let key = (action.kind.clone(), action.name.clone());
         let known = self.manifests.get(&key).cloned();
-        let mut manifest = match known {
-            Some(manifest) => manifest,
-            None if node => serde_json::json!({"kind": "Node", "metadata": {"labels": {}}}),
-            None => return Err(format!("patch of a {} that nobody applied", action.kind)),
-        };
+        let mut manifest =
+            known.ok_or_else(|| format!("patch of a {} that nobody applied", action.kind))?;
         match action.patch_type.as_str() {
             "json" => json_patch(&mut manifest, &action.patch)?,
             kind => merge(&mut manifest, &action.patch, kind == "strategic"),
         }
-        if node {
-            self.manifests.insert(key, manifest.clone());
-            return Ok(Some(self.node(action, &manifest)?));
-        }
         self.apply(&manifest, action.patch["spec"]["replicas"].is_null())
-    }
-
-    /// A patch of a node names all its labels and taints that a script ever gives it.
-    fn node(&self, action: &Action, manifest: &Value) -> Result<Command, String> {
-        let name = node_name(&action.name);
-        let given = self.script.nodes.iter().find(|nodes| {
-            action
-                .name
-                .strip_prefix(&nodes.name)
-                .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
-        });
-        let labels = manifest["metadata"]["labels"].as_object().filter(|labels| !labels.is_empty());
-        let labels = match (labels, given) {
-            (Some(labels), Some(given)) => {
-                let own = given.labels.as_object().into_iter().flatten();
-                let zone = given.zone.as_deref().unwrap_or("z0");
-                let pairs = own.chain(labels).filter_map(|(k, v)| Some((k.as_str(), v.as_str()?)));
-                let zones = crate::api::node::ZONE_LABEL;
-                let known = [(zones, zone), ("kubernetes.io/hostname", &*name)];
-                let mut all: BTreeMap<&str, &str> = pairs.collect();
-                all.extend(known);
-                let pairs = all.into_iter().map(|(k, v)| (k.into(), v.into()));
-                Some(Labels::new(pairs.collect()))
-            }
-            _ => None,
-        };
-        let spec = &manifest["spec"]["taints"];
-        let taints = match action.patch["spec"].get("taints") {
-            Some(_) => Some(stage::taints(spec)?),
-            None => None,
-        };
-        Ok(Command::Node { node: name, labels, taints })
     }
 
     fn apply(&mut self, manifest: &Value, keeps_replicas: bool) -> Result<Option<Command>, String> {
@@ -234,6 +197,17 @@ fn named(action: &Action) -> impl Iterator<Item = Text> {
 
 fn kubelets(action: &Action, reports: bool) -> Vec<Happening> {
     named(action).map(|node| Happening::Kubelet { node, reports }).collect()
+}
+
+/// What a patch of a node does: labels change one by one, taints all together.
+fn node_patch(action: &Action) -> Result<Command, String> {
+    if action.patch_type == "json" {
+        return Err("a JSON patch of a Node".to_owned());
+    }
+    let labels = action.patch["metadata"]["labels"].as_object().into_iter().flatten();
+    let labels = labels.map(|(key, value)| (key.as_str().into(), value.as_str().map(Text::from)));
+    let taints = action.patch["spec"].get("taints").map(stage::taints).transpose()?;
+    Ok(Command::Node { node: node_name(&action.name), labels: labels.collect(), taints })
 }
 
 /// What a patch of pods does.

@@ -1,6 +1,6 @@
 //! What a person does with `kubectl`, as plain data.
 
-use crate::api::labels::{Labels, Selector};
+use crate::api::labels::Selector;
 use crate::api::meta::Propagation;
 use crate::api::object::{Object, Target};
 use crate::api::{ObjectName, Text};
@@ -65,13 +65,13 @@ pub enum Command {
         /// The node.
         node: Text,
     },
-    /// `label node` and `taint node`: both as they shall be.
+    /// `label node` and `taint node`.
     Node {
         /// The node.
         node: Text,
-        /// Its labels.
-        labels: Option<Labels>,
-        /// Its taints.
+        /// What labels get which values; those without one are taken away.
+        labels: Vec<(Text, Option<Text>)>,
+        /// Its taints as they shall be.
         taints: Option<Vec<crate::api::taint::Taint>>,
     },
 }

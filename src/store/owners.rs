@@ -54,6 +54,11 @@ impl Store {
         }
     }
 
+    /// All DaemonSets.
+    pub fn daemon_sets(&self) -> impl Iterator<Item = (OwnerId, &DaemonSet)> {
+        self.daemon_sets.iter().filter_map(|id| Some((*id, self.daemon_set(*id)?)))
+    }
+
     /// The Job, unless it is gone.
     pub fn job(&self, id: OwnerId) -> Option<&Job> {
         match self.owners.get(id)? {
@@ -83,7 +88,9 @@ impl Store {
     /// Creates something that controls pods.
     pub fn create_owner(&mut self, owner: Owner) -> OwnerId {
         let parent = owner.parent();
+        let is_daemon = matches!(owner, Owner::DaemonSet(_));
         let id = self.owners.insert(owner);
+        self.daemon_sets.extend(is_daemon.then_some(id));
         self.by_owner.insert(id, PodIndex::default());
         self.tallies.insert(id, PodTally::default());
         if let Some(siblings) = parent.and_then(|parent| self.children_of(parent)) {
@@ -110,6 +117,7 @@ impl Store {
     /// Removes an owner. Its pods stay until garbage collection takes them.
     pub fn remove_owner(&mut self, id: OwnerId) {
         let Some(owner) = self.owners.remove(id) else { return };
+        self.daemon_sets.retain(|other| *other != id);
         let pods = self.by_owner.remove(id).unwrap_or_default().into_ids();
         self.tallies.remove(id);
         if let Some(siblings) = owner.parent().and_then(|parent| self.children_of(parent)) {

@@ -98,6 +98,19 @@ impl World<'_> {
                 self.remove_finalizer(item);
                 true
             }
+            Action::DaemonSetRevision { set, revision } => {
+                self.store.update_daemon_set(set, |s| s.keep_revision(revision));
+                true
+            }
+            Action::DropDaemonSetRevision { set, hash } => {
+                self.store.update_daemon_set(set, |s| s.drop_revision(&hash));
+                true
+            }
+            Action::DaemonSetStatus { set, status } => {
+                self.store
+                    .update_daemon_set(set, |s| std::mem::replace(&mut s.status, status) != status);
+                true
+            }
             other => self.apply_workload(other),
         }
     }
@@ -284,6 +297,9 @@ impl World<'_> {
     ) -> bool {
         let time = self.now;
         let Some((object_kind, namespace, name)) = self.name_of(about) else { return false };
+        if let (About::Node(node), "RemovingNode") = (about, reason) {
+            self.gone_nodes.remove(&node);
+        }
         let message = match self.queues.correlator(component) {
             Some(correlator) => correlator.correlate((about, kind, reason), message, time),
             None => Some(message),

@@ -146,7 +146,7 @@ impl<'a> World<'a> {
     /// What machines without a node have cost so far.
     fn unregistered_bill(&self) -> f64 {
         let bill = |m: &super::cloud::Machine| {
-            let hours = self.now.since(m.requested).as_secs_f64() / 3600.0;
+            let hours = self.now.since(m.billed).as_secs_f64() / 3600.0;
             self.scenario.node_groups[m.group].machine.price_per_hour * hours
         };
         let unnamed =

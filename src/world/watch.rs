@@ -49,8 +49,8 @@ impl World<'_> {
             }
             Change::PodRemoved(id, pod) => self.pod_removed(id, *pod),
             Change::NodeCreated(id) | Change::NodeUpdated(id) => self.node_changed(id),
-            Change::NodeRemoved(id, _, orphans) => {
-                self.tell_of_lost_node(id, &orphans);
+            Change::NodeRemoved(id, node, orphans) => {
+                self.tell_of_lost_node(id, &node, &orphans);
                 self.scheduler_sees(super::schedule::Notice::NodeGone(id));
                 self.notify(Key::NodeLifecycle);
                 self.notify(Key::PodGc);

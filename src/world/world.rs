@@ -57,6 +57,8 @@ pub struct World<'a> {
     pub(super) nodes: SecondaryMap<NodeId, NodeState>,
     /// What nodes of one group and zone have in common.
     pub(super) node_shapes: BTreeMap<(usize, Text), Node>,
+    /// Names of nodes that are gone and of which an Event has yet to say so.
+    pub(super) gone_nodes: BTreeMap<NodeId, Text>,
     pub(super) hostname_label: Text,
     pub(super) pods: SecondaryMap<PodId, PodState>,
     pub(super) images: Vec<ImageId>,
@@ -136,6 +138,7 @@ impl<'a> World<'a> {
             ledger: Ledger::default(),
             nodes: SecondaryMap::new(),
             node_shapes: BTreeMap::new(),
+            gone_nodes: BTreeMap::new(),
             hostname_label: HOSTNAME_LABEL.into(),
             pods: SecondaryMap::new(),
             images: parts.images,
@@ -257,7 +260,10 @@ impl<'a> World<'a> {
                 let pod = self.store.pod(id)?;
                 ("Pod", pod.namespace.clone(), pod.name())
             }
-            About::Node(id) => ("Node", none, self.store.node(id)?.name.clone()),
+            About::Node(id) => {
+                let name = self.store.node(id).map(|node| &node.name);
+                ("Node", none, name.or_else(|| self.gone_nodes.get(&id))?.clone())
+            }
             About::Deployment(id) => {
                 let d = self.store.deployment(id)?;
                 ("Deployment", d.namespace.clone(), d.name.clone())

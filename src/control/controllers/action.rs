@@ -1,6 +1,7 @@
 //! What controllers ask the API server (and the cloud) to do.
 
 use super::garbagecollector::Item;
+use crate::api::daemon_set::{DaemonSetStatus, Revision};
 use crate::api::event::EventType;
 use crate::api::labels::Labels;
 use crate::api::meta::Propagation;
@@ -114,6 +115,27 @@ pub enum Action {
         set: OwnerId,
         /// The status.
         status: WorkloadStatus,
+    },
+    /// Create the ControllerRevision of a DaemonSet's template, or give it another number.
+    DaemonSetRevision {
+        /// The set.
+        set: OwnerId,
+        /// As it shall be.
+        revision: Revision,
+    },
+    /// Delete a ControllerRevision of a DaemonSet.
+    DropDaemonSetRevision {
+        /// The set.
+        set: OwnerId,
+        /// The revision's hash.
+        hash: Text,
+    },
+    /// Write a DaemonSet's status.
+    DaemonSetStatus {
+        /// The set.
+        set: OwnerId,
+        /// The status.
+        status: DaemonSetStatus,
     },
     /// Write a Deployment's status.
     DeploymentStatus {

@@ -221,6 +221,16 @@ impl Bench {
                 s.status = status;
                 true
             }),
+            Action::DaemonSetRevision { set, revision } => {
+                self.store.update_daemon_set(set, |s| s.keep_revision(revision));
+            }
+            Action::DropDaemonSetRevision { set, hash } => {
+                self.store.update_daemon_set(set, |s| s.drop_revision(&hash));
+            }
+            Action::DaemonSetStatus { set, status } => self.store.update_daemon_set(set, |s| {
+                s.status = status;
+                true
+            }),
             Action::DeploymentStatus { deployment, status, conditions, revision } => {
                 self.store.update_deployment(deployment, |d| {
                     (d.status, d.conditions, d.revision) = (status, conditions, revision);

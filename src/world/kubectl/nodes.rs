@@ -1,6 +1,5 @@
 //! Commands about nodes: cordon, drain, label, taint, delete.
 
-use crate::api::labels::Labels;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::api::{NodeId, Text};
 use crate::units::SimDuration;
@@ -57,22 +56,25 @@ impl World<'_> {
     /// The Node object goes; its machine stays, and its pods until garbage collection takes them.
     pub(super) fn delete_node_by_hand(&mut self, node: &Text) {
         if let Some(id) = self.node_named(node) {
-            self.delete_node(id);
+            self.delete_node_object(id);
         }
     }
 
     pub(super) fn change_node(
         &mut self,
         node: &Text,
-        labels: Option<&Labels>,
+        labels: &[(Text, Option<Text>)],
         taints: Option<&[Taint]>,
     ) {
         let Some(id) = self.node_named(node) else { return };
         let now = self.now;
         self.store.update_node(id, |node| {
             let before = (node.labels.clone(), node.taints.clone());
-            if let Some(labels) = labels {
-                node.labels = labels.clone();
+            for (key, value) in labels {
+                node.labels = match value {
+                    Some(value) => node.labels.with(key.clone(), value.clone()),
+                    None => node.labels.without(key),
+                };
             }
             if let Some(taints) = taints {
                 let old = std::mem::take(&mut node.taints);
