@@ -30,6 +30,8 @@ pub struct History {
     pub sizes: BTreeMap<String, Vec<u64>>,
     /// By owner: the moments of its pods.
     pub pods: BTreeMap<String, Moments>,
+    /// When each action of the script was answered, milliseconds.
+    pub answers: Vec<i64>,
 }
 
 /// When pods of one owner were created, first Ready, marked for deletion and gone: milliseconds,
@@ -137,6 +139,9 @@ impl History {
     }
 
     fn take<'a>(&mut self, line: &'a Value, names: &Names, seen: &mut Seen<'a>) {
+        if line["watch"] == "ACTION" {
+            self.answers.extend(line["answered"].as_i64());
+        }
         let name = line["name"].as_str().unwrap_or_default();
         match line["kind"].as_str() {
             Some("Event") if line["watch"] != "DELETED" => {

@@ -9,7 +9,7 @@ use crate::api::labels::{Labels, Selector};
 use crate::api::meta::Propagation;
 use crate::api::object::Target;
 use crate::api::{ObjectName, Text};
-use crate::scenario::kubectl::{Command, PodChoice, PodCommand};
+use crate::scenario::kubectl::{Command, PodChoice, PodCommand, TaintEdit};
 use crate::scenario::model::{Happening, NodeGroup, TimelineEntry};
 use crate::units::{SimDuration, SimTime};
 use serde_json::Value;
@@ -35,9 +35,9 @@ impl<'a> Play<'a> {
     pub(super) fn act(
         &mut self,
         action: &Action,
+        at: SimTime,
         groups: &mut Vec<NodeGroup>,
     ) -> Result<(), String> {
-        let at = SimTime::ZERO + SimDuration::from_secs_f64(action.at);
         let happenings = match action.verb.as_str() {
             "nodeAdd" => {
                 let given = action.node.as_ref().ok_or("nodeAdd without a node")?;
@@ -46,6 +46,10 @@ impl<'a> Play<'a> {
                 let group = groups.len() - 1;
                 let joins = Happening::NodeAdd { group };
                 vec![joins; given.count.unwrap_or(1) as usize]
+            }
+            "setMetric" => {
+                let given = Box::new(stage::metrics(&action.metric));
+                vec![Happening::Metrics { app: action.app.as_str().into(), given }]
             }
             "nodeStop" => kubelets(action, false),
             "nodeStart" => kubelets(action, true),
@@ -133,13 +137,16 @@ impl<'a> Play<'a> {
     }
 
     fn patch(&mut self, action: &Action) -> Result<Option<Command>, String> {
-        if action.kind == "Node" {
-            return node_patch(action).map(Some);
+        match action.kind.as_str() {
+            "Pod" => return Ok(Some(self.pods(action, pod_patch(&action.patch)?))),
+            "Node" => return node_patch(action).map(Some),
+            _ => {}
         }
         let key = (action.kind.clone(), action.name.clone());
         let known = self.manifests.get(&key).cloned();
-        let mut manifest =
-            known.ok_or_else(|| format!("patch of a {} that nobody applied", action.kind))?;
+        let Some(mut manifest) = known else {
+            return Err(format!("patch of a {} that nobody applied", action.kind));
+        };
         match action.patch_type.as_str() {
             "json" => json_patch(&mut manifest, &action.patch)?,
             kind => merge(&mut manifest, &action.patch, kind == "strategic"),
@@ -182,32 +189,35 @@ impl<'a> Play<'a> {
     }
 }
 
-/// What the stage calls a node of the script: a group's nodes are named `group-number`.
-fn node_name(name: &str) -> Text {
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    match &name[stem.len()..] {
-        "" => format!("{name}-1").into(),
-        number => format!("{stem}-{number}").into(),
-    }
-}
-
 fn named(action: &Action) -> impl Iterator<Item = Text> {
-    action.nodes.iter().map(|name| node_name(name))
+    action.nodes.iter().map(|name| name.as_str().into())
 }
 
 fn kubelets(action: &Action, reports: bool) -> Vec<Happening> {
     named(action).map(|node| Happening::Kubelet { node, reports }).collect()
 }
 
-/// What a patch of a node does: labels change one by one, taints all together.
+/// What a patch of a node does: labels change one by one, taints all together, or one is added.
 fn node_patch(action: &Action) -> Result<Command, String> {
-    if action.patch_type == "json" {
-        return Err("a JSON patch of a Node".to_owned());
+    let (mut labels, mut taints) = (Vec::new(), TaintEdit::Keep);
+    let label = |key: &str, value: &Value| (key.into(), value.as_str().map(Text::from));
+    for step in action.patch.as_array().into_iter().flatten() {
+        let path = step["path"].as_str().unwrap_or_default();
+        if let Some(key) = path.strip_prefix("/metadata/labels/") {
+            labels.push(label(&key.replace("~1", "/"), &step["value"]));
+        } else if let ("/spec/taints/-", Some("add")) = (path, step["op"].as_str()) {
+            let given = Value::Array(vec![step["value"].clone()]);
+            taints = TaintEdit::Add(stage::taints(&given)?);
+        } else {
+            return Err(format!("a patch of {path} of a Node"));
+        }
     }
-    let labels = action.patch["metadata"]["labels"].as_object().into_iter().flatten();
-    let labels = labels.map(|(key, value)| (key.as_str().into(), value.as_str().map(Text::from)));
-    let taints = action.patch["spec"].get("taints").map(stage::taints).transpose()?;
-    Ok(Command::Node { node: node_name(&action.name), labels: labels.collect(), taints })
+    let given = action.patch["metadata"]["labels"].as_object().into_iter().flatten();
+    labels.extend(given.map(|(key, value)| label(key, value)));
+    if let Some(given) = action.patch["spec"].get("taints") {
+        taints = TaintEdit::Set(stage::taints(given)?);
+    }
+    Ok(Command::Node { node: action.name.as_str().into(), labels, taints })
 }
 
 /// What a patch of pods does.
@@ -221,8 +231,9 @@ fn pod_patch(patch: &Value) -> Result<PodCommand, String> {
             labels.iter().filter_map(|(k, v)| Some((k.as_str().into(), v.as_str()?.into())));
         return Ok(PodCommand::Label(pairs.collect()));
     }
-    if let Some(gates) = patch["spec"]["schedulingGates"].as_array() {
-        let names = gates.iter().filter_map(|gate| gate["name"].as_str());
+    if let Some(gates) = patch["spec"].get("schedulingGates") {
+        let names = gates.as_array().into_iter().flatten();
+        let names = names.filter_map(|gate| gate["name"].as_str());
         return Ok(PodCommand::Ungate(names.map(Text::from).collect()));
     }
     Err("patchPods".to_owned())

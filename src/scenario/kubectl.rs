@@ -3,6 +3,7 @@
 use crate::api::labels::Selector;
 use crate::api::meta::Propagation;
 use crate::api::object::{Object, Target};
+use crate::api::taint::Taint;
 use crate::api::{ObjectName, Text};
 use crate::units::SimDuration;
 
@@ -71,8 +72,8 @@ pub enum Command {
         node: Text,
         /// What labels get which values; those without one are taken away.
         labels: Vec<(Text, Option<Text>)>,
-        /// Its taints as they shall be.
-        taints: Option<Vec<crate::api::taint::Taint>>,
+        /// What becomes of its taints.
+        taints: TaintEdit,
     },
 }
 
@@ -118,6 +119,17 @@ impl PodCommand {
             PodCommand::Ungate(_) => "scheduling gates are removed",
         }
     }
+}
+
+/// What becomes of a node's taints.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TaintEdit {
+    /// They stay.
+    Keep,
+    /// These are all from then on.
+    Set(Vec<Taint>),
+    /// These join them.
+    Add(Vec<Taint>),
 }
 
 /// Which pods.

@@ -2,6 +2,7 @@
 
 use crate::api::taint::{Taint, TaintEffect};
 use crate::api::{NodeId, Text};
+use crate::scenario::kubectl::TaintEdit;
 use crate::units::SimDuration;
 use crate::world::event::Event;
 use crate::world::world::World;
@@ -64,7 +65,7 @@ impl World<'_> {
         &mut self,
         node: &Text,
         labels: &[(Text, Option<Text>)],
-        taints: Option<&[Taint]>,
+        taints: &TaintEdit,
     ) {
         let Some(id) = self.node_named(node) else { return };
         let now = self.now;
@@ -76,13 +77,26 @@ impl World<'_> {
                     None => node.labels.without(key),
                 };
             }
-            if let Some(taints) = taints {
-                let old = std::mem::take(&mut node.taints);
-                node.taints = taints.iter().map(|taint| since(taint, &old, now)).collect();
+            let old = node.taints.clone();
+            match taints {
+                TaintEdit::Keep => {}
+                TaintEdit::Set(taints) => {
+                    // Those that the node's condition makes are the controllers' business.
+                    node.taints.retain(|taint| is_of_condition(&taint.key));
+                    node.taints.extend(taints.iter().map(|taint| since(taint, &old, now)));
+                }
+                TaintEdit::Add(taints) => {
+                    node.taints.extend(taints.iter().map(|taint| since(taint, &old, now)));
+                }
             }
             before != (node.labels.clone(), node.taints.clone())
         });
     }
+}
+
+/// Whether the control plane itself sets and removes a taint.
+fn is_of_condition(key: &str) -> bool {
+    key.starts_with("node.kubernetes.io/")
 }
 
 /// A taint that was there before stays as it was added.

@@ -8,7 +8,6 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `placement.rs` | which nodes a set's pods run on; its pods by node |
-//! | `claim.rs` | adoption and release |
 //! | `history.rs` | ControllerRevisions |
 //! | `manage.rs` | pods that are missing, that failed, that are too many |
 //! | `update.rs` | the rolling update |
@@ -17,7 +16,6 @@
 //! | `back_off.rs` | how long a failed pod is left alone |
 
 mod back_off;
-mod claim;
 mod history;
 mod manage;
 mod placement;
@@ -28,6 +26,7 @@ mod tests;
 mod update;
 
 use super::action::{About, Action, Outcome};
+use super::claim::claims;
 use crate::api::daemon_set::{DaemonSet, DaemonStrategy};
 use crate::api::event::EventType::Normal;
 use crate::api::labels::Labels;
@@ -87,7 +86,11 @@ impl Daemons {
             return Outcome::idle();
         };
         let mut outcome = Outcome::idle();
-        let pods = claim::claim(id, set, store, &mut outcome);
+        let claims = store.owner(id).map_or_else(Vec::new, |owner| claims(id, owner, store));
+        let pods = pods_after(&claims, id, store);
+        if !claims.is_empty() {
+            outcome.batches.push(claims);
+        }
         let spots = Spots::of(&Placement::of(set), pods, store);
         let (again, generation) = (SimTime::NEVER, set.template_generation.to_string());
         let mut sync = Sync { id, set, store, now, generation, spots, again, outcome };
@@ -203,6 +206,20 @@ impl Sync<'_> {
             DaemonStrategy::OnDelete => false,
         }
     }
+}
+
+/// The set's pods, as they will be when its claims have come true.
+fn pods_after<'a>(claims: &[Action], id: OwnerId, store: &'a Store) -> Vec<(PodId, &'a Pod)> {
+    let released = |wanted: PodId| {
+        let mut claims = claims.iter();
+        claims.any(|claim| matches!(claim, Action::ReleasePod { pod } if *pod == wanted))
+    };
+    let adopted = claims.iter().filter_map(|claim| match claim {
+        Action::AdoptPod { pod, .. } => Some(*pod),
+        _ => None,
+    });
+    let own = store.pods_of(id).iter().copied().filter(|pod| !released(*pod));
+    own.chain(adopted).filter_map(|id| Some((id, store.pod(id)?))).collect()
 }
 
 /// Which of a node's pods speaks for it (`podByCreationTimestampAndPhase`): bound ones first, then
