@@ -163,19 +163,9 @@ impl World<'_> {
             }
             Action::PdbStatus { pdb, status } => {
                 self.store.update_pdb(pdb, |p| {
-                    let old = [
-                        p.disruptions_allowed,
-                        p.current_healthy,
-                        p.desired_healthy,
-                        p.expected_pods,
-                    ];
-                    [
-                        p.disruptions_allowed,
-                        p.current_healthy,
-                        p.desired_healthy,
-                        p.expected_pods,
-                    ] = status;
-                    old != status
+                    let changes = p.status != status;
+                    p.status = status;
+                    changes
                 });
             }
             other => unreachable!("{other:?} is handled by apply"),
@@ -249,12 +239,21 @@ impl World<'_> {
         grace: Option<SimDuration>,
         reason: &'static str,
     ) -> bool {
-        let Ok(charged) = disruption::may_evict(&self.store, pod) else { return false };
+        let answer = disruption::may_evict(&self.store, pod);
+        if let (Some(audience), Some(p)) = (&mut self.audience, self.store.pod(pod)) {
+            let (code, cause) = match &answer {
+                Ok(_) => (201, ""),
+                Err(refusal) => (refusal.code, &*refusal.cause),
+            };
+            audience.answers_eviction(p, code, cause);
+        }
+        let Ok(charged) = answer else { return false };
         if let Some(pdb) = charged {
             // Taken before the pod is marked, so that two evictions can't share one allowance.
             self.store.update_pdb(pdb, |p| {
-                let taken = p.disruptions_allowed > 0;
-                p.disruptions_allowed = p.disruptions_allowed.saturating_sub(1);
+                let allowed = &mut p.status.disruptions_allowed;
+                let taken = *allowed > 0;
+                *allowed = allowed.saturating_sub(1);
                 taken
             });
         }

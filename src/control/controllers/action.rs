@@ -6,6 +6,7 @@ use crate::api::event::EventType;
 use crate::api::labels::Labels;
 use crate::api::meta::Propagation;
 use crate::api::pod::PodSpec;
+use crate::api::policy::PdbStatus;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::api::workload::{Condition, ReplicaSet, WorkloadStatus};
 use crate::api::{CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId, Text};
@@ -177,8 +178,8 @@ pub enum Action {
     PdbStatus {
         /// The budget.
         pdb: PdbId,
-        /// `disruptionsAllowed`, `currentHealthy`, `desiredHealthy`, `expectedPods`.
-        status: [u32; 4],
+        /// The status.
+        status: PdbStatus,
     },
     /// Set condition `Ready` of a node to Unknown.
     NodeUnknown {

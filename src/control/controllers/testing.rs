@@ -247,8 +247,7 @@ impl Bench {
                 self.store.change_endpoints(service, &comes, &goes);
             }
             Action::PdbStatus { pdb, status } => self.store.update_pdb(pdb, |p| {
-                [p.disruptions_allowed, p.current_healthy, p.desired_healthy, p.expected_pods] =
-                    status;
+                p.status = status;
                 true
             }),
             other => panic!("{other:?} is not for this API server"),

@@ -312,7 +312,7 @@ impl Scheduler {
         let heeded = budget.map(|budget| Budget {
             namespace: budget.namespace.clone(),
             selector: budget.selector.clone(),
-            disruptions_allowed: i64::from(budget.disruptions_allowed),
+            disruptions_allowed: i64::from(budget.status.disruptions_allowed),
             disrupted_pods: Vec::new(),
         });
         self.core.objects.set_budget(id, heeded);

@@ -1,7 +1,7 @@
 //! Commands about nodes: cordon, drain, label, taint, delete.
 
 use crate::api::taint::{Taint, TaintEffect};
-use crate::api::{NodeId, Text};
+use crate::api::{NodeId, PodId, Text};
 use crate::scenario::kubectl::TaintEdit;
 use crate::units::SimDuration;
 use crate::world::event::Event;
@@ -38,19 +38,26 @@ impl World<'_> {
         for node in nodes {
             self.cordon(node, true);
             if let Some(id) = self.node_named(node) {
-                let now = self.now;
-                for pod in self.drained_pods(id) {
-                    self.plan(now, Event::Evict(pod));
+                for (place, pod) in self.drained_pods(id).into_iter().enumerate() {
+                    self.plan_eviction(place, pod, true);
                 }
             }
         }
     }
 
-    /// One eviction of a drain; a refused one is asked for again.
-    pub(in crate::world) fn on_evict(&mut self, pod: crate::api::PodId) {
-        let there = self.store.pod(pod).is_some_and(|pod| pod.deletion.is_none());
-        if there && !self.evict_pod(pod, None, "Drained") {
-            self.plan(self.now + RETRY, Event::Evict(pod));
+    /// One eviction after the other, for each answer is waited for. A granted one is three writes:
+    /// of the budget's status, of the pod's condition, and the deletion.
+    pub(super) fn plan_eviction(&mut self, place: usize, pod: PodId, again: bool) {
+        let step = self.scenario.flags.api_server.write_latency * 3;
+        self.plan(self.now + step * place as u64, Event::Evict { pod, again });
+    }
+
+    /// One eviction; a refused one of a drain is asked for again.
+    pub(in crate::world) fn on_evict(&mut self, pod: PodId, again: bool) {
+        let there = self.store.pod(pod).is_some_and(|pod| !again || pod.deletion.is_none());
+        let reason = if again { "Drained" } else { "Evicted" };
+        if there && !self.evict_pod(pod, None, reason) && again {
+            self.plan(self.now + RETRY, Event::Evict { pod, again });
         }
     }
 

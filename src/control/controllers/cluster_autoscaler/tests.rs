@@ -3,7 +3,7 @@
 use super::testing::{Cloud, autoscaler, group};
 use super::*;
 use crate::api::labels::{Labels, Selector};
-use crate::api::policy::{Budget, Pdb};
+use crate::api::policy::{Budget, Pdb, PdbStatus, UnhealthyPods};
 use crate::api::workload::IntOrPercent;
 use crate::control::flags::Expander;
 use crate::units::SimDuration;
@@ -224,10 +224,9 @@ fn what_keeps_a_node() {
                     namespace: "default".into(),
                     selector: Selector::from_labels(&Labels::from([("app", "web")])),
                     budget: Budget::MaxUnavailable(IntOrPercent::Int(0)),
-                    disruptions_allowed: 0,
-                    current_healthy: 2,
-                    desired_healthy: 2,
-                    expected_pods: 2,
+                    unhealthy: UnhealthyPods::default(),
+                    generation: 1,
+                    status: PdbStatus::default(),
                 });
             },
             true,
@@ -239,7 +238,8 @@ fn what_keeps_a_node() {
                     let pod = cloud.bench.store.pods_on(*node)[0];
                     let old = cloud.bench.store.pod(pod).unwrap().clone();
                     let mut alone = crate::api::pod::Pod { node: None, ..old };
-                    alone.base_mut().owner = None;
+                    // Of other labels, that nobody adopts it.
+                    (alone.base_mut().owner, alone.base_mut().labels) = (None, Labels::default());
                     let alone = cloud.bench.store.create_pod(alone);
                     cloud.bench.store.bind_pod(alone, *node, cloud.bench.now);
                 }
