@@ -222,7 +222,8 @@ impl World<'_> {
         if budgets.len() == 1 || !self.said_of_budgets.is_news(self.now, pod) {
             return;
         }
-        let (Some(p), Some(chosen)) = (self.store.pod(pod), self.store.pdb(*first)) else { return };
+        let Some(p) = self.store.pod(pod) else { return };
+        let Some(chosen) = self.store.pdb(*first) else { return };
         let name = format!("{:?}/{:?}", &*p.namespace, &*p.name());
         let message = format!(
             "Pod {name} matches multiple PodDisruptionBudgets.  Chose {:?} arbitrarily.",

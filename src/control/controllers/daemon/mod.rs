@@ -140,7 +140,7 @@ impl Daemons {
         let concerns = |(id, set): &(OwnerId, &DaemonSet)| {
             let (runs, stays) = Placement::of(set).of_node(n);
             let has = pods().any(|pod| pod.owner == Some(*id));
-            (runs && !has) || (!stays && has) || (has && set.status.misscheduled > 0)
+            if has { !stays || set.status.misscheduled > 0 } else { runs }
         };
         sets.filter(concerns).map(|(id, _)| id).collect()
     }

@@ -150,9 +150,10 @@ fn asked(outcome: &Outcome, scene: &Scene, pods: &[PodId]) -> (Vec<String>, Vec<
 fn daemons_run_where_they_are_meant_to() {
     use TaintEffect::{NoExecute, NoSchedule, PreferNoSchedule};
     type Change = fn(&mut PodSpec);
+    type Row<'a> = (&'a str, Change, Option<(&'a str, TaintEffect)>, (bool, bool));
     let plain: Change = |_| {};
     #[rustfmt::skip]
-    let rows: [(&str, Change, Option<(&str, TaintEffect)>, (bool, bool)); 16] = [
+    let rows: [Row<'_>; 16] = [
         ("on any node", plain, None, (true, true)),
         ("not where a taint keeps pods away, but what is there stays", plain, Some(("x", NoSchedule)), (false, true)),
         ("nor stays it where a taint drives pods out", plain, Some(("x", NoExecute)), (false, false)),
@@ -518,6 +519,23 @@ fn each_node_counts_once_in_the_status() {
         unavailable: 3,
     };
     assert_eq!(written, Some(expected));
+}
+
+#[test]
+fn pods_are_its_own_by_their_labels() {
+    let mut scene = Scene::settled(2, DaemonStrategy::OnDelete);
+    let pods = scene.pods();
+    scene.bench.store.relabel_pod(pods[0], Labels::from([("app", "other")]));
+    let outcome = scene.sync();
+    let made = asked(&outcome, &scene, &pods);
+    assert_eq!(made, (vec!["n0".to_owned()], vec![]), "one is released, its node gets a new one");
+    assert_eq!(scene.bench.store.pod(pods[0]).unwrap().owner, None);
+    assert!(scene.sync().batches.len() <= 1, "then all is well");
+    let new = scene.pods()[1];
+    scene.bench.store.set_pod_owner(new, None);
+    let outcome = scene.sync();
+    assert_eq!(asked(&outcome, &scene, &pods), (vec![], vec![]), "an orphan is taken back");
+    assert_eq!(scene.bench.store.pod(new).unwrap().owner, Some(scene.set));
 }
 
 #[test]
