@@ -238,8 +238,9 @@ fn what_keeps_a_node() {
                     let pod = cloud.bench.store.pods_on(*node)[0];
                     let old = cloud.bench.store.pod(pod).unwrap().clone();
                     let mut alone = crate::api::pod::Pod { node: None, ..old };
-                    // Of other labels, that nobody adopts it.
-                    (alone.base_mut().owner, alone.base_mut().labels) = (None, Labels::default());
+                    alone.base_mut().owner = None;
+                    // Else the ReplicaSet would adopt it.
+                    alone.base_mut().labels = Labels::from([("app", "alone")]);
                     let alone = cloud.bench.store.create_pod(alone);
                     cloud.bench.store.bind_pod(alone, *node, cloud.bench.now);
                 }
