@@ -37,12 +37,20 @@ const AGREE: &[&str] = &[
     "c02-delete-pods",
     "c04-replication-controller",
     "c05-failed-pods",
+    "e01-all-nodes-join-leave",
+    "e02-selected-nodes",
+    "e03-rolling-unavail1",
+    "e04-rolling-unavail50",
+    "e05-rolling-surge2",
+    "e06-taints",
+    "e07-ondelete-and-failed",
     "g01-node-loss-default",
     "g02-node-loss-30s",
     "g03-return-before-eviction",
     "g04-two-of-four",
     "g05-zone-full",
     "g08-zone-normal-large",
+    "g09-node-deleted",
     "g10-all-zones-down",
     "g12-tolerations-0-and-forever",
     "g13-noexecute-taint",
@@ -61,6 +69,8 @@ const AGREE: &[&str] = &[
     "i01-min-available",
     "i02-drain",
     "i03-drain-deadlock",
+    "i04-unhealthy-policy",
+    "i05-two-budgets",
     "k01-gc-background",
     "k02-gc-foreground",
     "k03-gc-orphan",
@@ -90,7 +100,7 @@ fn conform(folders: &[&Path]) -> (Option<i32>, Vec<String>) {
 #[test]
 fn the_kept_recordings_agree() {
     let (code, lines) = conform(&[&timelines::kept()]);
-    assert_eq!(lines.last().unwrap(), "8 scenarios, 0 differ", "{lines:#?}");
+    assert_eq!(lines.last().unwrap(), "11 scenarios, 0 differ", "{lines:#?}");
     assert_eq!(code, Some(0));
 }
 

@@ -19,6 +19,21 @@ const UNSTEADY: &[&str] = &[
     "FailedComputeMetricsReplicas",
 ];
 
+/// Counts of a DaemonSet's status.
+pub(super) const DAEMON_SET: &[&str] = &[
+    "desiredNumberScheduled",
+    "currentNumberScheduled",
+    "numberMisscheduled",
+    "numberReady",
+    "updatedNumberScheduled",
+    "numberAvailable",
+    "numberUnavailable",
+    "observedGeneration",
+];
+/// Counts of a PodDisruptionBudget's status.
+pub(super) const BUDGET: &[&str] =
+    &["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"];
+
 /// What essentially happened.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct History {
@@ -28,6 +43,10 @@ pub struct History {
     pub conditions: BTreeMap<String, Vec<String>>,
     /// By ReplicaSet, ReplicationController or StatefulSet: `spec.replicas`, one by one.
     pub sizes: BTreeMap<String, Vec<u64>>,
+    /// By DaemonSet or PodDisruptionBudget: counts of its status, one by one, and all at the end.
+    pub statuses: BTreeMap<String, Vec<u64>>,
+    /// Answers to evictions, `pod code: cause`, and how often.
+    pub evictions: BTreeMap<String, u64>,
     /// By owner: the moments of its pods.
     pub pods: BTreeMap<String, Moments>,
     /// When each action of the script was answered, milliseconds.
@@ -161,6 +180,19 @@ impl History {
                     self.size(names.of(name), replicas);
                 }
             }
+            Some("DaemonSet" | "PodDisruptionBudget") if line["watch"] != "DELETED" => {
+                let status = &line["status"];
+                let of = |field: &str| status[field].as_u64().unwrap_or(0);
+                let is_daemon = line["kind"] == "DaemonSet";
+                let fields = if is_daemon { DAEMON_SET } else { BUDGET };
+                let counts: Vec<u64> = fields.iter().map(|field| of(field)).collect();
+                self.status(&names.of(name), fields, &counts);
+            }
+            None if line["watch"] == "EVICT" => {
+                let pod = names.of(line["pod"].as_str().unwrap_or_default());
+                let cause = line["causes"][0]["message"].as_str().unwrap_or_default();
+                self.eviction(&pod, line["code"].as_u64().unwrap_or(0), cause);
+            }
             Some("Pod") => {
                 let owner = line["owner"][0].as_str().map_or(name, owner_name);
                 let t = line["t"].as_i64().unwrap_or_default();
@@ -218,6 +250,30 @@ impl History {
         }
     }
 
+    /// Counts of a status as they are now. Those that pods turn ready for hang on who is first, so
+    /// of them only the last counts, and of the number of disruptions where it turns.
+    pub(super) fn status(&mut self, object: &str, fields: &[&str], counts: &[u64]) {
+        self.statuses.insert(format!("{object} at the end"), counts.to_vec());
+        for (field, count) in fields.iter().zip(counts) {
+            let all = self.statuses.entry(format!("{object} {field}"));
+            match *field {
+                "disruptionsAllowed" => turn(all.or_default(), *count),
+                "desiredNumberScheduled" | "numberMisscheduled" | "desiredHealthy" => {
+                    let all = all.or_default();
+                    if all.last() != Some(count) {
+                        all.push(*count);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// An answer to a request for an eviction.
+    pub(super) fn eviction(&mut self, pod: &str, code: u64, cause: &str) {
+        *self.evictions.entry(format!("{pod} {code}: {cause}")).or_default() += 1;
+    }
+
     /// A moment of a pod.
     pub(super) fn moment(&mut self, owner: String, which: usize, ms: i64) {
         self.pods.entry(owner).or_default().lists[which].push(ms);
@@ -229,6 +285,19 @@ impl History {
             moments.lists.iter_mut().for_each(|list| list.sort_unstable());
         }
     }
+}
+
+/// Goes on with a sequence of which only first, last, and where it turns are kept.
+pub(super) fn turn(points: &mut Vec<u64>, next: u64) {
+    if points.last() == Some(&next) {
+        return;
+    }
+    if let [.., a, b] = points[..]
+        && (a < b) == (b < next)
+    {
+        points.pop();
+    }
+    points.push(next);
 }
 
 fn event_text(object: &str, reason: &str, message: &str, names: &Names) -> String {

@@ -1,8 +1,9 @@
 //! Watches a world and writes its history as that of a recording.
 
-use super::history::{History, Names};
+use super::history::{BUDGET, DAEMON_SET, History, Names};
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
+use crate::api::policy::Pdb;
 use crate::api::workload::Condition;
 use crate::api::{OwnerId, PodId, Text};
 use crate::record::Sink;
@@ -25,6 +26,8 @@ pub(super) struct Watching {
     marked: BTreeSet<PodId>,
     /// Whose pod, which moment, when: names are replaced when all are known.
     moments: Vec<(Text, usize, i64)>,
+    /// Whose eviction was asked for, and the answer.
+    evictions: Vec<(Text, u64, String)>,
 }
 
 /// Who keeps the Events.
@@ -48,6 +51,9 @@ impl Watching {
         }
         for (owner, which, ms) in self.moments {
             self.history.moment(self.names.of(&owner), which, ms);
+        }
+        for (pod, code, cause) in self.evictions {
+            self.history.eviction(&self.names.of(&pod), code, &cause);
         }
         self.history.sort();
         self.history
@@ -115,6 +121,21 @@ impl Watching {
         {
             self.names.set(owner.name(), &parent.name);
         }
+        if let Owner::DaemonSet(set) = owner {
+            let s = &set.status;
+            let counts = [
+                s.desired,
+                s.current,
+                s.misscheduled,
+                s.ready,
+                s.updated,
+                s.available,
+                s.unavailable,
+            ];
+            let counts = counts.into_iter().map(u64::from).chain([s.observed_generation]);
+            let name = self.names.of(&set.meta.name);
+            self.history.status(&name, DAEMON_SET, &counts.collect::<Vec<_>>());
+        }
         let size = match owner {
             Owner::ReplicaSet(set) => Some(set.replicas),
             Owner::StatefulSet(set) => Some(set.replicas),
@@ -126,7 +147,19 @@ impl Watching {
     }
 }
 
+impl Watching {
+    fn budget_sees(&mut self, pdb: &Pdb) {
+        let s = &pdb.status;
+        let counts = [s.disruptions_allowed, s.current_healthy, s.desired_healthy, s.expected_pods];
+        self.history.status(&pdb.name, BUDGET, &counts.map(u64::from));
+    }
+}
+
 impl Audience for Watching {
+    fn answers_eviction(&mut self, pod: &Pod, code: u16, cause: &str) {
+        self.evictions.push((pod.name(), code.into(), cause.to_owned()));
+    }
+
     fn sees(&mut self, now: SimTime, change: &Change, store: &Store) {
         match change {
             Change::NodeCreated(id) => {
@@ -137,6 +170,11 @@ impl Audience for Watching {
             Change::Deployment(id) => {
                 if let Some(deployment) = store.deployment(*id) {
                     self.conditions(&deployment.name, &deployment.conditions);
+                }
+            }
+            Change::Pdb(id) => {
+                if let Some(pdb) = store.pdb(*id) {
+                    self.budget_sees(pdb);
                 }
             }
             Change::Owner(id) => {

@@ -1,6 +1,6 @@
 //! What a person does with `kubectl`, as plain data.
 
-use crate::api::labels::{Labels, Selector};
+use crate::api::labels::Selector;
 use crate::api::meta::Propagation;
 use crate::api::object::{Object, Target};
 use crate::api::taint::{Taint, TaintEffect};
@@ -101,14 +101,14 @@ pub enum Command {
         /// Taints that go, by key; of all effects without one.
         remove: Vec<(Text, Option<TaintEffect>)>,
     },
-    /// A patch of a node: labels and taints as they shall be.
+    /// A patch of a node.
     Node {
         /// The node.
         node: Text,
-        /// Its labels.
-        labels: Option<Labels>,
-        /// Its taints.
-        taints: Option<Vec<Taint>>,
+        /// What labels get which values; those without one are taken away.
+        labels: Vec<(Text, Option<Text>)>,
+        /// What becomes of its taints.
+        taints: TaintEdit,
     },
 }
 
@@ -163,6 +163,17 @@ impl PodCommand {
             PodCommand::Ungate(_) => "scheduling gates are removed",
         }
     }
+}
+
+/// What becomes of a node's taints.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TaintEdit {
+    /// They stay.
+    Keep,
+    /// These are all from then on.
+    Set(Vec<Taint>),
+    /// These join them.
+    Add(Vec<Taint>),
 }
 
 /// Which pods.

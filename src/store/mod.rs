@@ -38,6 +38,8 @@ pub struct Store {
     nodes: SlotMap<NodeId, Arc<Node>>,
     deployments: SlotMap<DeploymentId, Deployment>,
     owners: SlotMap<OwnerId, Owner>,
+    /// The DaemonSets among them: nodes concern them all.
+    daemon_sets: Vec<OwnerId>,
     cron_jobs: SlotMap<CronJobId, CronJob>,
     services: SlotMap<ServiceId, Service>,
     hpas: SlotMap<HpaId, Hpa>,

@@ -59,6 +59,11 @@ impl Store {
         }
     }
 
+    /// All DaemonSets.
+    pub fn daemon_sets(&self) -> impl Iterator<Item = (OwnerId, &DaemonSet)> {
+        self.daemon_sets.iter().filter_map(|id| Some((*id, self.daemon_set(*id)?)))
+    }
+
     /// The Job, unless it is gone.
     pub fn job(&self, id: OwnerId) -> Option<&Job> {
         match self.owners.get(id)? {
@@ -88,11 +93,10 @@ impl Store {
     /// Creates something that controls pods.
     pub fn create_owner(&mut self, owner: Owner) -> OwnerId {
         let parent = owner.parent();
-        let is_bare = is_bare_set(&owner);
+        let (is_bare, is_daemon) = (is_bare_set(&owner), matches!(owner, Owner::DaemonSet(_)));
         let id = self.owners.insert(owner);
-        if is_bare {
-            self.bare_sets.insert(id);
-        }
+        self.bare_sets.extend(is_bare.then_some(id));
+        self.daemon_sets.extend(is_daemon.then_some(id));
         self.by_owner.insert(id, PodIndex::default());
         self.tallies.insert(id, PodTally::default());
         if let Some(siblings) = parent.and_then(|parent| self.children_of(parent)) {
@@ -119,6 +123,7 @@ impl Store {
     /// Removes an owner. Its pods stay until garbage collection takes them.
     pub fn remove_owner(&mut self, id: OwnerId) {
         let Some(owner) = self.owners.remove(id) else { return };
+        self.daemon_sets.retain(|other| *other != id);
         let pods = self.by_owner.remove(id).unwrap_or_default().into_ids();
         self.tallies.remove(id);
         self.bare_sets.remove(&id);

@@ -225,6 +225,16 @@ impl Bench {
                 s.status = status;
                 true
             }),
+            Action::DaemonSetRevision { set, revision } => {
+                self.store.update_daemon_set(set, |s| s.keep_revision(revision));
+            }
+            Action::DropDaemonSetRevision { set, hash } => {
+                self.store.update_daemon_set(set, |s| s.drop_revision(&hash));
+            }
+            Action::DaemonSetStatus { set, status } => self.store.update_daemon_set(set, |s| {
+                s.status = status;
+                true
+            }),
             Action::DeploymentStatus { deployment, status, conditions, revision } => {
                 self.store.update_deployment(deployment, |d| {
                     (d.status, d.conditions, d.revision) = (status, conditions, revision);
@@ -241,8 +251,7 @@ impl Bench {
                 self.store.change_endpoints(service, &comes, &goes);
             }
             Action::PdbStatus { pdb, status } => self.store.update_pdb(pdb, |p| {
-                [p.disruptions_allowed, p.current_healthy, p.desired_healthy, p.expected_pods] =
-                    status;
+                p.status = status;
                 true
             }),
             other => panic!("{other:?} is not for this API server"),

@@ -152,8 +152,10 @@ impl World<'_> {
             return;
         };
         self.store.update_pdb(id, |pdb| {
-            let changes = (&pdb.selector, pdb.budget) != (&given.selector, given.budget);
-            (pdb.selector, pdb.budget) = (given.selector.clone(), given.budget);
+            let spec = |p: &Pdb| (p.selector.clone(), p.budget, p.unhealthy);
+            let changes = spec(pdb) != spec(given);
+            (pdb.selector, pdb.budget, pdb.unhealthy) = spec(given);
+            pdb.generation += u64::from(changes);
             changes
         });
     }

@@ -59,7 +59,7 @@ impl World<'_> {
             Command::Drain { nodes } => self.drain(nodes),
             Command::DeleteNode { node } => self.delete_node_by_hand(node),
             Command::Node { node, labels, taints } => {
-                self.change_node(node, labels.as_ref(), taints.as_deref());
+                self.change_node(node, labels, taints);
             }
         }
     }
