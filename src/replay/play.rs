@@ -1,13 +1,14 @@
 //! The actions of a script as they become a timeline of commands.
 
 use super::patch::{json_patch, merge};
-use super::script::{Action, Script};
+use super::script::{Action, Nodes, Script};
 use super::stage;
 use crate::api::convert::object::object;
 use crate::api::convert::workload::DELETION_COST;
 use crate::api::labels::{Labels, Selector};
 use crate::api::meta::Propagation;
 use crate::api::object::Target;
+use crate::api::taint::Taint;
 use crate::api::{ObjectName, Text};
 use crate::scenario::kubectl::{Command, PodChoice, PodCommand};
 use crate::scenario::model::{Happening, NodeGroup, TimelineEntry};
@@ -133,55 +134,39 @@ impl<'a> Play<'a> {
     }
 
     fn patch(&mut self, action: &Action) -> Result<Option<Command>, String> {
-        let node = action.kind == "Node";
+        let is_node = action.kind == "Node";
         let key = (action.kind.clone(), action.name.clone());
-        let known = self.manifests.get(&key).cloned();
-        let mut manifest = match known {
-            Some(manifest) => manifest,
-            None if node => serde_json::json!({"kind": "Node", "metadata": {"labels": {}}}),
+        let before = match self.manifests.get(&key) {
+            Some(manifest) => manifest.clone(),
+            None if is_node => self.node_manifest(&action.name),
             None => return Err(format!("patch of a {} that nobody applied", action.kind)),
         };
+        let mut manifest = before.clone();
         match action.patch_type.as_str() {
             "json" => json_patch(&mut manifest, &action.patch)?,
             kind => merge(&mut manifest, &action.patch, kind == "strategic"),
         }
-        if node {
+        if is_node {
             self.manifests.insert(key, manifest.clone());
-            return Ok(Some(self.node(action, &manifest)?));
+            return Ok(Some(node_change(&action.name, &before, &manifest)?));
         }
         self.apply(&manifest, action.patch["spec"]["replicas"].is_null())
     }
 
-    /// A patch of a node names all its labels and taints that a script ever gives it.
-    fn node(&self, action: &Action, manifest: &Value) -> Result<Command, String> {
-        let name = node_name(&action.name);
-        let given = self.script.nodes.iter().find(|nodes| {
-            action
-                .name
-                .strip_prefix(&nodes.name)
-                .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
-        });
-        let labels = manifest["metadata"]["labels"].as_object().filter(|labels| !labels.is_empty());
-        let labels = match (labels, given) {
-            (Some(labels), Some(given)) => {
-                let own = given.labels.as_object().into_iter().flatten();
-                let zone = given.zone.as_deref().unwrap_or("z0");
-                let pairs = own.chain(labels).filter_map(|(k, v)| Some((k.as_str(), v.as_str()?)));
-                let zones = crate::api::node::ZONE_LABEL;
-                let known = [(zones, zone), ("kubernetes.io/hostname", &*name)];
-                let mut all: BTreeMap<&str, &str> = pairs.collect();
-                all.extend(known);
-                let pairs = all.into_iter().map(|(k, v)| (k.into(), v.into()));
-                Some(Labels::new(pairs.collect()))
-            }
-            _ => None,
+    /// A node of the script as it is before anybody patches it.
+    fn node_manifest(&self, name: &str) -> Value {
+        let is_of = |nodes: &&Nodes| {
+            let number = name.strip_prefix(&nodes.name);
+            number.is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
         };
-        let spec = &manifest["spec"]["taints"];
-        let taints = match action.patch["spec"].get("taints") {
-            Some(_) => Some(stage::taints(spec)?),
-            None => None,
+        let added = self.script.actions.iter().filter_map(|action| action.node.as_ref());
+        let given = self.script.nodes.iter().chain(added).find(is_of);
+        let of = |part: fn(&Nodes) -> &Value, empty: Value| {
+            given.map(part).filter(|part| !part.is_null()).cloned().unwrap_or(empty)
         };
-        Ok(Command::Node { node: name, labels, taints })
+        let labels = of(|nodes| &nodes.labels, serde_json::json!({}));
+        let taints = of(|nodes| &nodes.taints, serde_json::json!([]));
+        serde_json::json!({"metadata": {"labels": labels}, "spec": {"taints": taints}})
     }
 
     fn apply(&mut self, manifest: &Value, keeps_replicas: bool) -> Result<Option<Command>, String> {
@@ -219,6 +204,31 @@ impl<'a> Play<'a> {
     }
 }
 
+/// What a patch changes of a node's labels and taints.
+fn node_change(name: &str, before: &Value, after: &Value) -> Result<Command, String> {
+    let labels = |node: &Value| {
+        let pairs = node["metadata"]["labels"].as_object().into_iter().flatten();
+        let pairs = pairs.map(|(k, v)| (k.as_str().into(), v.as_str().unwrap_or("").into()));
+        pairs.collect::<BTreeMap<Text, Text>>()
+    };
+    let (old, new) = (labels(before), labels(after));
+    let lost = old.keys().filter(|key| !new.contains_key(*key)).map(|key| (key.clone(), None));
+    let given = new.iter().filter(|(key, value)| old.get(*key) != Some(value));
+    let given = given.map(|(key, value)| (key.clone(), Some(value.clone())));
+    let taints = |node: &Value| stage::taints(&node["spec"]["taints"]);
+    let (had, has) = (taints(before)?, taints(after)?);
+    let lacks = |taints: &[Taint], t: &Taint| {
+        !taints.iter().any(|other| (&other.key, other.effect) == (&t.key, t.effect))
+    };
+    let untainted = had.iter().filter(|taint| lacks(&has, taint));
+    Ok(Command::Node {
+        node: node_name(name),
+        labels: lost.chain(given).collect(),
+        untainted: untainted.map(|taint| (taint.key.clone(), taint.effect)).collect(),
+        tainted: has.into_iter().filter(|taint| !had.contains(taint)).collect(),
+    })
+}
+
 /// What the stage calls a node of the script: a group's nodes are named `group-number`.
 fn node_name(name: &str) -> Text {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -252,4 +262,77 @@ fn pod_patch(patch: &Value) -> Result<PodCommand, String> {
         return Ok(PodCommand::Ungate(names.map(Text::from).collect()));
     }
     Err("patchPods".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::taint::TaintEffect::{self, NoExecute, NoSchedule};
+    use serde_json::json;
+
+    fn patched(kind: &str, patch: &Value) -> Command {
+        let script: Script = serde_json::from_value(json!({
+            "name": "s", "duration_s": 1.0, "nodes": [{
+                "name": "n", "count": 2, "labels": {"role": "edge"},
+                "taints": [{"key": "x", "value": "1", "effect": "NoSchedule"}],
+            }],
+        }))
+        .unwrap();
+        let action: Action = serde_json::from_value(json!({
+            "at": 1.0, "do": "patch", "kind": "Node", "name": "n2", "patch_type": kind,
+            "patch": patch,
+        }))
+        .unwrap();
+        Play::of(&script).patch(&action).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_patch_of_a_node_is_what_changes() {
+        type Changes<'a> =
+            (&'a [(&'a str, Option<&'a str>)], &'a [(&'a str, TaintEffect)], &'a [&'a str]);
+        let out = json!({"key": "out", "effect": "NoExecute"});
+        let rows: [(&str, &str, Value, Changes<'_>); 6] = [
+            (
+                "a label more",
+                "merge",
+                json!({"metadata": {"labels": {"disk": "ssd"}}}),
+                (&[("disk", Some("ssd"))], &[], &[]),
+            ),
+            (
+                "one of its first labels less",
+                "merge",
+                json!({"metadata": {"labels": {"role": null}}}),
+                (&[("role", None)], &[], &[]),
+            ),
+            (
+                "a taint more",
+                "json",
+                json!([{"op": "add", "path": "/spec/taints/-", "value": out}]),
+                (&[], &[("out", NoExecute)], &[]),
+            ),
+            (
+                "one of its first taints less",
+                "json",
+                json!([{"op": "remove", "path": "/spec/taints/0"}]),
+                (&[], &[], &["x"]),
+            ),
+            ("all taints less", "merge", json!({"spec": {"taints": null}}), (&[], &[], &["x"])),
+            (
+                "another value",
+                "merge",
+                json!({"spec": {"taints": [{"key": "x", "value": "2", "effect": "NoSchedule"}]}}),
+                (&[], &[("x", NoSchedule)], &[]),
+            ),
+        ];
+        for (sentence, kind, patch, expected) in rows {
+            let Command::Node { node, labels, tainted, untainted } = patched(kind, &patch) else {
+                panic!("{sentence}: no command about a node")
+            };
+            let labels: Vec<_> = labels.iter().map(|(k, v)| (&**k, v.as_deref())).collect();
+            let tainted: Vec<_> = tainted.iter().map(|t| (&*t.key, t.effect)).collect();
+            let untainted: Vec<_> = untainted.iter().map(|(key, _)| &**key).collect();
+            assert_eq!(&*node, "n-2", "{sentence}");
+            assert_eq!((&labels[..], &tainted[..], &untainted[..]), expected, "{sentence}");
+        }
+    }
 }

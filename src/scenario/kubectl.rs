@@ -1,8 +1,9 @@
 //! What a person does with `kubectl`, as plain data.
 
-use crate::api::labels::{Labels, Selector};
+use crate::api::labels::Selector;
 use crate::api::meta::Propagation;
 use crate::api::object::{Object, Target};
+use crate::api::taint::{Taint, TaintEffect};
 use crate::api::{ObjectName, Text};
 use crate::units::SimDuration;
 
@@ -65,14 +66,16 @@ pub enum Command {
         /// The node.
         node: Text,
     },
-    /// `label node` and `taint node`: both as they shall be.
+    /// `label node` and `taint node`: what changes. What controllers put there stays.
     Node {
         /// The node.
         node: Text,
-        /// Its labels.
-        labels: Option<Labels>,
-        /// Its taints.
-        taints: Option<Vec<crate::api::taint::Taint>>,
+        /// Labels that it gets, and those that it loses.
+        labels: Vec<(Text, Option<Text>)>,
+        /// Taints that it gets.
+        tainted: Vec<Taint>,
+        /// Taints that it loses, by key and effect.
+        untainted: Vec<(Text, TaintEffect)>,
     },
 }
 

@@ -33,8 +33,9 @@ impl World<'_> {
             Command::Cordon { node, on } => self.cordon(node, *on),
             Command::Drain { nodes } => self.drain(nodes),
             Command::DeleteNode { node } => self.delete_node_by_hand(node),
-            Command::Node { node, labels, taints } => {
-                self.change_node(node, labels.as_ref(), taints.as_deref());
+            Command::Node { node, labels, tainted, untainted } => {
+                self.label_node(node, labels);
+                self.taint_node(node, tainted, untainted);
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Commands about nodes: cordon, drain, label, taint, delete.
 
-use crate::api::labels::Labels;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::api::{NodeId, Text};
 use crate::units::SimDuration;
@@ -61,31 +60,39 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn change_node(
+    pub(super) fn label_node(&mut self, node: &Text, changes: &[(Text, Option<Text>)]) {
+        let Some(id) = self.node_named(node) else { return };
+        self.store.update_node(id, |node| {
+            let before = node.labels.clone();
+            for (key, value) in changes {
+                node.labels = match value {
+                    Some(value) => node.labels.with(key.clone(), value.clone()),
+                    None => node.labels.without(key),
+                };
+            }
+            node.labels != before
+        });
+    }
+
+    pub(super) fn taint_node(
         &mut self,
         node: &Text,
-        labels: Option<&Labels>,
-        taints: Option<&[Taint]>,
+        tainted: &[Taint],
+        untainted: &[(Text, TaintEffect)],
     ) {
         let Some(id) = self.node_named(node) else { return };
         let now = self.now;
         self.store.update_node(id, |node| {
-            let before = (node.labels.clone(), node.taints.clone());
-            if let Some(labels) = labels {
-                node.labels = labels.clone();
+            let before = node.taints.clone();
+            let goes = |t: &Taint| untainted.iter().any(|(k, e)| (k, *e) == (&t.key, t.effect));
+            node.taints.retain(|taint| !goes(taint));
+            for taint in tainted {
+                let same = |old: &Taint| (&old.key, old.effect) == (&taint.key, taint.effect);
+                let added = node.taints.iter().find(|old| same(old)).map_or(now, |old| old.added);
+                node.taints.retain(|old| !same(old));
+                node.taints.push(Taint { added, ..taint.clone() });
             }
-            if let Some(taints) = taints {
-                let old = std::mem::take(&mut node.taints);
-                node.taints = taints.iter().map(|taint| since(taint, &old, now)).collect();
-            }
-            before != (node.labels.clone(), node.taints.clone())
+            node.taints != before
         });
     }
-}
-
-/// A taint that was there before stays as it was added.
-fn since(taint: &Taint, old: &[Taint], now: crate::units::SimTime) -> Taint {
-    let known = old.iter().find(|old| old.key == taint.key && old.effect == taint.effect);
-    let added = known.map_or(now, |known| known.added);
-    Taint { added, ..taint.clone() }
 }
