@@ -5,6 +5,7 @@
 //! The store knows no policy: it does what it is told, and nothing on its own.
 
 mod changes;
+mod claims;
 mod index;
 mod load;
 mod owners;
@@ -22,8 +23,11 @@ use crate::api::owner::Owner;
 use crate::api::pod::{Pod, PodPhase};
 use crate::api::policy::Pdb;
 use crate::api::service::Service;
+use crate::api::stateful_set::Claim;
 use crate::api::workload::Deployment;
-use crate::api::{CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId, Text};
+use crate::api::{
+    ClaimId, CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId, Text,
+};
 use crate::units::SimTime;
 use index::PodIndex;
 use slotmap::{SecondaryMap, SlotMap};
@@ -42,6 +46,11 @@ pub struct Store {
     services: SlotMap<ServiceId, Service>,
     hpas: SlotMap<HpaId, Hpa>,
     pdbs: SlotMap<PdbId, Pdb>,
+    claims: SlotMap<ClaimId, Claim>,
+    /// Claims by namespace and name of their pods.
+    claims_by_pod: BTreeMap<(Text, Text), Vec<ClaimId>>,
+    /// Pods that nobody controls, by uid.
+    orphans: BTreeSet<(u64, PodId)>,
     by_owner: SecondaryMap<OwnerId, PodIndex>,
     by_node: SecondaryMap<NodeId, PodIndex>,
     sets_of: SecondaryMap<DeploymentId, Vec<OwnerId>>,
@@ -189,6 +198,11 @@ impl Store {
         self.unschedulable.iter().filter_map(|(_, id)| Some((*id, self.pods.get(*id)?)))
     }
 
+    /// Pods that nobody controls, oldest first.
+    pub fn orphans(&self) -> impl Iterator<Item = (PodId, &Pod)> {
+        self.orphans.iter().filter_map(|(_, id)| Some((*id, self.pods.get(*id)?)))
+    }
+
     /// The Deployment that a pod belongs to through its ReplicaSet.
     pub fn deployment_of(&self, pod: &Pod) -> Option<DeploymentId> {
         self.replica_set(pod.owner?)?.owner
@@ -226,7 +240,11 @@ impl Store {
         if let Some(tally) = owner.and_then(|owner| self.tallies.get_mut(owner)) {
             tally.add(&pod);
         }
+        let uid = pod.uid;
         let id = self.pods.insert(pod);
+        if owner.is_none() {
+            self.orphans.insert((uid, id));
+        }
         self.by_labels.entry(namespace).or_default().entry(labels).or_default().push(id);
         if let Some(index) = owner.and_then(|owner| self.by_owner.get_mut(owner)) {
             index.push(id);
@@ -309,6 +327,12 @@ impl Store {
             }
         }
         pod.base_mut().owner = owner;
+        let key = (pod.uid, id);
+        if owner.is_none() {
+            self.orphans.insert(key);
+        } else {
+            self.orphans.remove(&key);
+        }
         if let Some(owner) = owner {
             if let Some(tally) = self.tallies.get_mut(owner) {
                 tally.add(pod);
@@ -383,6 +407,7 @@ impl Store {
     pub fn remove_pod(&mut self, id: PodId) -> bool {
         let Some(pod) = self.pods.remove(id) else { return false };
         self.unschedulable.remove(&(pod.uid, id));
+        self.orphans.remove(&(pod.uid, id));
         if let Some(tally) = pod.owner.and_then(|owner| self.tallies.get_mut(owner)) {
             tally.subtract(&pod);
         }

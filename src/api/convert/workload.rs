@@ -285,9 +285,15 @@ pub(crate) fn int_or_percent(
     })
 }
 
-/// Ten characters that depend only on the template (stands for upstream's FNV of a Go dump).
-fn template_hash(template: &k8s_openapi::api::core::v1::PodTemplateSpec) -> String {
-    let json = serde_json::to_string(template).unwrap_or_default();
+/// Ten characters that depend only on the template (stands for upstream's FNV of a Go dump). The
+/// API server does not tell empty labels and annotations from missing ones.
+fn template_hash(template: &core::PodTemplateSpec) -> String {
+    let mut template = template.clone();
+    if let Some(metadata) = &mut template.metadata {
+        metadata.labels.take_if(|labels| labels.is_empty());
+        metadata.annotations.take_if(|annotations| annotations.is_empty());
+    }
+    let json = serde_json::to_string(&template).unwrap_or_default();
     let hash = blake3::hash(json.as_bytes());
     let mut number = u64::from_le_bytes(hash.as_bytes()[..8].try_into().unwrap_or_default());
     let mut text = String::new();

@@ -1,6 +1,7 @@
 //! What controllers ask the API server (and the cloud) to do.
 
 use super::garbagecollector::Item;
+use super::statefulset::request::Request;
 use crate::api::event::EventType;
 use crate::api::labels::Labels;
 use crate::api::meta::Propagation;
@@ -115,6 +116,8 @@ pub enum Action {
         /// The status.
         status: WorkloadStatus,
     },
+    /// What only the statefulset controller asks for.
+    StatefulSet(Box<Request>),
     /// Write a Deployment's status.
     DeploymentStatus {
         /// The Deployment.
