@@ -15,13 +15,17 @@
 //! | `history.rs` | what essentially happened, in a recording or in a world |
 //! | `watching.rs` | the history of a world, written down while it runs |
 //! | `compare.rs` | the first difference between two histories |
+//! | `order.rs` | pods of a StatefulSet in the recorded order |
 
 mod compare;
 mod history;
+mod order;
 mod patch;
 mod play;
 mod script;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod watching;
 
 pub use history::{History, RecordingError};
@@ -52,5 +56,11 @@ pub fn check(script: &Script, repeats: &[History]) -> Verdict {
         return Verdict::Differs(violation.to_string());
     }
     let ours = watching.into_history(events);
-    compare::difference(&ours, repeats).map_or(Verdict::Agrees, Verdict::Differs)
+    if !script.touches_nodes() {
+        return compare::difference(&ours, repeats).map_or(Verdict::Agrees, Verdict::Differs);
+    }
+    // Which pod is on the node is drawn, so whom it befalls is too.
+    let repeats: Vec<History> = repeats.iter().cloned().map(History::without_ordinals).collect();
+    let ours = ours.without_ordinals();
+    compare::difference(&ours, &repeats).map_or(Verdict::Agrees, Verdict::Differs)
 }

@@ -1,8 +1,9 @@
 //! Watches a world and writes its history as that of a recording.
 
-use super::history::{History, Names};
+use super::history::{COUNTS, History, Names, REVISIONS};
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
+use crate::api::stateful_set::StatefulSet;
 use crate::api::workload::Condition;
 use crate::api::{PodId, Text};
 use crate::record::Sink;
@@ -51,15 +52,20 @@ impl Watching {
         self.history
     }
 
-    /// A moment of a pod; of one without an owner its own name stands for that.
+    /// A moment of a pod; of one without an owner, or of a StatefulSet, its own name stands for
+    /// that.
     fn moment(&mut self, pod: &Pod, which: usize, now: SimTime, store: &Store) {
-        let owner = pod.owner.and_then(|owner| store.owner(owner));
+        let owner = pod.owner.and_then(|owner| store.owner(owner)).filter(|o| !is_stateful(o));
         let owner = owner.map_or_else(|| pod.name(), |owner| owner.name().clone());
         self.moments.push((owner, which, (now.0 / 1_000_000) as i64));
     }
 
     fn owned(&mut self, pod: &Pod, store: &Store) {
-        if let Some(owner) = pod.owner.and_then(|owner| store.owner(owner)) {
+        let owner = pod.owner.and_then(|owner| store.owner(owner));
+        let Some(owner) = owner else { return };
+        if is_stateful(owner) {
+            self.history.stateful(&pod.name(), owner.name());
+        } else {
             self.names.pod(&pod.name(), owner.name());
         }
     }
@@ -118,10 +124,35 @@ impl Watching {
             Owner::StatefulSet(set) => Some(set.replicas),
             Owner::DaemonSet(_) | Owner::Job(_) => None,
         };
+        if let Owner::StatefulSet(set) = owner {
+            self.status_of(set);
+        }
         if let Some(size) = size {
             self.history.size(self.names.of(owner.name()), u64::from(size));
         }
     }
+}
+
+impl Watching {
+    fn status_of(&mut self, set: &StatefulSet) {
+        let (name, status) = (&set.meta.name, &set.status);
+        let counts =
+            [status.replicas, status.ready, status.available, status.current, status.updated];
+        for (field, count) in COUNTS.into_iter().zip(counts) {
+            self.history.status(name, field, u64::from(count));
+        }
+        for (field, revision) in
+            REVISIONS.into_iter().zip([&status.current_revision, &status.update_revision])
+        {
+            let number = self.names.revision(name, revision);
+            self.history.status(name, field, number);
+        }
+    }
+}
+
+/// Whether its pods have names that stay.
+fn is_stateful(owner: &Owner) -> bool {
+    matches!(owner, Owner::StatefulSet(_))
 }
 
 impl Audience for Watching {
