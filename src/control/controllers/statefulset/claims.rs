@@ -6,7 +6,7 @@
 use super::request::Request;
 use super::{Step, Sync};
 use crate::api::event::EventType::{Normal, Warning};
-use crate::api::stateful_set::{Claim, ClaimOwner};
+use crate::api::stateful_set::{Claim, ClaimOwner, ClaimRetention};
 use crate::api::{ClaimId, PodId, Text};
 use crate::control::controllers::action::{About, Action};
 
@@ -32,16 +32,15 @@ impl Sync<'_> {
             if claim.is_some_and(|(_, claim)| !claim.is_deleted) {
                 continue;
             }
-            let pod = self.set.pod_name(ordinal);
+            let (namespace, pod) = (self.set.meta.namespace.clone(), self.set.pod_name(ordinal));
+            let set = &self.set.meta.name;
+            let message = format!("Create Claim {name} Pod {pod} in StatefulSet {set} success");
+            let new = Claim { namespace, name, pod, owner: None, is_deleted: false };
+            requests.push(Request::CreateClaim(new).into());
             if claim.is_none() {
-                let set = &self.set.meta.name;
-                let message = format!("Create Claim {name} Pod {pod} in StatefulSet {set} success");
                 let (reason, about) = ("SuccessfulCreate", About::Owner(self.id));
                 requests.push(Action::Event { kind: Normal, reason, about, message });
             }
-            let namespace = self.set.meta.namespace.clone();
-            let claim = Claim { namespace, name, pod, owner: None, is_deleted: false };
-            requests.push(Request::CreateClaim(claim).into());
         }
         step.then(requests);
     }
@@ -102,7 +101,8 @@ impl Sync<'_> {
         self.misowned(ordinal, pod, is_condemned).is_empty()
     }
 
-    /// Makes them so.
+    /// Makes them so; claims that go with something else are told of, if the policy lets any go
+    /// (`UpdatePodClaimForRetentionPolicy`).
     pub(super) fn own_claims(
         &self,
         ordinal: u32,
@@ -112,7 +112,23 @@ impl Sync<'_> {
     ) {
         let owner = self.wanted_owner(pod, is_condemned);
         let wrong = self.misowned(ordinal, pod, is_condemned).into_iter();
-        step.then(wrong.map(|claim| Request::ClaimOwner { claim, owner }.into()).collect());
+        let mut requests: Vec<Action> =
+            wrong.map(|claim| Request::ClaimOwner { claim, owner }.into()).collect();
+        let there = self.claims(ordinal).filter_map(|(_, claim)| claim);
+        let stale = there.filter(|(_, claim)| self.is_stale(claim, pod));
+        if self.set.retention != ClaimRetention::default() {
+            requests.extend(stale.map(|(_, claim)| self.tell_of_conflict(&claim.name)));
+        }
+        step.then(requests);
+    }
+
+    fn tell_of_conflict(&self, claim: &str) -> Action {
+        let message = format!(
+            "PersistentVolumeClaim {claim} has a conflicting OwnerReference that acts as a manging \
+             controller, the retention policy is ignored for this claim"
+        );
+        let (reason, about) = ("ConflictingController", About::Owner(self.id));
+        Action::Event { kind: Warning, reason, about, message }
     }
 
     /// Whether a claim still goes with a pod of this name that is no longer there: no new one may

@@ -1,7 +1,6 @@
 //! Which pods are a set's (adoption and release), and what a pod of it looks like.
 
 use super::Sync;
-use super::request::Request;
 use crate::api::event::EventType::Normal;
 use crate::api::labels::Labels;
 use crate::api::pod::{Pod, PodPhase};
@@ -101,11 +100,10 @@ impl Sync<'_> {
         let name = member.pod.labels.get(POD_NAME_LABEL);
         name.is_some_and(|name| *name == member.pod.name())
     }
+}
 
-    /// Gives a pod the labels of its identity (`updateIdentity`).
-    pub(super) fn give_identity(&self, member: &Member<'_>) -> Action {
-        let labels = member.pod.labels.with(POD_NAME_LABEL, member.pod.name());
-        let labels = labels.with(POD_INDEX_LABEL, member.ordinal.to_string());
-        Request::Relabel { pod: member.id, labels }.into()
-    }
+/// A pod's labels with those of its identity (`updateIdentity`).
+pub(super) fn identity(member: &Member<'_>) -> Labels {
+    let labels = member.pod.labels.with(POD_NAME_LABEL, member.pod.name());
+    labels.with(POD_INDEX_LABEL, member.ordinal.to_string())
 }

@@ -1,6 +1,7 @@
 //! Each ordinal in its turn, and the pods that are too many.
 
-use super::members::Member;
+use super::members::{Member, identity};
+use super::request::Request;
 use super::{Step, Sync};
 use crate::api::pod::PodPhase;
 
@@ -37,12 +38,15 @@ impl<'a> Sync<'a> {
         if has_identity && has_claims {
             return;
         }
-        self.own_claims(member.ordinal, Some(member.id), false, step);
-        let name = member.pod.name();
-        let mut update = vec![self.tell("Update", &name)];
-        if !has_identity {
-            update.insert(0, self.give_identity(member));
+        if !has_claims {
+            self.own_claims(member.ordinal, Some(member.id), false, step);
         }
+        let labels = match has_identity {
+            true => member.pod.labels.clone(),
+            false => identity(member),
+        };
+        let update = Request::Relabel { pod: member.id, labels }.into();
+        let update = vec![update, self.tell("Update", &member.pod.name())];
         step.then(update);
     }
 
@@ -64,7 +68,9 @@ impl<'a> Sync<'a> {
     pub(super) fn fix_claims_of_condemned(&self, at: usize) -> Step {
         let member = &self.condemned[at];
         let mut step = Step::default();
-        self.own_claims(member.ordinal, Some(member.id), true, &mut step);
+        if !self.claims_are_owned(member.ordinal, Some(member.id), true) {
+            self.own_claims(member.ordinal, Some(member.id), true, &mut step);
+        }
         step
     }
 
