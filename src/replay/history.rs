@@ -35,6 +35,8 @@ pub struct History {
     pub stateful: BTreeMap<String, String>,
     /// By owner: the moments of its pods; of a StatefulSet's pods by their own names.
     pub pods: BTreeMap<String, Moments>,
+    /// When each action of the script was answered, milliseconds.
+    pub answers: Vec<i64>,
 }
 
 /// Counts in the status of a StatefulSet.
@@ -163,6 +165,9 @@ impl History {
     }
 
     fn take<'a>(&mut self, line: &'a Value, names: &Names, seen: &mut Seen<'a>) {
+        if line["watch"] == "ACTION" {
+            self.answers.extend(line["answered"].as_i64());
+        }
         let name = line["name"].as_str().unwrap_or_default();
         match line["kind"].as_str() {
             Some("Event") if line["watch"] != "DELETED" => {

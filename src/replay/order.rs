@@ -10,7 +10,7 @@ const SLACK_MS: i64 = 50;
 type Moment<'a> = (&'a str, usize, usize);
 
 /// Two moments that come in one order in all repeats and clearly in the other one here.
-pub(super) fn reversed(ours: &History, repeats: &[History]) -> Option<String> {
+pub(super) fn difference(ours: &History, repeats: &[History]) -> Option<String> {
     let moments: Vec<Moment<'_>> = moments_of(ours);
     let times = |history: &History| -> Vec<Option<i64>> {
         moments.iter().map(|moment| time(history, *moment)).collect()
@@ -81,12 +81,12 @@ mod tests {
         ];
         for (sentence, [ready, one, two], expected) in rows {
             let ours = history(&[("db-0", 1, ready), ("db-1", 0, one), ("db-2", 0, two)]);
-            let found = reversed(&ours, &repeats);
+            let found = difference(&ours, &repeats);
             let found = found.as_ref().map(|text| text.split(": ").next().unwrap());
             assert_eq!(found, expected, "{sentence}");
         }
         let other = history(&[("db-0", 1, 2000), ("db-1", 0, 1110)]);
         let ours = history(&[("db-0", 1, 1000), ("db-1", 0, 100)]);
-        assert_eq!(reversed(&ours, &[repeat(1100), other]), None, "repeats that do not agree");
+        assert_eq!(difference(&ours, &[repeat(1100), other]), None, "repeats that do not agree");
     }
 }

@@ -1,7 +1,7 @@
 //! The actions of a script as they become a timeline of commands.
 
 use super::patch::{json_patch, merge};
-use super::script::{Action, Nodes, Script};
+use super::script::{Action, Script};
 use super::stage;
 use crate::api::convert::object::object;
 use crate::api::convert::workload::DELETION_COST;
@@ -13,7 +13,7 @@ use crate::api::{ObjectName, Text};
 use crate::scenario::kubectl::{Command, PodChoice, PodCommand};
 use crate::scenario::model::{Happening, NodeGroup, TimelineEntry};
 use crate::units::{SimDuration, SimTime};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// A script under way.
@@ -36,9 +36,9 @@ impl<'a> Play<'a> {
     pub(super) fn act(
         &mut self,
         action: &Action,
+        at: SimTime,
         groups: &mut Vec<NodeGroup>,
     ) -> Result<(), String> {
-        let at = SimTime::ZERO + SimDuration::from_secs_f64(action.at);
         let happenings = match action.verb.as_str() {
             "nodeAdd" => {
                 let given = action.node.as_ref().ok_or("nodeAdd without a node")?;
@@ -47,6 +47,10 @@ impl<'a> Play<'a> {
                 let group = groups.len() - 1;
                 let joins = Happening::NodeAdd { group };
                 vec![joins; given.count.unwrap_or(1) as usize]
+            }
+            "setMetric" => {
+                let given = Box::new(stage::metrics(&action.metric));
+                vec![Happening::Metrics { app: action.app.as_str().into(), given }]
             }
             "nodeStop" => kubelets(action, false),
             "nodeStart" => kubelets(action, true),
@@ -134,12 +138,15 @@ impl<'a> Play<'a> {
     }
 
     fn patch(&mut self, action: &Action) -> Result<Option<Command>, String> {
+        if action.kind == "Pod" {
+            return Ok(Some(self.pods(action, pod_patch(&action.patch)?)));
+        }
         let is_node = action.kind == "Node";
         let key = (action.kind.clone(), action.name.clone());
-        let before = match self.manifests.get(&key) {
-            Some(manifest) => manifest.clone(),
-            None if is_node => self.node_manifest(&action.name),
-            None => return Err(format!("patch of a {} that nobody applied", action.kind)),
+        let known = self.manifests.get(&key).cloned();
+        let known = known.or_else(|| is_node.then(|| self.node_manifest(&action.name))?);
+        let Some(before) = known else {
+            return Err(format!("patch of a {} that nobody applied", action.kind));
         };
         let mut manifest = before.clone();
         match action.patch_type.as_str() {
@@ -153,20 +160,18 @@ impl<'a> Play<'a> {
         self.apply(&manifest, action.patch["spec"]["replicas"].is_null())
     }
 
-    /// A node of the script as it is before anybody patches it.
-    fn node_manifest(&self, name: &str) -> Value {
-        let is_of = |nodes: &&Nodes| {
-            let number = name.strip_prefix(&nodes.name);
-            number.is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
-        };
-        let added = self.script.actions.iter().filter_map(|action| action.node.as_ref());
-        let given = self.script.nodes.iter().chain(added).find(is_of);
-        let of = |part: fn(&Nodes) -> &Value, empty: Value| {
-            given.map(part).filter(|part| !part.is_null()).cloned().unwrap_or(empty)
-        };
-        let labels = of(|nodes| &nodes.labels, serde_json::json!({}));
-        let taints = of(|nodes| &nodes.taints, serde_json::json!([]));
-        serde_json::json!({"metadata": {"labels": labels}, "spec": {"taints": taints}})
+    /// A node of the script as a manifest.
+    fn node_manifest(&self, name: &str) -> Option<Value> {
+        let joined = self.script.actions.iter().filter_map(|action| action.node.as_ref());
+        let mut all = self.script.nodes.iter().chain(joined);
+        let given = all.find(|nodes| nodes.names().iter().any(|known| **known == *name))?;
+        let taints = if given.taints.is_null() { json!([]) } else { given.taints.clone() };
+        let labels = if given.labels.is_null() { json!({}) } else { given.labels.clone() };
+        Some(json!({
+            "kind": "Node",
+            "metadata": {"name": name, "labels": labels},
+            "spec": {"taints": taints},
+        }))
     }
 
     fn apply(&mut self, manifest: &Value, keeps_replicas: bool) -> Result<Option<Command>, String> {
@@ -222,24 +227,15 @@ fn node_change(name: &str, before: &Value, after: &Value) -> Result<Command, Str
     };
     let untainted = had.iter().filter(|taint| lacks(&has, taint));
     Ok(Command::Node {
-        node: node_name(name),
+        node: name.into(),
         labels: lost.chain(given).collect(),
         untainted: untainted.map(|taint| (taint.key.clone(), taint.effect)).collect(),
         tainted: has.into_iter().filter(|taint| !had.contains(taint)).collect(),
     })
 }
 
-/// What the stage calls a node of the script: a group's nodes are named `group-number`.
-fn node_name(name: &str) -> Text {
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    match &name[stem.len()..] {
-        "" => format!("{name}-1").into(),
-        number => format!("{stem}-{number}").into(),
-    }
-}
-
 fn named(action: &Action) -> impl Iterator<Item = Text> {
-    action.nodes.iter().map(|name| node_name(name))
+    action.nodes.iter().map(|name| name.as_str().into())
 }
 
 fn kubelets(action: &Action, reports: bool) -> Vec<Happening> {
@@ -257,8 +253,9 @@ fn pod_patch(patch: &Value) -> Result<PodCommand, String> {
             labels.iter().filter_map(|(k, v)| Some((k.as_str().into(), v.as_str()?.into())));
         return Ok(PodCommand::Label(pairs.collect()));
     }
-    if let Some(gates) = patch["spec"]["schedulingGates"].as_array() {
-        let names = gates.iter().filter_map(|gate| gate["name"].as_str());
+    if let Some(gates) = patch["spec"].get("schedulingGates") {
+        let names = gates.as_array().into_iter().flatten();
+        let names = names.filter_map(|gate| gate["name"].as_str());
         return Ok(PodCommand::Ungate(names.map(Text::from).collect()));
     }
     Err("patchPods".to_owned())
@@ -331,7 +328,7 @@ mod tests {
             let labels: Vec<_> = labels.iter().map(|(k, v)| (&**k, v.as_deref())).collect();
             let tainted: Vec<_> = tainted.iter().map(|t| (&*t.key, t.effect)).collect();
             let untainted: Vec<_> = untainted.iter().map(|(key, _)| &**key).collect();
-            assert_eq!(&*node, "n-2", "{sentence}");
+            assert_eq!(&*node, "n2", "{sentence}");
             assert_eq!((&labels[..], &tainted[..], &untainted[..]), expected, "{sentence}");
         }
     }

@@ -49,8 +49,6 @@ pub struct Store {
     claims: SlotMap<ClaimId, Claim>,
     /// Claims by namespace and name of their pods.
     claims_by_pod: BTreeMap<(Text, Text), Vec<ClaimId>>,
-    /// Pods that nobody controls, by uid.
-    orphans: BTreeSet<(u64, PodId)>,
     by_owner: SecondaryMap<OwnerId, PodIndex>,
     by_node: SecondaryMap<NodeId, PodIndex>,
     sets_of: SecondaryMap<DeploymentId, Vec<OwnerId>>,
@@ -63,6 +61,10 @@ pub struct Store {
     /// How many pods of each owner are in which state.
     tallies: SecondaryMap<OwnerId, PodTally>,
     ready_nodes: NodeTally,
+    /// Pods that nobody controls.
+    orphans: BTreeSet<PodId>,
+    /// Pods whose labels have been changed.
+    relabelled: BTreeSet<PodId>,
     /// Pods without a node of which the scheduler has said that they fit nowhere, by uid.
     unschedulable: BTreeSet<(u64, PodId)>,
     resource_version: u64,
@@ -198,9 +200,14 @@ impl Store {
         self.unschedulable.iter().filter_map(|(_, id)| Some((*id, self.pods.get(*id)?)))
     }
 
-    /// Pods that nobody controls, oldest first.
-    pub fn orphans(&self) -> impl Iterator<Item = (PodId, &Pod)> {
-        self.orphans.iter().filter_map(|(_, id)| Some((*id, self.pods.get(*id)?)))
+    /// Pods that nobody controls.
+    pub fn orphans(&self) -> impl Iterator<Item = PodId> {
+        self.orphans.iter().copied()
+    }
+
+    /// Pods whose labels are no longer those that they were created with.
+    pub fn relabelled_pods(&self) -> impl Iterator<Item = PodId> {
+        self.relabelled.iter().copied()
     }
 
     /// The Deployment that a pod belongs to through its ReplicaSet.
@@ -240,17 +247,16 @@ impl Store {
         if let Some(tally) = owner.and_then(|owner| self.tallies.get_mut(owner)) {
             tally.add(&pod);
         }
-        let uid = pod.uid;
         let id = self.pods.insert(pod);
-        if owner.is_none() {
-            self.orphans.insert((uid, id));
-        }
         self.by_labels.entry(namespace).or_default().entry(labels).or_default().push(id);
         if let Some(index) = owner.and_then(|owner| self.by_owner.get_mut(owner)) {
             index.push(id);
         }
         if let Some(index) = node.and_then(|node| self.by_node.get_mut(node)) {
             index.push(id);
+        }
+        if owner.is_none() {
+            self.orphans.insert(id);
         }
         self.settle(id, None);
         self.note(Change::PodCreated(id));
@@ -308,6 +314,7 @@ impl Store {
             }
         }
         groups.entry(labels).or_default().push(id);
+        self.relabelled.insert(id);
         self.note(Change::PodRelabelled(id, before));
     }
 
@@ -327,12 +334,10 @@ impl Store {
             }
         }
         pod.base_mut().owner = owner;
-        let key = (pod.uid, id);
-        if owner.is_none() {
-            self.orphans.insert(key);
-        } else {
-            self.orphans.remove(&key);
-        }
+        match owner {
+            Some(_) => self.orphans.remove(&id),
+            None => self.orphans.insert(id),
+        };
         if let Some(owner) = owner {
             if let Some(tally) = self.tallies.get_mut(owner) {
                 tally.add(pod);
@@ -406,8 +411,9 @@ impl Store {
     /// Removes a pod for good.
     pub fn remove_pod(&mut self, id: PodId) -> bool {
         let Some(pod) = self.pods.remove(id) else { return false };
+        self.orphans.remove(&id);
+        self.relabelled.remove(&id);
         self.unschedulable.remove(&(pod.uid, id));
-        self.orphans.remove(&(pod.uid, id));
         if let Some(tally) = pod.owner.and_then(|owner| self.tallies.get_mut(owner)) {
             tally.subtract(&pod);
         }

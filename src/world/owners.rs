@@ -51,7 +51,11 @@ impl World<'_> {
 
     /// Creates a pod that nobody controls.
     pub(super) fn create_bare_pod(&mut self, pod: &Pod) {
-        self.admit_pod(Pod { created: self.now, ready_changed: self.now, ..pod.clone() });
+        let id = self.admit_pod(Pod { created: self.now, ready_changed: self.now, ..pod.clone() });
+        let node = pod.spec.node_name.as_ref().and_then(|name| self.node_named(name));
+        if let Some(node) = node {
+            self.store.bind_pod(id, node, self.now);
+        }
     }
 
     /// A pod that the API server takes.

@@ -3,6 +3,7 @@
 use super::controllers::Key;
 use super::event::PodStep;
 use super::world::World;
+use crate::api::autoscaling::Hpa;
 use crate::api::labels::Selector;
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
@@ -64,6 +65,9 @@ impl World<'_> {
             Change::PodOwner(id, before) => {
                 if let Some(before) = before {
                     self.notify_owner(before);
+                    if self.store.owner(before).is_some_and(|owner| owner.deletion().is_some()) {
+                        self.collect(Item::Owner(before));
+                    }
                 }
                 self.pod_changed(id);
                 self.may_adopt(id);
@@ -101,6 +105,11 @@ impl World<'_> {
                 if deletion.is_some() {
                     self.collect(Item::Owner(id));
                 }
+            }
+            Change::Released(id, before) => {
+                self.notify_owner(id);
+                self.tell_parent(before);
+                self.collect_parent(before);
             }
             Change::OwnerRemoved(id, owner, pods) => {
                 self.scheduler_sees(super::schedule::Notice::ReplicaSetGone(id));
@@ -170,6 +179,14 @@ impl World<'_> {
         let budgets = self.store.pdbs();
         let budgets = budgets.filter(|(_, p)| p.namespace == pod.namespace && selects(&p.selector));
         let budgets: Vec<PdbId> = budgets.map(|(id, _)| id).collect();
+        let counts = |hpa: &Hpa| {
+            let target = self.store.deployment(hpa.target);
+            hpa.namespace == pod.namespace && target.is_some_and(|d| selects(&d.selector))
+        };
+        let hpas = self.store.hpas().filter(|(_, hpa)| counts(hpa));
+        for hpa in hpas.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.census_may_change(hpa, id);
+        }
         for service in services {
             self.endpoints_may_change(service, id);
             self.notify(Key::EndpointSlice(service));

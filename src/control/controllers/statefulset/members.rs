@@ -55,8 +55,8 @@ pub(super) fn claim<'a>(
             None => {}
         }
     }
-    let orphans = store
-        .orphans()
+    let orphans = store.orphans().filter_map(|id| Some((id, store.pod(id)?)));
+    let orphans = orphans
         .filter(|(_, pod)| stays && pod.namespace == set.meta.namespace && pod.deletion.is_none());
     for orphan in orphans.filter_map(member) {
         outcome.then(Action::AdoptPod { pod: orphan.id, owner: id });
