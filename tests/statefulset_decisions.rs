@@ -45,7 +45,7 @@ fn is(value: &Value) -> bool {
 
 fn template(hash: &str) -> PodTemplate {
     let labels = Labels::from([("app", "db")]);
-    PodTemplate { labels, spec: PodSpec::default().into(), hash: hash.into() }
+    PodTemplate { labels, hash: hash.into(), ..PodTemplate::default() }
 }
 
 fn stateful_set(case: &Value) -> StatefulSet {

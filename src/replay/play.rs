@@ -69,7 +69,7 @@ impl<'a> Play<'a> {
             "apply" => {
                 return Ok(self.apply(&action.manifest.clone(), false)?.into_iter().collect());
             }
-            "patch" => return Ok(self.patch(action)?.into_iter().collect()),
+            "patch" => return self.patch(action),
             "scale" => {
                 let key = (action.kind.clone(), action.name.clone());
                 if let Some(manifest) = self.manifests.get_mut(&key) {
@@ -137,9 +137,9 @@ impl<'a> Play<'a> {
         Command::Pods { which, what }
     }
 
-    fn patch(&mut self, action: &Action) -> Result<Option<Command>, String> {
+    fn patch(&mut self, action: &Action) -> Result<Vec<Command>, String> {
         if action.kind == "Pod" {
-            return Ok(Some(self.pods(action, pod_patch(&action.patch)?)));
+            return Ok(vec![self.pods(action, pod_patch(&action.patch)?)]);
         }
         let is_node = action.kind == "Node";
         let key = (action.kind.clone(), action.name.clone());
@@ -155,9 +155,10 @@ impl<'a> Play<'a> {
         }
         if is_node {
             self.manifests.insert(key, manifest.clone());
-            return Ok(Some(node_change(&action.name, &before, &manifest)?));
+            return node_change(&action.name, &before, &manifest);
         }
-        self.apply(&manifest, action.patch["spec"]["replicas"].is_null())
+        let keeps_replicas = action.patch["spec"]["replicas"].is_null();
+        Ok(self.apply(&manifest, keeps_replicas)?.into_iter().collect())
     }
 
     /// A node of the script as a manifest.
@@ -210,7 +211,7 @@ impl<'a> Play<'a> {
 }
 
 /// What a patch changes of a node's labels and taints.
-fn node_change(name: &str, before: &Value, after: &Value) -> Result<Command, String> {
+fn node_change(name: &str, before: &Value, after: &Value) -> Result<Vec<Command>, String> {
     let labels = |node: &Value| {
         let pairs = node["metadata"]["labels"].as_object().into_iter().flatten();
         let pairs = pairs.map(|(k, v)| (k.as_str().into(), v.as_str().unwrap_or("").into()));
@@ -225,13 +226,13 @@ fn node_change(name: &str, before: &Value, after: &Value) -> Result<Command, Str
     let lacks = |taints: &[Taint], t: &Taint| {
         !taints.iter().any(|other| (&other.key, other.effect) == (&t.key, t.effect))
     };
-    let untainted = had.iter().filter(|taint| lacks(&has, taint));
-    Ok(Command::Node {
-        node: name.into(),
-        labels: lost.chain(given).collect(),
-        untainted: untainted.map(|taint| (taint.key.clone(), taint.effect)).collect(),
-        tainted: has.into_iter().filter(|taint| !had.contains(taint)).collect(),
-    })
+    let lost_taints = had.iter().filter(|taint| lacks(&has, taint));
+    let remove = lost_taints.map(|taint| (taint.key.clone(), Some(taint.effect))).collect();
+    let add = has.into_iter().filter(|taint| !had.contains(taint)).collect();
+    Ok(vec![
+        Command::LabelNode { node: name.into(), pairs: lost.chain(given).collect() },
+        Command::TaintNode { node: name.into(), add, remove },
+    ])
 }
 
 fn named(action: &Action) -> impl Iterator<Item = Text> {
@@ -267,7 +268,7 @@ mod tests {
     use crate::api::taint::TaintEffect::{self, NoExecute, NoSchedule};
     use serde_json::json;
 
-    fn patched(kind: &str, patch: &Value) -> Command {
+    fn patched(kind: &str, patch: &Value) -> Vec<Command> {
         let script: Script = serde_json::from_value(json!({
             "name": "s", "duration_s": 1.0, "nodes": [{
                 "name": "n", "count": 2, "labels": {"role": "edge"},
@@ -280,7 +281,7 @@ mod tests {
             "patch": patch,
         }))
         .unwrap();
-        Play::of(&script).patch(&action).unwrap().unwrap()
+        Play::of(&script).patch(&action).unwrap()
     }
 
     #[test]
@@ -322,13 +323,17 @@ mod tests {
             ),
         ];
         for (sentence, kind, patch, expected) in rows {
-            let Command::Node { node, labels, tainted, untainted } = patched(kind, &patch) else {
-                panic!("{sentence}: no command about a node")
+            let [
+                Command::LabelNode { node, pairs },
+                Command::TaintNode { node: same, add, remove },
+            ] = &patched(kind, &patch)[..]
+            else {
+                panic!("{sentence}: other commands")
             };
-            let labels: Vec<_> = labels.iter().map(|(k, v)| (&**k, v.as_deref())).collect();
-            let tainted: Vec<_> = tainted.iter().map(|t| (&*t.key, t.effect)).collect();
-            let untainted: Vec<_> = untainted.iter().map(|(key, _)| &**key).collect();
-            assert_eq!(&*node, "n2", "{sentence}");
+            let labels: Vec<_> = pairs.iter().map(|(k, v)| (&**k, v.as_deref())).collect();
+            let tainted: Vec<_> = add.iter().map(|t| (&*t.key, t.effect)).collect();
+            let untainted: Vec<_> = remove.iter().map(|(key, _)| &**key).collect();
+            assert_eq!((&**node, &**same), ("n2", "n2"), "{sentence}");
             assert_eq!((&labels[..], &tainted[..], &untainted[..]), expected, "{sentence}");
         }
     }

@@ -32,6 +32,25 @@ pub enum Command {
         /// The revision to go back to; 0: the one before the newest.
         revision: u64,
     },
+    /// `rollout pause` and `resume` of a Deployment.
+    Pause {
+        /// Its name.
+        name: ObjectName,
+        /// Changes of its template have no effect any more.
+        on: bool,
+    },
+    /// `rollout restart`.
+    Restart {
+        /// The object.
+        target: Target,
+    },
+    /// `set image`.
+    SetImage {
+        /// The object.
+        target: Target,
+        /// Containers, or `*` for all, and their images.
+        images: Vec<(Text, Text)>,
+    },
     /// `delete`.
     Delete {
         /// The object.
@@ -66,16 +85,21 @@ pub enum Command {
         /// The node.
         node: Text,
     },
-    /// `label node` and `taint node`: what changes. What controllers put there stays.
-    Node {
+    /// `label node`.
+    LabelNode {
         /// The node.
         node: Text,
-        /// Labels that it gets, and those that it loses.
-        labels: Vec<(Text, Option<Text>)>,
-        /// Taints that it gets.
-        tainted: Vec<Taint>,
-        /// Taints that it loses, by key and effect.
-        untainted: Vec<(Text, TaintEffect)>,
+        /// Labels; one without a value goes.
+        pairs: Vec<(Text, Option<Text>)>,
+    },
+    /// `taint node`.
+    TaintNode {
+        /// The node.
+        node: Text,
+        /// Taints that come.
+        add: Vec<Taint>,
+        /// Taints that go, by key; of all effects without one.
+        remove: Vec<(Text, Option<TaintEffect>)>,
     },
 }
 
@@ -94,6 +118,15 @@ impl Command {
             Command::Undo { name, revision } => {
                 format!("Deployment {} goes back to revision {revision}", name.name)
             }
+            Command::Pause { name, on: true } => format!("Deployment {} is paused", name.name),
+            Command::Pause { name, on: false } => format!("Deployment {} goes on", name.name),
+            Command::Restart { target } => format!("{} is restarted", named(target)),
+            Command::SetImage { target, images } => {
+                let images: Vec<&str> = images.iter().map(|(_, image)| &**image).collect();
+                format!("{} gets image {}", named(target), images.join(", "))
+            }
+            Command::LabelNode { node, .. } => format!("labels of node {node} change"),
+            Command::TaintNode { node, .. } => format!("taints of node {node} change"),
             Command::Delete { target, .. } => format!("{} is deleted", named(target)),
             Command::Pods { what, .. } => what.told().to_owned(),
             Command::Cordon { node, on: true } => format!("node {node} is cordoned"),
@@ -103,7 +136,6 @@ impl Command {
                 format!("nodes are drained: {}", names.join(", "))
             }
             Command::DeleteNode { node } => format!("node {node} is deleted"),
-            Command::Node { node, .. } => format!("labels or taints of node {node} change"),
         }
     }
 }

@@ -60,39 +60,47 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn label_node(&mut self, node: &Text, changes: &[(Text, Option<Text>)]) {
+    pub(super) fn label_node(&mut self, node: &Text, pairs: &[(Text, Option<Text>)]) {
         let Some(id) = self.node_named(node) else { return };
         self.store.update_node(id, |node| {
             let before = node.labels.clone();
-            for (key, value) in changes {
+            for (key, value) in pairs {
                 node.labels = match value {
                     Some(value) => node.labels.with(key.clone(), value.clone()),
                     None => node.labels.without(key),
                 };
             }
-            node.labels != before
+            before != node.labels
         });
     }
 
     pub(super) fn taint_node(
         &mut self,
         node: &Text,
-        tainted: &[Taint],
-        untainted: &[(Text, TaintEffect)],
+        add: &[Taint],
+        remove: &[(Text, Option<TaintEffect>)],
     ) {
         let Some(id) = self.node_named(node) else { return };
         let now = self.now;
         self.store.update_node(id, |node| {
             let before = node.taints.clone();
-            let goes = |t: &Taint| untainted.iter().any(|(k, e)| (k, *e) == (&t.key, t.effect));
+            let goes = |taint: &Taint| {
+                let named = |(key, effect): &(Text, Option<TaintEffect>)| {
+                    taint.key == *key && effect.is_none_or(|effect| effect == taint.effect)
+                };
+                let same = |new: &Taint| new.key == taint.key && new.effect == taint.effect;
+                remove.iter().any(named) || add.iter().any(same)
+            };
             node.taints.retain(|taint| !goes(taint));
-            for taint in tainted {
-                let same = |old: &Taint| (&old.key, old.effect) == (&taint.key, taint.effect);
-                let added = node.taints.iter().find(|old| same(old)).map_or(now, |old| old.added);
-                node.taints.retain(|old| !same(old));
-                node.taints.push(Taint { added, ..taint.clone() });
-            }
-            node.taints != before
+            node.taints.extend(add.iter().map(|taint| since(taint, &before, now)));
+            before != node.taints
         });
     }
+}
+
+/// A taint that was there before stays as it was added.
+fn since(taint: &Taint, old: &[Taint], now: crate::units::SimTime) -> Taint {
+    let known = old.iter().find(|old| old.key == taint.key && old.effect == taint.effect);
+    let added = known.map_or(now, |known| known.added);
+    Taint { added, ..taint.clone() }
 }
