@@ -4,6 +4,7 @@
 //! differ; a time must lie between the earliest and the latest repeat, give or take a margin.
 
 use super::history::{History, MOMENTS, Moments, turn};
+use super::{order, status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
@@ -35,12 +36,14 @@ pub(super) fn difference(ours: &History, repeats: &[History], margin: i64) -> Op
     // Where repeats have different counts, those hang on who was first: then they do not bind.
     .or_else(|| entries("status of", &ours.statuses, &statuses, |_, _| true))
     .or_else(|| entries("evictions of", &ours.evictions, &evictions, is_between))
+    .or_else(|| status::difference(ours, repeats))
     .or_else(|| events(ours, repeats))
     .or_else(|| ours.pods.iter().find_map(|(owner, moments)| counts(owner, moments, repeats)))
     .or_else(|| repeats[0].pods.iter().find_map(|(owner, moments)| missing(owner, moments, ours)))
     .or_else(|| {
         ours.pods.iter().find_map(|(owner, moments)| times(owner, moments, repeats, margin))
     })
+    .or_else(|| order::difference(ours, repeats))
 }
 
 /// The first entry that is not that of a repeat, nor `between` those of repeats that differ.
@@ -74,7 +77,7 @@ fn different<V: Debug>(what: &str, key: &str, ours: Option<&V>, recorded: Option
 }
 
 /// First, last, and where a sequence turns from up to down or back.
-fn turning_points(sequence: &[u64]) -> Vec<u64> {
+pub(super) fn turning_points(sequence: &[u64]) -> Vec<u64> {
     let mut points = Vec::new();
     sequence.iter().for_each(|value| turn(&mut points, *value));
     points

@@ -1,9 +1,10 @@
 //! Watches a world and writes its history as that of a recording.
 
-use super::history::{BUDGET, DAEMON_SET, History, Names};
+use super::history::{BUDGET, COUNTS, DAEMON_SET, History, Names, REVISIONS};
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
 use crate::api::policy::Pdb;
+use crate::api::stateful_set::StatefulSet;
 use crate::api::workload::Condition;
 use crate::api::{OwnerId, PodId, Text};
 use crate::record::Sink;
@@ -18,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Watching {
     history: History,
     names: Names,
-    /// Names of owners, the gone ones included.
+    /// Names of owners whose pods have drawn names, the gone ones included.
     owners: BTreeMap<OwnerId, Text>,
     /// Pods that have been Ready.
     ready: BTreeSet<PodId>,
@@ -59,7 +60,8 @@ impl Watching {
         self.history
     }
 
-    /// A moment of a pod; of one without an owner its own name stands for that.
+    /// A moment of a pod; of one without an owner, or of a StatefulSet, its own name stands for
+    /// that.
     fn moment(&mut self, pod: &Pod, which: usize, now: SimTime) {
         let owner = pod.owner.and_then(|owner| self.owners.get(&owner).cloned());
         let owner = owner.unwrap_or_else(|| pod.name());
@@ -67,7 +69,11 @@ impl Watching {
     }
 
     fn owned(&mut self, pod: &Pod, store: &Store) {
-        if let Some(owner) = pod.owner.and_then(|owner| store.owner(owner)) {
+        let owner = pod.owner.and_then(|owner| store.owner(owner));
+        let Some(owner) = owner else { return };
+        if is_stateful(owner) {
+            self.history.stateful(&pod.name(), owner.name());
+        } else {
             self.names.pod(&pod.name(), owner.name());
         }
     }
@@ -141,6 +147,9 @@ impl Watching {
             Owner::StatefulSet(set) => Some(set.replicas),
             Owner::DaemonSet(_) | Owner::Job(_) => None,
         };
+        if let Owner::StatefulSet(set) = owner {
+            self.status_of(set);
+        }
         if let Some(size) = size {
             self.history.size(self.names.of(owner.name()), u64::from(size));
         }
@@ -153,6 +162,26 @@ impl Watching {
         let counts = [s.disruptions_allowed, s.current_healthy, s.desired_healthy, s.expected_pods];
         self.history.status(&pdb.name, BUDGET, &counts.map(u64::from));
     }
+
+    fn status_of(&mut self, set: &StatefulSet) {
+        let (name, status) = (&set.meta.name, &set.status);
+        let counts =
+            [status.replicas, status.ready, status.available, status.current, status.updated];
+        for (field, count) in COUNTS.into_iter().zip(counts) {
+            self.history.set_status(name, field, u64::from(count));
+        }
+        for (field, revision) in
+            REVISIONS.into_iter().zip([&status.current_revision, &status.update_revision])
+        {
+            let number = self.names.revision(name, revision);
+            self.history.set_status(name, field, number);
+        }
+    }
+}
+
+/// Whether its pods have names that stay.
+fn is_stateful(owner: &Owner) -> bool {
+    matches!(owner, Owner::StatefulSet(_))
 }
 
 impl Audience for Watching {
@@ -179,7 +208,9 @@ impl Audience for Watching {
             }
             Change::Owner(id) => {
                 if let Some(owner) = store.owner(*id) {
-                    self.owners.insert(*id, owner.name().clone());
+                    if !is_stateful(owner) {
+                        self.owners.insert(*id, owner.name().clone());
+                    }
                     self.owner_sees(owner, store);
                 }
             }

@@ -5,6 +5,7 @@
 //! The store knows no policy: it does what it is told, and nothing on its own.
 
 mod changes;
+mod claims;
 mod index;
 mod load;
 mod owners;
@@ -22,8 +23,11 @@ use crate::api::owner::Owner;
 use crate::api::pod::{Pod, PodPhase};
 use crate::api::policy::Pdb;
 use crate::api::service::Service;
+use crate::api::stateful_set::Claim;
 use crate::api::workload::Deployment;
-use crate::api::{CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId, Text};
+use crate::api::{
+    ClaimId, CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId, Text,
+};
 use crate::units::SimTime;
 use index::PodIndex;
 use slotmap::{SecondaryMap, SlotMap};
@@ -44,6 +48,9 @@ pub struct Store {
     services: SlotMap<ServiceId, Service>,
     hpas: SlotMap<HpaId, Hpa>,
     pdbs: SlotMap<PdbId, Pdb>,
+    claims: SlotMap<ClaimId, Claim>,
+    /// Claims by namespace and name of their pods.
+    claims_by_pod: BTreeMap<(Text, Text), Vec<ClaimId>>,
     by_owner: SecondaryMap<OwnerId, PodIndex>,
     by_node: SecondaryMap<NodeId, PodIndex>,
     sets_of: SecondaryMap<DeploymentId, Vec<OwnerId>>,

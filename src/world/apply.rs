@@ -82,6 +82,7 @@ impl World<'_> {
     fn apply_to_owner(&mut self, key: Key, action: Action) -> bool {
         match action {
             Action::CreatePodAs { owner, pod } => self.create_pod_as(key, owner, *pod),
+            Action::StatefulSet(request) => self.apply_stateful(*request),
             Action::AdoptPod { pod, owner } => self.adopt_pod(pod, owner),
             Action::ReleasePod { pod } => {
                 self.store.set_pod_owner(pod, None);

@@ -130,6 +130,7 @@ impl World<'_> {
             Item::Deployment(id) => self.store.remove_deployment(id),
             Item::CronJob(id) => self.store.remove_cron_job(id),
             Item::Pod(id) => self.release_pod_object(id),
+            Item::Claim(_) => {}
         }
     }
 

@@ -61,7 +61,9 @@ pub trait Audience {
     fn sees(&mut self, now: SimTime, change: &Change, store: &Store);
 
     /// Somebody has asked for the eviction of a pod: the HTTP status and the cause of the answer.
-    fn answers_eviction(&mut self, pod: &Pod, code: u16, cause: &str);
+    fn answers_eviction(&mut self, pod: &Pod, code: u16, cause: &str) {
+        let _ = (pod, code, cause);
+    }
 }
 
 /// Runs a scenario before an audience.

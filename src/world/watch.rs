@@ -137,7 +137,9 @@ impl World<'_> {
                 self.tell_parent(owner.parent());
                 pods.into_iter().for_each(|pod| self.collect(Item::Pod(pod)));
                 self.collect_parent(owner.parent());
+                self.claims_lose_set(id, &owner);
             }
+            Change::ClaimRemoved(_, claim) => self.claim_is_gone(&claim),
             Change::CronJob(id) => {
                 self.notify(Key::CronJob(id));
                 if self.store.cron_job(id).is_some_and(|job| job.meta.deletion.is_some()) {
@@ -236,7 +238,7 @@ impl World<'_> {
     }
 
     /// The garbage collector looks at an object.
-    fn collect(&mut self, item: Item) {
+    pub(super) fn collect(&mut self, item: Item) {
         self.tell_garbage_collector(item);
         self.notify(Key::GarbageCollector);
     }
@@ -314,6 +316,7 @@ impl World<'_> {
                 self.collect(Item::Owner(owner));
             }
         }
+        self.claims_lose_pod(id, &pod);
         self.notify_selectors(id, &pod);
         self.tell_collectors(id);
         self.notify(Key::ClusterAutoscaler);

@@ -1,6 +1,7 @@
 //! What controllers ask the API server (and the cloud) to do.
 
 use super::garbagecollector::Item;
+use super::statefulset::request::Request;
 use crate::api::daemon_set::{DaemonSetStatus, Revision};
 use crate::api::event::EventType;
 use crate::api::labels::Labels;
@@ -145,6 +146,8 @@ pub enum Action {
         /// The status.
         status: DaemonSetStatus,
     },
+    /// What only the statefulset controller asks for.
+    StatefulSet(Box<Request>),
     /// Write a Deployment's status.
     DeploymentStatus {
         /// The Deployment.

@@ -2,7 +2,6 @@
 
 use crate::api::taint::{Taint, TaintEffect};
 use crate::api::{NodeId, PodId, Text};
-use crate::scenario::kubectl::TaintEdit;
 use crate::units::SimDuration;
 use crate::world::event::Event;
 use crate::world::world::World;
@@ -104,43 +103,6 @@ impl World<'_> {
             before != node.taints
         });
     }
-
-    pub(super) fn change_node(
-        &mut self,
-        node: &Text,
-        labels: &[(Text, Option<Text>)],
-        taints: &TaintEdit,
-    ) {
-        let Some(id) = self.node_named(node) else { return };
-        let now = self.now;
-        self.store.update_node(id, |node| {
-            let before = (node.labels.clone(), node.taints.clone());
-            for (key, value) in labels {
-                node.labels = match value {
-                    Some(value) => node.labels.with(key.clone(), value.clone()),
-                    None => node.labels.without(key),
-                };
-            }
-            let old = node.taints.clone();
-            match taints {
-                TaintEdit::Keep => {}
-                TaintEdit::Set(taints) => {
-                    // Those that the node's condition makes are the controllers' business.
-                    node.taints.retain(|taint| is_of_condition(&taint.key));
-                    node.taints.extend(taints.iter().map(|taint| since(taint, &old, now)));
-                }
-                TaintEdit::Add(taints) => {
-                    node.taints.extend(taints.iter().map(|taint| since(taint, &old, now)));
-                }
-            }
-            before != (node.labels.clone(), node.taints.clone())
-        });
-    }
-}
-
-/// Whether the control plane itself sets and removes a taint.
-fn is_of_condition(key: &str) -> bool {
-    key.starts_with("node.kubernetes.io/")
 }
 
 /// A taint that was there before stays as it was added.
