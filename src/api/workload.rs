@@ -8,7 +8,7 @@ use crate::units::{SimDuration, SimTime};
 use std::sync::Arc;
 
 /// `spec.template`: labels and specification of the pods to make.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct PodTemplate {
     /// The pods' labels.
     pub labels: Labels,

@@ -7,6 +7,7 @@
 mod capacity;
 mod endpoints;
 mod lifecycle;
+mod ordinals;
 mod tallies;
 
 use crate::api::ServiceId;
@@ -120,6 +121,7 @@ impl Checks {
             .take()
             .or_else(|| capacity::overcommitted(view.store))
             .or_else(|| tallies::wrong(view.store))
+            .or_else(|| ordinals::doubled(view.store))
             .or_else(|| self.lifecycle.illegal_move(view.store))
             .or_else(|| lifecycle::lost(view.store, view.pods_gone))
             .or_else(|| endpoints::stale(view, services))
@@ -220,7 +222,7 @@ mod tests {
     #[test]
     fn what_is_broken_is_found() {
         type Row = (&'static str, fn(&mut Small, &mut Checks), &'static str);
-        let rows: [Row; 12] = [
+        let rows: [Row; 13] = [
             (
                 "two CPUs requested of one",
                 |s, _| {
@@ -287,6 +289,16 @@ mod tests {
                 "requests are sent to nobody",
                 |s, _| s.miscounted = Some("station 0".into()),
                 "every endpoint is counted once",
+            ),
+            (
+                "a StatefulSet's pod is made twice",
+                |s, _| {
+                    let set = s.bench.stateful_set("db", 2);
+                    for _ in 0..2 {
+                        s.bench.stateful_pod(set, 1);
+                    }
+                },
+                "a StatefulSet has one pod for an ordinal",
             ),
             ("requests spend time nowhere", |_, c| c.littles_law(10.0, 10.1), "Little's law"),
         ];

@@ -1,9 +1,10 @@
 //! What essentially happened, read from a recording: the same whatever names were drawn.
 //!
 //! ReplicaSets are named by their Deployment and the order of their creation (`web-#1`), pods by
-//! their owner (`web-#1-*`), nodes all alike. Of each pod the four great moments count, of each
-//! owner in order; of each ReplicaSet its sizes; of each Deployment its conditions; of Events how
-//! often each was told.
+//! their owner (`web-#1-*`), nodes all alike; pods of a StatefulSet have names that stay. Of each
+//! pod the four great moments count, of each owner in order; of each ReplicaSet its sizes; of each
+//! StatefulSet its status, its revisions by their numbers; of each Deployment its conditions; of
+//! Events how often each was told.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -19,6 +20,21 @@ const UNSTEADY: &[&str] = &[
     "FailedComputeMetricsReplicas",
 ];
 
+/// Counts of a DaemonSet's status.
+pub(super) const DAEMON_SET: &[&str] = &[
+    "desiredNumberScheduled",
+    "currentNumberScheduled",
+    "numberMisscheduled",
+    "numberReady",
+    "updatedNumberScheduled",
+    "numberAvailable",
+    "numberUnavailable",
+    "observedGeneration",
+];
+/// Counts of a PodDisruptionBudget's status.
+pub(super) const BUDGET: &[&str] =
+    &["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"];
+
 /// What essentially happened.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct History {
@@ -28,11 +44,25 @@ pub struct History {
     pub conditions: BTreeMap<String, Vec<String>>,
     /// By ReplicaSet, ReplicationController or StatefulSet: `spec.replicas`, one by one.
     pub sizes: BTreeMap<String, Vec<u64>>,
-    /// By owner: the moments of its pods.
+    /// By DaemonSet or PodDisruptionBudget: counts of its status, one by one, and all at the end.
+    pub statuses: BTreeMap<String, Vec<u64>>,
+    /// Answers to evictions, `pod code: cause`, and how often.
+    pub evictions: BTreeMap<String, u64>,
+    /// By StatefulSet and field of its status: the values, one by one.
+    pub sets: BTreeMap<String, Vec<u64>>,
+    /// Pods with names that stay, and their owners.
+    pub stateful: BTreeMap<String, String>,
+    /// By owner: the moments of its pods; of a StatefulSet's pods by their own names.
     pub pods: BTreeMap<String, Moments>,
     /// When each action of the script was answered, milliseconds.
     pub answers: Vec<i64>,
 }
+
+/// Counts in the status of a StatefulSet.
+pub(super) const COUNTS: [&str; 5] =
+    ["replicas", "readyReplicas", "availableReplicas", "currentReplicas", "updatedReplicas"];
+/// Revisions there.
+pub(super) const REVISIONS: [&str; 2] = ["currentRevision", "updateRevision"];
 
 /// When pods of one owner were created, first Ready, marked for deletion and gone: milliseconds,
 /// each list in order.
@@ -57,10 +87,10 @@ impl fmt::Display for RecordingError {
 
 impl std::error::Error for RecordingError {}
 
-/// What earlier lines of a recording said of pods and Events, by name.
+/// What earlier lines of a recording said of pods, by name and UID, and of Events, by name.
 #[derive(Default)]
 struct Seen<'a> {
-    pods: BTreeMap<&'a str, [bool; 4]>,
+    pods: BTreeMap<(&'a str, &'a str), [bool; 4]>,
     events: BTreeMap<&'a str, u64>,
 }
 
@@ -69,6 +99,7 @@ struct Seen<'a> {
 pub(super) struct Names {
     known: BTreeMap<String, String>,
     sets: BTreeMap<String, usize>,
+    revisions: BTreeMap<String, Vec<String>>,
 }
 
 impl Names {
@@ -85,6 +116,19 @@ impl Names {
     pub(super) fn pod(&mut self, name: &str, owner: &str) {
         let of = self.of(owner);
         self.known.entry(name.to_owned()).or_insert_with(|| format!("{of}-*"));
+    }
+
+    /// The number of a StatefulSet's revision, in order of appearance, from 1; 0: none.
+    pub(super) fn revision(&mut self, set: &str, name: &str) -> u64 {
+        if name.is_empty() {
+            return 0;
+        }
+        let known = self.revisions.entry(set.to_owned()).or_default();
+        let at = known.iter().position(|other| other == name).unwrap_or_else(|| {
+            known.push(name.to_owned());
+            known.len() - 1
+        });
+        at as u64 + 1
     }
 
     /// A node.
@@ -133,6 +177,7 @@ impl History {
         let mut seen = Seen::default();
         for line in &lines {
             history.take(line, &names, &mut seen);
+            history.recorded_status(line, &mut names);
         }
         history.sort();
         Ok(history)
@@ -161,10 +206,27 @@ impl History {
                     self.size(names.of(name), replicas);
                 }
             }
+            Some("DaemonSet" | "PodDisruptionBudget") if line["watch"] != "DELETED" => {
+                let status = &line["status"];
+                let of = |field: &str| status[field].as_u64().unwrap_or(0);
+                let is_daemon = line["kind"] == "DaemonSet";
+                let fields = if is_daemon { DAEMON_SET } else { BUDGET };
+                let counts: Vec<u64> = fields.iter().map(|field| of(field)).collect();
+                self.status(&names.of(name), fields, &counts);
+            }
+            None if line["watch"] == "EVICT" => {
+                let pod = names.of(line["pod"].as_str().unwrap_or_default());
+                let cause = line["causes"][0]["message"].as_str().unwrap_or_default();
+                self.eviction(&pod, line["code"].as_u64().unwrap_or(0), cause);
+            }
             Some("Pod") => {
-                let owner = line["owner"][0].as_str().map_or(name, owner_name);
+                let mut owner = line["owner"][0].as_str().map_or(name, owner_name);
+                if line["owner"][0].as_str().is_some_and(is_stateful) {
+                    self.stateful(name, std::mem::replace(&mut owner, name));
+                }
                 let t = line["t"].as_i64().unwrap_or_default();
-                let flags = seen.pods.entry(name).or_default();
+                let uid = line["uid"].as_str().unwrap_or_default();
+                let flags = seen.pods.entry((name, uid)).or_default();
                 let conditions = line["status"]["conditions"].as_array().into_iter().flatten();
                 let mut ready =
                     conditions.filter(|c| c["type"] == "Ready" && c["status"] == "True");
@@ -181,6 +243,21 @@ impl History {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn recorded_status(&mut self, line: &Value, names: &mut Names) {
+        let status = &line["status"];
+        if line["kind"] != "StatefulSet" || !status.is_object() {
+            return;
+        }
+        let set = line["name"].as_str().unwrap_or_default();
+        for field in COUNTS {
+            self.set_status(set, field, status[field].as_u64().unwrap_or(0));
+        }
+        for field in REVISIONS {
+            let name = status[field].as_str().unwrap_or_default();
+            self.set_status(set, field, names.revision(set, name));
         }
     }
 
@@ -218,9 +295,67 @@ impl History {
         }
     }
 
+    /// Counts of a status as they are now. Those that pods turn ready for hang on who is first, so
+    /// of them only the last counts, and of the number of disruptions where it turns.
+    pub(super) fn status(&mut self, object: &str, fields: &[&str], counts: &[u64]) {
+        self.statuses.insert(format!("{object} at the end"), counts.to_vec());
+        for (field, count) in fields.iter().zip(counts) {
+            let all = self.statuses.entry(format!("{object} {field}"));
+            match *field {
+                "disruptionsAllowed" => turn(all.or_default(), *count),
+                "desiredNumberScheduled" | "numberMisscheduled" | "desiredHealthy" => {
+                    let all = all.or_default();
+                    if all.last() != Some(count) {
+                        all.push(*count);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// An answer to a request for an eviction.
+    pub(super) fn eviction(&mut self, pod: &str, code: u64, cause: &str) {
+        *self.evictions.entry(format!("{pod} {code}: {cause}")).or_default() += 1;
+    }
+
+    /// A field of a status as it is now.
+    pub(super) fn set_status(&mut self, set: &str, field: &str, value: u64) {
+        let values = self.sets.entry(format!("{set} {field}")).or_default();
+        if values.last() != Some(&value) {
+            values.push(value);
+        }
+    }
+
     /// A moment of a pod.
     pub(super) fn moment(&mut self, owner: String, which: usize, ms: i64) {
         self.pods.entry(owner).or_default().lists[which].push(ms);
+    }
+
+    /// A pod with a name that stays.
+    pub(super) fn stateful(&mut self, pod: &str, owner: &str) {
+        if !self.stateful.contains_key(pod) {
+            self.stateful.insert(pod.to_owned(), owner.to_owned());
+        }
+    }
+
+    /// The same with the pods of a StatefulSet all alike: which of them is on a node is drawn.
+    pub(super) fn without_ordinals(mut self) -> History {
+        let mut names = Names::default();
+        for (pod, owner) in std::mem::take(&mut self.stateful) {
+            names.pod(&pod, &owner);
+            if let Some(moments) = self.pods.remove(&pod) {
+                let all = self.pods.entry(owner).or_default();
+                for (all, more) in all.lists.iter_mut().zip(moments.lists) {
+                    all.extend(more);
+                }
+            }
+        }
+        for (text, count) in std::mem::take(&mut self.events) {
+            *self.events.entry(names.told(&text)).or_default() += count;
+        }
+        self.sort();
+        self
     }
 
     /// Lists of times in order: watches of different kinds don't keep it.
@@ -229,6 +364,19 @@ impl History {
             moments.lists.iter_mut().for_each(|list| list.sort_unstable());
         }
     }
+}
+
+/// Goes on with a sequence of which only first, last, and where it turns are kept.
+pub(super) fn turn(points: &mut Vec<u64>, next: u64) {
+    if points.last() == Some(&next) {
+        return;
+    }
+    if let [.., a, b] = points[..]
+        && (a < b) == (b < next)
+    {
+        points.pop();
+    }
+    points.push(next);
 }
 
 fn event_text(object: &str, reason: &str, message: &str, names: &Names) -> String {
@@ -240,12 +388,17 @@ fn owner_name(owner: &str) -> &str {
     owner.split_once('/').map_or(owner, |(_, name)| name)
 }
 
+/// Whether pods of an owner, `Kind/name`, have names that stay.
+fn is_stateful(owner: &str) -> bool {
+    owner.starts_with("StatefulSet/")
+}
+
 fn learn(names: &mut Names, line: &Value) {
     let name = line["name"].as_str().unwrap_or_default();
     let owner = line["owner"][0].as_str();
     match (line["kind"].as_str(), owner) {
         (Some("ReplicaSet"), Some(owner)) => names.set(name, owner_name(owner)),
-        (Some("Pod"), Some(owner)) => names.pod(name, owner_name(owner)),
+        (Some("Pod"), Some(owner)) if !is_stateful(owner) => names.pod(name, owner_name(owner)),
         (Some("Node"), _) => names.node(name),
         _ => {}
     }
@@ -276,5 +429,43 @@ mod tests {
             let told = names.told(text);
             assert!(told.contains(expected), "{sentence}: {told}");
         }
+    }
+
+    #[test]
+    fn pods_of_a_stateful_set_keep_their_names() {
+        let pod = |t: i64, uid: &str, watch: &str| {
+            let line = serde_json::json!({
+                "t": t, "watch": watch, "kind": "Pod", "name": "db-0", "uid": uid,
+                "owner": ["StatefulSet/db"],
+            });
+            line.to_string()
+        };
+        let set = |t: i64, current: &str, update: &str| {
+            let status = serde_json::json!({
+                "replicas": 1, "currentRevision": current, "updateRevision": update,
+            });
+            serde_json::json!({"t": t, "kind": "StatefulSet", "name": "db", "status": status})
+                .to_string()
+        };
+        let event = serde_json::json!({
+            "kind": "Event", "name": "e", "object": "Pod/db-0", "reason": "R", "message": "db-0",
+        });
+        let lines = [
+            pod(1, "a", "ADDED"),
+            pod(2, "a", "DELETED"),
+            pod(3, "b", "ADDED"),
+            set(4, "", "db-x"),
+            set(5, "db-x", "db-y"),
+            event.to_string(),
+        ];
+        let history = History::of_recording(&lines.join("\n")).unwrap();
+        assert_eq!(history.pods["db-0"].lists, [vec![1, 3], vec![], vec![], vec![2]]);
+        let of = |field: &str| history.sets[&format!("db {field}")].clone();
+        assert_eq!((of("replicas"), of("readyReplicas")), (vec![1], vec![0]));
+        assert_eq!((of("currentRevision"), of("updateRevision")), (vec![0, 1], vec![1, 2]));
+        assert!(history.events.contains_key("Pod/db-0 R: db-0"));
+        let alike = history.without_ordinals();
+        assert_eq!(alike.pods["db"].lists[0], [1, 3]);
+        assert!(alike.events.contains_key("Pod/db-* R: db-*"));
     }
 }

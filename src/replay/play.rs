@@ -7,8 +7,8 @@ use crate::api::convert::object::object;
 use crate::api::convert::workload::DELETION_COST;
 use crate::api::labels::{Labels, Selector};
 use crate::api::meta::Propagation;
-use crate::api::node::{HOSTNAME_LABEL, ZONE_LABEL};
 use crate::api::object::Target;
+use crate::api::taint::Taint;
 use crate::api::{ObjectName, Text};
 use crate::scenario::kubectl::{Command, PodChoice, PodCommand};
 use crate::scenario::model::{Happening, NodeGroup, TimelineEntry};
@@ -69,7 +69,7 @@ impl<'a> Play<'a> {
             "apply" => {
                 return Ok(self.apply(&action.manifest.clone(), false)?.into_iter().collect());
             }
-            "patch" => return Ok(self.patch(action)?.into_iter().collect()),
+            "patch" => return self.patch(action),
             "scale" => {
                 let key = (action.kind.clone(), action.name.clone());
                 if let Some(manifest) = self.manifests.get_mut(&key) {
@@ -137,42 +137,28 @@ impl<'a> Play<'a> {
         Command::Pods { which, what }
     }
 
-    fn patch(&mut self, action: &Action) -> Result<Option<Command>, String> {
+    fn patch(&mut self, action: &Action) -> Result<Vec<Command>, String> {
         if action.kind == "Pod" {
-            return Ok(Some(self.pods(action, pod_patch(&action.patch)?)));
+            return Ok(vec![self.pods(action, pod_patch(&action.patch)?)]);
         }
-        let node = action.kind == "Node";
+        let is_node = action.kind == "Node";
         let key = (action.kind.clone(), action.name.clone());
         let known = self.manifests.get(&key).cloned();
-        let known = known.or_else(|| node.then(|| self.node_manifest(&action.name))?);
-        let Some(mut manifest) = known else {
+        let known = known.or_else(|| is_node.then(|| self.node_manifest(&action.name))?);
+        let Some(before) = known else {
             return Err(format!("patch of a {} that nobody applied", action.kind));
         };
+        let mut manifest = before.clone();
         match action.patch_type.as_str() {
             "json" => json_patch(&mut manifest, &action.patch)?,
             kind => merge(&mut manifest, &action.patch, kind == "strategic"),
         }
-        if node {
+        if is_node {
             self.manifests.insert(key, manifest.clone());
-            return Ok(Some(self.node(&action.name, &manifest)?));
+            return node_change(&action.name, &before, &manifest);
         }
-        self.apply(&manifest, action.patch["spec"]["replicas"].is_null())
-    }
-
-    /// A node as it shall be.
-    fn node(&self, name: &str, manifest: &Value) -> Result<Command, String> {
-        let zone = manifest["metadata"]["zone"].as_str().unwrap_or_default();
-        let given = manifest["metadata"]["labels"].as_object().into_iter().flatten();
-        let mut labels: BTreeMap<&str, &str> =
-            given.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))).collect();
-        labels.extend([(ZONE_LABEL, zone), (HOSTNAME_LABEL, name)]);
-        let labels = labels.into_iter().map(|(key, value)| (key.into(), value.into()));
-        let taints = stage::taints(&manifest["spec"]["taints"])?;
-        Ok(Command::Node {
-            node: name.into(),
-            labels: Some(Labels::new(labels.collect())),
-            taints: Some(taints),
-        })
+        let keeps_replicas = action.patch["spec"]["replicas"].is_null();
+        Ok(self.apply(&manifest, keeps_replicas)?.into_iter().collect())
     }
 
     /// A node of the script as a manifest.
@@ -182,10 +168,9 @@ impl<'a> Play<'a> {
         let given = all.find(|nodes| nodes.names().iter().any(|known| **known == *name))?;
         let taints = if given.taints.is_null() { json!([]) } else { given.taints.clone() };
         let labels = if given.labels.is_null() { json!({}) } else { given.labels.clone() };
-        let zone = given.zone.as_deref().unwrap_or("z0");
         Some(json!({
             "kind": "Node",
-            "metadata": {"name": name, "labels": labels, "zone": zone},
+            "metadata": {"name": name, "labels": labels},
             "spec": {"taints": taints},
         }))
     }
@@ -225,6 +210,31 @@ impl<'a> Play<'a> {
     }
 }
 
+/// What a patch changes of a node's labels and taints.
+fn node_change(name: &str, before: &Value, after: &Value) -> Result<Vec<Command>, String> {
+    let labels = |node: &Value| {
+        let pairs = node["metadata"]["labels"].as_object().into_iter().flatten();
+        let pairs = pairs.map(|(k, v)| (k.as_str().into(), v.as_str().unwrap_or("").into()));
+        pairs.collect::<BTreeMap<Text, Text>>()
+    };
+    let (old, new) = (labels(before), labels(after));
+    let lost = old.keys().filter(|key| !new.contains_key(*key)).map(|key| (key.clone(), None));
+    let given = new.iter().filter(|(key, value)| old.get(*key) != Some(value));
+    let given = given.map(|(key, value)| (key.clone(), Some(value.clone())));
+    let taints = |node: &Value| stage::taints(&node["spec"]["taints"]);
+    let (had, has) = (taints(before)?, taints(after)?);
+    let lacks = |taints: &[Taint], t: &Taint| {
+        !taints.iter().any(|other| (&other.key, other.effect) == (&t.key, t.effect))
+    };
+    let lost_taints = had.iter().filter(|taint| lacks(&has, taint));
+    let remove = lost_taints.map(|taint| (taint.key.clone(), Some(taint.effect))).collect();
+    let add = has.into_iter().filter(|taint| !had.contains(taint)).collect();
+    Ok(vec![
+        Command::LabelNode { node: name.into(), pairs: lost.chain(given).collect() },
+        Command::TaintNode { node: name.into(), add, remove },
+    ])
+}
+
 fn named(action: &Action) -> impl Iterator<Item = Text> {
     action.nodes.iter().map(|name| name.as_str().into())
 }
@@ -250,4 +260,81 @@ fn pod_patch(patch: &Value) -> Result<PodCommand, String> {
         return Ok(PodCommand::Ungate(names.map(Text::from).collect()));
     }
     Err("patchPods".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::taint::TaintEffect::{self, NoExecute, NoSchedule};
+    use serde_json::json;
+
+    fn patched(kind: &str, patch: &Value) -> Vec<Command> {
+        let script: Script = serde_json::from_value(json!({
+            "name": "s", "duration_s": 1.0, "nodes": [{
+                "name": "n", "count": 2, "labels": {"role": "edge"},
+                "taints": [{"key": "x", "value": "1", "effect": "NoSchedule"}],
+            }],
+        }))
+        .unwrap();
+        let action: Action = serde_json::from_value(json!({
+            "at": 1.0, "do": "patch", "kind": "Node", "name": "n2", "patch_type": kind,
+            "patch": patch,
+        }))
+        .unwrap();
+        Play::of(&script).patch(&action).unwrap()
+    }
+
+    #[test]
+    fn a_patch_of_a_node_is_what_changes() {
+        type Changes<'a> =
+            (&'a [(&'a str, Option<&'a str>)], &'a [(&'a str, TaintEffect)], &'a [&'a str]);
+        let out = json!({"key": "out", "effect": "NoExecute"});
+        let rows: [(&str, &str, Value, Changes<'_>); 6] = [
+            (
+                "a label more",
+                "merge",
+                json!({"metadata": {"labels": {"disk": "ssd"}}}),
+                (&[("disk", Some("ssd"))], &[], &[]),
+            ),
+            (
+                "one of its first labels less",
+                "merge",
+                json!({"metadata": {"labels": {"role": null}}}),
+                (&[("role", None)], &[], &[]),
+            ),
+            (
+                "a taint more",
+                "json",
+                json!([{"op": "add", "path": "/spec/taints/-", "value": out}]),
+                (&[], &[("out", NoExecute)], &[]),
+            ),
+            (
+                "one of its first taints less",
+                "json",
+                json!([{"op": "remove", "path": "/spec/taints/0"}]),
+                (&[], &[], &["x"]),
+            ),
+            ("all taints less", "merge", json!({"spec": {"taints": null}}), (&[], &[], &["x"])),
+            (
+                "another value",
+                "merge",
+                json!({"spec": {"taints": [{"key": "x", "value": "2", "effect": "NoSchedule"}]}}),
+                (&[], &[("x", NoSchedule)], &[]),
+            ),
+        ];
+        for (sentence, kind, patch, expected) in rows {
+            let [
+                Command::LabelNode { node, pairs },
+                Command::TaintNode { node: same, add, remove },
+            ] = &patched(kind, &patch)[..]
+            else {
+                panic!("{sentence}: other commands")
+            };
+            let labels: Vec<_> = pairs.iter().map(|(k, v)| (&**k, v.as_deref())).collect();
+            let tainted: Vec<_> = add.iter().map(|t| (&*t.key, t.effect)).collect();
+            let untainted: Vec<_> = remove.iter().map(|(key, _)| &**key).collect();
+            assert_eq!((&**node, &**same), ("n2", "n2"), "{sentence}");
+            assert_eq!((&labels[..], &tainted[..], &untainted[..]), expected, "{sentence}");
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! Watches a world and writes its history as that of a recording.
 
-use super::history::{History, Names};
+use super::history::{BUDGET, COUNTS, DAEMON_SET, History, Names, REVISIONS};
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
+use crate::api::policy::Pdb;
+use crate::api::stateful_set::StatefulSet;
 use crate::api::workload::Condition;
 use crate::api::{OwnerId, PodId, Text};
 use crate::record::Sink;
@@ -17,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Watching {
     history: History,
     names: Names,
-    /// Names of owners, the gone ones included.
+    /// Names of owners whose pods have drawn names, the gone ones included.
     owners: BTreeMap<OwnerId, Text>,
     /// Pods that have been Ready.
     ready: BTreeSet<PodId>,
@@ -25,6 +27,8 @@ pub(super) struct Watching {
     marked: BTreeSet<PodId>,
     /// Whose pod, which moment, when: names are replaced when all are known.
     moments: Vec<(Text, usize, i64)>,
+    /// Whose eviction was asked for, and the answer.
+    evictions: Vec<(Text, u64, String)>,
 }
 
 /// Who keeps the Events.
@@ -49,11 +53,15 @@ impl Watching {
         for (owner, which, ms) in self.moments {
             self.history.moment(self.names.of(&owner), which, ms);
         }
+        for (pod, code, cause) in self.evictions {
+            self.history.eviction(&self.names.of(&pod), code, &cause);
+        }
         self.history.sort();
         self.history
     }
 
-    /// A moment of a pod; of one without an owner its own name stands for that.
+    /// A moment of a pod; of one without an owner, or of a StatefulSet, its own name stands for
+    /// that.
     fn moment(&mut self, pod: &Pod, which: usize, now: SimTime) {
         let owner = pod.owner.and_then(|owner| self.owners.get(&owner).cloned());
         let owner = owner.unwrap_or_else(|| pod.name());
@@ -61,7 +69,11 @@ impl Watching {
     }
 
     fn owned(&mut self, pod: &Pod, store: &Store) {
-        if let Some(owner) = pod.owner.and_then(|owner| store.owner(owner)) {
+        let owner = pod.owner.and_then(|owner| store.owner(owner));
+        let Some(owner) = owner else { return };
+        if is_stateful(owner) {
+            self.history.stateful(&pod.name(), owner.name());
+        } else {
             self.names.pod(&pod.name(), owner.name());
         }
     }
@@ -115,18 +127,68 @@ impl Watching {
         {
             self.names.set(owner.name(), &parent.name);
         }
+        if let Owner::DaemonSet(set) = owner {
+            let s = &set.status;
+            let counts = [
+                s.desired,
+                s.current,
+                s.misscheduled,
+                s.ready,
+                s.updated,
+                s.available,
+                s.unavailable,
+            ];
+            let counts = counts.into_iter().map(u64::from).chain([s.observed_generation]);
+            let name = self.names.of(&set.meta.name);
+            self.history.status(&name, DAEMON_SET, &counts.collect::<Vec<_>>());
+        }
         let size = match owner {
             Owner::ReplicaSet(set) => Some(set.replicas),
             Owner::StatefulSet(set) => Some(set.replicas),
             Owner::DaemonSet(_) | Owner::Job(_) => None,
         };
+        if let Owner::StatefulSet(set) = owner {
+            self.status_of(set);
+        }
         if let Some(size) = size {
             self.history.size(self.names.of(owner.name()), u64::from(size));
         }
     }
 }
 
+impl Watching {
+    fn budget_sees(&mut self, pdb: &Pdb) {
+        let s = &pdb.status;
+        let counts = [s.disruptions_allowed, s.current_healthy, s.desired_healthy, s.expected_pods];
+        self.history.status(&pdb.name, BUDGET, &counts.map(u64::from));
+    }
+
+    fn status_of(&mut self, set: &StatefulSet) {
+        let (name, status) = (&set.meta.name, &set.status);
+        let counts =
+            [status.replicas, status.ready, status.available, status.current, status.updated];
+        for (field, count) in COUNTS.into_iter().zip(counts) {
+            self.history.set_status(name, field, u64::from(count));
+        }
+        for (field, revision) in
+            REVISIONS.into_iter().zip([&status.current_revision, &status.update_revision])
+        {
+            let number = self.names.revision(name, revision);
+            self.history.set_status(name, field, number);
+        }
+    }
+}
+
+/// Whether its pods have names that stay.
+fn is_stateful(owner: &Owner) -> bool {
+    matches!(owner, Owner::StatefulSet(_))
+}
+
 impl Audience for Watching {
+    fn answers_eviction(&mut self, pod: &Pod, code: u16, cause: &str) {
+        self.evictions.push((pod.name(), code.into(), cause.to_owned()));
+    }
+
     fn sees(&mut self, now: SimTime, change: &Change, store: &Store) {
         match change {
             Change::NodeCreated(id) => {
@@ -139,9 +201,16 @@ impl Audience for Watching {
                     self.conditions(&deployment.name, &deployment.conditions);
                 }
             }
+            Change::Pdb(id) => {
+                if let Some(pdb) = store.pdb(*id) {
+                    self.budget_sees(pdb);
+                }
+            }
             Change::Owner(id) => {
                 if let Some(owner) = store.owner(*id) {
-                    self.owners.insert(*id, owner.name().clone());
+                    if !is_stateful(owner) {
+                        self.owners.insert(*id, owner.name().clone());
+                    }
                     self.owner_sees(owner, store);
                 }
             }

@@ -1,6 +1,6 @@
 //! What a person does with `kubectl`, as plain data.
 
-use crate::api::labels::{Labels, Selector};
+use crate::api::labels::Selector;
 use crate::api::meta::Propagation;
 use crate::api::object::{Object, Target};
 use crate::api::taint::{Taint, TaintEffect};
@@ -101,15 +101,6 @@ pub enum Command {
         /// Taints that go, by key; of all effects without one.
         remove: Vec<(Text, Option<TaintEffect>)>,
     },
-    /// A patch of a node: labels and taints as they shall be.
-    Node {
-        /// The node.
-        node: Text,
-        /// Its labels.
-        labels: Option<Labels>,
-        /// Its taints.
-        taints: Option<Vec<Taint>>,
-    },
 }
 
 impl Command {
@@ -145,7 +136,6 @@ impl Command {
                 format!("nodes are drained: {}", names.join(", "))
             }
             Command::DeleteNode { node } => format!("node {node} is deleted"),
-            Command::Node { node, .. } => format!("labels or taints of node {node} change"),
         }
     }
 }

@@ -4,8 +4,11 @@ use crate::api::labels::Labels;
 use crate::api::node::Node;
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
+use crate::api::stateful_set::Claim;
 use crate::api::workload::Deployment;
-use crate::api::{CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId};
+use crate::api::{
+    ClaimId, CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId,
+};
 use std::sync::Arc;
 
 /// One change. Removed objects travel with it, since the store no longer has them.
@@ -53,6 +56,10 @@ pub enum Change {
     Hpa(HpaId),
     /// An autoscaler's status changed.
     HpaStatus(HpaId),
+    /// A claim was created or changed.
+    Claim(ClaimId),
+    /// A claim is gone.
+    ClaimRemoved(ClaimId, Box<Claim>),
     /// A budget was created, changed or removed.
     Pdb(PdbId),
 }

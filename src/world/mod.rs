@@ -31,6 +31,7 @@ mod proxies;
 mod run;
 mod schedule;
 mod settle;
+mod stateful_sets;
 mod syncs;
 #[cfg(test)]
 mod tests;

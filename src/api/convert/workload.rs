@@ -280,9 +280,14 @@ pub(crate) fn int_or_percent(
     })
 }
 
-/// Stands for all that a template says but its containers' images.
+/// Stands for all that a template says but its containers' images. The API server does not tell
+/// empty labels and annotations from missing ones.
 fn rest_of(template: &core::PodTemplateSpec) -> Text {
     let mut rest = template.clone();
+    if let Some(metadata) = &mut rest.metadata {
+        metadata.labels.take_if(|labels| labels.is_empty());
+        metadata.annotations.take_if(|annotations| annotations.is_empty());
+    }
     if let Some(spec) = &mut rest.spec {
         let init = spec.init_containers.iter_mut().flatten();
         init.chain(&mut spec.containers).for_each(|container| container.image = None);

@@ -2,12 +2,16 @@
 
 use super::action::{Action, NewName, NewPod, Outcome};
 use super::garbagecollector::Item;
+use super::statefulset::request::Request;
 use crate::api::event::EventType;
 use crate::api::labels::{Labels, Selector};
-use crate::api::meta::Propagation;
+use crate::api::meta::{Meta, Propagation};
 use crate::api::node::{Node, ZONE_LABEL};
+use crate::api::owner::Owner;
+use crate::api::owner::Parent;
 use crate::api::pod::{Container, Pod, PodPhase, PodSpec};
 use crate::api::resources::Resources;
+use crate::api::stateful_set::{POD_NAME_LABEL, StatefulSet};
 use crate::api::taint::{NOT_READY, Toleration, UNREACHABLE};
 use crate::api::workload::{
     Deployment, IntOrPercent, PodTemplate, ReplicaSet, Strategy, WorkloadStatus,
@@ -96,6 +100,34 @@ impl Bench {
         })
     }
 
+    /// A StatefulSet labelled `app=name` with the API server's defaults.
+    pub fn stateful_set(&mut self, name: &str, replicas: u32) -> OwnerId {
+        let labels = Labels::from([("app", name)]);
+        let meta = Meta {
+            name: name.into(),
+            namespace: "default".into(),
+            generation: 1,
+            created: self.now,
+            ..Meta::default()
+        };
+        self.store.create_owner(Owner::StatefulSet(Box::new(StatefulSet {
+            meta,
+            replicas,
+            selector: Selector::from_labels(&labels),
+            template: template(name),
+            ..StatefulSet::default()
+        })))
+    }
+
+    /// A pod of a StatefulSet, of no revision and not bound.
+    pub fn stateful_pod(&mut self, owner: OwnerId, ordinal: u32) -> PodId {
+        let set = self.store.stateful_set(owner).unwrap();
+        let (name, template) = (set.pod_name(ordinal), &set.template);
+        let labels = template.labels.with(POD_NAME_LABEL, name.clone());
+        let pod = bare_pod(&name, labels, template.spec.clone(), self.now);
+        self.store.create_pod(pod.owned_by(owner))
+    }
+
     /// A pod of a ReplicaSet, not bound.
     pub fn pod(&mut self, owner: OwnerId) -> PodId {
         let set = self.store.replica_set(owner).unwrap();
@@ -140,6 +172,7 @@ impl Bench {
                 self.pod(owner);
             }
             Action::CreatePodAs { owner, pod } => self.create_as(owner, *pod),
+            Action::StatefulSet(request) => self.act_on_stateful(*request),
             Action::AdoptPod { pod, owner } => self.store.set_pod_owner(pod, Some(owner)),
             Action::ReleasePod { pod } => self.store.set_pod_owner(pod, None),
             Action::DeleteOwner { owner, propagation: Propagation::Background } => {
@@ -149,11 +182,15 @@ impl Bench {
                 o.set_deletion(propagation);
                 true
             }),
+            Action::AdoptSet { set, deployment } => {
+                self.store.set_parent(set, Some(Parent::Deployment(deployment)));
+            }
             Action::ReleaseOwner { owner } => self.store.set_parent(owner, None),
             Action::RemoveFinalizer { item } => match item {
                 Item::Owner(id) => self.store.remove_owner(id),
                 Item::Deployment(id) => self.store.remove_deployment(id),
                 Item::CronJob(id) => self.store.remove_cron_job(id),
+                Item::Claim(_) => {}
                 Item::Pod(id) => self
                     .store
                     .update_pod(id, |p| std::mem::replace(&mut p.more_mut().is_tracked, false)),
@@ -197,6 +234,31 @@ impl Bench {
         self.act(created);
     }
 
+    fn act_on_stateful(&mut self, request: Request) {
+        match request {
+            Request::Status { set, status } => self.store.update_stateful_set(set, |s| {
+                s.status = status;
+                true
+            }),
+            Request::Revision { set, revision } => self.store.update_stateful_set(set, |s| {
+                s.revisions.retain(|known| known.name != revision.name);
+                s.revisions.push(revision);
+                true
+            }),
+            Request::ForgetRevision { set, name } => self.store.update_stateful_set(set, |s| {
+                s.revisions.retain(|revision| revision.name != name);
+                true
+            }),
+            Request::Relabel { pod, labels } => self.store.relabel_pod(pod, labels),
+            Request::CreateClaim(claim) => _ = self.store.create_claim(claim),
+            Request::ClaimOwner { claim, owner } => self.store.update_claim(claim, |c| {
+                c.owner = owner;
+                true
+            }),
+            Request::DeleteClaim(claim) => self.store.remove_claim(claim),
+        }
+    }
+
     fn act_on_workload(&mut self, action: Action) {
         match action {
             Action::CreateReplicaSet { mut set } => {
@@ -221,6 +283,16 @@ impl Bench {
                 s.status = status;
                 true
             }),
+            Action::DaemonSetRevision { set, revision } => {
+                self.store.update_daemon_set(set, |s| s.keep_revision(revision));
+            }
+            Action::DropDaemonSetRevision { set, hash } => {
+                self.store.update_daemon_set(set, |s| s.drop_revision(&hash));
+            }
+            Action::DaemonSetStatus { set, status } => self.store.update_daemon_set(set, |s| {
+                s.status = status;
+                true
+            }),
             Action::DeploymentStatus { deployment, status, conditions, revision } => {
                 self.store.update_deployment(deployment, |d| {
                     (d.status, d.conditions, d.revision) = (status, conditions, revision);
@@ -237,8 +309,7 @@ impl Bench {
                 self.store.change_endpoints(service, &comes, &goes);
             }
             Action::PdbStatus { pdb, status } => self.store.update_pdb(pdb, |p| {
-                [p.disruptions_allowed, p.current_healthy, p.desired_healthy, p.expected_pods] =
-                    status;
+                p.status = status;
                 true
             }),
             other => panic!("{other:?} is not for this API server"),
