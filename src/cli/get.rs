@@ -21,13 +21,13 @@ const ALL: &[&str] = &["po", "rc", "svc", "ds", "deploy", "rs", "sts", "hpa", "c
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Kinds, as kubectl names them: pods, nodes, deployments, replicasets, replicationcontrollers,
-statefulsets, daemonsets, jobs, cronjobs, services, endpoints, endpointslices, hpa, pdb, namespaces,
-events, componentstatuses; several with commas between them, or all.
+statefulsets, daemonsets, jobs, cronjobs, services, endpoints, endpointslices, hpa, pdb,
+namespaces, events, componentstatuses; several with commas between them, or all.
 
 Examples:
   stormglass get results/hello/1 pods --at 2m1s
   stormglass get results/hello/1 deploy/web -o yaml
-  stormglass get results/hello/1 pods -l app=web -o custom-columns=POD:.metadata.name,ON:.spec.nodeName
+  stormglass get results/hello/1 pods -l app=web -o custom-columns=POD:.metadata.name
 
 The run is repeated for it, so the scenario and what it names must still be there, unchanged.")]
 pub(super) struct Get {

@@ -28,7 +28,8 @@ pub(super) struct When {
     pub scenario: Option<PathBuf>,
 }
 
-/// What is kept of what happens: shared, as it is written while the run goes on and read in between.
+/// What is kept of what happens: shared, as it is written while the run goes on and read in
+/// between.
 #[derive(Default)]
 pub(super) struct Memory {
     pub chronicle: RefCell<Chronicle>,
@@ -86,9 +87,11 @@ impl When {
     pub(super) fn instant(&self, again: &Again, default: SimTime) -> Result<SimTime, Trouble> {
         let end = SimTime::ZERO + again.scenario.duration;
         let Some(given) = &self.at else { return Ok(default) };
-        let at = parse_duration(given)
-            .map_err(|message| Trouble::Input(format!("error: {message}\n --> --at")))?;
-        let at = SimTime::ZERO + at;
+        let wrong = |told: String| {
+            let (message, hint) = told.split_once('|').unwrap_or((&told, ""));
+            Trouble::Input(format!("error: {message}\n --> --at\n  {hint}"))
+        };
+        let at = SimTime::ZERO + parse_duration(given).map_err(wrong)?;
         if at > end {
             return Err(Trouble::Input(format!(
                 "error: {given} is after the end of the run, which lasts {}\n --> --at",

@@ -97,7 +97,7 @@ fn key_of(change: &Change, store: &Store) -> Option<(Key, bool)> {
             (Key::CronJob(*id), store.cron_job(*id).is_some())
         }
         Change::Service(id) => (Key::Service(*id), store.service(*id).is_some()),
-        Change::Endpoints(_) => return None,
+        Change::Endpoints(_) | Change::Claim(_) | Change::ClaimRemoved(..) => return None,
         Change::Hpa(id) | Change::HpaStatus(id) => (Key::Hpa(*id), store.hpa(*id).is_some()),
         Change::Pdb(id) => (Key::Pdb(*id), store.pdb(*id).is_some()),
     })

@@ -1,8 +1,8 @@
 //! A simulated cluster as kubectl prints it: tables, YAML, JSON, descriptions.
 //!
 //! Everything goes one way: from the store, and what kubelets report, to objects in the form that
-//! the Kubernetes API has (`objects/`), and from these to text (`tables/`, `describe/`, YAML, JSON).
-//! It knows neither how a state came about nor files.
+//! the Kubernetes API has (`objects/`), and from these to text (`tables/`, `describe/`, YAML and
+//! JSON). It knows neither how a state came about nor files.
 
 pub mod chronicle;
 mod clock;

@@ -1,4 +1,4 @@
-//! A pod.
+//! A pod, described: its containers one by one, conditions, Events.
 
 use super::containers::{containers, tolerations, volumes};
 use super::text::{Lines, long};

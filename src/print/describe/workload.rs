@@ -5,7 +5,7 @@ use super::text::Lines;
 use crate::api::OwnerId;
 use crate::api::pod::PodPhase;
 use crate::print::Snapshot;
-use crate::print::read::{number, pairs, selector, text};
+use crate::print::read::{items, number, pairs, selector, text};
 use crate::store::Store;
 use serde_json::Value;
 
@@ -127,12 +127,30 @@ pub(super) fn stateful_set(snapshot: &Snapshot, set: &Value) -> String {
     if set.pointer("/spec/updateStrategy/rollingUpdate/partition").is_some() {
         let partition = number(set, "/spec/updateStrategy/rollingUpdate/partition");
         lines.field(1, "Partition", partition);
+        let most = &set["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"];
+        lines.field(1, "MaxUnavailable", most.as_str().map_or(most.to_string(), str::to_owned));
+    }
+    if let Some(policy) = set.pointer("/spec/persistentVolumeClaimRetentionPolicy") {
+        lines.line(0, "Persistent Volume Claim Retention Policy:");
+        lines.field(1, "WhenDeleted", text(policy, "/whenDeleted"));
+        lines.field(1, "WhenScaled", text(policy, "/whenScaled"));
     }
     lines.field(0, "Pods Status", pods_status(snapshot.store, set));
     template(&mut lines, &set["spec"]["template"]);
-    lines.field(0, "Volume Claims", "<none>");
+    claims(&mut lines, items(set, "/spec/volumeClaimTemplates"));
     lines.events(snapshot, set);
     lines.finish()
+}
+
+/// Claims that each pod of a StatefulSet gets; of them only the names are kept.
+fn claims(lines: &mut Lines, templates: &[Value]) {
+    if templates.is_empty() {
+        return lines.field(0, "Volume Claims", "<none>");
+    }
+    lines.line(0, "Volume Claims:");
+    for claim in templates {
+        lines.field(1, "Name", text(claim, "/metadata/name"));
+    }
 }
 
 pub(super) fn daemon_set(snapshot: &Snapshot, set: &Value) -> String {

@@ -1,4 +1,4 @@
-//! Deployments.
+//! Deployments in the API's form.
 
 use super::meta::{Meta, conditions, int_or_percent, marked, object, selector, set_count};
 use super::pod_spec::{seconds, template};

@@ -1,4 +1,4 @@
-//! Events.
+//! Events in the API's form.
 
 use super::meta::{Meta, object};
 use crate::api::kind::Kind;

@@ -1,4 +1,4 @@
-//! Nodes.
+//! Nodes in the API's form.
 
 use super::meta::{Meta, marked, object, set};
 use super::quantity;
@@ -65,7 +65,7 @@ fn status(node: &Node) -> Value {
         "allocatable": room(&node.allocatable),
         "capacity": room(&node.capacity),
         "conditions": conditions(node),
-        "nodeInfo": { "kubeletVersion": KUBELET_VERSION, "operatingSystem": "linux" },
+        "nodeInfo": info(node),
     });
     if !node.images.is_empty() {
         let image = |image: &crate::api::node::NodeImage| {
@@ -75,6 +75,23 @@ fn status(node: &Node) -> Value {
         out["images"] = node.images.iter().map(image).collect();
     }
     out
+}
+
+/// Of the machine's software only the kubelet's version is known; the fields are there, as the API
+/// wants it.
+fn info(node: &Node) -> Value {
+    json!({
+        "architecture": node.labels.get("kubernetes.io/arch").map_or("", |arch| arch),
+        "bootID": "",
+        "containerRuntimeVersion": "",
+        "kernelVersion": "",
+        "kubeProxyVersion": "",
+        "kubeletVersion": KUBELET_VERSION,
+        "machineID": "",
+        "operatingSystem": "linux",
+        "osImage": "",
+        "systemUUID": "",
+    })
 }
 
 fn conditions(node: &Node) -> Value {

@@ -17,7 +17,7 @@ pub(super) fn pdb(snapshot: &Snapshot, id: PdbId, given: &Pdb) -> Value {
         name: &given.name,
         ordinal: id.data().as_ffi(),
         labels: None,
-        generation: 1,
+        generation: given.generation,
         created,
         version,
     });
@@ -27,10 +27,11 @@ pub(super) fn pdb(snapshot: &Snapshot, id: PdbId, given: &Pdb) -> Value {
     };
     out["spec"] = json!({ field: int_or_percent(budget), "selector": selector(&given.selector) });
     out["status"] = json!({
-        "currentHealthy": given.current_healthy,
-        "desiredHealthy": given.desired_healthy,
-        "disruptionsAllowed": given.disruptions_allowed,
-        "expectedPods": given.expected_pods,
+        "currentHealthy": given.status.current_healthy,
+        "desiredHealthy": given.status.desired_healthy,
+        "disruptionsAllowed": given.status.disruptions_allowed,
+        "observedGeneration": given.status.observed_generation,
+        "expectedPods": given.status.expected_pods,
     });
     out
 }

@@ -93,6 +93,7 @@ fn container(c: &Container, reported: &ContainerStatus, restarts: u32, ready: bo
     json!({
         "name": &*c.name,
         "image": &*c.image,
+        "imageID": "",
         "ready": ready,
         "started": runs,
         "restartCount": restarts,
@@ -112,6 +113,7 @@ fn initial(c: &Container, reported: &ContainerStatus) -> Value {
     json!({
         "name": &*c.name,
         "image": &*c.image,
+        "imageID": "",
         "ready": is_over,
         "started": is_over && c.sidecar,
         "restartCount": 0,

@@ -50,9 +50,19 @@ fn cells(node: &Value, now: SimTime) -> Vec<String> {
         address("InternalIP"),
         address("ExternalIP"),
         told("/status/nodeInfo/osImage"),
-        told("/status/nodeInfo/kernelVersion"),
+        kernel(node),
         told("/status/nodeInfo/containerRuntimeVersion"),
     ]
+}
+
+/// The kernel's version, with the architecture behind it.
+fn kernel(node: &Value) -> String {
+    let version = text(node, "/status/nodeInfo/kernelVersion");
+    let version = if version.is_empty() { "<unknown>" } else { version };
+    match text(node, "/status/nodeInfo/architecture") {
+        "" => version.to_owned(),
+        architecture => format!("{version} ({architecture})"),
+    }
 }
 
 /// What the labels say of a node's roles; `<none>` if nothing (`findNodeRoles`).
