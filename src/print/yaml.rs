@@ -10,7 +10,7 @@ pub(super) fn text(value: &Value) -> String {
         Value::Object(map) if !map.is_empty() => mapping(value, 0, &mut out),
         Value::Array(items) if !items.is_empty() => sequence(value, 0, &mut out),
         scalar => {
-            let _ = writeln!(out, "{}", flat(scalar));
+            let _ = writeln!(out, "{}", flat(scalar, 0, 2));
         }
     }
     out
@@ -19,14 +19,15 @@ pub(super) fn text(value: &Value) -> String {
 fn mapping(value: &Value, depth: usize, out: &mut String) {
     for (key, value) in value.as_object().into_iter().flatten() {
         indent(depth, out);
-        out.push_str(&quoted(key));
+        let key = quoted(key, None);
+        out.push_str(&key);
         out.push(':');
-        below(value, depth, out);
+        below(value, depth, key.chars().count(), out);
     }
 }
 
-/// What stands behind a key.
-fn below(value: &Value, depth: usize, out: &mut String) {
+/// What stands behind a key of this length.
+fn below(value: &Value, depth: usize, key: usize, out: &mut String) {
     match value {
         Value::Object(map) if !map.is_empty() => {
             out.push('\n');
@@ -37,7 +38,8 @@ fn below(value: &Value, depth: usize, out: &mut String) {
             sequence(value, depth, out);
         }
         scalar => {
-            let _ = writeln!(out, " {}", flat(scalar));
+            let column = 2 * depth + key + 2;
+            let _ = writeln!(out, " {}", flat(scalar, column, 2 * depth + 2));
         }
     }
 }
@@ -60,7 +62,8 @@ fn sequence(value: &Value, depth: usize, out: &mut String) {
                 out.push_str(nested.trim_start());
             }
             scalar => {
-                let _ = writeln!(out, " {}", flat(scalar));
+                let told = flat(scalar, 2 * depth + 2, 2 * depth + 2);
+                let _ = writeln!(out, " {told}");
             }
         }
     }
@@ -70,10 +73,10 @@ fn indent(depth: usize, out: &mut String) {
     out.extend(std::iter::repeat_n("  ", depth));
 }
 
-/// What fits on the line.
-fn flat(value: &Value) -> String {
+/// What is neither a map nor a list. It begins at this column; lines below are indented so far.
+fn flat(value: &Value, column: usize, indent: usize) -> String {
     match value {
-        Value::String(text) => quoted(text),
+        Value::String(text) => quoted(text, Some((column, indent))),
         Value::Object(_) => "{}".to_owned(),
         Value::Array(_) => "[]".to_owned(),
         other => other.to_string(),
@@ -81,8 +84,9 @@ fn flat(value: &Value) -> String {
 }
 
 /// A text, in quotes where it would read as something else without them: double ones around what
-/// would be a number, a truth or a date, single ones around the rest, as Go's library does.
-fn quoted(text: &str) -> String {
+/// would be a number, a truth or a date, single ones around the rest, as Go's library does. Long
+/// ones are folded, if a column and an indent are given.
+fn quoted(text: &str, place: Option<(usize, usize)>) -> String {
     let control = |c: char| c.is_control() || "\u{feff}\u{2028}\u{2029}".contains(c);
     if text.chars().any(control) {
         // JSON's escapes are YAML's, too.
@@ -92,9 +96,38 @@ fn quoted(text: &str) -> String {
         return format!("\"{text}\"");
     }
     match is_plain(text) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', "''")),
+        true => folded(text, place, false),
+        false => format!("'{}'", folded(text, place, true)),
     }
+}
+
+/// A line that is longer than this ends at the next space.
+const WIDTH: usize = 80;
+
+/// A text, broken at single spaces where its lines get long; a line break reads as a space.
+fn folded(text: &str, place: Option<(usize, usize)>, quote: bool) -> String {
+    let (mut column, indent) = place.unwrap_or((0, 0));
+    column += usize::from(quote);
+    let letters: Vec<char> = text.chars().collect();
+    let mut out = String::new();
+    for (at, c) in letters.iter().enumerate() {
+        let is_space = |at: Option<usize>| at.and_then(|at| letters.get(at)) == Some(&' ');
+        let alone = *c == ' ' && !is_space(at.checked_sub(1)) && !is_space(at.checked_add(1));
+        let inside = at > 0 && at + 1 < letters.len();
+        if alone && inside && column > WIDTH && place.is_some() {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+            continue;
+        }
+        if *c == '\'' && quote {
+            out.push('\'');
+            column += 1;
+        }
+        out.push(*c);
+        column += 1;
+    }
+    out
 }
 
 /// Whether a reader takes the bare text for something else than a text.
@@ -171,9 +204,28 @@ when: \"2026-01-01T00:00:00Z\"
         assert_eq!(text(&value), expected);
     }
 
+    #[test]
+    fn long_texts_are_folded_as_kubectl_does() {
+        let message = "Container image \"registry.example/broken:2\" already present on machine and \
+                       can be accessed by the pod";
+        let value = json!([{ "message": message, "note": format!("note: {message}") }]);
+        let expected = "\
+- message: Container image \"registry.example/broken:2\" already present on machine and
+    can be accessed by the pod
+  note: 'note: Container image \"registry.example/broken:2\" already present on machine
+    and can be accessed by the pod'
+";
+        assert_eq!(text(&value), expected);
+    }
+
     fn values() -> impl Strategy<Value = Value> {
-        let word =
-            prop_oneof!["[ -~]{0,8}", "[0-9.eE+:_xTZ-]{1,6}", "[a-z#:' \"-]{0,6}", "\\PC{0,4}"];
+        let word = prop_oneof![
+            "[ -~]{0,8}",
+            "[0-9.eE+:_xTZ-]{1,6}",
+            "[a-z#:' \"-]{0,6}",
+            "([a-z:'#-]{1,9} {1,2}){9,30}[a-z]{1,3}",
+            "\\PC{0,4}"
+        ];
         let leaf = prop_oneof![
             word.prop_map(Value::from),
             any::<i32>().prop_map(Value::from),

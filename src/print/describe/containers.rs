@@ -103,11 +103,11 @@ fn resources(lines: &mut Lines, resources: &Value) {
     }
 }
 
-/// How a probe is timed; how it asks is not kept.
+/// How a probe is timed. How it asks is not kept: kubectl says that it is unknown.
 fn attributes(probe: &Value) -> String {
     let n = |field: &str| probe[field].as_u64().unwrap_or(0);
     format!(
-        "delay={}s timeout={}s period={}s successThreshold={} failureThreshold={}",
+        "unknown delay={}s timeout={}s period={}s successThreshold={} failureThreshold={}",
         n("initialDelaySeconds"),
         n("timeoutSeconds"),
         n("periodSeconds"),

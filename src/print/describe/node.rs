@@ -62,10 +62,8 @@ fn conditions(lines: &mut Lines, given: &[Value]) {
             ["/type", "/status", "/reason", "/message"].map(|at| text(c, at));
         let since = long(text(c, "/lastTransitionTime"));
         // Heartbeats are not kept: nothing happens at them.
-        lines.line(
-            1,
-            format_args!("{kind} \t{status} \t<unknown> \t{since} \t{reason} \t{message}"),
-        );
+        let beat = long(text(c, "/lastHeartbeatTime"));
+        lines.line(1, format_args!("{kind} \t{status} \t{beat} \t{since} \t{reason} \t{message}"));
     }
 }
 

@@ -123,9 +123,9 @@ fn event_age(event: &Value, now: SimTime) -> String {
     }
 }
 
-/// A timestamp with its weekday; nothing for none.
+/// A timestamp with its weekday; of none what kubectl says: the first instant of Go's calendar.
 pub(super) fn long(stamp: &str) -> String {
-    clock::long(stamp).unwrap_or_default()
+    clock::long(stamp).unwrap_or_else(|| "Mon, 01 Jan 0001 00:00:00 +0000".to_owned())
 }
 
 /// `True` or `False`.

@@ -150,6 +150,11 @@ fn claims(lines: &mut Lines, templates: &[Value]) {
     lines.line(0, "Volume Claims:");
     for claim in templates {
         lines.field(1, "Name", text(claim, "/metadata/name"));
+        lines.field(1, "StorageClass", "");
+        lines.field(1, "Labels", "<none>");
+        lines.field(1, "Annotations", "<none>");
+        lines.field(1, "Capacity", "<default>");
+        lines.field(1, "Access Modes", "[]");
     }
 }
 
