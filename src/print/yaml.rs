@@ -210,8 +210,8 @@ when: \"2026-01-01T00:00:00Z\"
                        can be accessed by the pod";
         let value = json!([{ "message": message, "note": format!("note: {message}") }]);
         let expected = "\
-- message: Container image \"registry.example/broken:2\" already present on machine and
-    can be accessed by the pod
+- message: Container image \"registry.example/broken:2\" already present on machine
+    and can be accessed by the pod
   note: 'note: Container image \"registry.example/broken:2\" already present on machine
     and can be accessed by the pod'
 ";
