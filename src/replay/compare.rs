@@ -21,6 +21,9 @@ pub(super) fn difference(ours: &History, repeats: &[History]) -> Option<String> 
     if !any(&|repeat| repeat.conditions == ours.conditions) {
         return different("condition of", &ours.conditions, &first.conditions);
     }
+    if !any(&|repeat| repeat.counts == ours.counts) {
+        return different("succeeded and failed pods of", &ours.counts, &first.counts);
+    }
     if !any(&|repeat| repeat.events == ours.events) {
         return different("Event", &ours.events, &first.events);
     }

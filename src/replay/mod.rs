@@ -42,7 +42,8 @@ pub enum Verdict {
 
 /// Plays a script and compares what happens with the recorded repeats.
 pub fn check(script: &Script, repeats: &[History]) -> Verdict {
-    let scenario = match stage::scenario(script) {
+    let clock = repeats.first().map(|repeat| repeat.clock).unwrap_or_default();
+    let scenario = match stage::scenario(script, clock) {
         Ok(scenario) => scenario,
         Err(reason) => return Verdict::NotModelled(reason),
     };

@@ -9,7 +9,7 @@ use crate::api::resources::Resources;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::scenario::model::*;
 use crate::sim::sample::Distribution::Constant;
-use crate::units::{SimDuration, SimTime};
+use crate::units::{SimDuration, SimTime, WallClock};
 use serde_json::Value;
 
 /// The stand-in kubelet: bound to Running and Ready, seconds.
@@ -17,11 +17,11 @@ const STARTS_IN: f64 = 1.0;
 /// Deletion seen to gone, seconds.
 const STOPS_IN: f64 = 0.5;
 
-/// The scenario of a script.
+/// The scenario of a script that is played from a time on.
 ///
 /// # Errors
 /// What of it is not modelled.
-pub(super) fn scenario(script: &Script) -> Result<Scenario, String> {
+pub(super) fn scenario(script: &Script, clock: WallClock) -> Result<Scenario, String> {
     let mut node_groups = script.nodes.iter().map(nodes).collect::<Result<Vec<_>, _>>()?;
     let mut play = Play::of(script);
     for action in &script.actions {
@@ -33,6 +33,7 @@ pub(super) fn scenario(script: &Script) -> Result<Scenario, String> {
         about: String::new(),
         duration: SimDuration::from_secs_f64(script.duration_s),
         cold_start: true,
+        clock,
         seed: 1,
         node_groups,
         objects: Objects::default(),

@@ -17,6 +17,7 @@ mod event;
 mod explain;
 mod faults;
 mod flow;
+mod jobs;
 mod kubectl;
 mod kubelet;
 mod ledger;

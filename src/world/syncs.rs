@@ -4,14 +4,16 @@ use super::controllers::Key;
 use super::world::World;
 use crate::api::{HpaId, NodeId, PodId, ServiceId};
 use crate::control::controllers::cluster_autoscaler::{ClusterAutoscaler, GroupView, Held};
+use crate::control::controllers::cronjob::CronJobs;
 use crate::control::controllers::endpointslice::EndpointSlices;
 use crate::control::controllers::garbagecollector::{GarbageCollector, Item};
+use crate::control::controllers::job::Jobs;
 use crate::control::controllers::node_lifecycle::{Heartbeats, NodeLifecycle};
 use crate::control::controllers::podautoscaler::PodAutoscaler;
 use crate::control::controllers::podgc::PodGc;
 use crate::control::controllers::taint_eviction::TaintEviction;
 use crate::control::controllers::{
-    Outcome, cronjob, daemon, deployment, disruption, job, replicaset, statefulset,
+    Outcome, daemon, deployment, disruption, replicaset, statefulset, ttlafterfinished,
 };
 use crate::record::story::Moment;
 use crate::scenario::model::Scenario;
@@ -26,6 +28,8 @@ pub(super) struct Controllers {
     taint_eviction: TaintEviction,
     podgc: PodGc,
     garbagecollector: GarbageCollector,
+    jobs: Jobs,
+    cron_jobs: CronJobs,
     cluster_autoscaler: Option<ClusterAutoscaler>,
     /// What nodes of each group would look like.
     templates: Vec<Arc<crate::api::node::Node>>,
@@ -45,6 +49,8 @@ impl Controllers {
             taint_eviction: TaintEviction::default(),
             podgc: PodGc::new(flags),
             garbagecollector: GarbageCollector::default(),
+            jobs: Jobs::default(),
+            cron_jobs: CronJobs::default(),
             cluster_autoscaler: scenario
                 .flags
                 .cluster_autoscaler
@@ -76,8 +82,14 @@ impl World<'_> {
             }
             Key::StatefulSet(id) => statefulset::sync(id, &self.store, now),
             Key::DaemonSet(id) => daemon::sync(id, &self.store, now),
-            Key::Job(id) => job::sync(id, &self.store, now),
-            Key::CronJob(id) => cronjob::sync(id, &self.store, now),
+            Key::Job(id) => {
+                self.with_jobs(|jobs, world| jobs.sync(id, &world.store, world.clock(), now))
+            }
+            Key::OrphanPods => self.with_jobs(|jobs, world| jobs.release_orphans(&world.store)),
+            Key::TtlAfterFinished(id) => ttlafterfinished::sync(id, &self.store, now),
+            Key::CronJob(id) => {
+                self.with_cron_jobs(|jobs, world| jobs.sync(id, &world.store, world.clock(), now))
+            }
             Key::GarbageCollector => self.with_controllers(|controllers, world| {
                 controllers.garbagecollector.sync(&world.store)
             }),
@@ -104,6 +116,19 @@ impl World<'_> {
         let result = f(&mut controllers, self);
         self.controllers = Some(controllers);
         result
+    }
+
+    /// Lends the job controller's memory.
+    pub(super) fn with_jobs<T>(&mut self, f: impl FnOnce(&mut Jobs, &World<'_>) -> T) -> T {
+        self.with_controllers(|controllers, world| f(&mut controllers.jobs, world))
+    }
+
+    /// Lends the cronjob controller's memory.
+    pub(super) fn with_cron_jobs<T>(
+        &mut self,
+        f: impl FnOnce(&mut CronJobs, &World<'_>) -> T,
+    ) -> T {
+        self.with_controllers(|controllers, world| f(&mut controllers.cron_jobs, world))
     }
 
     fn sync_hpa(&mut self, id: HpaId) -> Outcome {
