@@ -322,6 +322,7 @@ fn hpa(name: &str, target: DeploymentId, spec: &Value) -> Hpa {
         min_replicas: spec["minReplicas"].as_u64().unwrap_or(1) as u32,
         max_replicas: spec["maxReplicas"].as_u64().unwrap() as u32,
         metrics: spec["metrics"].as_array().unwrap().iter().map(metric).collect(),
+        target_name: "web".into(),
         has_behavior: !behavior.is_null(),
         scale_up: rules(&behavior["scaleUp"], ScalingRules::default_up()),
         scale_down: rules(&behavior["scaleDown"], ScalingRules::default_down()),

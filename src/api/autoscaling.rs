@@ -14,6 +14,8 @@ pub struct Hpa {
     pub namespace: Text,
     /// `spec.scaleTargetRef`, resolved.
     pub target: DeploymentId,
+    /// `spec.scaleTargetRef.name`.
+    pub target_name: Text,
     /// `spec.minReplicas`, default 1.
     pub min_replicas: u32,
     /// `spec.maxReplicas`.

@@ -34,9 +34,11 @@ pub struct History {
     /// By ReplicaSet, ReplicationController or StatefulSet: `spec.replicas`, one by one.
     pub sizes: BTreeMap<String, Vec<u64>>,
     /// By Job: `status.succeeded` and `status.failed` in the end.
-    pub counts: BTreeMap<String, [u64; 2]>,
+    pub counted: BTreeMap<String, [u64; 2]>,
     /// By owner: the moments of its pods.
     pub pods: BTreeMap<String, Moments>,
+    /// When each action of the script was answered, milliseconds.
+    pub answers: Vec<i64>,
 }
 
 /// When pods of one owner were created, first Ready, marked for deletion and gone: milliseconds,
@@ -144,6 +146,9 @@ impl History {
     }
 
     fn take<'a>(&mut self, line: &'a Value, names: &Names, seen: &mut Seen<'a>) {
+        if line["watch"] == "ACTION" {
+            self.answers.extend(line["answered"].as_i64());
+        }
         let name = line["name"].as_str().unwrap_or_default();
         if line["watch"] == "START" {
             let start = line["start"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
@@ -223,7 +228,7 @@ impl History {
 
     /// How many pods a Job has counted now.
     pub(super) fn count(&mut self, job: String, counted: [u64; 2]) {
-        self.counts.insert(job, counted);
+        self.counted.insert(job, counted);
     }
 
     /// A ReplicaSet's size as it is now.

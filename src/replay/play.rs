@@ -7,12 +7,13 @@ use crate::api::convert::object::object;
 use crate::api::convert::workload::DELETION_COST;
 use crate::api::labels::{Labels, Selector};
 use crate::api::meta::Propagation;
+use crate::api::node::{HOSTNAME_LABEL, ZONE_LABEL};
 use crate::api::object::Target;
 use crate::api::{ObjectName, Text};
 use crate::scenario::kubectl::{Command, PodChoice, PodCommand};
 use crate::scenario::model::{Happening, NodeGroup, TimelineEntry};
 use crate::units::{SimDuration, SimTime};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// A script under way.
@@ -35,9 +36,9 @@ impl<'a> Play<'a> {
     pub(super) fn act(
         &mut self,
         action: &Action,
+        at: SimTime,
         groups: &mut Vec<NodeGroup>,
     ) -> Result<(), String> {
-        let at = SimTime::ZERO + SimDuration::from_secs_f64(action.at);
         let happenings = match action.verb.as_str() {
             "nodeAdd" => {
                 let given = action.node.as_ref().ok_or("nodeAdd without a node")?;
@@ -46,6 +47,10 @@ impl<'a> Play<'a> {
                 let group = groups.len() - 1;
                 let joins = Happening::NodeAdd { group };
                 vec![joins; given.count.unwrap_or(1) as usize]
+            }
+            "setMetric" => {
+                let given = Box::new(stage::metrics(&action.metric));
+                vec![Happening::Metrics { app: action.app.as_str().into(), given }]
             }
             "nodeStop" => kubelets(action, false),
             "nodeStart" => kubelets(action, true),
@@ -136,10 +141,9 @@ impl<'a> Play<'a> {
         let node = action.kind == "Node";
         let key = (action.kind.clone(), action.name.clone());
         let known = self.manifests.get(&key).cloned();
-        let mut manifest = match known {
-            Some(manifest) => manifest,
-            None if node => serde_json::json!({"kind": "Node", "metadata": {"labels": {}}}),
-            None => return Err(format!("patch of a {} that nobody applied", action.kind)),
+        let known = known.or_else(|| node.then(|| self.node_manifest(&action.name))?);
+        let Some(mut manifest) = known else {
+            return Err(format!("patch of a {} that nobody applied", action.kind));
         };
         match action.patch_type.as_str() {
             "json" => json_patch(&mut manifest, &action.patch)?,
@@ -147,41 +151,40 @@ impl<'a> Play<'a> {
         }
         if node {
             self.manifests.insert(key, manifest.clone());
-            return Ok(Some(self.node(action, &manifest)?));
+            return Ok(Some(self.node(&action.name, &manifest)?));
         }
         self.apply(&manifest, action.patch["spec"]["replicas"].is_null())
     }
 
-    /// A patch of a node names all its labels and taints that a script ever gives it.
-    fn node(&self, action: &Action, manifest: &Value) -> Result<Command, String> {
-        let name = node_name(&action.name);
-        let given = self.script.nodes.iter().find(|nodes| {
-            action
-                .name
-                .strip_prefix(&nodes.name)
-                .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
-        });
-        let labels = manifest["metadata"]["labels"].as_object().filter(|labels| !labels.is_empty());
-        let labels = match (labels, given) {
-            (Some(labels), Some(given)) => {
-                let own = given.labels.as_object().into_iter().flatten();
-                let zone = given.zone.as_deref().unwrap_or("z0");
-                let pairs = own.chain(labels).filter_map(|(k, v)| Some((k.as_str(), v.as_str()?)));
-                let zones = crate::api::node::ZONE_LABEL;
-                let known = [(zones, zone), ("kubernetes.io/hostname", &*name)];
-                let mut all: BTreeMap<&str, &str> = pairs.collect();
-                all.extend(known);
-                let pairs = all.into_iter().map(|(k, v)| (k.into(), v.into()));
-                Some(Labels::new(pairs.collect()))
-            }
-            _ => None,
-        };
-        let spec = &manifest["spec"]["taints"];
-        let taints = match action.patch["spec"].get("taints") {
-            Some(_) => Some(stage::taints(spec)?),
-            None => None,
-        };
-        Ok(Command::Node { node: name, labels, taints })
+    /// A node as it shall be.
+    fn node(&self, name: &str, manifest: &Value) -> Result<Command, String> {
+        let zone = manifest["metadata"]["zone"].as_str().unwrap_or_default();
+        let given = manifest["metadata"]["labels"].as_object().into_iter().flatten();
+        let mut labels: BTreeMap<&str, &str> =
+            given.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))).collect();
+        labels.extend([(ZONE_LABEL, zone), (HOSTNAME_LABEL, name)]);
+        let labels = labels.into_iter().map(|(key, value)| (key.into(), value.into()));
+        let taints = stage::taints(&manifest["spec"]["taints"])?;
+        Ok(Command::Node {
+            node: name.into(),
+            labels: Some(Labels::new(labels.collect())),
+            taints: Some(taints),
+        })
+    }
+
+    /// A node of the script as a manifest.
+    fn node_manifest(&self, name: &str) -> Option<Value> {
+        let joined = self.script.actions.iter().filter_map(|action| action.node.as_ref());
+        let mut all = self.script.nodes.iter().chain(joined);
+        let given = all.find(|nodes| nodes.names().iter().any(|known| **known == *name))?;
+        let taints = if given.taints.is_null() { json!([]) } else { given.taints.clone() };
+        let labels = if given.labels.is_null() { json!({}) } else { given.labels.clone() };
+        let zone = given.zone.as_deref().unwrap_or("z0");
+        Some(json!({
+            "kind": "Node",
+            "metadata": {"name": name, "labels": labels, "zone": zone},
+            "spec": {"taints": taints},
+        }))
     }
 
     fn apply(&mut self, manifest: &Value, keeps_replicas: bool) -> Result<Option<Command>, String> {
@@ -219,17 +222,8 @@ impl<'a> Play<'a> {
     }
 }
 
-/// What the stage calls a node of the script: a group's nodes are named `group-number`.
-fn node_name(name: &str) -> Text {
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    match &name[stem.len()..] {
-        "" => format!("{name}-1").into(),
-        number => format!("{stem}-{number}").into(),
-    }
-}
-
 fn named(action: &Action) -> impl Iterator<Item = Text> {
-    action.nodes.iter().map(|name| node_name(name))
+    action.nodes.iter().map(|name| name.as_str().into())
 }
 
 fn kubelets(action: &Action, reports: bool) -> Vec<Happening> {

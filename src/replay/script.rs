@@ -1,5 +1,6 @@
 //! A script of what was done to a real control plane (`scenario.json` of a recording).
 
+use crate::api::Text;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -8,6 +9,9 @@ use serde_json::Value;
 pub struct Script {
     /// Its name, that of its folder.
     pub name: String,
+    /// `exclusive`: it had its control plane for itself; `shared`: it stood beside others.
+    #[serde(default)]
+    pub class: String,
     /// How long was recorded, seconds.
     pub duration_s: f64,
     /// The namespaces that objects are in; the first is the one of objects that name none.
@@ -105,6 +109,16 @@ pub struct Action {
     pub metric: Value,
     /// The namespace, where it is not the first one.
     pub namespace: Option<String>,
+}
+
+impl Nodes {
+    /// The names of its nodes: `name1`, `name2`, ..., or the name alone.
+    pub(super) fn names(&self) -> Vec<Text> {
+        match self.count {
+            None => vec![self.name.as_str().into()],
+            Some(count) => (1..=count).map(|n| format!("{}{n}", self.name).into()).collect(),
+        }
+    }
 }
 
 impl Script {

@@ -7,6 +7,7 @@ use crate::api::labels::Labels;
 use crate::api::quantity::Quantity;
 use crate::api::resources::Resources;
 use crate::api::taint::{Taint, TaintEffect};
+use crate::scenario::metrics::GivenMetrics;
 use crate::scenario::model::*;
 use crate::sim::sample::Distribution::Constant;
 use crate::units::{SimDuration, SimTime, WallClock};
@@ -14,18 +15,40 @@ use serde_json::Value;
 
 /// The stand-in kubelet: bound to Running and Ready, seconds.
 const STARTS_IN: f64 = 1.0;
+/// The recorded API server, on two crowded cores with its controllers and etcd beside it: what a
+/// write takes, of which it works on four at once. Fitted to the times between two writes of one
+/// client (b03, b13: 5 to 10 ms; 20 to 60 ms for the creation of a pod).
+const WRITE_MS: u64 = 4;
+const CREATE_MS: u64 = 25;
+const SPREAD: f64 = 0.5;
+const SEATS: u32 = 4;
+/// Requests of the scripts that began beside a shared one, of one client: 20 a second and 30 at
+/// once leave its first pods waiting for up to three seconds (g01, h08).
+const NEIGHBORS: u32 = 90;
 /// Deletion seen to gone, seconds.
 const STOPS_IN: f64 = 0.5;
 
-/// The scenario of a script that is played from a time on.
+/// The scenario of a script whose actions were answered at these times, milliseconds, and which is
+/// played by this clock.
 ///
 /// # Errors
 /// What of it is not modelled.
-pub(super) fn scenario(script: &Script, clock: WallClock) -> Result<Scenario, String> {
+pub(super) fn scenario(
+    script: &Script,
+    answers: &[i64],
+    clock: WallClock,
+) -> Result<Scenario, String> {
     let mut node_groups = script.nodes.iter().map(nodes).collect::<Result<Vec<_>, _>>()?;
     let mut play = Play::of(script);
-    for action in &script.actions {
-        play.act(action, &mut node_groups)?;
+    if script.class == "shared" {
+        let what = Happening::Neighbors { requests: NEIGHBORS };
+        play.timeline.push(TimelineEntry { at: SimTime::ZERO, until: None, what });
+    }
+    let known = answers.len() == script.actions.len();
+    for (index, action) in script.actions.iter().enumerate() {
+        let at = if known { answers[index] as f64 / 1000.0 } else { action.at };
+        let at = SimTime::ZERO + SimDuration::from_secs_f64(at.max(action.at));
+        play.act(action, at, &mut node_groups)?;
     }
     Ok(Scenario {
         name: script.name.clone(),
@@ -65,6 +88,10 @@ fn flags() -> Flags {
     flags.kubelet.layer_seconds = 0.0;
     flags.kubelet.termination = Constant(STOPS_IN);
     flags.kubelet.never_restarts = true;
+    flags.api_server.write_latency = SimDuration::from_millis(WRITE_MS);
+    flags.api_server.pod_create_latency = SimDuration::from_millis(CREATE_MS);
+    flags.api_server.latency_spread = SPREAD;
+    flags.api_server.max_mutating_requests_inflight = SEATS;
     flags
 }
 
@@ -107,6 +134,7 @@ pub(super) fn nodes(given: &Nodes) -> Result<NodeGroup, String> {
         boot: Constant(0.0),
         ready: Constant(0.0),
         boot_failure: 0.0,
+        node_names: given.names(),
     })
 }
 
@@ -124,4 +152,27 @@ pub(super) fn taints(given: &Value) -> Result<Vec<Taint>, String> {
         Ok(Taint { value: word("value").into(), ..taint })
     };
     given.as_array().into_iter().flatten().map(one).collect()
+}
+
+/// What the metrics API answers from then on.
+pub(super) fn metrics(given: &Value) -> GivenMetrics {
+    let curve = |key: &str| {
+        let points = given[key].as_array().into_iter().flatten();
+        let point = |point: &Value| {
+            let at = SimDuration::from_secs_f64(point[0].as_f64()?);
+            Some((SimTime::ZERO + at, point[1].as_f64()?))
+        };
+        points.filter_map(point).collect()
+    };
+    let places = given["missing_index"].as_array().into_iter().flatten();
+    GivenMetrics {
+        total: curve("total_milli"),
+        per_pod: curve("per_pod_milli"),
+        missing_younger: SimDuration::from_secs_f64(
+            given["missing_younger_s"].as_f64().unwrap_or(0.0),
+        ),
+        missing: places.filter_map(|place| Some(place.as_u64()? as usize)).collect(),
+        none: given["none"].as_bool().unwrap_or(false),
+        noise: given["noise"].as_f64().unwrap_or(0.0),
+    }
 }

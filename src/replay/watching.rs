@@ -4,19 +4,21 @@ use super::history::{History, Names};
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
 use crate::api::workload::Condition;
-use crate::api::{PodId, Text};
+use crate::api::{OwnerId, PodId, Text};
 use crate::record::Sink;
 use crate::record::rows::EventRow;
 use crate::store::{Change, Store};
 use crate::units::SimTime;
 use crate::world::Audience;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Who watches the objects.
 #[derive(Debug, Default)]
 pub(super) struct Watching {
     history: History,
     names: Names,
+    /// Names of owners, the gone ones included.
+    owners: BTreeMap<OwnerId, Text>,
     /// Pods that have been Ready.
     ready: BTreeSet<PodId>,
     /// Pods that have been marked for deletion.
@@ -52,9 +54,9 @@ impl Watching {
     }
 
     /// A moment of a pod; of one without an owner its own name stands for that.
-    fn moment(&mut self, pod: &Pod, which: usize, now: SimTime, store: &Store) {
-        let owner = pod.owner.and_then(|owner| store.owner(owner));
-        let owner = owner.map_or_else(|| pod.name(), |owner| owner.name().clone());
+    fn moment(&mut self, pod: &Pod, which: usize, now: SimTime) {
+        let owner = pod.owner.and_then(|owner| self.owners.get(&owner).cloned());
+        let owner = owner.unwrap_or_else(|| pod.name());
         self.moments.push((owner, which, (now.0 / 1_000_000) as i64));
     }
 
@@ -69,7 +71,7 @@ impl Watching {
             Change::PodCreated(id) => {
                 if let Some(pod) = store.pod(*id) {
                     self.owned(pod, store);
-                    self.moment(pod, 0, now, store);
+                    self.moment(pod, 0, now);
                 }
             }
             Change::PodOwner(id, _) => {
@@ -80,20 +82,20 @@ impl Watching {
             Change::PodUpdated(id) => {
                 let pod = store.pod(*id).filter(|pod| pod.ready);
                 if let Some(pod) = pod.filter(|_| self.ready.insert(*id)) {
-                    self.moment(pod, 1, now, store);
+                    self.moment(pod, 1, now);
                 }
             }
             Change::PodMarked(id) => {
                 if let Some(pod) = store.pod(*id).filter(|_| self.marked.insert(*id)) {
-                    self.moment(pod, 2, now, store);
+                    self.moment(pod, 2, now);
                 }
             }
             Change::PodRemoved(id, pod) => {
                 // One that no kubelet has is marked and gone in one.
                 if pod.deletion.is_some() && self.marked.insert(*id) {
-                    self.moment(pod, 2, now, store);
+                    self.moment(pod, 2, now);
                 }
-                self.moment(pod, 3, now, store);
+                self.moment(pod, 3, now);
             }
             _ => {}
         }
@@ -147,6 +149,7 @@ impl Audience for Watching {
             }
             Change::Owner(id) => {
                 if let Some(owner) = store.owner(*id) {
+                    self.owners.insert(*id, owner.name().clone());
                     self.owner_sees(owner, store);
                 }
             }

@@ -381,6 +381,13 @@ flags! {
         write_latency: Span,
         /// From a change to its watchers. Default 3ms.
         watch_latency: Span,
+        /// The creation of a pod. Default 5ms.
+        pod_create_latency: Span,
+        /// How far latencies of writes lie from these: sigma of a log-normal distribution.
+        /// Default 0.
+        latency_spread: f64,
+        /// Writes that it works on at once, each for the write latency; 0: no limit. Default 0.
+        max_mutating_requests_inflight: u32,
     }
 }
 

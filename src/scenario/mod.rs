@@ -12,6 +12,7 @@ pub mod kubectl;
 pub mod load;
 pub mod machines;
 mod manifests;
+pub mod metrics;
 pub mod model;
 mod overrides;
 mod parameters;

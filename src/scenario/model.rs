@@ -14,6 +14,7 @@ use crate::api::workload::Deployment;
 use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags, SchedulerFlags};
 use crate::scenario::curve::Curve;
 use crate::scenario::kubectl::Command;
+use crate::scenario::metrics::GivenMetrics;
 use crate::sim::sample::Distribution;
 use crate::units::{Bytes, SimDuration, SimTime, WallClock};
 
@@ -88,6 +89,8 @@ pub struct NodeGroup {
     pub ready: Distribution,
     /// Chance that a requested machine never comes up.
     pub boot_failure: f64,
+    /// Names of its nodes, in order of their machines, instead of `<name>-<n>`.
+    pub node_names: Vec<Text>,
 }
 
 /// A machine type.
@@ -235,6 +238,19 @@ pub enum Happening {
         /// Whether it reports.
         reports: bool,
     },
+    /// Others who use the controllers' clients take up to so many tokens of each: objects beside
+    /// the scenario's own.
+    Neighbors {
+        /// The most that one client loses.
+        requests: u32,
+    },
+    /// The metrics API answers so for pods with label `app`.
+    Metrics {
+        /// The label's value.
+        app: Text,
+        /// The samples.
+        given: Box<GivenMetrics>,
+    },
     /// A kubelet registers a node of a group that has none at the start.
     NodeAdd {
         /// Index into `node_groups`.
@@ -364,6 +380,13 @@ pub struct ApiServerFlags {
     pub write_latency: SimDuration,
     /// From applied to seen by a watcher.
     pub watch_latency: SimDuration,
+    /// The same for the creation of a pod, which passes admission.
+    pub pod_create_latency: SimDuration,
+    /// How far latencies of writes lie from these: sigma of a log-normal distribution; 0: nowhere.
+    pub latency_spread: f64,
+    /// `--max-mutating-requests-inflight`: writes that it works on at once, each for the write
+    /// latency; 0: no limit.
+    pub max_mutating_requests_inflight: u32,
 }
 
 impl Default for ApiServerFlags {
@@ -371,6 +394,9 @@ impl Default for ApiServerFlags {
         ApiServerFlags {
             write_latency: SimDuration::from_millis(5),
             watch_latency: SimDuration::from_millis(3),
+            pod_create_latency: SimDuration::from_millis(5),
+            latency_spread: 0.0,
+            max_mutating_requests_inflight: 0,
         }
     }
 }

@@ -174,6 +174,8 @@ fn happening(scenario: &Scenario, what: &Happening) -> (&'static str, Value) {
         Happening::Kubelet { node, reports } => {
             ("kubelet", json!({"node": node.to_string(), "reports": reports}))
         }
+        Happening::Neighbors { requests } => ("neighbors", json!(requests)),
+        Happening::Metrics { app, .. } => ("metrics", json!(app.to_string())),
         Happening::NodeAdd { group: g } => ("node-add", json!(group(*g))),
         Happening::Scale { deployment: d, replicas } => {
             ("scale", json!({"deployment": deployment(scenario, *d), "replicas": replicas}))

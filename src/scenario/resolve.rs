@@ -291,6 +291,7 @@ impl Resolver<'_> {
             boot: or(&given.boot, 32.0, 58.0),
             ready: or(&given.ready, 21.0, 41.0),
             boot_failure: failure,
+            node_names: Vec::new(),
         }
     }
 

@@ -54,6 +54,10 @@ pub struct Store {
     /// How many pods of each owner are in which state.
     tallies: SecondaryMap<OwnerId, PodTally>,
     ready_nodes: NodeTally,
+    /// Pods that nobody controls.
+    orphans: BTreeSet<PodId>,
+    /// Pods whose labels have been changed.
+    relabelled: BTreeSet<PodId>,
     /// Pods without a node of which the scheduler has said that they fit nowhere, by uid.
     unschedulable: BTreeSet<(u64, PodId)>,
     resource_version: u64,
@@ -189,6 +193,16 @@ impl Store {
         self.unschedulable.iter().filter_map(|(_, id)| Some((*id, self.pods.get(*id)?)))
     }
 
+    /// Pods that nobody controls.
+    pub fn orphans(&self) -> impl Iterator<Item = PodId> {
+        self.orphans.iter().copied()
+    }
+
+    /// Pods whose labels are no longer those that they were created with.
+    pub fn relabelled_pods(&self) -> impl Iterator<Item = PodId> {
+        self.relabelled.iter().copied()
+    }
+
     /// The Deployment that a pod belongs to through its ReplicaSet.
     pub fn deployment_of(&self, pod: &Pod) -> Option<DeploymentId> {
         self.replica_set(pod.owner?)?.owner
@@ -233,6 +247,9 @@ impl Store {
         }
         if let Some(index) = node.and_then(|node| self.by_node.get_mut(node)) {
             index.push(id);
+        }
+        if owner.is_none() {
+            self.orphans.insert(id);
         }
         self.settle(id, None);
         self.note(Change::PodCreated(id));
@@ -290,6 +307,7 @@ impl Store {
             }
         }
         groups.entry(labels).or_default().push(id);
+        self.relabelled.insert(id);
         self.note(Change::PodRelabelled(id, before));
     }
 
@@ -309,6 +327,10 @@ impl Store {
             }
         }
         pod.base_mut().owner = owner;
+        match owner {
+            Some(_) => self.orphans.remove(&id),
+            None => self.orphans.insert(id),
+        };
         if let Some(owner) = owner {
             if let Some(tally) = self.tallies.get_mut(owner) {
                 tally.add(pod);
@@ -382,6 +404,8 @@ impl Store {
     /// Removes a pod for good.
     pub fn remove_pod(&mut self, id: PodId) -> bool {
         let Some(pod) = self.pods.remove(id) else { return false };
+        self.orphans.remove(&id);
+        self.relabelled.remove(&id);
         self.unschedulable.remove(&(pod.uid, id));
         if let Some(tally) = pod.owner.and_then(|owner| self.tallies.get_mut(owner)) {
             tally.subtract(&pod);

@@ -302,6 +302,9 @@ impl World<'_> {
             None => Some(message),
         };
         let Some(message) = message else { return false };
+        if component != "kubelet" {
+            self.occupy();
+        }
         let row = crate::record::rows::EventRow {
             time,
             kind,

@@ -20,7 +20,7 @@ impl World<'_> {
             match step {
                 BindingStep::Nominate { pod, node, cycle } => {
                     let sent = self.scheduler.client.take(at);
-                    self.plan(sent + latency, Event::Expect { pod, node, cycle });
+                    self.send(sent, Event::Expect { pod, node, cycle });
                 }
                 BindingStep::Write { cycle, plugin, reservation } => {
                     let requests = reservation.bindings.len() + reservation.provisions.len();
@@ -32,7 +32,7 @@ impl World<'_> {
                 }
                 BindingStep::Bind { pod, node } => {
                     let sent = self.scheduler.client.take(at);
-                    self.plan(sent + latency, Event::Bind { pod, node });
+                    self.send(sent, Event::Bind { pod, node });
                 }
                 BindingStep::Failed(decision) => {
                     self.note_failed_binding(&decision);

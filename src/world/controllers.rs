@@ -375,6 +375,17 @@ impl World<'_> {
         self.queues.controllers[key.controller()].client.take(self.now)
     }
 
+    /// Objects beside the scenario's own take tokens of every controller's client.
+    pub(super) fn neighbors_ask(&mut self, most: u32, index: usize) {
+        let now = self.now;
+        let mut stream = self.streams.stream("neighbors", index as u64);
+        for controller in &mut self.queues.controllers {
+            for _ in 0..stream.below(u64::from(most) + 1) {
+                controller.client.take(now);
+            }
+        }
+    }
+
     fn send_batch(&mut self, id: FlightId) {
         let flight = &mut self.queues.flights[id];
         let key = flight.key;
@@ -392,9 +403,23 @@ impl World<'_> {
                 ) => self.now,
                 _ => self.take_token(key),
             };
-            let at = granted + self.scenario.flags.api_server.write_latency;
-            self.plan(at, Event::Request { flight: id, index: index as u32 });
+            self.send(granted, Event::Request { flight: id, index: index as u32 });
         }
+    }
+
+    /// Whether a request that is under way asks for a new pod.
+    pub(super) fn creates_pod(&self, flight: FlightId, index: u32) -> bool {
+        let batch = self.queues.flights.get(flight).and_then(|flight| flight.batches.front());
+        let action = batch.and_then(|batch| batch.get(index as usize)?.as_ref());
+        let creates = |action: &Action| {
+            matches!(
+                action,
+                Action::CreatePod { .. }
+                    | Action::CreatePodAs { .. }
+                    | Action::CreateIndexPod { .. }
+            )
+        };
+        action.is_some_and(creates)
     }
 
     /// A request reaches the API server, which does it and answers.

@@ -53,6 +53,17 @@ pub enum Event {
     Unschedulable(PodId),
     /// The requests that make room for a pod reach the API server.
     Preempt(PodId),
+    /// A request has got its client's token.
+    Sent(u32),
+    /// The status that a step of a pod makes reaches the API server.
+    Report {
+        /// The pod.
+        pod: PodId,
+        /// Which life of its containers the step belongs to.
+        incarnation: u16,
+        /// The step.
+        step: PodStep,
+    },
     /// A drain asks for the eviction of a pod.
     Evict(PodId),
     /// The next step of a pod on its node.
@@ -142,6 +153,8 @@ impl Event {
             | Event::PreBind { .. }
             | Event::Unschedulable(_)
             | Event::Preempt(_)
+            | Event::Sent(_)
+            | Event::Report { .. }
             | Event::Evict(_) => 4,
             Event::Proxy => 5,
             Event::SyncDone(_) => 6,

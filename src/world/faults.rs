@@ -61,6 +61,10 @@ impl World<'_> {
             }
             Happening::Kubectl(command) => self.kubectl(command),
             Happening::Kubelet { node, reports } => self.switch_kubelet(node, *reports),
+            Happening::Neighbors { requests } => self.neighbors_ask(*requests, index),
+            Happening::Metrics { app, given } => {
+                self.given_metrics.insert(app.clone(), (**given).clone());
+            }
             Happening::NodeAdd { group } => {
                 let machine = self.cloud.add_running(*group);
                 self.ledger.open(self.now, &self.scenario.node_groups[*group].machine);
@@ -137,18 +141,33 @@ impl World<'_> {
     pub(super) fn on_node_reports(&mut self, node: NodeId) {
         let Some(state) = self.nodes.get_mut(node).filter(|state| state.alive) else { return };
         state.silent_since = OptionalTime::NONE;
+        let unreported = std::mem::take(&mut state.unreported);
         self.node_reports_ready(node);
+        for (pod, incarnation, step) in unreported {
+            self.on_kubelet(pod, incarnation, step);
+        }
         // The kubelet catches up with what it missed: deletions first of all.
         for pod in self.store.pods_on(node).to_vec() {
             let Some(p) = self.store.pod(pod) else { continue };
             let serves = self.pods.get(pod).is_some_and(|s| s.containers == Containers::Running);
             if p.deletion.is_some() {
                 self.plan_pod(self.now, pod, super::event::PodStep::Stop);
-            } else if serves && self.network.is_alive(pod) {
+            } else if p.started == SimTime::NEVER {
+                self.plan_pod(self.now, pod, super::event::PodStep::Seen);
+            } else if serves && self.is_up(pod) {
                 self.store.set_pod_ready(pod, true, self.now);
             }
         }
         self.heartbeats_changed(node);
+    }
+
+    /// Whether the application of a pod whose containers run answers.
+    fn is_up(&self, pod: PodId) -> bool {
+        let Some(state) = self.pods.get(pod) else { return false };
+        match state.workload() {
+            Some(_) => self.network.is_alive(pod),
+            None => state.first_ready != SimTime::NEVER,
+        }
     }
 
     fn zone_down(&mut self, zone: &Text, index: usize) {
@@ -288,6 +307,8 @@ fn describe(world: &World<'_>, what: &Happening) -> String {
             format!("nothing is heard any more of node {node}")
         }
         Happening::Kubelet { node, reports: true } => format!("node {node} reports again"),
+        Happening::Neighbors { .. } => "others keep the controllers busy".to_string(),
+        Happening::Metrics { app, .. } => format!("the load of {app} is another"),
         Happening::NodeAdd { group: g } => format!("a node of group {} joins", group(*g)),
         Happening::Scale { deployment: d, replicas } => {
             format!("{} is scaled to {replicas} by hand", deployment(*d))

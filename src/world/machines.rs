@@ -97,7 +97,10 @@ impl World<'_> {
         m.state = MachineState::Running;
         let (group, ordinal, zone) = (m.group, m.ordinal, m.zone.clone());
         let mut node = self.node_shape(group, &zone);
-        node.name = format!("{}-{ordinal}", node.name).into();
+        node.name = match self.scenario.node_groups[group].node_names.get(ordinal as usize) {
+            Some(name) => name.clone(),
+            None => format!("{}-{ordinal}", node.name).into(),
+        };
         node.labels = node.labels.with(self.hostname_label.clone(), node.name.clone());
         (node.ready, node.ready_changed, node.created) = (ready, now, now);
         if ready != NodeReady::True {
@@ -118,6 +121,7 @@ impl World<'_> {
             first_ready: if ready == NodeReady::True { now } else { SimTime::NEVER },
             pods_peak: 0,
             busy_wh: 0.0,
+            unreported: Vec::new(),
             crashes: 0,
         };
         self.nodes.insert(id, state);

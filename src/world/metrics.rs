@@ -6,12 +6,19 @@
 use super::kubelet::Containers;
 use super::world::World;
 use crate::api::autoscaling::MetricSource;
-use crate::api::{DeploymentId, HpaId, PodId};
+use crate::api::pod::Pod;
+use crate::api::{DeploymentId, HpaId, PodId, Text};
 use crate::control::controllers::podautoscaler::{Alike, PodMetrics, Sample};
+use crate::scenario::metrics::{GivenMetrics, value};
 use crate::units::{SimDuration, SimTime};
 
 impl PodMetrics for World<'_> {
     fn sample(&self, pod: PodId, source: MetricSource) -> Option<Sample> {
+        if let Some(p) = self.store.pod(pod)
+            && let Some(given) = p.labels.get("app").and_then(|app| self.given_metrics.get(app))
+        {
+            return self.given_sample(pod, p, given);
+        }
         let (window, timestamp) = (self.window(), self.last_scrape());
         let before = SimTime(timestamp.0.checked_sub(window.0)?);
         if !self.ran_since(pod, before) {
@@ -54,6 +61,38 @@ impl PodMetrics for World<'_> {
 }
 
 impl World<'_> {
+    /// The sample of a pod whose load is given: of the instant at which it is read.
+    fn given_sample(&self, id: PodId, pod: &Pod, given: &GivenMetrics) -> Option<Sample> {
+        let now = self.now;
+        let state = self.pods.get(id)?;
+        let runs = state.containers == Containers::Running;
+        let young = now.since(state.container_started) < given.missing_younger;
+        if given.none || !runs || young {
+            return None;
+        }
+        let app = pod.labels.get("app")?;
+        let siblings = self.store.pods().filter(|(_, other)| other.labels.get("app") == Some(app));
+        let siblings: Vec<(PodId, &Pod)> = siblings.collect();
+        if !given.missing.is_empty() {
+            let mut names: Vec<Text> = siblings.iter().map(|(_, other)| other.name()).collect();
+            names.sort();
+            let place = names.iter().position(|name| *name == pod.name());
+            if place.is_some_and(|place| given.missing.contains(&place)) {
+                return None;
+            }
+        }
+        let ready = siblings.iter().filter(|(_, other)| other.ready && other.is_active()).count();
+        let share = value(&given.total, now).filter(|_| pod.ready);
+        let mut milli = share.map_or(0.0, |total| total / ready.max(1) as f64);
+        milli += value(&given.per_pod, now).unwrap_or(0.0);
+        if given.noise > 0.0 {
+            let mut stream = self.streams.stream("given metrics", pod.uid ^ now.0);
+            milli *= 1.0 + given.noise * (2.0 * stream.unit() - 1.0);
+        }
+        let window = self.window();
+        Some(Sample { milli: milli.round() as i64, timestamp: now, window })
+    }
+
     /// The last scrape that metrics-server has finished.
     fn last_scrape(&self) -> SimTime {
         let period = self.scenario.flags.metrics_server.metric_resolution.0.max(1);

@@ -58,7 +58,11 @@ impl World<'_> {
 
     /// Creates a pod that nobody controls.
     pub(super) fn create_bare_pod(&mut self, pod: &Pod) {
-        self.admit_pod(Pod { created: self.now, ready_changed: self.now, ..pod.clone() });
+        let id = self.admit_pod(Pod { created: self.now, ready_changed: self.now, ..pod.clone() });
+        let node = pod.spec.node_name.as_ref().and_then(|name| self.node_named(name));
+        if let Some(node) = node {
+            self.store.bind_pod(id, node, self.now);
+        }
     }
 
     /// A pod that the API server takes.
@@ -107,9 +111,8 @@ impl World<'_> {
         let adoptable = self.store.pod(pod).is_some_and(|p| p.owner.is_none());
         if adoptable {
             if self.store.job(owner).is_some() {
-                self.store.update_pod(pod, |p| {
-                    !std::mem::replace(&mut p.more_mut().is_tracked, true)
-                });
+                self.store
+                    .update_pod(pod, |p| !std::mem::replace(&mut p.more_mut().is_tracked, true));
             }
             self.store.set_pod_owner(pod, Some(owner));
         }

@@ -279,8 +279,7 @@ impl World<'_> {
             Decision::Scheduled { is_held: true, .. } => {}
             Decision::Scheduled { pod, node, .. } => {
                 let sent = self.scheduler.client.take(end);
-                let at = sent + self.scenario.flags.api_server.write_latency;
-                self.plan(at, Event::Bind { pod, node });
+                self.send(sent, Event::Bind { pod, node });
             }
             Decision::Unschedulable { pod, message, nomination, victims, denominated, .. } => {
                 self.report_failure(pod, message);
@@ -295,8 +294,7 @@ impl World<'_> {
                 // The condition is written once; later failures change only its message.
                 if self.store.pod(pod).is_some_and(|p| !p.unschedulable) {
                     let sent = self.scheduler.client.take(end);
-                    let at = sent + self.scenario.flags.api_server.write_latency;
-                    self.plan(at, Event::Unschedulable(pod));
+                    self.send(sent, Event::Unschedulable(pod));
                 }
             }
         }
@@ -314,7 +312,7 @@ impl World<'_> {
             sent = driver.client.take(driver.busy_until);
         }
         driver.preempting.insert(pod, preemption);
-        self.plan(sent + self.scenario.flags.api_server.write_latency, Event::Preempt(pod));
+        self.send(sent, Event::Preempt(pod));
     }
 
     /// The requests of a preemption reach the API server.

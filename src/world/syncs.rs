@@ -281,6 +281,12 @@ impl World<'_> {
         self.with_controllers(|controllers, _| controllers.garbagecollector.look_at(item));
     }
 
+    /// A pod came, changed or went that an autoscaler counts.
+    pub(super) fn census_may_change(&mut self, hpa: HpaId, pod: PodId) {
+        self.with_controllers(|controllers, _| controllers.podautoscaler.pod_changed(hpa, pod));
+        self.hpa_inputs_changed(hpa);
+    }
+
     /// A pod came, changed or went that a Service selects.
     pub(super) fn endpoints_may_change(&mut self, service: ServiceId, pod: PodId) {
         self.with_controllers(|controllers, _| controllers.endpointslice.pod_changed(service, pod));

@@ -98,6 +98,7 @@ pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
             boot: Distribution::Constant(40.0),
             ready: Distribution::Constant(20.0),
             boot_failure: 0.0,
+            node_names: Vec::new(),
         }],
         objects: Objects {
             services: vec![Service {
@@ -154,6 +155,7 @@ fn hpa(min: u32, max: u32) -> (Hpa, usize) {
         min_replicas: min,
         max_replicas: max,
         metrics: vec![cpu],
+        target_name: "web".into(),
         has_behavior: false,
         scale_up: ScalingRules::default_up(),
         scale_down: ScalingRules::default_down(),

@@ -3,6 +3,7 @@
 use super::controllers::Key;
 use super::event::PodStep;
 use super::world::World;
+use crate::api::autoscaling::Hpa;
 use crate::api::labels::Selector;
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
@@ -175,6 +176,14 @@ impl World<'_> {
         let budgets = self.store.pdbs();
         let budgets = budgets.filter(|(_, p)| p.namespace == pod.namespace && selects(&p.selector));
         let budgets: Vec<PdbId> = budgets.map(|(id, _)| id).collect();
+        let counts = |hpa: &Hpa| {
+            let target = self.store.deployment(hpa.target);
+            hpa.namespace == pod.namespace && target.is_some_and(|d| selects(&d.selector))
+        };
+        let hpas = self.store.hpas().filter(|(_, hpa)| counts(hpa));
+        for hpa in hpas.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.census_may_change(hpa, id);
+        }
         for service in services {
             self.endpoints_may_change(service, id);
             self.notify(Key::EndpointSlice(service));
@@ -217,9 +226,6 @@ impl World<'_> {
         };
         let owners = self.store.owners().filter(|(_, owner)| adopts(owner));
         for owner in owners.map(|(id, _)| id).collect::<Vec<_>>() {
-            if self.store.job(owner).is_some() {
-                self.with_jobs(|jobs, _| jobs.may_adopt(owner));
-            }
             self.notify_owner(owner);
         }
     }

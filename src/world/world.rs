@@ -4,6 +4,7 @@
 //! file per part. Parts change objects only through the store and plan events only through
 //! [`World::plan`]; after each event the watchers are told, rates settle and the checks look.
 
+use super::api_server::ApiServer;
 use super::cloud::Cloud;
 use super::controllers::WorkQueues;
 use super::event::Event;
@@ -23,6 +24,7 @@ use crate::control::controllers::action::About;
 use crate::record::Recorder;
 use crate::record::rows::EventRow;
 use crate::record::story::{Moment, TurningPoint};
+use crate::scenario::metrics::GivenMetrics;
 use crate::scenario::model::Scenario;
 use crate::sim::hash::EventLogHash;
 use crate::sim::queue::EventQueue;
@@ -50,6 +52,7 @@ pub struct World<'a> {
     /// Boxed, since they are lent out for every change.
     pub(super) controllers: Option<Box<Controllers>>,
     pub(super) scheduler: SchedulerDriver,
+    pub(super) api_server: ApiServer,
 
     // Machines and pods.
     pub(super) cloud: Cloud,
@@ -69,6 +72,8 @@ pub struct World<'a> {
     pub(super) unlike: Vec<BTreeSet<PodId>>,
     pub(super) crash_loops: Vec<Option<SimDuration>>,
     pub(super) name_shift: u64,
+    /// What the metrics API says of pods whose load is not simulated, by their label `app`.
+    pub(super) given_metrics: BTreeMap<Text, GivenMetrics>,
     /// How many pods owners have made whose templates tell how containers behave.
     pub(super) created_of: BTreeMap<OwnerId, u32>,
     /// Sum of the bills of recorded nodes: the other side of the ledger.
@@ -132,6 +137,10 @@ impl<'a> World<'a> {
             ),
             controllers: Some(Box::new(Controllers::new(scenario))),
             scheduler: SchedulerDriver::new(&scenario.flags.scheduler, streams),
+            api_server: ApiServer::new(
+                scenario.flags.api_server.max_mutating_requests_inflight,
+                streams.stream("api latency", 0),
+            ),
             cloud: Cloud::new(&scenario.node_groups, &scenario.flags.cloud),
             ledger: Ledger::default(),
             nodes: SecondaryMap::new(),
@@ -145,6 +154,7 @@ impl<'a> World<'a> {
             unlike: vec![BTreeSet::new(); n],
             crash_loops: vec![None; n],
             name_shift,
+            given_metrics: BTreeMap::new(),
             created_of: BTreeMap::new(),
             billed: 0.0,
             network: parts.network,
@@ -209,6 +219,8 @@ impl<'a> World<'a> {
             Event::PreBind { cycle, plugin } => self.on_pre_bind(cycle, plugin),
             Event::Preempt(pod) => self.on_preempt(pod),
             Event::Evict(pod) => self.on_evict(pod),
+            Event::Sent(id) => self.on_sent(id),
+            Event::Report { pod, incarnation, step } => self.step_pod(pod, incarnation, step),
             Event::Unschedulable(pod) => self.on_unschedulable(pod),
             Event::Kubelet { pod, incarnation, step } => self.on_kubelet(pod, incarnation, step),
             Event::Pull { node, id } => self.on_pull(node, id),

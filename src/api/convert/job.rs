@@ -125,11 +125,14 @@ fn failure_rule(
     path: &str,
     errors: &mut Vec<FieldError>,
 ) -> Option<FailureRule> {
-    let known =
-        [FailureAction::FailJob, FailureAction::FailIndex, FailureAction::Ignore, FailureAction::Count];
+    let known = [
+        FailureAction::FailJob,
+        FailureAction::FailIndex,
+        FailureAction::Ignore,
+        FailureAction::Count,
+    ];
     let Some(action) = known.into_iter().find(|action| action.as_str() == given.action) else {
-        let message =
-            format!("{:?} is none of FailJob, FailIndex, Ignore, Count", given.action);
+        let message = format!("{:?} is none of FailJob, FailIndex, Ignore, Count", given.action);
         errors.push(FieldError::new(format!("{path}.action"), message));
         return None;
     };

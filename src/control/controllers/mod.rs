@@ -8,6 +8,7 @@
 //! upstream reaches with expectations.
 
 pub mod action;
+pub mod claim;
 pub mod cluster_autoscaler;
 pub mod cronjob;
 pub mod daemon;

@@ -2,11 +2,12 @@
 //!
 //! Source: kubernetes `pkg/controller/replicaset/replica_set.go`, `controller_utils.go`
 //! (`ActivePodsWithRanks`), v1.37, and recordings. The store keeps the numbers; only
-//! `minReadySeconds` and a deletion look at the pods themselves. Adoption and release are not
-//! modelled: nothing here relabels pods.
+//! `minReadySeconds` and a deletion look at the pods themselves.
 
 use super::action::{About, Action, Outcome};
+use super::claim::claims;
 use crate::api::event::EventType::Normal;
+use crate::api::owner::Owner;
 use crate::api::pod::{Pod, PodPhase};
 use crate::api::workload::{ReplicaSet, WorkloadStatus};
 use crate::api::{NodeId, OwnerId, PodId};
@@ -21,7 +22,14 @@ const BURST: usize = 500;
 /// Syncs one ReplicaSet.
 pub fn sync(id: OwnerId, store: &Store, now: SimTime) -> Outcome {
     let mut outcome = Outcome::idle();
-    let Some(set) = store.replica_set(id) else { return outcome };
+    let Some(owner) = store.owner(id) else { return outcome };
+    let Owner::ReplicaSet(set) = owner else { return outcome };
+    let claims = claims(id, owner, store);
+    if !claims.is_empty() {
+        // Counted when they have come back.
+        outcome.batches.push(claims);
+        return outcome;
+    }
     let status = count(id, set, store, now, &mut outcome);
     let (active, wanted) = (status.replicas as usize, set.replicas as usize);
     if set.deletion.is_some() {

@@ -116,16 +116,19 @@ impl World<'_> {
     }
 
     fn apply_hpa(&mut self, given: &Hpa, target: &ObjectName) {
+        let name_of_target = target.name.clone();
         let target = self.deployment_named(target).unwrap_or_default();
         let name = ObjectName { namespace: given.namespace.clone(), name: given.name.clone() };
         let Some(id) = self.hpa_named(&name) else {
-            self.store.create_hpa(Hpa { target, created: self.now, ..given.clone() });
+            let target_name = name_of_target;
+            self.store.create_hpa(Hpa { target, target_name, created: self.now, ..given.clone() });
             return;
         };
         self.store.update_hpa(id, |hpa| {
             let before = hpa.clone();
             *hpa = Hpa {
                 target,
+                target_name: name_of_target,
                 created: before.created,
                 current_replicas: before.current_replicas,
                 desired_replicas: before.desired_replicas,

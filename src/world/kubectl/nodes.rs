@@ -75,12 +75,20 @@ impl World<'_> {
                 node.labels = labels.clone();
             }
             if let Some(taints) = taints {
+                // Those that the node's condition makes are the controllers' business.
                 let old = std::mem::take(&mut node.taints);
-                node.taints = taints.iter().map(|taint| since(taint, &old, now)).collect();
+                let conditions = old.iter().filter(|taint| is_of_condition(&taint.key)).cloned();
+                let given = taints.iter().map(|taint| since(taint, &old, now));
+                node.taints = conditions.chain(given).collect();
             }
             before != (node.labels.clone(), node.taints.clone())
         });
     }
+}
+
+/// Whether the control plane itself sets and removes a taint.
+fn is_of_condition(key: &str) -> bool {
+    key.starts_with("node.kubernetes.io/")
 }
 
 /// A taint that was there before stays as it was added.

@@ -23,9 +23,34 @@ impl World<'_> {
             return;
         };
         // A dead machine does nothing; what it would have done begins anew when it returns.
-        if !self.nodes.get(node).is_some_and(|state| state.alive) {
+        let Some(state) = self.nodes.get_mut(node).filter(|state| state.alive) else { return };
+        if state.silent_since.is_some() {
+            // What it would see it sees when it is back; what its containers do it reports then.
+            if !matches!(step, PodStep::Seen | PodStep::Stop) {
+                state.unreported.push((pod, incarnation, step));
+            }
             return;
         }
+        let reports =
+            matches!(step, PodStep::Started | PodStep::Ready | PodStep::Ended | PodStep::Stopped);
+        if reports && self.api_server.is_limited() {
+            if step == PodStep::Stopped {
+                // Its last status, and its grace period set to zero.
+                self.occupy();
+                self.occupy();
+            }
+            self.send(self.now, Event::Report { pod, incarnation, step });
+            return;
+        }
+        self.step_pod(pod, incarnation, step);
+    }
+
+    /// Does a step of a pod, whose status the API server has by now.
+    pub(in crate::world) fn step_pod(&mut self, pod: PodId, incarnation: u16, step: PodStep) {
+        let current = self.pods.get(pod).is_some_and(|state| state.incarnation == incarnation);
+        let Some(node) = self.store.pod(pod).and_then(|p| p.node).filter(|_| current) else {
+            return;
+        };
         match step {
             PodStep::Seen => self.pod_seen(pod, node),
             PodStep::Sandbox => self.start_containers(pod, node, true),
@@ -109,7 +134,12 @@ impl World<'_> {
         }
         if let Some(startup) = self.startup_of(pod, workload) {
             let ready = self.probed(pod, now, now + startup);
-            self.plan_pod(ready, pod, PodStep::Ready);
+            if ready == now {
+                // One report says both.
+                self.pod_ready(pod);
+            } else {
+                self.plan_pod(ready, pod, PodStep::Ready);
+            }
         }
         if let Some(after) = workload.and_then(|workload| self.crash_loops[workload]) {
             self.plan_pod(now + after, pod, PodStep::Exit);

@@ -2,10 +2,12 @@
 
 use super::back_off::BackOff;
 use super::images::Images;
+use crate::api::PodId;
 use crate::units::{OptionalTime, SimDuration, SimTime};
 use crate::world::client::TokenBucket;
 use crate::world::cloud::MachineId;
 use crate::world::correlator::spam_filter;
+use crate::world::event::PodStep;
 
 /// Whether a pod's containers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +157,8 @@ pub struct NodeState {
     pub busy_wh: f64,
     /// How often it has crashed.
     pub crashes: u32,
+    /// Steps of pods, and of which life, that a silent kubelet has not reported.
+    pub unreported: Vec<(PodId, u16, PodStep)>,
 }
 
 impl NodeState {

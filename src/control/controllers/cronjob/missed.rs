@@ -86,7 +86,13 @@ mod tests {
         let minute = 60;
         let at = |at, many| Missed::At { at, many };
         let rows = [
-            ("before the first time nothing is missed", "* * * * *", 0, 59, Missed::Nothing { since: TEN * SECOND, none: true }),
+            (
+                "before the first time nothing is missed",
+                "* * * * *",
+                0,
+                59,
+                Missed::Nothing { since: TEN * SECOND, none: true },
+            ),
             ("at the first time that one", "* * * * *", 0, 60, at(TEN + minute, false)),
             ("after three the third", "* * * * *", 0, 185, at(TEN + 3 * minute, false)),
             ("a hundred are few", "* * * * *", 0, 100 * 60, at(TEN + 100 * minute, false)),

@@ -256,7 +256,8 @@ impl<'a> Sync<'a> {
     fn schedule(&mut self) -> Option<Schedule> {
         let written = &self.job.spec.schedule;
         if written.contains("TZ") {
-            let told = format!("CRON_TZ or TZ used in schedule {written:?} is not officially supported");
+            let told =
+                format!("CRON_TZ or TZ used in schedule {written:?} is not officially supported");
             let see = "https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/";
             let message = format!("{told}, see {see} for more details");
             self.event(Warning, "UnsupportedSchedule", message);

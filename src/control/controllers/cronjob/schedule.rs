@@ -15,9 +15,7 @@ const DAYS: Bounds = Bounds { min: 1, max: 31, names: &[] };
 const MONTHS: Bounds = Bounds {
     min: 1,
     max: 12,
-    names: &[
-        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-    ],
+    names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
 };
 const WEEKDAYS: Bounds =
     Bounds { min: 0, max: 6, names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] };
@@ -135,8 +133,13 @@ fn duration(text: &str) -> Option<i64> {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, after) = rest.split_at(end);
         let units = [
-            ("ns", 1), ("us", 1000), ("µs", 1000), ("ms", 1_000_000), ("s", SECOND),
-            ("m", 60 * SECOND), ("h", 3600 * SECOND),
+            ("ns", 1),
+            ("us", 1000),
+            ("µs", 1000),
+            ("ms", 1_000_000),
+            ("s", SECOND),
+            ("m", 60 * SECOND),
+            ("h", 3600 * SECOND),
         ];
         let (unit, size) = units.into_iter().find(|(unit, _)| after.starts_with(unit))?;
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -204,12 +207,7 @@ impl Times {
     }
 
     /// `at`, or the start of what it lies in if no field has been set forward yet.
-    fn start_of(
-        &self,
-        at: i64,
-        is_reset: &mut bool,
-        start: impl Fn(DateTime) -> DateTime,
-    ) -> i64 {
+    fn start_of(&self, at: i64, is_reset: &mut bool, start: impl Fn(DateTime) -> DateTime) -> i64 {
         match std::mem::replace(is_reset, true) {
             true => at,
             false => self.zone.seconds(start(self.zone.shows(at))),

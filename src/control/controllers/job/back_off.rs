@@ -25,7 +25,9 @@ impl BackOff {
         let Some(success) = succeeded.iter().max() else {
             return match failed.iter().max() {
                 None => self,
-                last => BackOff { failures: self.failures + failed.len() as u32, last: last.copied() },
+                last => {
+                    BackOff { failures: self.failures + failed.len() as u32, last: last.copied() }
+                }
             };
         };
         let later = failed.iter().filter(|at| *at > success);

@@ -3,9 +3,9 @@
 //! Source: kubernetes `pkg/controller/job/pod_failure_policy.go`, v1.37. Containers of a pod end
 //! together with one exit code here.
 
+use crate::api::Text;
 use crate::api::job::{FailureAction, FailureMatch, FailureRule};
 use crate::api::pod::{Pod, PodPhase};
-use crate::api::Text;
 use crate::units::SimTime;
 
 /// What the first rule that matches says of a failed pod.
@@ -117,24 +117,86 @@ mod tests {
                 values: vec![42],
             },
         };
-        let by_code =
-            "Container c for pod default/job-x failed with exit code 42 matching FailJob rule at index";
+        let by_code = "Container c for pod default/job-x failed with exit code 42 matching FailJob rule at index";
         let by_condition =
             "Pod default/job-x has condition DisruptionTarget matching FailJob rule at index 0";
         let gone = "DeletionByTaintManager";
         type Row = (&'static str, Vec<FailureRule>, Pod, Option<String>, bool, bool);
         let rows: [Row; 11] = [
             ("no rule: it counts", vec![], failed(1, ""), None, true, false),
-            ("no rule that matches: it counts", vec![codes(Ignore, true, &[7])], failed(1, ""), None, true, false),
+            (
+                "no rule that matches: it counts",
+                vec![codes(Ignore, true, &[7])],
+                failed(1, ""),
+                None,
+                true,
+                false,
+            ),
             ("ignored", vec![codes(Ignore, true, &[7])], failed(7, ""), None, false, false),
-            ("the Job fails", vec![codes(FailJob, true, &[42])], failed(42, ""), Some(format!("{by_code} 0")), true, false),
-            ("the index fails", vec![codes(FailIndex, true, &[3])], failed(3, ""), None, true, true),
-            ("all codes but these", vec![codes(Ignore, false, &[3])], failed(4, ""), None, false, false),
-            ("success is no failure", vec![codes(Ignore, false, &[3])], failed(0, ""), None, true, false),
-            ("counted first, whatever follows", vec![codes(Count, true, &[42]), codes(FailJob, true, &[42])], failed(42, ""), None, true, false),
-            ("another container's code", vec![named("other"), codes(FailJob, true, &[42])], failed(42, ""), Some(format!("{by_code} 1")), true, false),
-            ("a disruption is ignored", vec![disrupted(Ignore)], failed(137, gone), None, false, false),
-            ("or fails the Job", vec![disrupted(FailJob)], failed(137, gone), Some(by_condition.to_owned()), true, false),
+            (
+                "the Job fails",
+                vec![codes(FailJob, true, &[42])],
+                failed(42, ""),
+                Some(format!("{by_code} 0")),
+                true,
+                false,
+            ),
+            (
+                "the index fails",
+                vec![codes(FailIndex, true, &[3])],
+                failed(3, ""),
+                None,
+                true,
+                true,
+            ),
+            (
+                "all codes but these",
+                vec![codes(Ignore, false, &[3])],
+                failed(4, ""),
+                None,
+                false,
+                false,
+            ),
+            (
+                "success is no failure",
+                vec![codes(Ignore, false, &[3])],
+                failed(0, ""),
+                None,
+                true,
+                false,
+            ),
+            (
+                "counted first, whatever follows",
+                vec![codes(Count, true, &[42]), codes(FailJob, true, &[42])],
+                failed(42, ""),
+                None,
+                true,
+                false,
+            ),
+            (
+                "another container's code",
+                vec![named("other"), codes(FailJob, true, &[42])],
+                failed(42, ""),
+                Some(format!("{by_code} 1")),
+                true,
+                false,
+            ),
+            (
+                "a disruption is ignored",
+                vec![disrupted(Ignore)],
+                failed(137, gone),
+                None,
+                false,
+                false,
+            ),
+            (
+                "or fails the Job",
+                vec![disrupted(FailJob)],
+                failed(137, gone),
+                Some(by_condition.to_owned()),
+                true,
+                false,
+            ),
         ];
         for (sentence, rules, pod, fails_job, counts, fails_index) in rows {
             let found = judge(Some(&rules), &pod);

@@ -7,7 +7,7 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `claim.rs` | a Job's pods, and what has become of them |
+//! | `pods.rs` | a Job's pods, and what has become of them |
 //! | `verdict.rs` | whether the Job has failed or succeeded |
 //! | `manage.rs` | pods that are made and deleted |
 //! | `track.rs` | pods that are counted, and the status |
@@ -17,11 +17,11 @@
 //! | `failure_policy.rs`, `success_policy.rs` | the two policies |
 
 mod back_off;
-mod claim;
 mod failure_policy;
 mod indexes;
 mod manage;
 mod per_index;
+mod pods;
 mod success_policy;
 #[cfg(test)]
 mod tests;
@@ -29,9 +29,11 @@ mod track;
 mod verdict;
 
 use super::action::{About, Action, Outcome};
+use super::claim::claims;
 use super::garbagecollector::Item;
 use crate::api::event::EventType;
 use crate::api::job::{Job, JobStatus};
+use crate::api::owner::Owner;
 use crate::api::pod::Pod;
 use crate::api::{OwnerId, PodId, Text};
 use crate::store::Store;
@@ -57,8 +59,6 @@ pub struct Jobs {
     back_offs: BTreeMap<OwnerId, BackOff>,
     /// The generation of each Job that was last heard of.
     generations: BTreeMap<OwnerId, u64>,
-    /// Jobs whose selector matches a pod of nobody.
-    adopters: BTreeSet<OwnerId>,
     /// Pods with the finalizer that no Job is going to count.
     orphans: BTreeSet<PodId>,
 }
@@ -73,12 +73,6 @@ impl Jobs {
     pub fn forget(&mut self, id: OwnerId) {
         self.generations.remove(&id);
         self.back_offs.remove(&id);
-        self.adopters.remove(&id);
-    }
-
-    /// A pod of nobody has labels that a Job's selector matches.
-    pub fn may_adopt(&mut self, id: OwnerId) {
-        self.adopters.insert(id);
     }
 
     /// No Job is going to count a pod that has the finalizer.
@@ -100,16 +94,25 @@ impl Jobs {
 
     /// Syncs one.
     pub fn sync(&mut self, id: OwnerId, store: &Store, clock: WallClock, now: SimTime) -> Outcome {
-        let Some(job) = store.job(id).filter(|job| !job.is_managed_elsewhere()) else {
-            return Outcome::idle();
-        };
+        let mut outcome = Outcome::idle();
+        let Some(owner) = store.owner(id) else { return outcome };
+        let Owner::Job(job) = owner else { return outcome };
+        if job.is_managed_elsewhere() {
+            return outcome;
+        }
         if job.status.finished().is_some() {
             self.back_offs.remove(&id);
-            return Outcome::idle();
+            return outcome;
         }
-        let may_adopt = self.adopters.remove(&id) || job.spec.has_manual_selector;
+        let claims = claims(id, owner, store);
+        if !claims.is_empty() {
+            // Counted when they have come back.
+            outcome.batches.push(claims);
+            outcome.wake(now);
+            return outcome;
+        }
         let mut sync = Sync::new(id, job, clock, now);
-        sync.claim(store, may_adopt);
+        sync.list_pods(store);
         let record = self.back_offs.get(&id).copied().unwrap_or_default();
         let back_off = sync.look_at_pods(record);
         sync.judge();

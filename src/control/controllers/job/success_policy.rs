@@ -31,10 +31,8 @@ mod tests {
 
     #[test]
     fn rules_ask_for_indexes_or_for_a_number() {
-        let rule = |indexes: Option<&str>, count| SuccessRule {
-            indexes: indexes.map(Into::into),
-            count,
-        };
+        let rule =
+            |indexes: Option<&str>, count| SuccessRule { indexes: indexes.map(Into::into), count };
         let rows = [
             ("all of the named ones", vec![rule(Some("0,2-3"), None)], "0-3", Some(0)),
             ("one is missing", vec![rule(Some("0,2-3"), None)], "0-2", None),

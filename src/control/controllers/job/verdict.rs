@@ -37,11 +37,8 @@ impl Sync<'_> {
     fn earlier_verdict(&self) -> Option<Verdict> {
         let holds = |c: &&Condition| c.status == ConditionStatus::True;
         let stood = |kind: &str| self.status.condition(kind).filter(holds);
-        let verdict = |kind, c: &Condition| Verdict {
-            kind,
-            reason: c.reason,
-            message: c.message.clone(),
-        };
+        let verdict =
+            |kind, c: &Condition| Verdict { kind, reason: c.reason, message: c.message.clone() };
         let met = stood("SuccessCriteriaMet").map(|c| verdict("SuccessCriteriaMet", c));
         met.or_else(|| stood("FailureTarget").map(|c| verdict("Failed", c)))
     }

@@ -99,7 +99,13 @@ impl PodAutoscaler {
     ) -> Outcome {
         let mut outcome = Outcome::idle();
         let Some(hpa) = store.hpa(id) else { return outcome };
-        let Some(target) = store.deployment(hpa.target) else { return outcome };
+        let Some(target) = store.deployment(hpa.target) else {
+            let message = format!("deployments.apps {:?} not found", &*hpa.target_name);
+            let (reason, about) = ("FailedGetScale", About::Hpa(id));
+            outcome.then(Action::Event { kind: Warning, reason, about, message });
+            outcome.wake(now + self.flags.horizontal_pod_autoscaler_sync_period);
+            return outcome;
+        };
         if !self.objects.contains_key(id) {
             self.objects.insert(id, State::new(now));
         }

@@ -18,6 +18,7 @@ pub fn hpa(min: u32, max: u32) -> Hpa {
             source: MetricSource::Cpu,
             target: MetricTarget::Utilization(50),
         }],
+        target_name: "web".into(),
         has_behavior: false,
         scale_up: ScalingRules::default_up(),
         scale_down: ScalingRules::default_down(),

@@ -1,7 +1,7 @@
 //! A Job's pods, and what has become of them since the last sync.
 //!
-//! Source: kubernetes `pkg/controller/job/job_controller.go` (`getPodsForJob`, `getNewFinishedPods`,
-//! `isPodFailed`), `pkg/controller/controller_ref_manager.go`, v1.37.
+//! Source: kubernetes `pkg/controller/job/job_controller.go` (`getNewFinishedPods`,
+//! `isPodFailed`), v1.37.
 
 use super::back_off::{BackOff, finished_at};
 use super::indexes::Indexes;
@@ -9,14 +9,13 @@ use super::{JobPod, Sync, failure_policy};
 use crate::api::PodId;
 use crate::api::job::{Job, completion_index};
 use crate::api::pod::{Pod, PodPhase};
-use crate::control::controllers::action::Action;
 use crate::store::Store;
 use crate::units::SimTime;
 use std::collections::BTreeSet;
 
 impl<'a> JobPod<'a> {
-    fn new(id: PodId, pod: &'a Pod, tracked: bool) -> JobPod<'a> {
-        JobPod { id, pod, tracked, index: completion_index(pod) }
+    fn new(id: PodId, pod: &'a Pod) -> JobPod<'a> {
+        JobPod { id, pod, tracked: pod.is_tracked(), index: completion_index(pod) }
     }
 
     /// Whether it counts as failed: one that is being deleted does, unless only ended ones are
@@ -34,28 +33,10 @@ impl<'a> JobPod<'a> {
 }
 
 impl<'a> Sync<'a> {
-    /// Lists the Job's pods; adopts those of nobody that it selects, and lets go of those that it
-    /// does not.
-    pub(super) fn claim(&mut self, store: &'a Store, may_adopt: bool) {
-        let job = self.job;
-        let stays = job.meta.deletion.is_none();
-        let mut requests = Vec::new();
-        for id in store.pods_of(self.id) {
-            let Some(pod) = store.pod(*id) else { continue };
-            if job.selector.matches(&pod.labels) {
-                self.pods.push(JobPod::new(*id, pod, pod.is_tracked()));
-            } else if stays {
-                requests.push(Action::ReleasePod { pod: *id });
-            }
-        }
-        if may_adopt && stays {
-            let found = store.pods_matching(&job.meta.namespace, &job.selector);
-            for (id, pod) in found.filter(|(_, p)| p.owner.is_none() && p.deletion.is_none()) {
-                requests.push(Action::AdoptPod { pod: id, owner: self.id });
-                self.pods.push(JobPod::new(id, pod, true));
-            }
-        }
-        self.send(requests);
+    /// Lists the Job's pods.
+    pub(super) fn list_pods(&mut self, store: &'a Store) {
+        let pods = store.pods_of(self.id).iter().filter_map(|id| Some((*id, store.pod(*id)?)));
+        self.pods = pods.map(|(id, pod)| JobPod::new(id, pod)).collect();
         self.active = self.pods.iter().filter(|p| p.pod.is_active()).copied().collect();
         self.ready = self.active.iter().filter(|p| p.pod.ready).count() as u32;
         self.terminating = self.pods.iter().filter(|p| p.is_terminating()).count() as u32;
