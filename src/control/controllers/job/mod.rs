@@ -24,6 +24,8 @@ mod per_index;
 mod pods;
 mod success_policy;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod track;
 mod verdict;
