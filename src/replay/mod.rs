@@ -43,7 +43,7 @@ pub enum Verdict {
 
 /// How often a script is played: what happens may hang on who is first by a few milliseconds, in a
 /// real cluster as here, where latencies are drawn.
-const PLAYS: usize = 8;
+const PLAYS: usize = 24;
 
 /// Plays a script and compares what happens with the recorded repeats, with other latencies again
 /// until it agrees.

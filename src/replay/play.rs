@@ -138,6 +138,9 @@ impl<'a> Play<'a> {
     }
 
     fn patch(&mut self, action: &Action) -> Result<Option<Command>, String> {
+        if action.kind == "Pod" {
+            return Ok(Some(self.pods(action, pod_patch(&action.patch)?)));
+        }
         let node = action.kind == "Node";
         let key = (action.kind.clone(), action.name.clone());
         let known = self.manifests.get(&key).cloned();
@@ -241,8 +244,9 @@ fn pod_patch(patch: &Value) -> Result<PodCommand, String> {
             labels.iter().filter_map(|(k, v)| Some((k.as_str().into(), v.as_str()?.into())));
         return Ok(PodCommand::Label(pairs.collect()));
     }
-    if let Some(gates) = patch["spec"]["schedulingGates"].as_array() {
-        let names = gates.iter().filter_map(|gate| gate["name"].as_str());
+    if let Some(gates) = patch["spec"].get("schedulingGates") {
+        let names = gates.as_array().into_iter().flatten();
+        let names = names.filter_map(|gate| gate["name"].as_str());
         return Ok(PodCommand::Ungate(names.map(Text::from).collect()));
     }
     Err("patchPods".to_owned())

@@ -2,7 +2,7 @@
 
 use crate::api::labels::Labels;
 use crate::api::node::Node;
-use crate::api::owner::Owner;
+use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
 use crate::api::workload::Deployment;
 use crate::api::{CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId};
@@ -37,6 +37,8 @@ pub enum Change {
     DeploymentRemoved(DeploymentId, Box<Deployment>, Vec<OwnerId>),
     /// A ReplicaSet, StatefulSet, DaemonSet or Job was created or changed.
     Owner(OwnerId),
+    /// One has another parent than this, or none.
+    Released(OwnerId, Option<Parent>),
     /// One is gone; the pods that it controlled are still there.
     OwnerRemoved(OwnerId, Box<Owner>, Vec<PodId>),
     /// A CronJob was created or changed.

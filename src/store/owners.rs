@@ -145,7 +145,7 @@ impl Store {
         if let Some(siblings) = parent.and_then(|parent| self.children_of(parent)) {
             siblings.push(id);
         }
-        self.note(Change::Owner(id));
+        self.note(Change::Released(id, before));
     }
 
     /// Creates a ReplicaSet.

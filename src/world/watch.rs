@@ -65,6 +65,9 @@ impl World<'_> {
             Change::PodOwner(id, before) => {
                 if let Some(before) = before {
                     self.notify_owner(before);
+                    if self.store.owner(before).is_some_and(|owner| owner.deletion().is_some()) {
+                        self.collect(Item::Owner(before));
+                    }
                 }
                 self.pod_changed(id);
                 self.may_adopt(id);
@@ -107,6 +110,11 @@ impl World<'_> {
                 if deletion.is_some() {
                     self.collect(Item::Owner(id));
                 }
+            }
+            Change::Released(id, before) => {
+                self.notify_owner(id);
+                self.tell_parent(before);
+                self.collect_parent(before);
             }
             Change::OwnerRemoved(id, owner, pods) => {
                 self.scheduler_sees(super::schedule::Notice::ReplicaSetGone(id));

@@ -39,18 +39,18 @@ impl GarbageCollector {
     /// Looks at everything that it was told of.
     pub fn sync(&mut self, store: &Store) -> Outcome {
         let mut outcome = Outcome::idle();
-        let (mut requests, mut last) = (Vec::new(), Vec::new());
+        let mut requests = Vec::new();
         for item in std::mem::take(&mut self.items) {
             match deletion_of(item, store) {
                 None => {}
                 Some(None) => requests.extend(delete(item, store)),
                 Some(Some(propagation)) => {
-                    dismiss(item, propagation, store, &mut requests, &mut last);
+                    dismiss(item, propagation, store, &mut requests);
                 }
             }
         }
-        for batch in [requests, last].into_iter().filter(|batch| !batch.is_empty()) {
-            outcome.batches.push(batch);
+        if !requests.is_empty() {
+            outcome.batches.push(requests);
         }
         outcome
     }
@@ -85,13 +85,7 @@ fn delete(item: Item, store: &Store) -> Option<Action> {
 }
 
 /// Deals with the dependents of an object that is being deleted, and lets it go when none is left.
-fn dismiss(
-    item: Item,
-    propagation: Propagation,
-    store: &Store,
-    requests: &mut Vec<Action>,
-    last: &mut Vec<Action>,
-) {
+fn dismiss(item: Item, propagation: Propagation, store: &Store, requests: &mut Vec<Action>) {
     let dependents: Vec<Item> = match item {
         Item::Pod(_) => Vec::new(),
         Item::Owner(id) => store.pods_of(id).iter().copied().map(Item::Pod).collect(),
@@ -100,13 +94,17 @@ fn dismiss(
         }
         Item::CronJob(id) => store.jobs_of(id).iter().copied().map(Item::Owner).collect(),
     };
-    if propagation == Propagation::Orphan || dependents.is_empty() {
+    if dependents.is_empty() {
+        requests.push(Action::RemoveFinalizer { item });
+        return;
+    }
+    if propagation == Propagation::Orphan {
+        // Looked at again when they are released.
         requests.extend(dependents.into_iter().map(|dependent| match dependent {
             Item::Pod(pod) => Action::ReleasePod { pod },
             Item::Owner(owner) => Action::ReleaseOwner { owner },
             Item::Deployment(_) | Item::CronJob(_) => unreachable!("nobody controls it"),
         }));
-        last.push(Action::RemoveFinalizer { item });
         return;
     }
     for dependent in dependents {
