@@ -2,9 +2,9 @@
 //!
 //! ReplicaSets are named by their Deployment and the order of their creation (`web-#1`), Jobs by
 //! their CronJob likewise, pods by their owner (`web-#1-*`), nodes all alike. Of each pod the four
-//! great moments count, of each owner in order; of each ReplicaSet its sizes; of each Deployment and
-//! Job its conditions; of each Job how many pods it has counted in the end; of Events how often each
-//! was told.
+//! great moments count, of each owner in order; of each ReplicaSet its sizes; of each Deployment
+//! and Job its conditions; of each Job how many pods it has counted in the end; of Events how often
+//! each was told.
 
 use crate::units::WallClock;
 use jiff::Timestamp;

@@ -238,7 +238,7 @@ impl Queued {
 }
 
 impl Key {
-    /// Whether its controller delays some of its keys on purpose, beside those that are due at once.
+    /// Whether its controller puts keys off on purpose, beside those that are due at once.
     fn is_delayed(self) -> bool {
         matches!(self, Key::Job(_) | Key::CronJob(_))
     }

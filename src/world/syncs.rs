@@ -252,7 +252,7 @@ impl World<'_> {
         let ended = self.with_controllers(|controllers, world| {
             controllers.taint_eviction.pod_changed(pod);
             controllers.podgc.pod_changed(pod, &world.store);
-            world.store.pod(pod).is_some_and(|p| p.phase.is_terminal())
+            world.store.pod(pod).is_some_and(|p| p.phase.is_terminal() || PodGc::is_stuck(p))
         });
         if ended {
             self.notify(Key::PodGc);

@@ -32,7 +32,8 @@ pub(super) enum Missed {
     Never,
 }
 
-/// What a CronJob has missed at `now`, nanoseconds since 1970; nothing older than `deadline` counts.
+/// What a CronJob has missed at `now`, nanoseconds since 1970; nothing older than `deadline`
+/// counts.
 pub(super) fn last_missed(
     job: &CronJob,
     schedule: &Schedule,

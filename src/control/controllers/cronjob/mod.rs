@@ -272,8 +272,8 @@ impl<'a> Sync<'a> {
         }
     }
 
-    /// The time, in seconds since 1970, at which a Job should have started and has not, unless it is
-    /// too late for it.
+    /// The time, in seconds since 1970, at which a Job should have started and has not, unless it
+    /// is too late for it.
     fn due(&mut self, schedule: &Schedule) -> Option<i64> {
         let now = self.clock.nanos(self.now);
         let deadline = self.job.spec.starting_deadline;

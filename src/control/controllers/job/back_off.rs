@@ -1,8 +1,8 @@
 //! How long a Job waits before it replaces failed pods.
 //!
-//! Source: kubernetes `pkg/controller/job/backoff_utils.go`, v1.37: 10 s after one failure, doubling
-//! up to 10 min, counted from the whole second in which the last pod failed; a success forgets
-//! failures that are no younger.
+//! Source: kubernetes `pkg/controller/job/backoff_utils.go`, v1.37: 10 s after one failure,
+//! doubling up to 10 min, counted from the whole second in which the last pod failed; a success
+//! forgets failures that are no younger.
 
 use crate::api::pod::Pod;
 use crate::units::{SimDuration, SimTime, WallClock};
@@ -40,7 +40,7 @@ impl BackOff {
     }
 }
 
-/// How long the `failures`-th replacement still has to wait, the last failure having been at `last`.
+/// How long the `failures`-th replacement still has to wait; the last failure was at `last`.
 pub(super) fn remaining(failures: u32, last: SimTime, now: SimTime) -> SimDuration {
     if failures == 0 {
         return SimDuration::ZERO;

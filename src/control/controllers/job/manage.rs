@@ -164,8 +164,8 @@ impl<'a> Sync<'a> {
         gone
     }
 
-    /// Sort key: what is smaller goes first. Without a node, Pending, not Ready, Ready for a shorter
-    /// time, more restarts, younger; times are whole seconds.
+    /// Sort key: what is smaller goes first. Without a node, Pending, not Ready, Ready for a
+    /// shorter time, more restarts, younger; times are whole seconds.
     fn usefulness(&self, pod: &JobPod) -> impl Ord + use<> {
         let pod = pod.pod;
         let since = pod.ready.then(|| Reverse(self.clock.whole_second(pod.ready_changed)));

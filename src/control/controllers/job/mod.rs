@@ -51,8 +51,8 @@ pub const BATCH_PERIOD: SimDuration = SimDuration::from_secs(1);
 pub const RETRY_FIRST: SimDuration = SimDuration::from_secs(1);
 /// Longest one (`MaxJobApiBackOff`).
 pub const RETRY_LONGEST: SimDuration = SimDuration::from_secs(60);
-/// Most pods made or deleted in one sync (`MaxPodCreateDeletePerSync`), and most that are counted in
-/// one (`MaxUncountedPods`).
+/// Most pods made or deleted in one sync (`MaxPodCreateDeletePerSync`), and most that are counted
+/// in one (`MaxUncountedPods`).
 const MOST_PODS: usize = 500;
 
 /// What the controller keeps in memory.
