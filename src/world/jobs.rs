@@ -93,6 +93,7 @@ impl World<'_> {
         if ttlafterfinished::expires(job).is_some() {
             self.notify(Key::TtlAfterFinished(id));
         }
+        // A deletion that waits for the pods raises it too.
         let generation = generation + u64::from(deleted);
         let urgent = self.with_jobs(|jobs, _| jobs.is_urgent(id, generation));
         if urgent && !finished {

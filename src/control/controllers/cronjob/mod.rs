@@ -169,10 +169,6 @@ impl<'a> Sync<'a> {
     }
 
     fn delete(&mut self, owner: OwnerId, job: &Job) {
-        // Already on its way.
-        if job.meta.deletion.is_some() {
-            return;
-        }
         let propagation = Propagation::Background;
         self.outcome.then(Action::DeleteOwner { owner, propagation });
         self.status.active.retain(|name| *name != job.meta.name);
