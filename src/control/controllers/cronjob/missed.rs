@@ -71,7 +71,7 @@ fn missed_since(since: i64, schedule: &Schedule, now: i64) -> Missed {
     }
     match latest {
         Some(at) => Missed::At { at, many: count > MANY },
-        None => Missed::Nothing { since, none: count == 0 },
+        None => Missed::Nothing { since, none: false },
     }
 }
 

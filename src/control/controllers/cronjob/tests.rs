@@ -97,6 +97,19 @@ fn the_next_time_is_that_of_cron() {
 }
 
 #[test]
+fn next_times_are_those_of_the_library_that_upstream_uses() {
+    let table = include_str!("../../../../tests/data/cron/schedules.tsv");
+    let rows = table.lines().filter(|line| !line.starts_with('#'));
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.split('\t').collect()).collect();
+    assert_eq!(rows.len(), 400);
+    for row in rows {
+        let next = Schedule::parse(row[0]).unwrap().next(row[1].parse().unwrap());
+        let told = next.map_or("-".to_owned(), |next| next.to_string());
+        assert_eq!(told, row[2], "{} after {}", row[0], row[1]);
+    }
+}
+
+#[test]
 fn what_is_no_schedule_is_told() {
     let rows = [
         ("", "empty spec string"),
