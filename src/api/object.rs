@@ -3,11 +3,12 @@
 use super::autoscaling::Hpa;
 use super::job::CronJob;
 use super::owner::Owner;
-use super::pod::Pod;
+use super::pod::{Pod, PodSpec};
 use super::policy::Pdb;
 use super::service::Service;
 use super::workload::Deployment;
 use super::{ObjectName, Text};
+use std::sync::Arc;
 
 /// An object as a manifest describes it: its status is empty.
 #[derive(Clone, PartialEq, Debug)]
@@ -38,6 +39,16 @@ pub struct Target {
 }
 
 impl Object {
+    /// The specification of its pods, to be changed; `None`: it has none, or they are another's.
+    pub fn pod_spec_mut(&mut self) -> Option<&mut Arc<PodSpec>> {
+        match self {
+            Object::Deployment(deployment) => Some(&mut deployment.template.spec),
+            Object::Owner(owner) => Some(&mut owner.template_mut().spec),
+            Object::Pod(pod) => Some(&mut pod.base_mut().spec),
+            Object::CronJob(_) | Object::Service(_) | Object::Hpa(..) | Object::Pdb(_) => None,
+        }
+    }
+
     /// How a person names it.
     pub fn target(&self) -> Target {
         let (kind, namespace, name): (&str, &Text, Text) = match self {

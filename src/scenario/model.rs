@@ -6,6 +6,7 @@
 use crate::api::Text;
 use crate::api::autoscaling::Hpa;
 use crate::api::labels::Labels;
+use crate::api::object::Object;
 use crate::api::policy::Pdb;
 use crate::api::resources::Resources;
 use crate::api::service::Service;
@@ -128,6 +129,8 @@ pub struct Objects {
     pub hpas: Vec<(Hpa, usize)>,
     /// Disruption budgets.
     pub pdbs: Vec<Pdb>,
+    /// Bare pods, and all workloads but Deployments, in file order: applied when the clock starts.
+    pub applied: Vec<Object>,
 }
 
 /// How the containers of one Deployment behave: what no manifest says.

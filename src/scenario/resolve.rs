@@ -2,6 +2,7 @@
 //!
 //! Every mistake is noted with the path of its field; nothing stops at the first one.
 
+use super::commands::Names;
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::file::{
     BoundFile, EffectFile, ExpectFile, MachineFile, NodeGroupFile, NodesFile, OwnMachine, PodsFile,
@@ -190,6 +191,7 @@ impl Resolver<'_> {
             services: manifests.services.into_iter().map(|(s, _)| s).collect(),
             pdbs: manifests.pdbs.into_iter().map(|(p, _)| p).collect(),
             hpas: Vec::new(),
+            applied: manifests.applied.into_iter().map(|(object, ..)| object).collect(),
             deployments,
         };
         for (hpa, (kind, name), place) in manifests.hpas {
@@ -456,23 +458,30 @@ impl Resolver<'_> {
         groups: &[NodeGroup],
     ) -> Vec<TimelineEntry> {
         let mut entries = Vec::new();
+        let mut names = Names::of(objects, groups);
         for (index, given) in file.timeline.iter().enumerate() {
             let path = format!("timeline[{index}]");
             if given.at.0 >= file.duration.0 {
                 self.error(&format!("{path}.at"), "is after the end of the scenario", None);
             }
-            let what = self.happenings(given, &path, objects, groups);
+            let what = self.happenings(given, &path, objects, groups).into_iter();
+            let line = given.kubectl.iter();
+            let commands =
+                line.flat_map(|line| self.kubectl(line, &format!("{path}.kubectl"), &mut names));
+            let commands: Vec<Happening> =
+                commands.map(|command| Happening::Kubectl(Box::new(command))).collect();
             let count = given.count();
             if count != 1 {
                 let hint = "one of node-crash, node-hang, zone-outage, container-crash, crash-loop, \
                             delete-pods, registry-slow, registry-outage, node-group-max, \
-                            max-nodes-total, scale";
+                            max-nodes-total, scale, kubectl";
                 let message = format!("expected one happening, found {count}");
                 self.error(&path, message, Some(hint.into()));
             }
             let at = given.at.instant();
             let until = given.lasts.map(|span| at + span.0);
-            entries.extend(what.into_iter().map(|what| TimelineEntry { at, until, what }));
+            let all = what.chain(commands);
+            entries.extend(all.map(|what| TimelineEntry { at, until, what }));
         }
         entries.sort_by_key(|entry| entry.at);
         entries

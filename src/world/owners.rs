@@ -77,7 +77,8 @@ impl World<'_> {
             pod.more_mut().rank = *created;
         }
         let id = self.store.create_pod(pod);
-        self.pods.insert(id, PodState::new(workload));
+        let image = self.image_of(id);
+        self.pods.insert(id, PodState::new(workload, image));
         if let Some(workload) = workload {
             self.network.add_pod(id, workload);
             self.samples_differ(id);

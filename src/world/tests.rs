@@ -46,7 +46,7 @@ pub(super) fn deployment(name: &str, replicas: u32, cpu: i64) -> Deployment {
         labels: labels.clone(),
         replicas,
         selector: Selector::from_labels(&labels),
-        template: PodTemplate { labels, spec: Arc::new(spec), hash: "abc".into() },
+        template: PodTemplate { labels, spec: Arc::new(spec), hash: "abc".into(), rest: "".into() },
         strategy: Strategy::RollingUpdate {
             max_surge: IntOrPercent::Percent(25),
             max_unavailable: IntOrPercent::Percent(25),
@@ -110,6 +110,7 @@ pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
                 endpoints: vec![],
             }],
             deployments: vec![web],
+            applied: vec![],
             hpas: vec![],
             pdbs: vec![],
         },

@@ -9,7 +9,7 @@ use super::cloud::Cloud;
 use super::controllers::WorkQueues;
 use super::event::Event;
 use super::explain::Watched;
-use super::kubelet::{ImageId, NodeState, PodState, Registry};
+use super::kubelet::{NodeState, PodState, Registry};
 use super::ledger::Ledger;
 use super::proxies::Proxies;
 use super::run::Audience;
@@ -62,7 +62,8 @@ pub struct World<'a> {
     pub(super) node_shapes: BTreeMap<(usize, Text), Node>,
     pub(super) hostname_label: Text,
     pub(super) pods: SecondaryMap<PodId, PodState>,
-    pub(super) images: Vec<ImageId>,
+    /// Images of pods, by their names together; the place is the [`ImageId`].
+    pub(super) images: Vec<Vec<Text>>,
     pub(super) registry: Registry,
     /// Entries of the timeline that hold for the registry, in the order of their beginnings.
     pub(super) registry_faults: Vec<usize>,
@@ -113,7 +114,6 @@ pub(super) struct Parts<'a> {
     pub recorder: Recorder<'a>,
     pub checks: Checks,
     pub network: Network,
-    pub images: Vec<ImageId>,
     pub noise: Vec<crate::sim::rng::Stream>,
 }
 
@@ -147,7 +147,7 @@ impl<'a> World<'a> {
             node_shapes: BTreeMap::new(),
             hostname_label: HOSTNAME_LABEL.into(),
             pods: SecondaryMap::new(),
-            images: parts.images,
+            images: Vec::new(),
             registry: Registry::default(),
             registry_faults: Vec::new(),
             containers_changed: vec![SimTime::ZERO; n],

@@ -293,7 +293,12 @@ pub fn template(name: &str) -> PodTemplate {
         termination_grace: secs(30),
         ..PodSpec::default()
     };
-    PodTemplate { labels: Labels::from([("app", name)]), spec: Arc::new(spec), hash: "v1".into() }
+    PodTemplate {
+        labels: Labels::from([("app", name)]),
+        spec: Arc::new(spec),
+        hash: "v1".into(),
+        rest: "".into(),
+    }
 }
 
 /// A Deployment labelled `app=name` with 25 % surge and unavailability.

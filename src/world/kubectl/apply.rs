@@ -12,7 +12,7 @@ use crate::world::world::World;
 
 impl World<'_> {
     /// Applies an object; `keeps_replicas`: its `spec.replicas` stays as it is.
-    pub(super) fn apply_object(&mut self, object: &Object, keeps_replicas: bool) {
+    pub(in crate::world) fn apply_object(&mut self, object: &Object, keeps_replicas: bool) {
         match object {
             Object::Deployment(given) => self.apply_deployment(given, keeps_replicas),
             Object::Owner(given) => self.apply_owner(given, keeps_replicas),

@@ -12,6 +12,7 @@ use super::world::World;
 use crate::api::meta::Propagation;
 use crate::api::object::Target;
 use crate::api::owner::{Owner, Parent};
+use crate::api::workload::PodTemplate;
 use crate::api::{CronJobId, DeploymentId, HpaId, ObjectName, OwnerId, PdbId, PodId, ServiceId};
 use crate::control::controllers::garbagecollector::Item;
 use crate::scenario::kubectl::Command;
@@ -25,6 +26,30 @@ impl World<'_> {
                 self.apply_object(object, *keeps_replicas);
             }
             Command::Scale { target, replicas } => self.scale_by_hand(target, *replicas),
+            Command::Pause { name, on } => {
+                if let Some(id) = self.deployment_named(name) {
+                    self.store.update_deployment(id, |deployment| {
+                        let changes = deployment.paused != *on;
+                        deployment.paused = *on;
+                        deployment.generation += u64::from(changes);
+                        changes
+                    });
+                }
+            }
+            Command::Restart { target } => {
+                let now = self.now;
+                self.change_template(target, |template| {
+                    template.restart(now);
+                    true
+                });
+            }
+            Command::SetImage { target, images } => self.change_template(target, |template| {
+                images.iter().fold(false, |changes, (container, image)| {
+                    template.set_image(container, image) | changes
+                })
+            }),
+            Command::LabelNode { node, pairs } => self.label_node(node, pairs),
+            Command::TaintNode { node, add, remove } => self.taint_node(node, add, remove),
             Command::Undo { name, revision } => self.undo(name, *revision),
             Command::Delete { target, propagation, grace } => {
                 self.delete_by_hand(target, *propagation, *grace);
@@ -49,6 +74,25 @@ impl World<'_> {
         }
     }
 
+    /// Changes the template of a Deployment or of what controls pods.
+    fn change_template(&mut self, target: &Target, change: impl Fn(&mut PodTemplate) -> bool) {
+        if target.kind == "Deployment" {
+            if let Some(id) = self.deployment_named(&target.name) {
+                self.store.update_deployment(id, |deployment| {
+                    let changes = change(&mut deployment.template);
+                    deployment.generation += u64::from(changes);
+                    changes
+                });
+            }
+        } else if let Some(id) = self.owner_named(&target.kind, &target.name) {
+            self.store.update_owner(id, |owner| {
+                let changes = change(owner.template_mut());
+                owner.raise_generation(changes);
+                changes
+            });
+        }
+    }
+
     /// Back to the template of a revision; 0 is the one before the newest.
     fn undo(&mut self, name: &ObjectName, revision: u64) {
         let Some(id) = self.deployment_named(name) else { return };
@@ -65,7 +109,7 @@ impl World<'_> {
                 return false;
             }
             let labels = template.labels.without("pod-template-hash");
-            deployment.template = crate::api::workload::PodTemplate { labels, ..template };
+            deployment.template = PodTemplate { labels, ..template };
             deployment.generation += 1;
             true
         });

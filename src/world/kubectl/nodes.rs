@@ -61,6 +61,43 @@ impl World<'_> {
         }
     }
 
+    pub(super) fn label_node(&mut self, node: &Text, pairs: &[(Text, Option<Text>)]) {
+        let Some(id) = self.node_named(node) else { return };
+        self.store.update_node(id, |node| {
+            let before = node.labels.clone();
+            for (key, value) in pairs {
+                node.labels = match value {
+                    Some(value) => node.labels.with(key.clone(), value.clone()),
+                    None => node.labels.without(key),
+                };
+            }
+            before != node.labels
+        });
+    }
+
+    pub(super) fn taint_node(
+        &mut self,
+        node: &Text,
+        add: &[Taint],
+        remove: &[(Text, Option<TaintEffect>)],
+    ) {
+        let Some(id) = self.node_named(node) else { return };
+        let now = self.now;
+        self.store.update_node(id, |node| {
+            let before = node.taints.clone();
+            let goes = |taint: &Taint| {
+                let named = |(key, effect): &(Text, Option<TaintEffect>)| {
+                    taint.key == *key && effect.is_none_or(|effect| effect == taint.effect)
+                };
+                let same = |new: &Taint| new.key == taint.key && new.effect == taint.effect;
+                remove.iter().any(named) || add.iter().any(same)
+            };
+            node.taints.retain(|taint| !goes(taint));
+            node.taints.extend(add.iter().map(|taint| since(taint, &before, now)));
+            before != node.taints
+        });
+    }
+
     pub(super) fn change_node(
         &mut self,
         node: &Text,

@@ -240,6 +240,8 @@ fn what_keeps_a_node() {
                     let old = cloud.bench.store.pod(pod).unwrap().clone();
                     let mut alone = crate::api::pod::Pod { node: None, ..old };
                     alone.base_mut().owner = None;
+                    // Else the ReplicaSet would adopt it.
+                    alone.base_mut().labels = Labels::from([("app", "alone")]);
                     let alone = cloud.bench.store.create_pod(alone);
                     cloud.bench.store.bind_pod(alone, *node, cloud.bench.now);
                 }
