@@ -331,6 +331,16 @@ impl<'a> Sync<'a> {
     }
 }
 
+/// Whether the schedule and the time zone of a CronJob can be read; else the path of the one that
+/// can't, and why.
+pub fn check(job: &CronJob) -> Result<(), (&'static str, String)> {
+    if let Some(zone) = &job.spec.time_zone {
+        zone::Zone::load(zone).map_err(|error| ("spec.timeZone", error))?;
+    }
+    Schedule::parse(&written_schedule(job)).map_err(|error| ("spec.schedule", error))?;
+    Ok(())
+}
+
 /// A schedule with its time zone in front, as the parser takes it (`formatSchedule`).
 fn written_schedule(job: &CronJob) -> String {
     let written = &job.spec.schedule;
