@@ -5,8 +5,10 @@
 //! becomes of them.
 
 use super::manifests::{Manifests, NO_EFFECT, Reader};
-use crate::api::convert::ignored;
 use crate::api::convert::object::object;
+use crate::api::convert::{FieldError, ignored};
+use crate::api::object::Object;
+use crate::control::controllers::cronjob;
 use k8s_openapi::api as k8s;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -39,6 +41,13 @@ impl Manifests {
         let Some(given) = found else { return true };
         let mut errors = Vec::new();
         let object = object(&given, "default", &mut errors);
+        if let Some(Object::CronJob(job)) = &object
+            && let Err((path, message)) = cronjob::check(job)
+        {
+            let hint = "five fields like `*/15 * * * *`, or `@hourly`; zones like `Europe/Berlin`";
+            let hint = Some(hint.to_owned());
+            errors.push(FieldError { path: path.to_owned(), message, hint });
+        }
         reader.fields(errors);
         let Some(object) = object else { return true };
         let target = object.target();

@@ -17,7 +17,7 @@ use crate::scenario::curve::Curve;
 use crate::scenario::kubectl::Command;
 use crate::scenario::metrics::GivenMetrics;
 use crate::sim::sample::Distribution;
-use crate::units::{Bytes, SimDuration, SimTime};
+use crate::units::{Bytes, SimDuration, SimTime, WallClock};
 
 /// Everything one run needs but its seed.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub struct Scenario {
     pub duration: SimDuration,
     /// Whether the cluster is empty at the start; else what the manifests declare is running.
     pub cold_start: bool,
+    /// What time it is in the world; schedules of CronJobs are told in it.
+    pub clock: WallClock,
     /// Root seed when the command line gives none.
     pub seed: u64,
     /// Node groups in file order.

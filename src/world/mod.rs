@@ -18,6 +18,9 @@ mod event;
 mod explain;
 mod faults;
 mod flow;
+#[cfg(test)]
+mod job_tests;
+mod jobs;
 mod kubectl;
 mod kubelet;
 mod ledger;

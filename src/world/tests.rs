@@ -85,6 +85,7 @@ pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
         duration: D(1800),
         seed: 1,
         cold_start: false,
+        clock: crate::units::WallClock::default(),
         node_groups: vec![NodeGroup {
             name: "pool".into(),
             machine,

@@ -91,6 +91,7 @@ impl World<'_> {
                 }
                 self.pod_changed(id);
                 self.may_adopt(id);
+                self.pod_orphaned(id);
             }
             Change::Service(id) => self.notify(Key::EndpointSlice(id)),
             Change::Endpoints(_) => self.endpoints_changed(),
@@ -118,7 +119,11 @@ impl World<'_> {
             }
             Change::Owner(id) => {
                 self.scheduler_sees_set(id);
-                self.notify_owner(id);
+                if self.store.job(id).is_some() {
+                    self.job_changed(id);
+                } else {
+                    self.notify_owner(id);
+                }
                 let Some(owner) = self.store.owner(id) else { return };
                 let (parent, deletion) = (owner.parent(), owner.deletion());
                 self.tell_parent(parent);
@@ -134,6 +139,7 @@ impl World<'_> {
             }
             Change::OwnerRemoved(id, owner, pods) => {
                 self.scheduler_sees(super::schedule::Notice::ReplicaSetGone(id));
+                self.job_gone(id, &pods);
                 self.tell_parent(owner.parent());
                 pods.into_iter().for_each(|pod| self.collect(Item::Pod(pod)));
                 self.collect_parent(owner.parent());
@@ -141,12 +147,13 @@ impl World<'_> {
             }
             Change::ClaimRemoved(_, claim) => self.claim_is_gone(&claim),
             Change::CronJob(id) => {
-                self.notify(Key::CronJob(id));
+                self.cron_job_changed(id);
                 if self.store.cron_job(id).is_some_and(|job| job.meta.deletion.is_some()) {
                     self.collect(Item::CronJob(id));
                 }
             }
-            Change::CronJobRemoved(_, jobs) => {
+            Change::CronJobRemoved(id, jobs) => {
+                self.with_cron_jobs(|memory, _| memory.forget(id));
                 jobs.into_iter().for_each(|job| self.collect(Item::Owner(job)));
             }
             _ => {}
