@@ -9,7 +9,7 @@ use crate::api::labels::{Labels, Selector};
 use crate::api::meta::Propagation;
 use crate::api::object::Target;
 use crate::api::{ObjectName, Text};
-use crate::scenario::kubectl::{Command, PodChoice, PodCommand, TaintEdit};
+use crate::scenario::kubectl::{Command, PodChoice, PodCommand};
 use crate::scenario::model::{Happening, NodeGroup, TimelineEntry};
 use crate::units::{SimDuration, SimTime};
 use serde_json::Value;
@@ -68,7 +68,7 @@ impl<'a> Play<'a> {
             "apply" => {
                 return Ok(self.apply(&action.manifest.clone(), false)?.into_iter().collect());
             }
-            "patch" => return Ok(self.patch(action)?.into_iter().collect()),
+            "patch" => return self.patch(action),
             "scale" => {
                 let key = (action.kind.clone(), action.name.clone());
                 if let Some(manifest) = self.manifests.get_mut(&key) {
@@ -136,10 +136,10 @@ impl<'a> Play<'a> {
         Command::Pods { which, what }
     }
 
-    fn patch(&mut self, action: &Action) -> Result<Option<Command>, String> {
+    fn patch(&mut self, action: &Action) -> Result<Vec<Command>, String> {
         match action.kind.as_str() {
-            "Pod" => return Ok(Some(self.pods(action, pod_patch(&action.patch)?))),
-            "Node" => return node_patch(action).map(Some),
+            "Pod" => return Ok(vec![self.pods(action, pod_patch(&action.patch)?)]),
+            "Node" => return node_patch(action),
             _ => {}
         }
         let key = (action.kind.clone(), action.name.clone());
@@ -151,7 +151,8 @@ impl<'a> Play<'a> {
             "json" => json_patch(&mut manifest, &action.patch)?,
             kind => merge(&mut manifest, &action.patch, kind == "strategic"),
         }
-        self.apply(&manifest, action.patch["spec"]["replicas"].is_null())
+        let keeps_replicas = action.patch["spec"]["replicas"].is_null();
+        Ok(self.apply(&manifest, keeps_replicas)?.into_iter().collect())
     }
 
     fn apply(&mut self, manifest: &Value, keeps_replicas: bool) -> Result<Option<Command>, String> {
@@ -198,26 +199,30 @@ fn kubelets(action: &Action, reports: bool) -> Vec<Happening> {
 }
 
 /// What a patch of a node does: labels change one by one, taints all together, or one is added.
-fn node_patch(action: &Action) -> Result<Command, String> {
-    let (mut labels, mut taints) = (Vec::new(), TaintEdit::Keep);
+fn node_patch(action: &Action) -> Result<Vec<Command>, String> {
+    let node: Text = action.name.as_str().into();
     let label = |key: &str, value: &Value| (key.into(), value.as_str().map(Text::from));
+    let (mut pairs, mut commands) = (Vec::new(), Vec::new());
     for step in action.patch.as_array().into_iter().flatten() {
         let path = step["path"].as_str().unwrap_or_default();
         if let Some(key) = path.strip_prefix("/metadata/labels/") {
-            labels.push(label(&key.replace("~1", "/"), &step["value"]));
+            pairs.push(label(&key.replace("~1", "/"), &step["value"]));
         } else if let ("/spec/taints/-", Some("add")) = (path, step["op"].as_str()) {
-            let given = Value::Array(vec![step["value"].clone()]);
-            taints = TaintEdit::Add(stage::taints(&given)?);
+            let add = stage::taints(&Value::Array(vec![step["value"].clone()]))?;
+            commands.push(Command::TaintNode { node: node.clone(), add, remove: Vec::new() });
         } else {
             return Err(format!("a patch of {path} of a Node"));
         }
     }
     let given = action.patch["metadata"]["labels"].as_object().into_iter().flatten();
-    labels.extend(given.map(|(key, value)| label(key, value)));
+    pairs.extend(given.map(|(key, value)| label(key, value)));
     if let Some(given) = action.patch["spec"].get("taints") {
-        taints = TaintEdit::Set(stage::taints(given)?);
+        commands.push(Command::SetTaints { node: node.clone(), taints: stage::taints(given)? });
     }
-    Ok(Command::Node { node: action.name.as_str().into(), labels, taints })
+    if !pairs.is_empty() {
+        commands.push(Command::LabelNode { node, pairs });
+    }
+    Ok(commands)
 }
 
 /// What a patch of pods does.

@@ -58,9 +58,7 @@ impl World<'_> {
             Command::Cordon { node, on } => self.cordon(node, *on),
             Command::Drain { nodes } => self.drain(nodes),
             Command::DeleteNode { node } => self.delete_node_by_hand(node),
-            Command::Node { node, labels, taints } => {
-                self.change_node(node, labels, taints);
-            }
+            Command::SetTaints { node, taints } => self.set_taints(node, taints),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use crate::api::taint::{Taint, TaintEffect};
 use crate::api::{NodeId, PodId, Text};
-use crate::scenario::kubectl::TaintEdit;
 use crate::units::SimDuration;
 use crate::world::event::Event;
 use crate::world::world::World;
@@ -105,35 +104,15 @@ impl World<'_> {
         });
     }
 
-    pub(super) fn change_node(
-        &mut self,
-        node: &Text,
-        labels: &[(Text, Option<Text>)],
-        taints: &TaintEdit,
-    ) {
+    pub(super) fn set_taints(&mut self, node: &Text, taints: &[Taint]) {
         let Some(id) = self.node_named(node) else { return };
         let now = self.now;
         self.store.update_node(id, |node| {
-            let before = (node.labels.clone(), node.taints.clone());
-            for (key, value) in labels {
-                node.labels = match value {
-                    Some(value) => node.labels.with(key.clone(), value.clone()),
-                    None => node.labels.without(key),
-                };
-            }
-            let old = node.taints.clone();
-            match taints {
-                TaintEdit::Keep => {}
-                TaintEdit::Set(taints) => {
-                    // Those that the node's condition makes are the controllers' business.
-                    node.taints.retain(|taint| is_of_condition(&taint.key));
-                    node.taints.extend(taints.iter().map(|taint| since(taint, &old, now)));
-                }
-                TaintEdit::Add(taints) => {
-                    node.taints.extend(taints.iter().map(|taint| since(taint, &old, now)));
-                }
-            }
-            before != (node.labels.clone(), node.taints.clone())
+            let before = node.taints.clone();
+            // Those that the node's condition makes are the controllers' business.
+            node.taints.retain(|taint| is_of_condition(&taint.key));
+            node.taints.extend(taints.iter().map(|taint| since(taint, &before, now)));
+            before != node.taints
         });
     }
 }
