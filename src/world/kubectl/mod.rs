@@ -13,9 +13,7 @@ use crate::api::meta::Propagation;
 use crate::api::object::Target;
 use crate::api::owner::{Owner, Parent};
 use crate::api::workload::PodTemplate;
-use crate::api::{
-    ClaimId, CronJobId, DeploymentId, HpaId, ObjectName, OwnerId, PdbId, PodId, ServiceId,
-};
+use crate::api::{CronJobId, DeploymentId, HpaId, ObjectName, OwnerId, PdbId, PodId, ServiceId};
 use crate::control::controllers::garbagecollector::Item;
 use crate::scenario::kubectl::Command;
 use crate::units::SimDuration;
@@ -60,6 +58,7 @@ impl World<'_> {
             Command::Cordon { node, on } => self.cordon(node, *on),
             Command::Drain { nodes } => self.drain(nodes),
             Command::DeleteNode { node } => self.delete_node_by_hand(node),
+            Command::SetTaints { node, taints } => self.set_taints(node, taints),
         }
     }
 
@@ -137,11 +136,6 @@ impl World<'_> {
                     self.delete_item(Item::CronJob(id), propagation);
                 }
             }
-            "PersistentVolumeClaim" => {
-                if let Some(id) = self.claim_named(name) {
-                    self.delete_claim(id);
-                }
-            }
             "Service" => {
                 if let Some(id) = self.service_named(name) {
                     self.store.remove_service(id);
@@ -180,18 +174,13 @@ impl World<'_> {
                 job.meta.deletion = Some(propagation);
                 true
             }),
-            Item::Pod(_) | Item::Claim(_) => {}
+            Item::Pod(_) => {}
         }
     }
 
     fn service_named(&self, name: &ObjectName) -> Option<ServiceId> {
         let mut all = self.store.services();
         all.find(|(_, s)| is_named(&s.namespace, &s.name, name)).map(|(id, _)| id)
-    }
-
-    fn claim_named(&self, name: &ObjectName) -> Option<ClaimId> {
-        let mut all = self.store.claims();
-        all.find(|(_, c)| is_named(&c.namespace, &c.name, name)).map(|(id, _)| id)
     }
 
     fn hpa_named(&self, name: &ObjectName) -> Option<HpaId> {
