@@ -20,6 +20,21 @@ const UNSTEADY: &[&str] = &[
     "FailedComputeMetricsReplicas",
 ];
 
+/// Counts of a DaemonSet's status.
+pub(super) const DAEMON_SET: &[&str] = &[
+    "desiredNumberScheduled",
+    "currentNumberScheduled",
+    "numberMisscheduled",
+    "numberReady",
+    "updatedNumberScheduled",
+    "numberAvailable",
+    "numberUnavailable",
+    "observedGeneration",
+];
+/// Counts of a PodDisruptionBudget's status.
+pub(super) const BUDGET: &[&str] =
+    &["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"];
+
 /// What essentially happened.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct History {
@@ -29,8 +44,12 @@ pub struct History {
     pub conditions: BTreeMap<String, Vec<String>>,
     /// By ReplicaSet, ReplicationController or StatefulSet: `spec.replicas`, one by one.
     pub sizes: BTreeMap<String, Vec<u64>>,
-    /// By StatefulSet and field of its status: the values, one by one.
+    /// By DaemonSet or PodDisruptionBudget: counts of its status, one by one, and all at the end.
     pub statuses: BTreeMap<String, Vec<u64>>,
+    /// By StatefulSet and field of its status: the values, one by one.
+    pub fields: BTreeMap<String, Vec<u64>>,
+    /// Answers to evictions, `pod code: cause`, and how often.
+    pub evictions: BTreeMap<String, u64>,
     /// Pods with names that stay, and their owners.
     pub stateful: BTreeMap<String, String>,
     /// By owner: the moments of its pods; of a StatefulSet's pods by their own names.
@@ -187,6 +206,19 @@ impl History {
                     self.size(names.of(name), replicas);
                 }
             }
+            Some("DaemonSet" | "PodDisruptionBudget") if line["watch"] != "DELETED" => {
+                let status = &line["status"];
+                let of = |field: &str| status[field].as_u64().unwrap_or(0);
+                let is_daemon = line["kind"] == "DaemonSet";
+                let fields = if is_daemon { DAEMON_SET } else { BUDGET };
+                let counts: Vec<u64> = fields.iter().map(|field| of(field)).collect();
+                self.status(&names.of(name), fields, &counts);
+            }
+            None if line["watch"] == "EVICT" => {
+                let pod = names.of(line["pod"].as_str().unwrap_or_default());
+                let cause = line["causes"][0]["message"].as_str().unwrap_or_default();
+                self.eviction(&pod, line["code"].as_u64().unwrap_or(0), cause);
+            }
             Some("Pod") => {
                 let mut owner = line["owner"][0].as_str().map_or(name, owner_name);
                 if line["owner"][0].as_str().is_some_and(is_stateful) {
@@ -221,11 +253,11 @@ impl History {
         }
         let set = line["name"].as_str().unwrap_or_default();
         for field in COUNTS {
-            self.status(set, field, status[field].as_u64().unwrap_or(0));
+            self.field(set, field, status[field].as_u64().unwrap_or(0));
         }
         for field in REVISIONS {
             let name = status[field].as_str().unwrap_or_default();
-            self.status(set, field, names.revision(set, name));
+            self.field(set, field, names.revision(set, name));
         }
     }
 
@@ -264,11 +296,35 @@ impl History {
     }
 
     /// A field of a status as it is now.
-    pub(super) fn status(&mut self, set: &str, field: &str, value: u64) {
-        let values = self.statuses.entry(format!("{set} {field}")).or_default();
+    pub(super) fn field(&mut self, set: &str, field: &str, value: u64) {
+        let values = self.fields.entry(format!("{set} {field}")).or_default();
         if values.last() != Some(&value) {
             values.push(value);
         }
+    }
+
+    /// Counts of a status as they are now. Those that pods turn ready for hang on who is first, so
+    /// of them only the last counts, and of the number of disruptions where it turns.
+    pub(super) fn status(&mut self, object: &str, fields: &[&str], counts: &[u64]) {
+        self.statuses.insert(format!("{object} at the end"), counts.to_vec());
+        for (field, count) in fields.iter().zip(counts) {
+            let all = self.statuses.entry(format!("{object} {field}"));
+            match *field {
+                "disruptionsAllowed" => turn(all.or_default(), *count),
+                "desiredNumberScheduled" | "numberMisscheduled" | "desiredHealthy" => {
+                    let all = all.or_default();
+                    if all.last() != Some(count) {
+                        all.push(*count);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// An answer to a request for an eviction.
+    pub(super) fn eviction(&mut self, pod: &str, code: u64, cause: &str) {
+        *self.evictions.entry(format!("{pod} {code}: {cause}")).or_default() += 1;
     }
 
     /// A moment of a pod.
@@ -298,6 +354,9 @@ impl History {
         for (text, count) in std::mem::take(&mut self.events) {
             *self.events.entry(names.told(&text)).or_default() += count;
         }
+        for (text, count) in std::mem::take(&mut self.evictions) {
+            *self.evictions.entry(names.told(&text)).or_default() += count;
+        }
         self.sort();
         self
     }
@@ -308,6 +367,19 @@ impl History {
             moments.lists.iter_mut().for_each(|list| list.sort_unstable());
         }
     }
+}
+
+/// Goes on with a sequence of which only first, last, and where it turns are kept.
+pub(super) fn turn(points: &mut Vec<u64>, next: u64) {
+    if points.last() == Some(&next) {
+        return;
+    }
+    if let [.., a, b] = points[..]
+        && (a < b) == (b < next)
+    {
+        points.pop();
+    }
+    points.push(next);
 }
 
 fn event_text(object: &str, reason: &str, message: &str, names: &Names) -> String {
@@ -391,7 +463,7 @@ mod tests {
         ];
         let history = History::of_recording(&lines.join("\n")).unwrap();
         assert_eq!(history.pods["db-0"].lists, [vec![1, 3], vec![], vec![], vec![2]]);
-        let of = |field: &str| history.statuses[&format!("db {field}")].clone();
+        let of = |field: &str| history.fields[&format!("db {field}")].clone();
         assert_eq!((of("replicas"), of("readyReplicas")), (vec![1], vec![0]));
         assert_eq!((of("currentRevision"), of("updateRevision")), (vec![0, 1], vec![1, 2]));
         assert!(history.events.contains_key("Pod/db-0 R: db-0"));

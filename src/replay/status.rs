@@ -31,10 +31,10 @@ impl Look {
 /// counts them passes through on its way up or down: there only the turning points count. Other
 /// fields are compared value by value where the repeats do agree on them.
 pub(super) fn difference(ours: &History, repeats: &[History]) -> Option<String> {
-    let keys = repeats.iter().chain([ours]).flat_map(|history| history.statuses.keys());
+    let keys = repeats.iter().chain([ours]).flat_map(|history| history.fields.keys());
     for key in keys.collect::<BTreeSet<_>>() {
         let of = |history: &History, look: Look| {
-            look.at(history.statuses.get(key).map_or(&[], Vec::as_slice))
+            look.at(history.fields.get(key).map_or(&[], Vec::as_slice))
         };
         let is_exact = !READINESS.iter().any(|field| key.ends_with(field));
         let repeats_agree = |look: &Look| {
@@ -64,7 +64,7 @@ mod tests {
     fn a_status_is_compared_as_far_as_the_repeats_agree() {
         let history = |field: &str, values: &[u64]| {
             let mut history = History::default();
-            values.iter().for_each(|value| history.status("db", field, *value));
+            values.iter().for_each(|value| history.field("db", field, *value));
             history
         };
         let (updated, ready) = ("updatedReplicas", "readyReplicas");

@@ -1,8 +1,9 @@
 //! Watches a world and writes its history as that of a recording.
 
-use super::history::{COUNTS, History, Names, REVISIONS};
+use super::history::{BUDGET, COUNTS, DAEMON_SET, History, Names, REVISIONS};
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
+use crate::api::policy::Pdb;
 use crate::api::stateful_set::StatefulSet;
 use crate::api::workload::Condition;
 use crate::api::{OwnerId, PodId, Text};
@@ -26,6 +27,8 @@ pub(super) struct Watching {
     marked: BTreeSet<PodId>,
     /// Whose pod, which moment, when: names are replaced when all are known.
     moments: Vec<(Text, usize, i64)>,
+    /// Whose eviction was asked for, and the answer.
+    evictions: Vec<(Text, u64, String)>,
 }
 
 /// Who keeps the Events.
@@ -49,6 +52,9 @@ impl Watching {
         }
         for (owner, which, ms) in self.moments {
             self.history.moment(self.names.of(&owner), which, ms);
+        }
+        for (pod, code, cause) in self.evictions {
+            self.history.eviction(&self.names.of(&pod), code, &cause);
         }
         self.history.sort();
         self.history
@@ -121,6 +127,21 @@ impl Watching {
         {
             self.names.set(owner.name(), &parent.name);
         }
+        if let Owner::DaemonSet(set) = owner {
+            let s = &set.status;
+            let counts = [
+                s.desired,
+                s.current,
+                s.misscheduled,
+                s.ready,
+                s.updated,
+                s.available,
+                s.unavailable,
+            ];
+            let counts = counts.into_iter().map(u64::from).chain([s.observed_generation]);
+            let name = self.names.of(&set.meta.name);
+            self.history.status(&name, DAEMON_SET, &counts.collect::<Vec<_>>());
+        }
         let size = match owner {
             Owner::ReplicaSet(set) => Some(set.replicas),
             Owner::StatefulSet(set) => Some(set.replicas),
@@ -136,18 +157,24 @@ impl Watching {
 }
 
 impl Watching {
+    fn budget_sees(&mut self, pdb: &Pdb) {
+        let s = &pdb.status;
+        let counts = [s.disruptions_allowed, s.current_healthy, s.desired_healthy, s.expected_pods];
+        self.history.status(&pdb.name, BUDGET, &counts.map(u64::from));
+    }
+
     fn status_of(&mut self, set: &StatefulSet) {
         let (name, status) = (&set.meta.name, &set.status);
         let counts =
             [status.replicas, status.ready, status.available, status.current, status.updated];
         for (field, count) in COUNTS.into_iter().zip(counts) {
-            self.history.status(name, field, u64::from(count));
+            self.history.field(name, field, u64::from(count));
         }
         for (field, revision) in
             REVISIONS.into_iter().zip([&status.current_revision, &status.update_revision])
         {
             let number = self.names.revision(name, revision);
-            self.history.status(name, field, number);
+            self.history.field(name, field, number);
         }
     }
 }
@@ -158,6 +185,10 @@ fn is_stateful(owner: &Owner) -> bool {
 }
 
 impl Audience for Watching {
+    fn answers_eviction(&mut self, pod: &Pod, code: u16, cause: &str) {
+        self.evictions.push((pod.name(), code.into(), cause.to_owned()));
+    }
+
     fn sees(&mut self, now: SimTime, change: &Change, store: &Store) {
         match change {
             Change::NodeCreated(id) => {
@@ -168,6 +199,11 @@ impl Audience for Watching {
             Change::Deployment(id) => {
                 if let Some(deployment) = store.deployment(*id) {
                     self.conditions(&deployment.name, &deployment.conditions);
+                }
+            }
+            Change::Pdb(id) => {
+                if let Some(pdb) = store.pdb(*id) {
+                    self.budget_sees(pdb);
                 }
             }
             Change::Owner(id) => {

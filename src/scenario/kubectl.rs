@@ -101,6 +101,15 @@ pub enum Command {
         /// Taints that go, by key; of all effects without one.
         remove: Vec<(Text, Option<TaintEffect>)>,
     },
+    /// A patch of a node.
+    Node {
+        /// The node.
+        node: Text,
+        /// What labels get which values; those without one are taken away.
+        labels: Vec<(Text, Option<Text>)>,
+        /// What becomes of its taints.
+        taints: TaintEdit,
+    },
 }
 
 impl Command {
@@ -136,6 +145,7 @@ impl Command {
                 format!("nodes are drained: {}", names.join(", "))
             }
             Command::DeleteNode { node } => format!("node {node} is deleted"),
+            Command::Node { node, .. } => format!("labels or taints of node {node} change"),
         }
     }
 }
@@ -153,6 +163,17 @@ impl PodCommand {
             PodCommand::Ungate(_) => "scheduling gates are removed",
         }
     }
+}
+
+/// What becomes of a node's taints.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TaintEdit {
+    /// They stay.
+    Keep,
+    /// These are all from then on.
+    Set(Vec<Taint>),
+    /// These join them.
+    Add(Vec<Taint>),
 }
 
 /// Which pods.

@@ -5,6 +5,7 @@
 
 use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use super::model::Ignored;
+use super::priorities::PriorityClass;
 use super::strict::{Decoded, decode, is_doubtful};
 use super::yaml::{Node, Value, parse};
 use crate::api::autoscaling::Hpa;
@@ -28,8 +29,8 @@ pub(super) struct Manifests {
     /// Other objects with pods, and the path of their priority class.
     pub applied: Vec<(Object, Place, String)>,
     pub ignored: Vec<Ignored>,
-    /// Priority classes: value, and whether it is the default.
-    pub priorities: BTreeMap<String, (i32, bool)>,
+    /// Priority classes.
+    pub priorities: BTreeMap<String, PriorityClass>,
     names: Vec<(String, Place)>,
     /// API groups that a CustomResourceDefinition among the manifests declares.
     declared: BTreeSet<String>,
@@ -261,8 +262,12 @@ impl Manifests {
             ("scheduling.k8s.io/v1", "PriorityClass") => {
                 if let Some(given) = reader.decode::<k8s::scheduling::v1::PriorityClass>() {
                     let name = given.metadata.name.unwrap_or_default();
-                    let default = given.global_default.unwrap_or(false);
-                    self.priorities.insert(name, (given.value.unwrap_or(0), default));
+                    let class = PriorityClass {
+                        value: given.value.unwrap_or(0),
+                        is_default: given.global_default.unwrap_or(false),
+                        never_preempts: given.preemption_policy.as_deref() == Some("Never"),
+                    };
+                    self.priorities.insert(name, class);
                 }
             }
             _ => {

@@ -26,35 +26,55 @@ impl Manifests {
     }
 }
 
+/// A PriorityClass.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PriorityClass {
+    /// `value`.
+    pub value: i32,
+    /// `globalDefault`.
+    pub is_default: bool,
+    /// `preemptionPolicy: Never`.
+    pub never_preempts: bool,
+}
+
+impl PriorityClass {
+    /// One with no more than a value.
+    fn of(value: i32) -> PriorityClass {
+        PriorityClass { value, ..PriorityClass::default() }
+    }
+}
+
 /// The classes of a cluster.
 struct Classes<'a> {
-    values: &'a BTreeMap<String, (i32, bool)>,
+    values: &'a BTreeMap<String, PriorityClass>,
     /// Some may be missing.
     incomplete: bool,
 }
 
 impl Classes<'_> {
     fn give(&self, spec: &mut Arc<PodSpec>, place: &Place, path: &str, out: &mut Diagnostics) {
-        let default = self.values.values().find(|(_, default)| *default).map_or(0, |(v, _)| *v);
+        let default = self.values.values().find(|class| class.is_default);
         let class = spec.priority_class.to_string();
-        let value = match class.as_str() {
-            "" => default,
-            "system-cluster-critical" => 2_000_000_000,
-            "system-node-critical" => 2_000_001_000,
+        let found = match class.as_str() {
+            "" => default.copied().unwrap_or_default(),
+            "system-cluster-critical" => PriorityClass::of(2_000_000_000),
+            "system-node-critical" => PriorityClass::of(2_000_001_000),
             _ => match self.values.get(&class) {
-                Some((value, _)) => *value,
-                None if self.incomplete => 0,
+                Some(class) => *class,
+                None if self.incomplete => PriorityClass::default(),
                 None => {
                     let known = self.values.keys().map(String::as_str);
                     let hint = did_you_mean(&class, known).map(|k| format!("did you mean {k}?"));
                     let message = format!("no PriorityClass with name {class} was found");
                     Reader::new(place.clone(), out).error(path, &message, hint);
-                    0
+                    PriorityClass::default()
                 }
             },
         };
-        if value != 0 {
-            Arc::make_mut(spec).priority = value;
+        if found.value != 0 || found.never_preempts {
+            let spec = Arc::make_mut(spec);
+            spec.priority = found.value;
+            spec.never_preempts |= found.never_preempts;
         }
     }
 }

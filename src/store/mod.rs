@@ -42,6 +42,8 @@ pub struct Store {
     nodes: SlotMap<NodeId, Arc<Node>>,
     deployments: SlotMap<DeploymentId, Deployment>,
     owners: SlotMap<OwnerId, Owner>,
+    /// The DaemonSets among them: nodes concern them all.
+    daemon_sets: Vec<OwnerId>,
     cron_jobs: SlotMap<CronJobId, CronJob>,
     services: SlotMap<ServiceId, Service>,
     hpas: SlotMap<HpaId, Hpa>,
@@ -61,6 +63,8 @@ pub struct Store {
     /// How many pods of each owner are in which state.
     tallies: SecondaryMap<OwnerId, PodTally>,
     ready_nodes: NodeTally,
+    /// ReplicaSets that no Deployment controls.
+    bare_sets: BTreeSet<OwnerId>,
     /// Pods that nobody controls.
     orphans: BTreeSet<PodId>,
     /// Pods whose labels have been changed.

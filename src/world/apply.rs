@@ -7,6 +7,7 @@ use super::controllers::Key;
 use super::world::World;
 use crate::api::event::EventType;
 use crate::api::node::NodeReady;
+use crate::api::owner::Parent;
 use crate::api::pod::NameSuffix;
 use crate::api::workload::{Condition, WorkloadStatus};
 use crate::api::{DeploymentId, NodeId, PodId, ServiceId};
@@ -91,12 +92,29 @@ impl World<'_> {
                 self.delete_owner(owner, propagation);
                 true
             }
+            Action::AdoptSet { set, deployment } => {
+                self.store.set_parent(set, Some(Parent::Deployment(deployment)));
+                true
+            }
             Action::ReleaseOwner { owner } => {
                 self.store.set_parent(owner, None);
                 true
             }
             Action::RemoveFinalizer { item } => {
                 self.remove_finalizer(item);
+                true
+            }
+            Action::DaemonSetRevision { set, revision } => {
+                self.store.update_daemon_set(set, |s| s.keep_revision(revision));
+                true
+            }
+            Action::DropDaemonSetRevision { set, hash } => {
+                self.store.update_daemon_set(set, |s| s.drop_revision(&hash));
+                true
+            }
+            Action::DaemonSetStatus { set, status } => {
+                self.store
+                    .update_daemon_set(set, |s| std::mem::replace(&mut s.status, status) != status);
                 true
             }
             other => self.apply_workload(other),
@@ -151,19 +169,9 @@ impl World<'_> {
             }
             Action::PdbStatus { pdb, status } => {
                 self.store.update_pdb(pdb, |p| {
-                    let old = [
-                        p.disruptions_allowed,
-                        p.current_healthy,
-                        p.desired_healthy,
-                        p.expected_pods,
-                    ];
-                    [
-                        p.disruptions_allowed,
-                        p.current_healthy,
-                        p.desired_healthy,
-                        p.expected_pods,
-                    ] = status;
-                    old != status
+                    let changes = p.status != status;
+                    p.status = status;
+                    changes
                 });
             }
             other => unreachable!("{other:?} is handled by apply"),
@@ -237,12 +245,21 @@ impl World<'_> {
         grace: Option<SimDuration>,
         reason: &'static str,
     ) -> bool {
-        let Ok(charged) = disruption::may_evict(&self.store, pod) else { return false };
+        let answer = disruption::may_evict(&self.store, pod);
+        if let (Some(audience), Some(p)) = (&mut self.audience, self.store.pod(pod)) {
+            let (code, cause) = match &answer {
+                Ok(_) => (201, ""),
+                Err(refusal) => (refusal.code, &*refusal.cause),
+            };
+            audience.answers_eviction(p, code, cause);
+        }
+        let Ok(charged) = answer else { return false };
         if let Some(pdb) = charged {
             // Taken before the pod is marked, so that two evictions can't share one allowance.
             self.store.update_pdb(pdb, |p| {
-                let taken = p.disruptions_allowed > 0;
-                p.disruptions_allowed = p.disruptions_allowed.saturating_sub(1);
+                let allowed = &mut p.status.disruptions_allowed;
+                let taken = *allowed > 0;
+                *allowed = allowed.saturating_sub(1);
                 taken
             });
         }
@@ -285,6 +302,9 @@ impl World<'_> {
     ) -> bool {
         let time = self.now;
         let Some((object_kind, namespace, name)) = self.name_of(about) else { return false };
+        if let (About::Node(node), "RemovingNode") = (about, reason) {
+            self.gone_nodes.remove(&node);
+        }
         let message = match self.queues.correlator(component) {
             Some(correlator) => correlator.correlate((about, kind, reason), message, time),
             None => Some(message),

@@ -104,7 +104,7 @@ const COMPONENTS: [&str; 15] = [
     "replicaset-controller",
     "endpoint-slice-controller",
     "horizontal-pod-autoscaler",
-    "disruption-controller",
+    "controllermanager",
     "node-controller",
     "taint-eviction-controller",
     "pod-garbage-collector",

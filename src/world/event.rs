@@ -64,8 +64,13 @@ pub enum Event {
         /// The step.
         step: PodStep,
     },
-    /// A drain asks for the eviction of a pod.
-    Evict(PodId),
+    /// Somebody asks for the eviction of a pod; a drain `again` while a budget refuses.
+    Evict {
+        /// The pod.
+        pod: PodId,
+        /// It is asked for again.
+        again: bool,
+    },
     /// The next step of a pod on its node.
     Kubelet {
         /// The pod.
@@ -155,7 +160,7 @@ impl Event {
             | Event::Preempt(_)
             | Event::Sent(_)
             | Event::Report { .. }
-            | Event::Evict(_) => 4,
+            | Event::Evict { .. } => 4,
             Event::Proxy => 5,
             Event::SyncDone(_) => 6,
             Event::Sync(_) => 7,

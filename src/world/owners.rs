@@ -51,16 +51,12 @@ impl World<'_> {
 
     /// Creates a pod that nobody controls.
     pub(super) fn create_bare_pod(&mut self, pod: &Pod) {
-        let id = self.admit_pod(Pod { created: self.now, ready_changed: self.now, ..pod.clone() });
-        let node = pod.spec.node_name.as_ref().and_then(|name| self.node_named(name));
-        if let Some(node) = node {
-            self.store.bind_pod(id, node, self.now);
-        }
+        self.admit_pod(Pod { created: self.now, ready_changed: self.now, ..pod.clone() });
     }
 
-    /// A pod that the API server takes.
+    /// A pod that the API server takes. One that names its node is there at once.
     fn admit_pod(&mut self, mut pod: Pod) -> PodId {
-        let owner = pod.owner;
+        let (owner, named) = (pod.owner, pod.spec.node_name.clone());
         let deployment =
             owner.and_then(|owner| self.store.replica_set(owner)).and_then(|set| set.owner);
         let workload = deployment.and_then(|d| self.workload_of.get(d).copied());
@@ -79,6 +75,9 @@ impl World<'_> {
         self.recorder.totals.pods_created += 1;
         self.waiting_pods(1);
         self.recognise(id);
+        if let Some(node) = named.and_then(|name| self.node_named(&name)) {
+            self.store.bind_pod(id, node, self.now);
+        }
         id
     }
 

@@ -4,6 +4,7 @@ use super::controllers::Key;
 use super::event::Event;
 use super::world::World;
 use crate::api::ObjectName;
+use crate::api::pod::Pod;
 use crate::check::{Checks, Stride, View, Violation};
 use crate::record::attempt::Attempt;
 use crate::record::{Recorder, Sink};
@@ -58,6 +59,9 @@ pub trait Audience {
     /// An object of the store has changed at `now`. Several changes may have come together: then
     /// the store shows the last.
     fn sees(&mut self, now: SimTime, change: &Change, store: &Store);
+
+    /// Somebody has asked for the eviction of a pod: the HTTP status and the cause of the answer.
+    fn answers_eviction(&mut self, pod: &Pod, code: u16, cause: &str);
 }
 
 /// Runs a scenario before an audience.
@@ -146,7 +150,7 @@ impl<'a> World<'a> {
     /// What machines without a node have cost so far.
     fn unregistered_bill(&self) -> f64 {
         let bill = |m: &super::cloud::Machine| {
-            let hours = self.now.since(m.requested).as_secs_f64() / 3600.0;
+            let hours = self.now.since(m.billed).as_secs_f64() / 3600.0;
             self.scenario.node_groups[m.group].machine.price_per_hour * hours
         };
         let unnamed =

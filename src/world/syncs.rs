@@ -2,8 +2,10 @@
 
 use super::controllers::Key;
 use super::world::World;
+use crate::api::node::Node;
 use crate::api::{HpaId, NodeId, PodId, ServiceId};
 use crate::control::controllers::cluster_autoscaler::{ClusterAutoscaler, GroupView, Held};
+use crate::control::controllers::daemon::Daemons;
 use crate::control::controllers::endpointslice::EndpointSlices;
 use crate::control::controllers::garbagecollector::{GarbageCollector, Item};
 use crate::control::controllers::node_lifecycle::{Heartbeats, NodeLifecycle};
@@ -11,7 +13,7 @@ use crate::control::controllers::podautoscaler::PodAutoscaler;
 use crate::control::controllers::podgc::PodGc;
 use crate::control::controllers::taint_eviction::TaintEviction;
 use crate::control::controllers::{
-    Outcome, cronjob, daemon, deployment, disruption, job, replicaset, statefulset,
+    Outcome, cronjob, deployment, disruption, job, replicaset, statefulset,
 };
 use crate::record::story::Moment;
 use crate::scenario::model::Scenario;
@@ -26,6 +28,7 @@ pub(super) struct Controllers {
     taint_eviction: TaintEviction,
     podgc: PodGc,
     garbagecollector: GarbageCollector,
+    daemons: Daemons,
     cluster_autoscaler: Option<ClusterAutoscaler>,
     /// What nodes of each group would look like.
     templates: Vec<Arc<crate::api::node::Node>>,
@@ -45,6 +48,7 @@ impl Controllers {
             taint_eviction: TaintEviction::default(),
             podgc: PodGc::new(flags),
             garbagecollector: GarbageCollector::default(),
+            daemons: Daemons::default(),
             cluster_autoscaler: scenario
                 .flags
                 .cluster_autoscaler
@@ -75,7 +79,9 @@ impl World<'_> {
                 replicaset::sync(id, &self.store, now)
             }
             Key::StatefulSet(id) => statefulset::sync(id, &self.store, now),
-            Key::DaemonSet(id) => daemon::sync(id, &self.store, now),
+            Key::DaemonSet(id) => self.with_controllers(|controllers, world| {
+                controllers.daemons.sync(id, &world.store, now)
+            }),
             Key::Job(id) => job::sync(id, &self.store, now),
             Key::CronJob(id) => cronjob::sync(id, &self.store, now),
             Key::GarbageCollector => self.with_controllers(|controllers, world| {
@@ -236,19 +242,26 @@ impl World<'_> {
 
     /// A node appeared or changed: its taints may have.
     pub(super) fn tell_of_changed_node(&mut self, node: NodeId) {
-        self.with_controllers(|controllers, _| {
+        let concerned = self.with_controllers(|controllers, world| {
             controllers.taint_eviction.node_changed(node);
             controllers.node_lifecycle.node_changed(node);
+            controllers.daemons.node_changed(node, &world.store)
         });
+        concerned.into_iter().for_each(|set| self.notify(Key::DaemonSet(set)));
     }
 
     /// A node object is gone; these pods were bound to it.
-    pub(super) fn tell_of_lost_node(&mut self, node: NodeId, orphans: &[PodId]) {
-        self.with_controllers(|controllers, _| {
-            controllers.taint_eviction.node_changed(node);
-            controllers.node_lifecycle.node_changed(node);
-            controllers.podgc.node_removed(node, orphans);
+    pub(super) fn tell_of_lost_node(&mut self, id: NodeId, node: &Node, orphans: &[PodId]) {
+        let known = self.with_controllers(|controllers, _| {
+            controllers.taint_eviction.node_changed(id);
+            controllers.node_lifecycle.node_changed(id);
+            controllers.podgc.node_removed(id, orphans);
+            controllers.daemons.node_removed(id);
+            controllers.node_lifecycle.knows(id)
         });
+        if known {
+            self.gone_nodes.insert(id, node.name.clone());
+        }
     }
 
     /// The garbage collector is to look at an object.

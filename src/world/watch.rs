@@ -4,14 +4,34 @@ use super::controllers::Key;
 use super::event::PodStep;
 use super::world::World;
 use crate::api::autoscaling::Hpa;
+use crate::api::event::EventType::Warning;
 use crate::api::labels::Selector;
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
 use crate::api::{NodeId, PdbId, PodId, ServiceId};
+use crate::control::controllers::action::About;
 use crate::control::controllers::garbagecollector::Item;
 use crate::record::rows::PodRow;
 use crate::store::Change;
 use crate::units::SimTime;
+use std::collections::BTreeSet;
+
+/// Of which pods something has been said at this instant.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    at: SimTime,
+    of: BTreeSet<PodId>,
+}
+
+impl Said {
+    /// Notes that it is said of a pod; false: it has been already.
+    fn is_news(&mut self, now: SimTime, pod: PodId) -> bool {
+        if std::mem::replace(&mut self.at, now) != now {
+            self.of.clear();
+        }
+        self.of.insert(pod)
+    }
+}
 
 impl World<'_> {
     /// Tells all watchers of everything that has changed since they were last told.
@@ -50,8 +70,8 @@ impl World<'_> {
             }
             Change::PodRemoved(id, pod) => self.pod_removed(id, *pod),
             Change::NodeCreated(id) | Change::NodeUpdated(id) => self.node_changed(id),
-            Change::NodeRemoved(id, _, orphans) => {
-                self.tell_of_lost_node(id, &orphans);
+            Change::NodeRemoved(id, node, orphans) => {
+                self.tell_of_lost_node(id, &node, &orphans);
                 self.scheduler_sees(super::schedule::Notice::NodeGone(id));
                 self.notify(Key::NodeLifecycle);
                 self.notify(Key::PodGc);
@@ -108,6 +128,7 @@ impl World<'_> {
             }
             Change::Released(id, before) => {
                 self.notify_owner(id);
+                self.tell_parent(self.store.owner(id).and_then(Owner::parent));
                 self.tell_parent(before);
                 self.collect_parent(before);
             }
@@ -167,6 +188,8 @@ impl World<'_> {
         let Some(workload) = self.pods.get(id).and_then(|state| state.workload()) else { return };
         self.tell_selectors(workload, id);
         self.notify_workload(workload);
+        let budgets = self.guarded_by[workload].clone();
+        self.notify_budget(id, &budgets);
     }
 
     /// Of any other pod its labels decide, each time.
@@ -191,9 +214,27 @@ impl World<'_> {
             self.endpoints_may_change(service, id);
             self.notify(Key::EndpointSlice(service));
         }
-        for budget in budgets {
-            self.notify(Key::Disruption(budget));
+        self.notify_budget(id, &budgets);
+    }
+
+    /// Of several budgets that select a pod only one hears of it (`getPdbForPod`), and that is said:
+    /// once, where a kubelet's one report is several changes here.
+    fn notify_budget(&mut self, pod: PodId, budgets: &[PdbId]) {
+        let Some(first) = budgets.first() else { return };
+        self.notify(Key::Disruption(*first));
+        if budgets.len() == 1 || !self.said_of_budgets.is_news(self.now, pod) {
+            return;
         }
+        let Some(p) = self.store.pod(pod) else { return };
+        let Some(chosen) = self.store.pdb(*first) else { return };
+        let name = format!("{:?}/{:?}", &*p.namespace, &*p.name());
+        let message = format!(
+            "Pod {name} matches multiple PodDisruptionBudgets.  Chose {:?} arbitrarily.",
+            &*chosen.name
+        );
+        let component = Key::Disruption(*first).component();
+        let reason = "MultiplePodDisruptionBudgets";
+        self.publish(component, Warning, reason, About::Pod(pod), message);
     }
 
     /// The garbage collector looks at an object.
@@ -236,9 +277,6 @@ impl World<'_> {
     fn notify_workload(&mut self, workload: usize) {
         for index in 0..self.fronted_by[workload].len() {
             self.notify(Key::EndpointSlice(self.fronted_by[workload][index]));
-        }
-        for index in 0..self.guarded_by[workload].len() {
-            self.notify(Key::Disruption(self.guarded_by[workload][index]));
         }
         for index in 0..self.scaled_by[workload].len() {
             let hpa = self.scaled_by[workload][index];

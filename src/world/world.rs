@@ -16,6 +16,7 @@ use super::run::Audience;
 use super::schedule::SchedulerDriver;
 use super::syncs::Controllers;
 use super::traffic::network::Network;
+use super::watch::Said;
 use crate::api::node::{HOSTNAME_LABEL, Node};
 use crate::api::pod::Pod;
 use crate::api::{DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId, Text};
@@ -60,6 +61,10 @@ pub struct World<'a> {
     pub(super) nodes: SecondaryMap<NodeId, NodeState>,
     /// What nodes of one group and zone have in common.
     pub(super) node_shapes: BTreeMap<(usize, Text), Node>,
+    /// Of which pods it has just been said that they have several budgets.
+    pub(super) said_of_budgets: Said,
+    /// Names of nodes that are gone and of which an Event has yet to say so.
+    pub(super) gone_nodes: BTreeMap<NodeId, Text>,
     pub(super) hostname_label: Text,
     pub(super) pods: SecondaryMap<PodId, PodState>,
     /// Images of pods, by their names together; the place is the [`ImageId`].
@@ -145,6 +150,8 @@ impl<'a> World<'a> {
             ledger: Ledger::default(),
             nodes: SecondaryMap::new(),
             node_shapes: BTreeMap::new(),
+            said_of_budgets: Said::default(),
+            gone_nodes: BTreeMap::new(),
             hostname_label: HOSTNAME_LABEL.into(),
             pods: SecondaryMap::new(),
             images: Vec::new(),
@@ -218,7 +225,7 @@ impl<'a> World<'a> {
             Event::Expect { pod, node, cycle } => self.on_expect(pod, node, cycle),
             Event::PreBind { cycle, plugin } => self.on_pre_bind(cycle, plugin),
             Event::Preempt(pod) => self.on_preempt(pod),
-            Event::Evict(pod) => self.on_evict(pod),
+            Event::Evict { pod, again } => self.on_evict(pod, again),
             Event::Sent(id) => self.on_sent(id),
             Event::Report { pod, incarnation, step } => self.step_pod(pod, incarnation, step),
             Event::Unschedulable(pod) => self.on_unschedulable(pod),
@@ -269,7 +276,10 @@ impl<'a> World<'a> {
                 let pod = self.store.pod(id)?;
                 ("Pod", pod.namespace.clone(), pod.name())
             }
-            About::Node(id) => ("Node", none, self.store.node(id)?.name.clone()),
+            About::Node(id) => {
+                let name = self.store.node(id).map(|node| &node.name);
+                ("Node", none, name.or_else(|| self.gone_nodes.get(&id))?.clone())
+            }
             About::Deployment(id) => {
                 let d = self.store.deployment(id)?;
                 ("Deployment", d.namespace.clone(), d.name.clone())

@@ -2,10 +2,12 @@
 
 use super::garbagecollector::Item;
 use super::statefulset::request::Request;
+use crate::api::daemon_set::{DaemonSetStatus, Revision};
 use crate::api::event::EventType;
 use crate::api::labels::Labels;
 use crate::api::meta::Propagation;
 use crate::api::pod::PodSpec;
+use crate::api::policy::PdbStatus;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::api::workload::{Condition, ReplicaSet, WorkloadStatus};
 use crate::api::{CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId, Text};
@@ -99,6 +101,13 @@ pub enum Action {
         /// What becomes of its pods.
         propagation: Propagation,
     },
+    /// Make a ReplicaSet one's own (adoption).
+    AdoptSet {
+        /// The ReplicaSet.
+        set: OwnerId,
+        /// Its new owner.
+        deployment: DeploymentId,
+    },
     /// Let go of a ReplicaSet or Job: its parent is being deleted and leaves it alone.
     ReleaseOwner {
         /// The object.
@@ -118,6 +127,27 @@ pub enum Action {
     },
     /// What only the statefulset controller asks for.
     StatefulSet(Box<Request>),
+    /// Create the ControllerRevision of a DaemonSet's template, or give it another number.
+    DaemonSetRevision {
+        /// The set.
+        set: OwnerId,
+        /// As it shall be.
+        revision: Revision,
+    },
+    /// Delete a ControllerRevision of a DaemonSet.
+    DropDaemonSetRevision {
+        /// The set.
+        set: OwnerId,
+        /// The revision's hash.
+        hash: Text,
+    },
+    /// Write a DaemonSet's status.
+    DaemonSetStatus {
+        /// The set.
+        set: OwnerId,
+        /// The status.
+        status: DaemonSetStatus,
+    },
     /// Write a Deployment's status.
     DeploymentStatus {
         /// The Deployment.
@@ -158,8 +188,8 @@ pub enum Action {
     PdbStatus {
         /// The budget.
         pdb: PdbId,
-        /// `disruptionsAllowed`, `currentHealthy`, `desiredHealthy`, `expectedPods`.
-        status: [u32; 4],
+        /// The status.
+        status: PdbStatus,
     },
     /// Set condition `Ready` of a node to Unknown.
     NodeUnknown {

@@ -7,7 +7,7 @@ use crate::api::event::EventType;
 use crate::api::labels::{Labels, Selector};
 use crate::api::meta::{Meta, Propagation};
 use crate::api::node::{Node, ZONE_LABEL};
-use crate::api::owner::Owner;
+use crate::api::owner::{Owner, Parent};
 use crate::api::pod::{Container, Pod, PodPhase, PodSpec};
 use crate::api::resources::Resources;
 use crate::api::stateful_set::{POD_NAME_LABEL, StatefulSet};
@@ -181,6 +181,9 @@ impl Bench {
                 o.set_deletion(propagation);
                 true
             }),
+            Action::AdoptSet { set, deployment } => {
+                self.store.set_parent(set, Some(Parent::Deployment(deployment)));
+            }
             Action::ReleaseOwner { owner } => self.store.set_parent(owner, None),
             Action::RemoveFinalizer { item } => match item {
                 Item::Owner(id) => self.store.remove_owner(id),
@@ -279,6 +282,16 @@ impl Bench {
                 s.status = status;
                 true
             }),
+            Action::DaemonSetRevision { set, revision } => {
+                self.store.update_daemon_set(set, |s| s.keep_revision(revision));
+            }
+            Action::DropDaemonSetRevision { set, hash } => {
+                self.store.update_daemon_set(set, |s| s.drop_revision(&hash));
+            }
+            Action::DaemonSetStatus { set, status } => self.store.update_daemon_set(set, |s| {
+                s.status = status;
+                true
+            }),
             Action::DeploymentStatus { deployment, status, conditions, revision } => {
                 self.store.update_deployment(deployment, |d| {
                     (d.status, d.conditions, d.revision) = (status, conditions, revision);
@@ -295,8 +308,7 @@ impl Bench {
                 self.store.change_endpoints(service, &comes, &goes);
             }
             Action::PdbStatus { pdb, status } => self.store.update_pdb(pdb, |p| {
-                [p.disruptions_allowed, p.current_healthy, p.desired_healthy, p.expected_pods] =
-                    status;
+                p.status = status;
                 true
             }),
             other => panic!("{other:?} is not for this API server"),

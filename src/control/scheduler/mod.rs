@@ -314,7 +314,7 @@ impl Scheduler {
         let heeded = budget.map(|budget| Budget {
             namespace: budget.namespace.clone(),
             selector: budget.selector.clone(),
-            disruptions_allowed: i64::from(budget.disruptions_allowed),
+            disruptions_allowed: i64::from(budget.status.disruptions_allowed),
             disrupted_pods: Vec::new(),
             version: 0,
         });

@@ -46,7 +46,14 @@ impl World<'_> {
         let name = ObjectName { namespace: given.namespace.clone(), name: given.name.clone() };
         let Some(id) = self.deployment_named(&name) else {
             let deployment = Deployment { created: self.now, ..given.clone() };
-            self.store.create_deployment(deployment);
+            let id = self.store.create_deployment(deployment);
+            // One of the scenario's that is back bears its load again.
+            let mut all = self.scenario.objects.deployments.iter();
+            let same = |d: &Deployment| d.name == name.name && d.namespace == name.namespace;
+            if let Some(index) = all.position(same) {
+                self.workload_of.insert(id, index);
+                self.deployments[index] = id;
+            }
             return;
         };
         self.store.update_deployment(id, |deployment| {
@@ -145,8 +152,10 @@ impl World<'_> {
             return;
         };
         self.store.update_pdb(id, |pdb| {
-            let changes = (&pdb.selector, pdb.budget) != (&given.selector, given.budget);
-            (pdb.selector, pdb.budget) = (given.selector.clone(), given.budget);
+            let spec = |p: &Pdb| (p.selector.clone(), p.budget, p.unhealthy);
+            let changes = spec(pdb) != spec(given);
+            (pdb.selector, pdb.budget, pdb.unhealthy) = spec(given);
+            pdb.generation += u64::from(changes);
             changes
         });
     }

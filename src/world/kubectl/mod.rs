@@ -60,6 +60,9 @@ impl World<'_> {
             Command::Cordon { node, on } => self.cordon(node, *on),
             Command::Drain { nodes } => self.drain(nodes),
             Command::DeleteNode { node } => self.delete_node_by_hand(node),
+            Command::Node { node, labels, taints } => {
+                self.change_node(node, labels, taints);
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Commands about nodes: cordon, drain, label, taint, delete.
 
 use crate::api::taint::{Taint, TaintEffect};
-use crate::api::{NodeId, Text};
+use crate::api::{NodeId, PodId, Text};
+use crate::scenario::kubectl::TaintEdit;
 use crate::units::SimDuration;
 use crate::world::event::Event;
 use crate::world::world::World;
@@ -37,26 +38,33 @@ impl World<'_> {
         for node in nodes {
             self.cordon(node, true);
             if let Some(id) = self.node_named(node) {
-                let now = self.now;
-                for pod in self.drained_pods(id) {
-                    self.plan(now, Event::Evict(pod));
+                for (place, pod) in self.drained_pods(id).into_iter().enumerate() {
+                    self.plan_eviction(place, pod, true);
                 }
             }
         }
     }
 
-    /// One eviction of a drain; a refused one is asked for again.
-    pub(in crate::world) fn on_evict(&mut self, pod: crate::api::PodId) {
-        let there = self.store.pod(pod).is_some_and(|pod| pod.deletion.is_none());
-        if there && !self.evict_pod(pod, None, "Drained") {
-            self.plan(self.now + RETRY, Event::Evict(pod));
+    /// One eviction after the other, for each answer is waited for. A granted one is three writes:
+    /// of the budget's status, of the pod's condition, and the deletion.
+    pub(super) fn plan_eviction(&mut self, place: usize, pod: PodId, again: bool) {
+        let step = self.scenario.flags.api_server.write_latency * 3;
+        self.plan(self.now + step * place as u64, Event::Evict { pod, again });
+    }
+
+    /// One eviction; a refused one of a drain is asked for again.
+    pub(in crate::world) fn on_evict(&mut self, pod: PodId, again: bool) {
+        let there = self.store.pod(pod).is_some_and(|pod| !again || pod.deletion.is_none());
+        let reason = if again { "Drained" } else { "Evicted" };
+        if there && !self.evict_pod(pod, None, reason) && again {
+            self.plan(self.now + RETRY, Event::Evict { pod, again });
         }
     }
 
     /// The Node object goes; its machine stays, and its pods until garbage collection takes them.
     pub(super) fn delete_node_by_hand(&mut self, node: &Text) {
         if let Some(id) = self.node_named(node) {
-            self.delete_node(id);
+            self.delete_node_object(id);
         }
     }
 
@@ -96,6 +104,43 @@ impl World<'_> {
             before != node.taints
         });
     }
+
+    pub(super) fn change_node(
+        &mut self,
+        node: &Text,
+        labels: &[(Text, Option<Text>)],
+        taints: &TaintEdit,
+    ) {
+        let Some(id) = self.node_named(node) else { return };
+        let now = self.now;
+        self.store.update_node(id, |node| {
+            let before = (node.labels.clone(), node.taints.clone());
+            for (key, value) in labels {
+                node.labels = match value {
+                    Some(value) => node.labels.with(key.clone(), value.clone()),
+                    None => node.labels.without(key),
+                };
+            }
+            let old = node.taints.clone();
+            match taints {
+                TaintEdit::Keep => {}
+                TaintEdit::Set(taints) => {
+                    // Those that the node's condition makes are the controllers' business.
+                    node.taints.retain(|taint| is_of_condition(&taint.key));
+                    node.taints.extend(taints.iter().map(|taint| since(taint, &old, now)));
+                }
+                TaintEdit::Add(taints) => {
+                    node.taints.extend(taints.iter().map(|taint| since(taint, &old, now)));
+                }
+            }
+            before != (node.labels.clone(), node.taints.clone())
+        });
+    }
+}
+
+/// Whether the control plane itself sets and removes a taint.
+fn is_of_condition(key: &str) -> bool {
+    key.starts_with("node.kubernetes.io/")
 }
 
 /// A taint that was there before stays as it was added.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 impl World<'_> {
     pub(super) fn command_pods(&mut self, which: &PodChoice, what: &PodCommand) {
-        for pod in self.chosen(which) {
+        for (place, pod) in self.chosen(which).into_iter().enumerate() {
             match what {
                 PodCommand::Delete(grace) => _ = self.delete_pod(pod, *grace, "Deleted"),
-                PodCommand::Evict => _ = self.evict_pod(pod, None, "Evicted"),
+                PodCommand::Evict => self.plan_eviction(place, pod, false),
                 PodCommand::DeletionCost(cost) => self.store.update_pod(pod, |p| {
                     std::mem::replace(&mut p.more_mut().deletion_cost, *cost) != *cost
                 }),

@@ -201,7 +201,7 @@ impl World<'_> {
         let (now, pod) = (self.now, request.pod);
         let name = self.image_name(pod);
         self.recorder.totals.image_pulls_failed += 1;
-        let about = self.store.pod(pod).map_or_else(String::new, |p| p.name.to_string());
+        let about = self.store.pod(pod).map_or_else(String::new, |p| p.name().to_string());
         self.tell_once(Moment::FirstPullFailure, || {
             format!("the first image pull fails: {about} waits for {name}")
         });
