@@ -217,8 +217,8 @@ impl World<'_> {
         self.notify_budget(id, &budgets);
     }
 
-    /// Of several budgets that select a pod only one hears of it (`getPdbForPod`), and that is said:
-    /// once, where a kubelet's one report is several changes here.
+    /// Of several budgets that select a pod only one hears of it (`getPdbForPod`), and that is
+    /// said: once, where a kubelet's one report is several changes here.
     fn notify_budget(&mut self, pod: PodId, budgets: &[PdbId]) {
         let Some(first) = budgets.first() else { return };
         self.notify(Key::Disruption(*first));
