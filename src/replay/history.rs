@@ -375,6 +375,9 @@ impl History {
         for (text, count) in std::mem::take(&mut self.events) {
             *self.events.entry(names.told(&text)).or_default() += count;
         }
+        for (text, count) in std::mem::take(&mut self.evictions) {
+            *self.evictions.entry(names.told(&text)).or_default() += count;
+        }
         self.sort();
         self
     }

@@ -68,7 +68,7 @@ impl<'a> Play<'a> {
             "apply" => {
                 return Ok(self.apply(&action.manifest.clone(), false)?.into_iter().collect());
             }
-            "patch" => return self.patch(action),
+            "patch" => return Ok(self.patch(action)?.into_iter().collect()),
             "scale" => {
                 let key = (action.kind.clone(), action.name.clone());
                 if let Some(manifest) = self.manifests.get_mut(&key) {

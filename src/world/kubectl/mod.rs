@@ -13,7 +13,9 @@ use crate::api::meta::Propagation;
 use crate::api::object::Target;
 use crate::api::owner::{Owner, Parent};
 use crate::api::workload::PodTemplate;
-use crate::api::{CronJobId, DeploymentId, HpaId, ObjectName, OwnerId, PdbId, PodId, ServiceId};
+use crate::api::{
+    ClaimId, CronJobId, DeploymentId, HpaId, ObjectName, OwnerId, PdbId, PodId, ServiceId,
+};
 use crate::control::controllers::garbagecollector::Item;
 use crate::scenario::kubectl::Command;
 use crate::units::SimDuration;
@@ -151,6 +153,11 @@ impl World<'_> {
                     self.store.remove_hpa(id);
                 }
             }
+            "PersistentVolumeClaim" => {
+                if let Some(id) = self.claim_named(name) {
+                    self.delete_claim(id);
+                }
+            }
             kind => {
                 if let Some(id) = self.owner_named(kind, name) {
                     self.delete_item(Item::Owner(id), propagation);
@@ -174,8 +181,13 @@ impl World<'_> {
                 job.meta.deletion = Some(propagation);
                 true
             }),
-            Item::Pod(_) => {}
+            Item::Pod(_) | Item::Claim(_) => {}
         }
+    }
+
+    fn claim_named(&self, name: &ObjectName) -> Option<ClaimId> {
+        let mut all = self.store.claims();
+        all.find(|(_, c)| is_named(&c.namespace, &c.name, name)).map(|(id, _)| id)
     }
 
     fn service_named(&self, name: &ObjectName) -> Option<ServiceId> {
