@@ -6,7 +6,9 @@
 //! hundred bytes.
 
 pub mod autoscaling;
+pub mod cel;
 pub mod convert;
+pub mod devices;
 pub mod event;
 pub mod labels;
 pub mod node;
@@ -16,6 +18,7 @@ pub mod pod_affinity;
 pub mod policy;
 pub mod quantity;
 pub mod resources;
+pub mod semver;
 pub mod service;
 pub mod storage;
 pub mod taint;
