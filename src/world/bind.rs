@@ -34,6 +34,7 @@ impl World<'_> {
                     let sent = self.scheduler.client.take(at);
                     self.plan(sent + latency, Event::Bind { pod, node });
                 }
+                BindingStep::Free { .. } | BindingStep::Unreserve { .. } => {}
                 BindingStep::Failed(decision) => {
                     self.note_failed_binding(&decision);
                     self.carry_out(decision, at);
@@ -60,6 +61,7 @@ impl World<'_> {
                     scheduler.binding_finished(pod, true, now);
                     self.bind_at_once(pod, node);
                 }
+                BindingStep::Free { .. } | BindingStep::Unreserve { .. } => {}
                 BindingStep::Failed(decision) => {
                     self.note_failed_binding(&decision);
                     self.carry_out_at_once(decision);

@@ -5,11 +5,13 @@
 
 pub mod autoscaling;
 mod csi_migration;
+pub mod devices;
 pub mod ignored;
 pub mod node;
 pub mod node_features;
 pub mod pod;
 pub mod pod_affinity;
+pub mod resource_claim;
 pub mod service;
 pub mod storage;
 pub mod workload;

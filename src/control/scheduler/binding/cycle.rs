@@ -377,6 +377,7 @@ impl Scheduler {
         let pod = cycle.pod.id;
         self.core.finish_reservation(pod, false);
         self.unreserve(cycle.profile, &cycle.pod, cycle.node);
+        self.give_claims_back(&cycle.pod);
         let assumed = self.core.cache.is_assumed(pod);
         let forgotten = assumed.then(|| self.core.cache.remove_pod(pod)).flatten();
         let is_rejected = matches!(verdict, Verdict::Rejected(..));

@@ -229,7 +229,13 @@ impl PostFilterPlugin for DefaultPreemption {
     ) -> PostFilter {
         if let Some(reasons) = not_eligible(handle, pod, diagnosis) {
             let status = Status::unschedulable(reasons);
-            return PostFilter { status, nomination: None, victims: Vec::new(), dry_runs: 0 };
+            return PostFilter {
+                status,
+                nomination: None,
+                victims: Vec::new(),
+                freed: None,
+                dry_runs: 0,
+            };
         }
         let all = handle.context().nodes.order;
         let nodes = potential_nodes(diagnosis, all);
@@ -252,6 +258,7 @@ impl PostFilterPlugin for DefaultPreemption {
             false => String::new(),
         };
         PostFilter {
+            freed: None,
             status: Status::made(Code::Success, reason),
             nomination: Some(Some(best.node)),
             victims: best.victims,
@@ -263,7 +270,7 @@ impl PostFilterPlugin for DefaultPreemption {
 /// No candidate was found: the pod's nomination goes too.
 fn fruitless(message: &str) -> PostFilter {
     let status = Status::made(Code::Unschedulable, format!("preemption: {message}"));
-    PostFilter { status, nomination: Some(None), victims: Vec::new(), dry_runs: 0 }
+    PostFilter { status, nomination: Some(None), victims: Vec::new(), freed: None, dry_runs: 0 }
 }
 
 /// What a dry run finds when no pod of the cluster has a lower priority, without making it: so
