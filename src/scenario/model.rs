@@ -5,6 +5,7 @@
 
 use crate::api::Text;
 use crate::api::autoscaling::Hpa;
+use crate::api::devices::{ClaimTemplate, DeviceObject};
 use crate::api::labels::Labels;
 use crate::api::policy::Pdb;
 use crate::api::resources::Resources;
@@ -125,6 +126,17 @@ pub struct Objects {
     pub hpas: Vec<(Hpa, usize)>,
     /// Disruption budgets.
     pub pdbs: Vec<Pdb>,
+    /// Devices, and claims on them.
+    pub devices: Devices,
+}
+
+/// Devices, and claims on them, that the manifests declare.
+#[derive(Clone, Debug, Default)]
+pub struct Devices {
+    /// Classes, slices, taint rules and claims in file order.
+    pub objects: Vec<DeviceObject>,
+    /// Templates of claims in file order.
+    pub templates: Vec<ClaimTemplate>,
 }
 
 /// How the containers of one Deployment behave: what no manifest says.

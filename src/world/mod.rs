@@ -13,6 +13,7 @@ mod client;
 mod cloud;
 mod controllers;
 mod correlator;
+mod devices;
 mod event;
 mod explain;
 mod faults;

@@ -110,6 +110,7 @@ pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
             later: Default::default(),
             hpas: vec![],
             pdbs: vec![],
+            devices: Default::default(),
         },
         workloads: vec![Workload {
             demand: SimDuration::from_millis(10),

@@ -6,6 +6,7 @@
 
 use super::cloud::Cloud;
 use super::controllers::WorkQueues;
+use super::devices::Claims;
 use super::event::Event;
 use super::explain::Watched;
 use super::kubelet::{ImageId, NodeState, PodState, Registry};
@@ -50,6 +51,7 @@ pub struct World<'a> {
     /// Boxed, since they are lent out for every change.
     pub(super) controllers: Option<Box<Controllers>>,
     pub(super) scheduler: SchedulerDriver,
+    pub(super) claims: Claims,
 
     // Machines and pods.
     pub(super) cloud: Cloud,
@@ -130,6 +132,7 @@ impl<'a> World<'a> {
             ),
             controllers: Some(Box::new(Controllers::new(scenario))),
             scheduler: SchedulerDriver::new(&scenario.flags.scheduler, streams),
+            claims: Claims::new(scenario),
             cloud: Cloud::new(&scenario.node_groups, &scenario.flags.cloud),
             ledger: Ledger::default(),
             nodes: SecondaryMap::new(),
@@ -204,6 +207,7 @@ impl<'a> World<'a> {
             Event::Bind { pod, node } => self.on_bind(pod, node),
             Event::Expect { pod, node, cycle } => self.on_expect(pod, node, cycle),
             Event::PreBind { cycle, plugin } => self.on_pre_bind(cycle, plugin),
+            Event::Claims(pod) => self.on_claims(pod),
             Event::Preempt(pod) => self.on_preempt(pod),
             Event::Unschedulable(pod) => self.on_unschedulable(pod),
             Event::Kubelet { pod, incarnation, step } => self.on_kubelet(pod, incarnation, step),

@@ -337,7 +337,8 @@ impl Profile {
                     return PostFilter { freed: freed.or(found.freed), ..found };
                 }
                 Code::Error => {
-                    return PostFilter { nomination: None, victims: Vec::new(), ..found };
+                    let freed = freed.or(found.freed);
+                    return PostFilter { nomination: None, victims: Vec::new(), freed, ..found };
                 }
                 Code::Unschedulable | Code::Pending => {}
             }

@@ -202,6 +202,11 @@ impl Scheduler {
         !self.bindings.is_idle() || !self.bindings.steps.is_empty()
     }
 
+    /// The pod of a binding cycle.
+    pub fn pod_of_binding(&self, cycle: u64) -> Option<PodId> {
+        self.bindings.cycles.get(&cycle).map(|cycle| cycle.pod.id)
+    }
+
     /// Whether this pod has its node and is held back.
     pub(in super::super) fn is_held(&self, pod: PodId) -> bool {
         self.bindings.number_of(pod).is_some()

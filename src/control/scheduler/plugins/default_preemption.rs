@@ -16,7 +16,7 @@ use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::scheduler::profile::CycleState;
 use crate::control::scheduler::queue::QueuedPod;
-use crate::control::scheduler::registry::decode;
+use crate::control::scheduler::registry::{self, decode};
 use crate::units::SimTime;
 use serde::Deserialize;
 use serde_json::Value;
@@ -110,7 +110,13 @@ fn select_victims(
         info.remove_pod(victim.id);
         handle.run_remove_pod(&mut state, pod, victim, &info);
     }
-    handle.filter(&state, pod, node, &info).map_err(|(_, status)| status)?;
+    handle.filter(&state, pod, node, &info).map_err(|(plugin, status)| match status.code {
+        Code::Error => {
+            let (name, why) = (registry::name_of(plugin), status.message());
+            Status::made(Code::Error, format!("running {name:?} filter plugin: {why}"))
+        }
+        _ => status,
+    })?;
     sort_by_importance(&mut potential);
     let (violating, harmless) = split_by_budgets(handle, potential);
     let (both, mut violations) = (!violating.is_empty() && !harmless.is_empty(), 0);
@@ -247,7 +253,8 @@ impl PostFilterPlugin for DefaultPreemption {
         let candidates = self.dry_run(handle, pod, &nodes, &mut said);
         let dry_runs = candidates.len() + said.rejections.len();
         let Some(best) = pick_one(candidates) else {
-            return PostFilter { dry_runs, ..fruitless(&said.message(all.len())) };
+            let found = failed(&said).unwrap_or_else(|| fruitless(&said.message(all.len())));
+            return PostFilter { dry_runs, ..found };
         };
         let (node, victims) = (handle.node(best.node).name(), best.victims.len());
         let reason = match handle.context().version.tells_of_victims() {
@@ -271,6 +278,26 @@ impl PostFilterPlugin for DefaultPreemption {
 fn fruitless(message: &str) -> PostFilter {
     let status = Status::made(Code::Unschedulable, format!("preemption: {message}"));
     PostFilter { status, nomination: Some(None), victims: Vec::new(), freed: None, dry_runs: 0 }
+}
+
+/// No candidate was found, and plugins failed on nodes: each of their words is told once
+/// (`utilerrors.NewAggregate`), and the pod's nomination stays.
+fn failed(said: &Diagnosis) -> Option<PostFilter> {
+    let is_error = |r: &&Rejection| r.status.code == Code::Error;
+    let mut words: Vec<String> = Vec::new();
+    for rejection in said.rejections.iter().filter(is_error) {
+        let word = rejection.status.message();
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    let all = match &words[..] {
+        [] => return None,
+        [one] => one.clone(),
+        several => format!("[{}]", several.join(", ")),
+    };
+    let status = Status::made(Code::Error, format!("preemption: {all}"));
+    Some(PostFilter { status, nomination: None, victims: Vec::new(), freed: None, dry_runs: 0 })
 }
 
 /// What a dry run finds when no pod of the cluster has a lower priority, without making it: so
