@@ -84,9 +84,8 @@ impl World<'_> {
         if !self.claims.are_told {
             return;
         }
-        let is_template = |claim: &&PodResourceClaim| {
-            matches!(claim.source, ClaimSource::Template(_))
-        };
+        let is_template =
+            |claim: &&PodResourceClaim| matches!(claim.source, ClaimSource::Template(_));
         let writes = match self.store.pod(id).filter(|pod| !pod.phase.is_terminal()) {
             Some(pod) => match pod.spec.resource_claims.iter().filter(is_template).count() {
                 0 => return,

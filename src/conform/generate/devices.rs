@@ -15,6 +15,8 @@ const NET: &str = "net.example.com";
 const PART: &str = "part.example.com";
 /// Devices that several claims share.
 const SHARE: &str = "share.example.com";
+/// Many devices, more than a claim may have.
+const MANY: &str = "many.example.com";
 /// What pods may ask for beside claims.
 const EXTENDED: &str = "example.com/accel";
 /// How many claims there are from the start, free and allocated.
@@ -42,6 +44,9 @@ pub(super) fn all(draw: &mut Draw, mix: &Mix, nodes: u64, objects: &mut Vec<Valu
     if mix.partitions > 0 && draw.chance(60) {
         rules(draw, objects);
     }
+    let devices = (0..40).map(|number| json!({"name": format!("d{number}")}));
+    let devices: Vec<Value> = devices.collect();
+    objects.push(slice(MANY, "pile", 0, 1, json!({"allNodes": true}), json!(devices)));
     for number in 0..CLAIMS.0 {
         let spec = spec(draw, mix);
         objects.push(claim(&format!("claim{number}"), spec));
@@ -66,7 +71,7 @@ fn cel(expressions: &[&str]) -> Value {
 }
 
 fn classes(draw: &mut Draw, mix: &Mix, objects: &mut Vec<Value>) {
-    for driver in [GPU, NET, PART, SHARE] {
+    for driver in [GPU, NET, PART, SHARE, MANY] {
         let name = driver.split('.').next().unwrap_or_default();
         let selector = format!("device.driver == \"{driver}\"");
         let mut spec = json!({"selectors": cel(&[&selector])});
@@ -78,9 +83,11 @@ fn classes(draw: &mut Draw, mix: &Mix, objects: &mut Vec<Value>) {
     let big = "device.capacity[\"gpu.example.com\"].memory.compareTo(quantity(\"60Gi\")) >= 0";
     let guarded = format!("device.driver == '{GPU}' && {big}");
     // Without the guard it fails on devices of other drivers.
-    let big = if draw.chance(10) { big } else { &guarded };
+    let big = if draw.chance(10) && may_fail(mix) { big } else { &guarded };
     objects.push(object("DeviceClass", "big-gpu", json!({"selectors": cel(&[big])})));
-    objects.push(object("DeviceClass", "any", json!({})));
+    let few = format!("device.driver != \"{MANY}\"");
+    objects.push(object("DeviceClass", "any", json!({"selectors": cel(&[&few])})));
+    objects.push(object("DeviceClass", "every", json!({})));
 }
 
 fn slice(driver: &str, pool: &str, part: u64, count: u64, place: Value, devices: Value) -> Value {
@@ -260,6 +267,8 @@ fn claim(name: &str, spec: Value) -> Value {
 /// The status of a claim that has a device of a node, and perhaps a user whom nobody knows.
 fn allocated(draw: &mut Draw, node: u64, number: u64) -> Value {
     let pool = format!("n{node}");
+    // A device that takes time to be made ready: it is, or it can't be.
+    let waits = draw.chance(30);
     let mut status = json!({"allocation": {
         "devices": {"results": [{
             "request": "r0", "driver": GPU, "pool": pool, "device": format!("gpu-{number}"),
@@ -268,6 +277,21 @@ fn allocated(draw: &mut Draw, node: u64, number: u64) -> Value {
             "key": "metadata.name", "operator": "In", "values": [pool],
         }]}]},
     }});
+    if waits {
+        let device = &mut status["allocation"]["devices"]["results"][0];
+        device["bindingConditions"] = json!(["Ready"]);
+        device["bindingFailureConditions"] = json!(["Broken"]);
+        let condition = |kind: &str| {
+            json!([{
+                "type": kind, "status": "True", "reason": "R", "message": "m",
+                "lastTransitionTime": "2024-01-01T00:00:00Z",
+            }])
+        };
+        status["devices"] = json!([{
+            "driver": GPU, "pool": pool, "device": format!("gpu-{number}"),
+            "conditions": condition(draw.of(&["Ready", "Broken"])),
+        }]);
+    }
     if draw.chance(40) {
         status["reservedFor"] =
             json!([{"resource": "pods", "name": "ghost", "uid": "default/ghost"}]);
@@ -300,6 +324,35 @@ fn spec(draw: &mut Draw, mix: &Mix) -> Value {
     json!({"devices": devices})
 }
 
+/// More devices than a claim may have, or nearly. Where a search would have to try many subsets of
+/// them, nothing is drawn.
+fn many(draw: &mut Draw) -> Value {
+    let with_admin = json!({"deviceClassName": draw.of(&["many", "every"]), "adminAccess": true});
+    let has_alternatives = draw.chance(50);
+    let requests: Vec<Value> = (0..2)
+        .map(|number| {
+            let name = format!("r{number}");
+            let mut exactly = with_admin.clone();
+            match if has_alternatives { 2 } else { draw.below(4) } {
+                0 => {
+                    exactly["allocationMode"] = json!("All");
+                    json!({"name": name, "exactly": exactly})
+                }
+                1 | 3 => {
+                    exactly["count"] = json!(draw.of(&[3, 12, 20, 33]));
+                    json!({"name": name, "exactly": exactly})
+                }
+                2 if !has_alternatives => json!({"name": name, "exactly": exactly}),
+                _ => json!({"name": name, "firstAvailable": [
+                    {"name": "s0", "deviceClassName": "many", "count": 17},
+                    {"name": "s1", "deviceClassName": "many", "count": draw.of(&[2, 3])},
+                ]}),
+            }
+        })
+        .collect();
+    json!({"devices": {"requests": requests}})
+}
+
 fn request(draw: &mut Draw, mix: &Mix, is_exact: bool) -> Value {
     let class = match draw.below(if mix.partitions > 0 { 10 } else { 6 }) {
         0..=2 => "gpu",
@@ -312,13 +365,16 @@ fn request(draw: &mut Draw, mix: &Mix, is_exact: bool) -> Value {
     // One that nobody has made.
     let class = if draw.chance(1) { "missing" } else { class };
     let mut request = json!({"deviceClassName": class});
-    if draw.chance(8) {
+    if draw.chance(8) && may_fail(mix) {
         request["allocationMode"] = json!("All");
     } else if draw.chance(40) {
         request["count"] = json!(draw.between(1, 3));
     }
     if draw.chance(40) {
-        request["selectors"] = cel(&[selector(draw, class)]);
+        let chosen = selector(draw, class);
+        if may_fail(mix) || !FAILING.contains(&chosen) {
+            request["selectors"] = cel(&[chosen]);
+        }
     }
     if is_exact && draw.chance(5) {
         request["adminAccess"] = json!(true);
@@ -336,6 +392,19 @@ fn request(draw: &mut Draw, mix: &Mix, is_exact: bool) -> Value {
     request
 }
 
+/// Selectors that fail on some devices.
+const FAILING: [&str; 3] = [
+    "device.attributes[\"gpu.example.com\"].healthy",
+    "device.attributes[\"topo.example.com\"].numa == 0 || device.attributes[\"gpu.example.com\"].healthy",
+    "device.attributes[\"gpu.example.com\"].model < 3",
+];
+
+/// Whether the search for devices may fail: what several nodes say then in a dry run of preemption,
+/// upstream tells in a map's order.
+fn may_fail(mix: &Mix) -> bool {
+    mix.priorities == 0
+}
+
 fn selector(draw: &mut Draw, class: &str) -> &'static str {
     match class {
         "gpu" | "big-gpu" => draw.of(&[
@@ -345,15 +414,15 @@ fn selector(draw: &mut Draw, class: &str) -> &'static str {
             "device.attributes[\"gpu.example.com\"].?healthy.orValue(false)",
             "has(device.attributes[\"gpu.example.com\"].healthy)",
             "!(\"healthy\" in device.attributes[\"gpu.example.com\"])",
-            "device.attributes[\"gpu.example.com\"].healthy",
+            FAILING[0],
             "device.attributes[\"gpu.example.com\"].driverVersion.isGreaterThan(semver(\"1.9.0\"))",
             "device.attributes[\"gpu.example.com\"].driverVersion.major() == 1",
-            "device.attributes[\"topo.example.com\"].numa == 0 || device.attributes[\"gpu.example.com\"].healthy",
+            FAILING[1],
             "cel.bind(a, device.attributes[\"gpu.example.com\"], a.index % 2 == 0 && a.model.startsWith(\"a\"))",
             "device.capacity[\"gpu.example.com\"].memory.isGreaterThan(quantity(\"50Gi\"))",
             "device.attributes[\"gpu.example.com\"].model.matches(\"^[ah]100$\") ? true : false",
             "[1, 3, 5].exists(i, i == device.attributes[\"gpu.example.com\"].index)",
-            "device.attributes[\"gpu.example.com\"].model < 3",
+            FAILING[2],
         ]),
         "net" => draw.of(&[
             "device.attributes[\"net.example.com\"].speed >= 25",
@@ -411,18 +480,21 @@ pub(super) fn for_pod(draw: &mut Draw, mix: &Mix, number: u64, pod: &mut Value) 
     pod["metadata"]["namespace"] = json!("default");
     let mut claims = Vec::new();
     let mut statuses = Vec::new();
-    if draw.chance(30) {
+    // Nothing else is asked for with many devices: what fails later would try all subsets of them.
+    let wants_many = draw.chance(5);
+    if !wants_many && draw.chance(30) {
         let named = draw.between(0, CLAIMS.0);
         let name = if named == CLAIMS.0 && draw.chance(70) { 0 } else { named };
         claims.push(json!({"name": "shared", "resourceClaimName": format!("claim{name}")}));
-    } else if draw.chance(25) {
+    } else if !wants_many && draw.chance(25) {
         let name = format!("pre{}", draw.between(0, CLAIMS.1 - 1));
         claims.push(json!({"name": "pre", "resourceClaimName": name}));
     }
-    for own in 0..draw.of(&[0, 1, 1, 1, 2]) {
+    for own in 0..if wants_many { 1 } else { draw.of(&[0, 1, 1, 1, 2]) } {
         let (name, key) = (format!("p{number}-dev{own}"), format!("dev{own}"));
         claims.push(json!({"name": key, "resourceClaimTemplateName": "template"}));
-        let mut claim = claim(&name, spec(draw, mix));
+        let spec = if wants_many { many(draw) } else { spec(draw, mix) };
+        let mut claim = claim(&name, spec);
         let owner = if draw.chance(97) { format!("p{number}") } else { "other".to_owned() };
         claim["metadata"]["ownerReferences"] = json!([{
             "apiVersion": "v1", "kind": "Pod", "name": owner, "uid": format!("default/{owner}"),
@@ -456,9 +528,20 @@ pub(super) fn on_node(draw: &mut Draw, mix: &Mix, node: &mut Value) {
     }
 }
 
-/// A change of the devices of a node: a new generation of its pool.
-pub(super) fn change(draw: &mut Draw, node: u64, generation: u64) -> Vec<Value> {
+/// A change of the devices of a node, which are a new generation of its pool; or of what a class
+/// stands for.
+pub(super) fn change(draw: &mut Draw, mix: &Mix, node: u64, generation: u64) -> Vec<Value> {
     let mut objects = Vec::new();
+    if mix.extended > 0 && draw.chance(50) {
+        let selector = format!("device.driver == \"{GPU}\"");
+        let mut spec = json!({"selectors": cel(&[&selector])});
+        match draw.below(4) {
+            0 => {}
+            1 => spec["extendedResourceName"] = json!("example.com/other"),
+            _ => spec["extendedResourceName"] = json!(EXTENDED),
+        }
+        return vec![object("DeviceClass", draw.of(&["gpu", "gpu", "net"]), spec)];
+    }
     gpus(draw, node, generation, &mut objects);
     objects
 }

@@ -108,6 +108,7 @@ pub(super) const FAMILIES: &[Mix] = &[
         extended: 60,
         nodes: (2, 9),
         again: 15,
+        churn: 6,
         taints: 10,
         ..PLAIN
     },

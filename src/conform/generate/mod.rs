@@ -203,7 +203,8 @@ impl Story {
                 let number = self.nodes[self.draw.below(self.nodes.len())];
                 if self.mix.has_devices() && self.draw.chance(50) {
                     self.generations += 1;
-                    let changed = devices::change(&mut self.draw, number, self.generations);
+                    let changed =
+                        devices::change(&mut self.draw, self.mix, number, self.generations);
                     self.lines.extend(changed.into_iter().map(|slice| json!({"object": slice})));
                 }
                 json!({"op": "updateNode", "node": self.node(number)})

@@ -22,15 +22,15 @@ impl Manifests {
     pub(super) fn device(&mut self, kind: &str, reader: &mut Reader<'_>) {
         let mut errors: Vec<FieldError> = Vec::new();
         let object = match kind {
-            "DeviceClass" => reader.decode::<resource::DeviceClass>().map(|given| {
-                DeviceObject::Class(Arc::new(devices::class(&given, &mut errors)))
-            }),
-            "ResourceSlice" => reader.decode::<resource::ResourceSlice>().map(|given| {
-                DeviceObject::Slice(Arc::new(devices::slice(&given, &mut errors)))
-            }),
-            "DeviceTaintRule" => reader.decode::<resource::DeviceTaintRule>().map(|given| {
-                DeviceObject::TaintRule(Arc::new(devices::taint_rule(&given)))
-            }),
+            "DeviceClass" => reader
+                .decode::<resource::DeviceClass>()
+                .map(|given| DeviceObject::Class(Arc::new(devices::class(&given, &mut errors)))),
+            "ResourceSlice" => reader
+                .decode::<resource::ResourceSlice>()
+                .map(|given| DeviceObject::Slice(Arc::new(devices::slice(&given, &mut errors)))),
+            "DeviceTaintRule" => reader
+                .decode::<resource::DeviceTaintRule>()
+                .map(|given| DeviceObject::TaintRule(Arc::new(devices::taint_rule(&given)))),
             "ResourceClaim" => reader.decode::<resource::ResourceClaim>().map(|given| {
                 let claim = resource_claim::claim(&given, "default", &mut errors);
                 DeviceObject::Claim(Arc::new(claim))
