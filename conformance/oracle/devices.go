@@ -23,7 +23,6 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/dynamic-resource-allocation/resourceclaim"
 	fwk "k8s.io/kube-scheduler/framework"
 	defaults "k8s.io/kubernetes/pkg/apis/resource/v1"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
@@ -198,7 +197,8 @@ func (w *world) claimsOf(pod *v1.Pod) map[string][]string {
 	store := w.told["ResourceClaim"].GetIndexer()
 	for _, found := range store.List() {
 		claim := found.(*resourceapi.ResourceClaim)
-		if claim.Status.Allocation != nil && resourceclaim.IsReservedForPod(pod, claim, false) {
+		isUser := func(user resourceapi.ResourceClaimConsumerReference) bool { return user.UID == pod.UID }
+		if claim.Status.Allocation != nil && slices.ContainsFunc(claim.Status.ReservedFor, isUser) {
 			all[claim.Name] = tellAllocation(claim.Status.Allocation)
 		}
 	}

@@ -96,10 +96,9 @@ fn quantity(of: &str) -> Result<Quantity, Fault> {
     use crate::api::quantity::QuantityError;
     of.parse().map_err(|error| match error {
         QuantityError::UnknownSuffix => "unable to parse quantity's suffix".to_owned(),
-        _ => format!(
-            "quantities must match the regular expression \
-             '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-        ),
+        _ => "quantities must match the regular expression \
+              '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+            .to_owned(),
     })
 }
 

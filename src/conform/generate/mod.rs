@@ -38,6 +38,13 @@ pub fn families() -> impl Iterator<Item = &'static str> {
     mix::FAMILIES.iter().map(|mix| mix.family)
 }
 
+/// Whether cases of a family are for schedulers of this version: devices are modelled as 1.37 has
+/// them.
+pub fn is_for(family: &str, version: Version) -> bool {
+    let mix = mix::FAMILIES.iter().find(|mix| mix.family == family);
+    version == Version::V1_37 || mix.is_some_and(|mix| !mix.has_devices())
+}
+
 /// The name of a case.
 pub fn name(family: &str, seed: u64, number: u64) -> String {
     format!("{family}-{seed}-{number:04}")

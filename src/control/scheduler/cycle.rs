@@ -352,7 +352,7 @@ impl Core {
 
     fn forget_kinds(&mut self) {
         if let Some(fast) = &mut self.fast {
-            *fast = Box::default();
+            **fast = Fast::default();
         }
     }
 

@@ -106,7 +106,8 @@ pub(in super::super) fn extended_requests(
     for resource in resources.keys() {
         let Some(class) = devices.class_of_resource(resource) else { continue };
         let own = |at: usize| amount(containers[at], resource);
-        let (mut most, mut lasting): (Option<(Text, i64)>, Vec<(Text, i64)>) = (None, Vec::new());
+        let mut most: Option<(Text, i64)> = None;
+        let mut lasting: Vec<(Text, i64)> = Vec::new();
         for at in 0..containers.len() {
             let asked = own(at);
             if asked == 0 {
