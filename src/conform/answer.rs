@@ -38,8 +38,8 @@ pub struct Answer {
     /// Pods whose deletion this cycle begins, in that order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub victims: Vec<String>,
-    /// What the claims of a placed pod have got, by their names: a line for each device, and one for
-    /// the nodes from which they are reached.
+    /// What the claims of a placed pod have got, by their names: a line for each device, and one
+    /// for the nodes from which they are reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claims: Option<BTreeMap<String, Vec<String>>>,
     /// Weighted, normalised scores of every feasible node.

@@ -1,4 +1,4 @@
-//! The functions: of CEL's standard, its string extensions, and Kubernetes' quantities and versions.
+//! The functions: of CEL's standard, its string extensions, Kubernetes' quantities and versions.
 //!
 //! Source: cel-go `ext/strings.go`, apiserver `pkg/cel/library/{quantity,semverlib}.go`, v1.37.
 

@@ -2,9 +2,9 @@
 //!
 //! An interpreter of its own, since what selectors need of CEL is small and must fail in upstream's
 //! words: `device` with driver, attributes, capacity and allowMultipleAllocations; logic,
-//! comparison and arithmetic; `in`, `has`, optional fields, `cel.bind`, macros over lists; functions
-//! of texts, quantities and versions. Anything else is an error when the selector is read. Types are
-//! checked when an expression is worked out, not before.
+//! comparison and arithmetic; `in`, `has`, optional fields, `cel.bind`, macros over lists;
+//! functions of texts, quantities and versions. Anything else is an error when the selector is
+//! read. Types are checked when an expression is worked out, not before.
 //!
 //! | file | what lives there |
 //! |---|---|

@@ -120,8 +120,8 @@ impl Scheduler {
         }
     }
 
-    /// A pod does not get its node: its place among the users of claims is given back (`Unreserve`),
-    /// and the claim that was made for its extended resources is deleted.
+    /// A pod does not get its node: its place among the users of claims is given back
+    /// (`Unreserve`), and the claim that was made for its extended resources is deleted.
     pub(super) fn give_claims_back(&mut self, info: &PodInfo) {
         let Some(devices) = self.core.objects.devices.as_deref() else { return };
         let mut claims: Vec<ObjectName> = pod_claims::names(devices, info);

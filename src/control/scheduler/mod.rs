@@ -18,7 +18,7 @@
 //! | `queue.rs`, `event.rs`, `nominator.rs` | pods that wait, what moves them, nominations |
 //! | `batch.rs`, `signature.rs` | OpportunisticBatching: equal pods in a row share scores |
 //! | `storage.rs`, `claim_uses.rs` | volumes and claims, what is assumed of them, who uses them |
-//! | `devices/`, `claims.rs` | devices and claims on them, the search for devices, who waits for claims |
+//! | `devices/`, `claims.rs` | devices, claims on them, the search for devices, who waits |
 //! | `binding/`, `waiting_pods.rs` | from a node to a binding: Permit, PreBind, failures |
 //! | `waiting.rs` | where the queue keeps its pods |
 //! | `ties.rs` | which of several best nodes wins |

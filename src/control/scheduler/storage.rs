@@ -39,7 +39,7 @@ struct Assumed {
     claims: BTreeMap<ObjectName, Arc<Claim>>,
 }
 
-/// What is taken for granted of a pod's volumes and devices once the pod has its node (the effects of
+/// What is taken for granted of a pod's volumes and devices once it has its node (the effects of
 /// upstream's `AssumePodVolumes`): to be written to the API server before the pod is bound.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Reservation {
