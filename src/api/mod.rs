@@ -7,8 +7,10 @@
 
 pub mod autoscaling;
 pub mod behavior;
+pub mod cel;
 pub mod convert;
 pub mod daemon_set;
+pub mod devices;
 pub mod event;
 pub mod job;
 pub mod labels;
@@ -22,6 +24,7 @@ pub mod pod_affinity;
 pub mod policy;
 pub mod quantity;
 pub mod resources;
+pub mod semver;
 pub mod service;
 pub mod stateful_set;
 pub mod storage;

@@ -1,6 +1,7 @@
 //! Pods: the shared specification and the small part that each live pod has of its own.
 
 use super::behavior::Behavior;
+use super::devices::PodResourceClaim;
 use super::labels::Labels;
 use super::node_affinity::NodeAffinity;
 use super::pod_affinity::PodAffinity;
@@ -54,6 +55,8 @@ pub struct PodSpec {
     pub pod_requests: Option<Box<PodRequests>>,
     /// `hostNetwork`.
     pub host_network: bool,
+    /// `resourceClaims`: devices that it needs.
+    pub resource_claims: Vec<PodResourceClaim>,
     /// Features of the kubelet that the pod needs, by name, sorted: what the scheduler infers from
     /// fields that nothing else reads.
     pub node_features: Vec<Text>,

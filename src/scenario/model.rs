@@ -5,6 +5,7 @@
 
 use crate::api::Text;
 use crate::api::autoscaling::Hpa;
+use crate::api::devices::{ClaimTemplate, DeviceObject};
 use crate::api::labels::Labels;
 use crate::api::object::Object;
 use crate::api::policy::Pdb;
@@ -131,6 +132,17 @@ pub struct Objects {
     pub pdbs: Vec<Pdb>,
     /// Bare pods, and all workloads but Deployments, in file order: applied when the clock starts.
     pub applied: Vec<Object>,
+    /// Devices, and claims on them.
+    pub devices: Devices,
+}
+
+/// Devices, and claims on them, that the manifests declare.
+#[derive(Clone, Debug, Default)]
+pub struct Devices {
+    /// Classes, slices, taint rules and claims in file order.
+    pub objects: Vec<DeviceObject>,
+    /// Templates of claims in file order.
+    pub templates: Vec<ClaimTemplate>,
 }
 
 /// How the containers of one Deployment behave: what no manifest says.

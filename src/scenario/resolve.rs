@@ -190,6 +190,10 @@ impl Resolver<'_> {
         let mut objects = Objects {
             services: manifests.services.into_iter().map(|(s, _)| s).collect(),
             pdbs: manifests.pdbs.into_iter().map(|(p, _)| p).collect(),
+            devices: Devices {
+                objects: manifests.devices.objects.into_iter().map(|(o, _)| o).collect(),
+                templates: manifests.devices.templates.into_iter().map(|(t, _)| t).collect(),
+            },
             hpas: Vec::new(),
             applied: manifests.applied.into_iter().map(|(object, ..)| object).collect(),
             deployments,

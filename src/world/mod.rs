@@ -14,6 +14,7 @@ mod client;
 mod cloud;
 mod controllers;
 mod correlator;
+mod devices;
 mod event;
 mod explain;
 mod faults;

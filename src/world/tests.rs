@@ -114,6 +114,7 @@ pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
             applied: vec![],
             hpas: vec![],
             pdbs: vec![],
+            devices: Default::default(),
         },
         workloads: vec![Workload {
             demand: SimDuration::from_millis(10),

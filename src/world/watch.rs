@@ -50,12 +50,16 @@ impl World<'_> {
     fn tell(&mut self, change: Change) {
         match change {
             Change::PodCreated(id) => {
+                self.pod_claims_changed(id);
                 self.pod_changed(id);
                 self.may_adopt(id);
                 self.scheduler_sees(super::schedule::Notice::Pod(id));
             }
             Change::PodBound(id) => self.pod_bound(id),
             Change::PodUpdated(id) => {
+                if self.store.pod(id).is_some_and(|pod| pod.phase.is_terminal()) {
+                    self.pod_claims_changed(id);
+                }
                 self.pod_changed(id);
                 self.tell_collectors(id);
                 self.scheduler_sees(super::schedule::Notice::Pod(id));
@@ -339,6 +343,7 @@ impl World<'_> {
         self.recorder.totals.pods_gone += 1;
         self.pods.remove(id);
         self.scheduler_sees(super::schedule::Notice::PodGone(id));
+        self.pod_claims_changed(id);
     }
 
     /// Hands a pod's life to the record.
