@@ -26,6 +26,8 @@ pub mod world;
 
 pub mod replay;
 
+pub mod print;
+
 pub mod cli;
 
 pub mod report;

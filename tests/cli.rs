@@ -237,7 +237,18 @@ fn the_examples_of_every_help_work() {
         shell(root, &format!("cp -r --parents scenarios schema tests/data '{}'", place.display()));
     assert!(copied.status.success());
     let mut tried = 0;
-    for command in ["", "init", "validate", "run", "explain", "conform scheduler", "schema"] {
+    let commands = [
+        "",
+        "init",
+        "validate",
+        "run",
+        "explain",
+        "get",
+        "describe",
+        "conform scheduler",
+        "schema",
+    ];
+    for command in commands {
         let mut arguments: Vec<&str> = command.split_whitespace().collect();
         arguments.push("--help");
         let help = text(&stormglass(&arguments).stdout);

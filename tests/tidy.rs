@@ -23,9 +23,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("world", &["units", "sim", "api", "store", "control", "record", "scenario", "check"]),
     ("report", &["units", "api", "record", "scenario::model"]),
     ("replay", &["units", "sim::sample", "api", "store", "record", "scenario", "world"]),
+    ("print", &["units", "api", "store", "record"]),
     (
         "cli",
-        &["units", "conform", "replay", "record", "scenario", "check", "world", "report", "sim"],
+        &[
+            "units", "api", "store", "conform", "replay", "record", "scenario", "check", "world",
+            "print", "report", "sim",
+        ],
     ),
 ];
 

@@ -8,11 +8,13 @@
 pub mod autoscaling;
 pub mod behavior;
 pub mod cel;
+pub mod container_status;
 pub mod convert;
 pub mod daemon_set;
 pub mod devices;
 pub mod event;
 pub mod job;
+pub mod kind;
 pub mod labels;
 pub mod meta;
 pub mod node;

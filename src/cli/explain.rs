@@ -3,15 +3,13 @@
 //! Results don't keep what the scheduler considered: it is found out by running the same thing
 //! again and looking on. That it was the same is seen by the hash of the event log.
 
-use super::{Format, Outcome, complain, print};
+use super::again::{Again, Trouble, unreadable};
+use super::{Format, Outcome, print};
 use crate::record::recorder::Discard;
 use crate::report::explanation;
 use crate::scenario::diagnostic::did_you_mean;
-use crate::scenario::model::Scenario;
-use crate::scenario::{Overrides, load};
 use crate::world;
 use clap::{Args, Subcommand};
-use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// Explain what happened in a run whose results are there.
@@ -46,49 +44,23 @@ enum What {
     },
 }
 
-/// What a run's manifest says about how to repeat it.
-#[derive(Deserialize)]
-struct Repeatable {
-    version: String,
-    file: PathBuf,
-    scenario_hash: String,
-    seed: u64,
-    set: Vec<String>,
-    until: Option<String>,
-    event_log_hash: String,
-}
-
 impl Explain {
     pub(super) fn execute(&self) -> Outcome {
         let What::Pod { name } = &self.what;
         match self.pod(name) {
             Ok(outcome) => outcome,
-            Err(Trouble::Input(message)) => {
-                complain(&message);
-                Outcome::BadInput
-            }
-            Err(Trouble::Broken(message)) => {
-                complain(&message);
-                Outcome::Broken
-            }
+            Err(trouble) => trouble.tell(),
         }
     }
 
     fn pod(&self, given: &str) -> Result<Outcome, Trouble> {
         let known = pod_names(&self.result)?;
         let name = full_name(given, &known)?;
-        let repeatable = manifest(&self.result)?;
-        let scenario = self.scenario(&repeatable)?;
+        let again = Again::of(&self.result, self.scenario.as_deref())?;
         let mut sink = Discard;
-        let seed = repeatable.seed;
-        let played = world::explain(&scenario, seed, &name, &mut sink, |_| {});
+        let played = world::explain(&again.scenario, again.seed, &name, &mut sink, |_| {});
         let (run, attempts) = played.map_err(|violation| Trouble::Broken(violation.to_string()))?;
-        if run.event_log_hash != repeatable.event_log_hash {
-            let (again, then) = (run.event_log_hash, repeatable.event_log_hash);
-            return Err(Trouble::Broken(format!(
-                "error: the repeated run is another one: event-log hashes {again} and {then}"
-            )));
-        }
+        again.is_same(&run.event_log_hash)?;
         let attempts = attempts.unwrap_or_default();
         Ok(match self.format {
             Format::Text => print(&explanation::text(&name, &attempts, self.all)),
@@ -98,53 +70,6 @@ impl Explain {
             }
         })
     }
-
-    fn scenario(&self, repeatable: &Repeatable) -> Result<Scenario, Trouble> {
-        let here = env!("CARGO_PKG_VERSION");
-        if repeatable.version != here {
-            let version = &repeatable.version;
-            return Err(Trouble::Input(format!(
-                "error: the results are of version {version}, and this is {here}: run it again first"
-            )));
-        }
-        let file = self.scenario.as_ref().unwrap_or(&repeatable.file);
-        if !file.exists() {
-            return Err(Trouble::Input(format!(
-                "error: there is no {}: go to the folder that the run was started in, or say \
-                 where the scenario is with --scenario",
-                file.display()
-            )));
-        }
-        let changes = Overrides { set: repeatable.set.clone(), until: repeatable.until.clone() };
-        let scenario = load(file, &changes).map_err(|e| Trouble::Input(e.to_string()))?;
-        if scenario.hash != repeatable.scenario_hash {
-            return Err(Trouble::Input(format!(
-                "error: {} or a file that it names has changed since the run: run it again first",
-                file.display()
-            )));
-        }
-        Ok(scenario)
-    }
-}
-
-/// Why nothing is explained.
-enum Trouble {
-    Input(String),
-    Broken(String),
-}
-
-/// A file of the results that can't be read.
-fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Trouble {
-    Trouble::Input(format!(
-        "error: {}: {error}\n  expected a result folder of `stormglass run`, like results/hello/1",
-        path.display()
-    ))
-}
-
-fn manifest(result: &Path) -> Result<Repeatable, Trouble> {
-    let path = result.join("manifest.json");
-    let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
-    serde_json::from_str(&text).map_err(|e| unreadable(&path, &e))
 }
 
 /// `namespace/name` of all pods of the results.

@@ -3,10 +3,14 @@
 //! Data goes to stdout; progress, logs and errors to stderr. It knows how to put the rooms
 //! together, not their rules.
 
+mod again;
 mod conform;
 mod conform_controlplane;
+mod describe;
 mod explain;
+mod get;
 mod init;
+mod look;
 mod run;
 mod schema;
 mod validate;
@@ -20,7 +24,7 @@ use std::process::ExitCode;
 pub enum Outcome {
     /// All is well.
     Fine,
-    /// An expectation of the scenario, or a recorded decision, was missed.
+    /// An expectation of the scenario, or a recorded decision, was missed; an object is not there.
     Missed,
     /// The input was bad, or a result could not be written.
     BadInput,
@@ -51,8 +55,8 @@ impl Outcome {
     version,
     about,
     after_help = "\
-Exit codes: 0 ok, 1 an expectation or a recorded decision was missed, 2 bad input,
-3 an invariant broke.
+Exit codes: 0 ok, 1 an expectation or a recorded decision was missed or an object is not there,
+2 bad input, 3 an invariant broke.
 
 Example:
   stormglass run scenarios/hello.yaml"
@@ -72,6 +76,10 @@ enum Command {
     Run(run::Run),
     /// Explain what happened in a run whose results are there.
     Explain(explain::Explain),
+    /// Print objects of the cluster of a finished run at any instant, as kubectl does.
+    Get(get::Get),
+    /// Describe an object of the cluster of a finished run at any instant, as kubectl does.
+    Describe(describe::Describe),
     /// Hold the scheduler against recorded decisions of the real one.
     Conform(conform::Conform),
     /// Print the JSON Schema of scenario files.
@@ -94,6 +102,8 @@ pub fn main() -> ExitCode {
         Command::Validate(validate) => validate.execute(),
         Command::Run(run) => run.execute(),
         Command::Explain(explain) => explain.execute(),
+        Command::Get(get) => get.execute(),
+        Command::Describe(describe) => describe.execute(),
         Command::Conform(conform) => conform.execute(),
         Command::Schema(schema) => schema.execute(),
     };

@@ -4,6 +4,7 @@
 //! (`--timeout`, `--overwrite`, ...) are accepted where people write them out of habit. It knows
 //! neither the cluster's objects nor files.
 
+use crate::api::kind::kind_of;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -181,31 +182,6 @@ pub(super) fn parse(line: &str) -> Result<Line, (String, Option<String>)> {
         let usage = lines.find_map(|line| line.strip_prefix("Usage: "));
         (first, tip.or(usage).map(str::to_owned))
     })
-}
-
-/// Short names of kinds (`kubectl api-resources`), and plurals.
-const KINDS: &[(&str, &[&str])] = &[
-    ("Deployment", &["deployment", "deployments", "deploy"]),
-    ("ReplicaSet", &["replicaset", "replicasets", "rs"]),
-    ("ReplicationController", &["replicationcontroller", "replicationcontrollers", "rc"]),
-    ("StatefulSet", &["statefulset", "statefulsets", "sts"]),
-    ("DaemonSet", &["daemonset", "daemonsets", "ds"]),
-    ("Job", &["job", "jobs"]),
-    ("CronJob", &["cronjob", "cronjobs", "cj"]),
-    ("Pod", &["pod", "pods", "po"]),
-    ("Node", &["node", "nodes", "no"]),
-    ("Service", &["service", "services", "svc"]),
-    ("HorizontalPodAutoscaler", &["horizontalpodautoscaler", "horizontalpodautoscalers", "hpa"]),
-    ("PodDisruptionBudget", &["poddisruptionbudget", "poddisruptionbudgets", "pdb"]),
-    ("Namespace", &["namespace", "namespaces", "ns"]),
-    ("ResourceQuota", &["resourcequota", "resourcequotas", "quota"]),
-    ("Event", &["event", "events", "ev"]),
-];
-
-/// The kind that a word means; its group, as in `deployment.apps`, may follow.
-pub(crate) fn kind_of(word: &str) -> Option<&'static str> {
-    let word = word.split('.').next().unwrap_or(word).to_ascii_lowercase();
-    KINDS.iter().find(|(_, names)| names.contains(&&*word)).map(|(kind, _)| *kind)
 }
 
 /// Objects in `KIND NAME...`, `KIND/NAME...` or `KIND` alone.

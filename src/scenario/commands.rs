@@ -10,6 +10,7 @@ use super::model::{NodeGroup, Objects};
 use super::resolve::Resolver;
 use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget, ScalingRules};
 use crate::api::convert::workload::DELETION_COST;
+use crate::api::kind::kind_of;
 use crate::api::labels::{Labels, Selector};
 use crate::api::meta::Propagation;
 use crate::api::object::{Object, Target};
@@ -235,7 +236,7 @@ fn delete(
     let grace = if given.now { Some(1) } else { given.grace_period };
     let grace = grace.map(SimDuration::from_secs);
     if given.selector.is_some() || given.all {
-        let kind = given.what.first().and_then(|word| command_line::kind_of(word));
+        let kind = given.what.first().and_then(|word| kind_of(word));
         if kind != Some("Pod") {
             return Err(("only pods are deleted by labels here".to_owned(), None));
         }
@@ -346,7 +347,7 @@ fn taint(given: &Changes, names: &Names<'_>) -> Result<Vec<Command>, Wrong> {
         let taint = Taint::new(key, effect(which)?, SimTime::ZERO);
         add.push(Taint { value: value.into(), ..taint });
     }
-    let nodes = words.iter().skip_while(|word| command_line::kind_of(word) == Some("Node"));
+    let nodes = words.iter().skip_while(|word| kind_of(word) == Some("Node"));
     let nodes: Vec<String> =
         nodes.map(|word| word.trim_start_matches("node/").to_owned()).collect();
     let command = |node| Command::TaintNode { node, add: add.clone(), remove: remove.clone() };

@@ -26,6 +26,7 @@ mod kubectl;
 mod kubelet;
 mod ledger;
 mod log;
+mod look;
 mod machines;
 mod metrics;
 mod observe;
@@ -43,5 +44,6 @@ mod watch;
 #[allow(clippy::module_inception)]
 mod world;
 
+pub use look::Look;
 pub use run::{Audience, Run, RunOptions, explain, run, run_before};
 pub use world::World;

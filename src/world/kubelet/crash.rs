@@ -5,6 +5,7 @@
 
 use super::state::Containers;
 use super::sync::SYNC_FREQUENCY;
+use crate::api::container_status::Termination;
 use crate::api::event::EventType::Warning;
 use crate::api::{NodeId, PodId};
 use crate::control::controllers::action::About;
@@ -23,7 +24,11 @@ impl World<'_> {
         }
         state.containers = Containers::Waiting;
         state.begin_life();
-        state.trouble.get_or_insert_default().finished = now;
+        let started = state.container_started;
+        let trouble = state.trouble.get_or_insert_default();
+        trouble.finished = now;
+        let exit_code = Termination::exit_code_of(reason);
+        trouble.last_end = Some(Termination { reason, exit_code, started, finished: now });
         self.containers_change(pod);
         self.network.set_alive(now, pod, false);
         self.traffic_changed = true;

@@ -3,6 +3,7 @@
 use super::back_off::BackOff;
 use super::images::{ImageId, Images};
 use crate::api::PodId;
+use crate::api::container_status::Termination;
 use crate::units::{OptionalTime, SimDuration, SimTime};
 use crate::world::client::TokenBucket;
 use crate::world::cloud::MachineId;
@@ -47,6 +48,8 @@ pub struct Trouble {
     pub crash: BackOff,
     /// When its container last ended; `NEVER` while it runs.
     pub finished: SimTime,
+    /// How its container ended the last time that it did (`lastState.terminated`).
+    pub last_end: Option<Termination>,
     /// First Running, once the present containers are not the first; `NEVER` before.
     pub first_running: SimTime,
     /// ImagePullBackOff.
@@ -71,6 +74,7 @@ impl Default for Trouble {
         Trouble {
             crash: BackOff::default(),
             finished: SimTime::NEVER,
+            last_end: None,
             first_running: SimTime::NEVER,
             pull: BackOff::default(),
             waiting: "",

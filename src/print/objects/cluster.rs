@@ -1,0 +1,51 @@
+//! What every cluster has: namespaces, and the health of the control plane's parts.
+
+use super::meta::{Meta, object};
+use crate::print::Snapshot;
+use crate::units::SimTime;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// The namespaces that a new cluster has.
+const BORN_WITH: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// Namespaces: those of a new cluster, and all in which something is.
+pub(super) fn namespaces(snapshot: &Snapshot) -> Vec<Value> {
+    let store = snapshot.store;
+    let mut names: BTreeSet<String> = BORN_WITH.iter().map(|name| (*name).to_owned()).collect();
+    names.extend(store.deployments().map(|(_, d)| d.namespace.to_string()));
+    names.extend(store.owners().map(|(_, owner)| owner.namespace().to_string()));
+    names.extend(store.cron_jobs().map(|(_, job)| job.meta.namespace.to_string()));
+    names.extend(store.services().map(|(_, service)| service.namespace.to_string()));
+    names.extend(store.pods().map(|(_, pod)| pod.namespace.to_string()));
+    let one = |(ordinal, name): (usize, String)| {
+        let label = crate::api::labels::Labels::from([("kubernetes.io/metadata.name", &*name)]);
+        let mut out = object(&Meta {
+            kind: "Namespace",
+            namespace: "",
+            name: &name,
+            ordinal: ordinal as u64 + 1,
+            labels: Some(&label),
+            generation: 0,
+            created: SimTime::ZERO,
+            version: 0,
+        });
+        out["spec"] = json!({ "finalizers": ["kubernetes"] });
+        out["status"] = json!({ "phase": "Active" });
+        out
+    };
+    names.into_iter().enumerate().map(one).collect()
+}
+
+/// The parts of the control plane: they are healthy, for nothing makes them sick as yet.
+pub(super) fn component_statuses() -> Vec<Value> {
+    let one = |name: &str| {
+        json!({
+            "apiVersion": "v1",
+            "conditions": [{ "message": "ok", "status": "True", "type": "Healthy" }],
+            "kind": "ComponentStatus",
+            "metadata": { "name": name },
+        })
+    };
+    ["controller-manager", "etcd-0", "scheduler"].map(one).into()
+}

@@ -1,0 +1,80 @@
+//! Objects of the store in the form that the Kubernetes API has: one file per kind.
+//!
+//! They say what the simulation knows; a field that is not simulated is not there.
+
+mod cluster;
+mod daemon_set;
+mod deployment;
+mod event;
+mod hpa;
+mod job;
+mod meta;
+mod node;
+mod pdb;
+mod pod;
+mod pod_spec;
+pub(super) mod quantity;
+mod replica_set;
+mod service;
+mod stateful_set;
+
+use super::Snapshot;
+use super::chronicle::Key;
+use crate::api::owner::Owner;
+use serde_json::Value;
+
+/// All objects of a kind, by namespace and name, as the API server lists them.
+pub(super) fn list(snapshot: &Snapshot, kind: &str) -> Vec<Value> {
+    let store = snapshot.store;
+    let mut found: Vec<Value> = match kind {
+        "Pod" => store.pods().map(|(id, p)| pod::pod(snapshot, id, p)).collect(),
+        "Node" => store.nodes().map(|(id, n)| node::node(snapshot, id, n)).collect(),
+        "Deployment" => {
+            store.deployments().map(|(id, d)| deployment::deployment(snapshot, id, d)).collect()
+        }
+        "CronJob" => store.cron_jobs().map(|(id, j)| job::cron_job(snapshot, id, j)).collect(),
+        "Service" => store.services().map(|(id, s)| service::service(snapshot, id, s)).collect(),
+        "Endpoints" => {
+            store.services().map(|(id, s)| service::endpoints(snapshot, id, s)).collect()
+        }
+        "EndpointSlice" => {
+            store.services().flat_map(|(id, s)| service::slices(snapshot, id, s)).collect()
+        }
+        "HorizontalPodAutoscaler" => {
+            store.hpas().map(|(id, h)| hpa::hpa(snapshot, id, h)).collect()
+        }
+        "PodDisruptionBudget" => store.pdbs().map(|(id, p)| pdb::pdb(snapshot, id, p)).collect(),
+        "Event" => event::events(snapshot),
+        "Namespace" => cluster::namespaces(snapshot),
+        "ComponentStatus" => cluster::component_statuses(),
+        kind => {
+            let owners = store.owners().filter(|(_, owner)| owner.kind() == kind);
+            owners.filter_map(|(id, _)| object(snapshot, Key::Owner(id))).collect()
+        }
+    };
+    found.sort_by_cached_key(|object| {
+        let word = |field: &str| object["metadata"][field].as_str().unwrap_or("").to_owned();
+        (word("namespace"), word("name"))
+    });
+    found
+}
+
+/// One object of the store; `None`: it is gone.
+pub(super) fn object(snapshot: &Snapshot, key: Key) -> Option<Value> {
+    let store = snapshot.store;
+    Some(match key {
+        Key::Pod(id) => pod::pod(snapshot, id, store.pod(id)?),
+        Key::Node(id) => node::node(snapshot, id, store.node(id)?),
+        Key::Deployment(id) => deployment::deployment(snapshot, id, store.deployment(id)?),
+        Key::CronJob(id) => job::cron_job(snapshot, id, store.cron_job(id)?),
+        Key::Service(id) => service::service(snapshot, id, store.service(id)?),
+        Key::Hpa(id) => hpa::hpa(snapshot, id, store.hpa(id)?),
+        Key::Pdb(id) => pdb::pdb(snapshot, id, store.pdb(id)?),
+        Key::Owner(id) => match store.owner(id)? {
+            Owner::ReplicaSet(set) => replica_set::replica_set(snapshot, id, set),
+            Owner::StatefulSet(set) => stateful_set::stateful_set(snapshot, id, set),
+            Owner::DaemonSet(set) => daemon_set::daemon_set(snapshot, id, set),
+            Owner::Job(job) => job::job(snapshot, id, job),
+        },
+    })
+}

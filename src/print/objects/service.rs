@@ -1,0 +1,105 @@
+//! Services, Endpoints and EndpointSlices.
+//!
+//! Addresses and ports are not modelled: endpoints are told by the names of their pods.
+
+use super::meta::{Meta, marked, object, pairs, selector};
+use crate::api::ServiceId;
+use crate::api::service::Service;
+use crate::print::Snapshot;
+use crate::print::chronicle::Key;
+use serde_json::{Value, json};
+use slotmap::Key as _;
+
+/// How many endpoints one slice has at most (`--max-endpoints-per-slice`).
+const PER_SLICE: usize = 100;
+
+fn meta<'a>(
+    snapshot: &Snapshot,
+    id: ServiceId,
+    given: &'a Service,
+    kind: &'static str,
+    name: &'a str,
+) -> Meta<'a> {
+    let (version, created) = marked(snapshot, Key::Service(id));
+    Meta {
+        kind,
+        namespace: &given.namespace,
+        name,
+        ordinal: id.data().as_ffi(),
+        labels: Some(&given.labels),
+        generation: 0,
+        created,
+        version,
+    }
+}
+
+/// A Service.
+pub(super) fn service(snapshot: &Snapshot, id: ServiceId, given: &Service) -> Value {
+    let mut out = object(&meta(snapshot, id, given, "Service", &given.name));
+    out["spec"] = json!({ "sessionAffinity": "None", "type": "ClusterIP" });
+    if let Some(given) = &given.selector {
+        out["spec"]["selector"] = selector(given)["matchLabels"].take();
+    }
+    if given.publish_not_ready {
+        out["spec"]["publishNotReadyAddresses"] = true.into();
+    }
+    out["status"] = json!({ "loadBalancer": {} });
+    out
+}
+
+/// The pods behind a Service, as references.
+fn targets(snapshot: &Snapshot, given: &Service) -> Vec<Value> {
+    let pods = given.endpoints.iter().filter_map(|id| snapshot.store.pod(*id));
+    let target = |pod: &crate::api::pod::Pod| {
+        let node = pod.node.and_then(|id| snapshot.store.node(id));
+        json!({
+            "nodeName": node.map(|node| node.name.to_string()),
+            "targetRef": {
+                "kind": "Pod",
+                "name": &*pod.name(),
+                "namespace": &*pod.namespace,
+                "uid": super::meta::uid("Pod", pod.uid),
+            },
+        })
+    };
+    pods.map(target).collect()
+}
+
+/// The Endpoints of a Service.
+pub(super) fn endpoints(snapshot: &Snapshot, id: ServiceId, given: &Service) -> Value {
+    let mut out = object(&meta(snapshot, id, given, "Endpoints", &given.name));
+    let targets = targets(snapshot, given);
+    if !targets.is_empty() {
+        out["subsets"] = json!([{ "addresses": targets }]);
+    }
+    out
+}
+
+/// The EndpointSlices of a Service: as many as its endpoints fill.
+pub(super) fn slices(snapshot: &Snapshot, id: ServiceId, given: &Service) -> Vec<Value> {
+    let targets = targets(snapshot, given);
+    let count = targets.len().div_ceil(PER_SLICE).max(1);
+    let slice = |number: usize| {
+        let seed = format!("{}/{}/{number}", given.namespace, given.name);
+        let suffix = &crate::api::workload::short_hash(&seed)[..5];
+        let name = format!("{}-{suffix}", given.name);
+        let mut out = object(&meta(snapshot, id, given, "EndpointSlice", &name));
+        out["metadata"]["generateName"] = format!("{}-", given.name).into();
+        let label = crate::api::labels::Labels::from([(
+            "endpointslice.kubernetes.io/managed-by",
+            "endpointslice-controller.k8s.io",
+        )]);
+        let label = label.with("kubernetes.io/service-name", given.name.clone());
+        out["metadata"]["labels"] = pairs(&label);
+        out["addressType"] = "IPv4".into();
+        let here = targets.iter().skip(number * PER_SLICE).take(PER_SLICE);
+        let ready = here.map(|target| {
+            let mut one = target.clone();
+            one["conditions"] = json!({ "ready": true, "serving": true, "terminating": false });
+            one
+        });
+        out["endpoints"] = ready.collect();
+        out
+    };
+    (0..count).map(slice).collect()
+}

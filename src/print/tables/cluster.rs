@@ -1,0 +1,83 @@
+//! The tables of budgets, Events, namespaces and the control plane's parts.
+
+use super::{Table, name};
+use crate::print::clock;
+use crate::print::read::{age, items, number, text};
+use serde_json::Value;
+
+pub(super) const PDB: Table = Table {
+    columns: &[
+        ("NAME", false),
+        ("MIN AVAILABLE", false),
+        ("MAX UNAVAILABLE", false),
+        ("ALLOWED DISRUPTIONS", false),
+        ("AGE", false),
+    ],
+    cells: |pdb, now| {
+        let budget = |field: &str| match &pdb["spec"][field] {
+            Value::Null => "N/A".to_owned(),
+            Value::String(text) => text.clone(),
+            number => number.to_string(),
+        };
+        vec![
+            name(pdb),
+            budget("minAvailable"),
+            budget("maxUnavailable"),
+            number(pdb, "/status/disruptionsAllowed").to_string(),
+            age(pdb, now),
+        ]
+    },
+};
+
+pub(super) const EVENT: Table = Table {
+    columns: &[
+        ("LAST SEEN", false),
+        ("TYPE", false),
+        ("REASON", false),
+        ("OBJECT", false),
+        ("SUBOBJECT", true),
+        ("SOURCE", true),
+        ("MESSAGE", false),
+        ("FIRST SEEN", true),
+        ("COUNT", true),
+        ("NAME", true),
+    ],
+    cells: |event, now| {
+        let when = |path: &str| clock::since(event.pointer(path).and_then(Value::as_str), now);
+        let kind = text(event, "/involvedObject/kind").to_ascii_lowercase();
+        vec![
+            when("/lastTimestamp"),
+            text(event, "/type").to_owned(),
+            text(event, "/reason").to_owned(),
+            format!("{kind}/{}", text(event, "/involvedObject/name")),
+            text(event, "/involvedObject/fieldPath").to_owned(),
+            text(event, "/source/component").to_owned(),
+            text(event, "/message").trim().to_owned(),
+            when("/firstTimestamp"),
+            number(event, "/count").to_string(),
+            name(event),
+        ]
+    },
+};
+
+pub(super) const NAMESPACE: Table = Table {
+    columns: &[("NAME", false), ("STATUS", false), ("AGE", false)],
+    cells: |namespace, now| {
+        let phase = text(namespace, "/status/phase").to_owned();
+        vec![name(namespace), phase, age(namespace, now)]
+    },
+};
+
+pub(super) const COMPONENT_STATUS: Table = Table {
+    columns: &[("NAME", false), ("STATUS", false), ("MESSAGE", false), ("ERROR", false)],
+    cells: |part, _| {
+        let healthy = items(part, "/conditions").iter().find(|c| c["type"] == "Healthy");
+        let status = match healthy.and_then(|c| c["status"].as_str()) {
+            Some("True") => "Healthy",
+            Some(_) => "Unhealthy",
+            None => "Unknown",
+        };
+        let told = |field: &str| healthy.map_or("", |c| text(c, field)).to_owned();
+        vec![name(part), status.to_owned(), told("/message"), told("/error")]
+    },
+};
