@@ -267,11 +267,15 @@ impl World<'_> {
 
     /// A node appeared or changed: its taints may have.
     pub(super) fn tell_of_changed_node(&mut self, node: NodeId) {
-        let concerned = self.with_controllers(|controllers, world| {
+        let (concerned, is_out) = self.with_controllers(|controllers, world| {
             controllers.taint_eviction.node_changed(node);
             controllers.node_lifecycle.node_changed(node);
-            controllers.daemons.node_changed(node, &world.store)
+            let is_out = controllers.podgc.node_changed(node, &world.store);
+            (controllers.daemons.node_changed(node, &world.store), is_out)
         });
+        if is_out {
+            self.notify(Key::PodGc);
+        }
         concerned.into_iter().for_each(|set| self.notify(Key::DaemonSet(set)));
     }
 
