@@ -466,16 +466,26 @@ fn custom_resources_are_accepted_by_name_or_by_definition() {
     }
 }
 
-/// Devices and gangs: what a manifest says of them is read strictly and listed, with what it means.
+/// Gangs: what a manifest says of them is read strictly and listed, with what it means. Devices are
+/// modelled: of two pods that each want one, one goes without where there is one.
 #[test]
-fn claims_of_devices_and_gangs_are_listed_as_not_modelled() {
+fn gangs_are_listed_as_not_modelled_and_devices_are_not() {
     let place = folder("not-modelled");
     fs::create_dir_all(&place).unwrap();
     let manifest = r#"
 apiVersion: resource.k8s.io/v1
 kind: DeviceClass
 metadata: {name: gpu}
-spec: {extendedResourceName: example.com/gpu}
+spec: {selectors: [{cel: {expression: 'device.driver == "gpu.example.com"'}}]}
+---
+apiVersion: resource.k8s.io/v1
+kind: ResourceSlice
+metadata: {name: rack}
+spec:
+  driver: gpu.example.com
+  pool: {name: rack, generation: 1, resourceSliceCount: 1}
+  allNodes: true
+  devices: [{name: gpu-0}]
 ---
 apiVersion: resource.k8s.io/v1
 kind: ResourceClaimTemplate
@@ -502,32 +512,55 @@ spec:
       containers:
         - {name: c, image: i, resources: {claims: [{name: gpu}], requests: {cpu: "1"}}}
 "#;
-    let scenario = "question: Does it train?\nduration: 1m\nmanifests: [train.yaml]\n\
+    let scenario = "question: Does it train?\nduration: 5m\nmanifests: [train.yaml]\nstart: START\n\
                     nodes: [{name: pool, machine: e2-standard-4, count: 3}]\n";
     fs::write(place.join("train.yaml"), manifest).unwrap();
+    for start in ["settled", "cold"] {
+        let file = place.join(format!("{start}.yaml"));
+        fs::write(&file, scenario.replace("START", start)).unwrap();
+        let output = stormglass(&["validate", &file.to_string_lossy()]);
+        let told = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        for expected in [
+            "PodGroup train: gang scheduling is not modelled, and off by default in Kubernetes 1.37",
+            "(spec.template.spec.schedulingGroup): gang scheduling is not modelled",
+            "(spec.template.spec.dnsPolicy): no effect",
+        ] {
+            assert!(told.contains(expected), "{expected}\n{told}");
+        }
+        assert!(!told.contains("laim") && !told.contains("gpu"), "{told}");
+
+        let out = place.join(start);
+        let output = stormglass(&["run", &file.to_string_lossy(), "--out", &out.to_string_lossy()]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let file = |end: &str| {
+            let mut files = contents(&out).into_iter();
+            text(&files.find(|(name, _)| name.ends_with(end)).unwrap().1)
+        };
+        let running = file("pods.csv").lines().filter(|line| line.contains(",Running,")).count();
+        assert_eq!(running, 1, "{start}: there is one device");
+        if start == "cold" {
+            let why = "0/3 nodes are available: 3 cannot allocate all claims.";
+            assert!(file("events.csv").contains(why), "{}", file("events.csv"));
+        }
+    }
+}
+
+/// What is wrong with a selector of devices is told where it stands.
+#[test]
+fn selectors_of_devices_are_checked() {
+    let place = folder("selectors");
+    fs::create_dir_all(&place).unwrap();
+    let manifest = "apiVersion: resource.k8s.io/v1\nkind: DeviceClass\nmetadata: {name: gpu}\nspec:\n  \
+                    selectors:\n    - cel: {expression: 'device.name == \"gpu\"'}\n";
+    let scenario = "question: Does it load?\nduration: 1m\nmanifests: [class.yaml]\n\
+                    nodes: [{name: pool, machine: e2-standard-4, count: 1}]\n";
+    fs::write(place.join("class.yaml"), manifest).unwrap();
     let file = place.join("scenario.yaml");
     fs::write(&file, scenario).unwrap();
     let output = stormglass(&["validate", &file.to_string_lossy()]);
-    let told = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    for expected in [
-        "DeviceClass gpu: dynamic resource allocation is not modelled: extended resources are",
-        "ResourceClaimTemplate one-gpu: dynamic resource allocation is not modelled: claims count",
-        "PodGroup train: gang scheduling is not modelled, and off by default in Kubernetes 1.37",
-        "(spec.template.spec.resourceClaims, spec.template.spec.containers[0].resources.claims): \
-         dynamic resource allocation is not modelled: claims count as allocated",
-        "(spec.template.spec.schedulingGroup): gang scheduling is not modelled",
-        "(spec.template.spec.dnsPolicy): no effect",
-    ] {
-        assert!(told.contains(expected), "{expected}\n{told}");
-    }
-
-    let out = place.join("out");
-    let output = stormglass(&["run", &file.to_string_lossy(), "--out", &out.to_string_lossy()]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let pods = contents(&out)
-        .into_iter()
-        .find_map(|(name, bytes)| name.ends_with("pods.csv").then(|| text(&bytes)));
-    let running = pods.unwrap().lines().filter(|line| line.contains(",Running,")).count();
-    assert_eq!(running, 2, "they run as if they had no claim and no group");
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    let field = "spec.selectors[0].cel.expression: undefined field \"name\": a device has driver";
+    assert!(told.contains("class.yaml:6:") && told.contains(field), "{told}");
 }

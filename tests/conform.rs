@@ -84,14 +84,6 @@ fn what_cannot_be_read_is_told_with_its_place() {
                 .to_owned(),
             ":1: the feature gate GenericWorkload is not modelled; known are",
         ),
-        (
-            "a pod that claims devices",
-            step(
-                "{\"op\":\"schedule\",\"pod\":{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[],\
-                 \"resourceClaims\":[{\"name\":\"gpu\",\"resourceClaimName\":\"gpu\"}]}}}",
-            ),
-            ":2: pod default/p has resourceClaims: DynamicResources is not modelled",
-        ),
     ];
     for (sentence, text, expected) in rows {
         let file = written("unreadable.ndjson", &text);

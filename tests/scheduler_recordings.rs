@@ -48,6 +48,9 @@ const VOLUMES_MIXED: &str = "volumes-mixed";
 /// Another one: features that nodes declare and pods need.
 const NODE_FEATURES: &str = "node-features";
 
+/// And these: claims of devices, with what they got.
+const DEVICES: [&str; 3] = ["devices", "devices-shared", "devices-extended"];
+
 /// Families with the queue.
 const TIMELINES: [&str; 10] = [
     "queue-basic",
@@ -114,6 +117,11 @@ fn kept_cycles_with_volumes_of_all_kinds_agree() {
 #[test]
 fn kept_cycles_with_features_of_nodes_agree() {
     check(&kept("scheduler"), &[NODE_FEATURES], 1);
+}
+
+#[test]
+fn kept_cycles_with_claims_of_devices_agree() {
+    check(&kept("scheduler"), &DEVICES, DEVICES.len());
 }
 
 /// Recorded with the schedulers of 1.35 and 1.36; by the rules of 1.37 none of them agrees.

@@ -48,6 +48,7 @@ type step struct {
 
 // decision is the outcome of one scheduling cycle. Conform's documentation tells what is what.
 type decision struct {
+	Claims               map[string][]string         `json:"claims,omitempty"`
 	Evaluated            int                         `json:"evaluated,omitempty"`
 	Feasible             int                         `json:"feasible,omitempty"`
 	Message              string                      `json:"message,omitempty"`

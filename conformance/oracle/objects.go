@@ -18,12 +18,21 @@ import (
 )
 
 // putObject adds an object, or its newest version.
-func putObject(factory informers.SharedInformerFactory, text json.RawMessage) error {
+func (w *world) putObject(text json.RawMessage) error {
 	var kind metav1.TypeMeta
 	if err := json.Unmarshal(text, &kind); err != nil {
 		return err
 	}
-	object, informer := home(factory, kind.Kind)
+	if empty, ok := toldOf[kind.Kind]; ok {
+		object := empty().(metav1.Object)
+		if err := json.Unmarshal(text, object); err != nil {
+			return err
+		}
+		admitDevice(object)
+		w.usesDevices = true
+		return w.told[kind.Kind].put(object)
+	}
+	object, informer := home(w.factory, kind.Kind)
 	if object == nil {
 		return fmt.Errorf("objects of kind %q are not known here", kind.Kind)
 	}

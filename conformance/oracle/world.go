@@ -48,10 +48,14 @@ type world struct {
 	sched    *scheduler.Scheduler
 	factory  informers.SharedInformerFactory
 	snapshot *internalcache.Snapshot
+	// told are the informers that tell of devices, by kind.
+	told map[string]*told
 	// nodes are those in the cache.
 	nodes map[string]*v1.Node
 	// nominations tell where each pod was last nominated: its status in later steps.
 	nominations map[string]string
+	// usesDevices tells whether there are devices, and no volumes, in the case.
+	usesDevices bool
 	// deleted are the pods that the present cycle has deleted, in that order.
 	deleted []string
 }
@@ -83,6 +87,8 @@ func newWorld(given *header) (*world, error) {
 		return true, nil, nil
 	})
 	w.factory = informers.NewSharedInformerFactory(client, 0)
+	w.told = tellDevices(w.factory)
+	w.serveClaims(client)
 	options := []scheduler.Option{
 		scheduler.WithParallelism(given.Parallelism),
 	}
@@ -118,7 +124,7 @@ func (w *world) close() { w.stop() }
 func (w *world) play(given *line) error {
 	switch {
 	case given.Object != nil:
-		return putObject(w.factory, given.Object)
+		return w.putObject(given.Object)
 	case given.Node != nil:
 		return w.addNode(given.Node)
 	case given.Pod != nil:
@@ -194,7 +200,10 @@ func (w *world) deletePod(name string) error {
 	pod := found.(*v1.Pod)
 	delete(w.nominations, name)
 	w.sched.SchedulingQueue.DeleteNominatedPodIfExists(pod)
-	if err := w.pods().Delete(pod); err != nil || pod.Spec.NodeName == "" {
+	if err := w.pods().Delete(pod); err != nil {
+		return err
+	}
+	if err := w.releaseClaims(pod); err != nil || pod.Spec.NodeName == "" {
 		return err
 	}
 	return w.sched.Cache.RemovePod(w.log, pod)
@@ -240,7 +249,7 @@ func (w *world) schedule(given *v1.Pod, offset int32) (*decision, error) {
 		if len(w.nodes) <= scoresUpTo && result.FeasibleNodes > 1 {
 			told.Scores = listening.byNode()
 		}
-		return told, w.place(inner, state, pod, result.SuggestedHost)
+		return told, w.place(inner, state, pod, result.SuggestedHost, told)
 	case errors.As(err, &unfit):
 		return told, w.makeRoom(inner, state, info, unfit, offset, told)
 	default:
@@ -250,14 +259,24 @@ func (w *world) schedule(given *v1.Pod, offset int32) (*decision, error) {
 }
 
 // place is what follows when a node was found: the pod is bound to it at once.
-func (w *world) place(profile framework.Framework, state fwk.CycleState, pod *v1.Pod, node string) error {
+func (w *world) place(profile framework.Framework, state fwk.CycleState, pod *v1.Pod, node string, told *decision) error {
 	bound := pod.DeepCopy()
 	bound.Spec.NodeName = node
 	if err := w.addPod(bound); err != nil {
 		return err
 	}
 	w.sched.SchedulingQueue.DeleteNominatedPodIfExists(bound)
-	return profile.RunReservePluginsReserve(w.ctx, state, bound, node).AsError()
+	if status := profile.RunReservePluginsReserve(w.ctx, state, bound, node); !status.IsSuccess() {
+		return status.AsError()
+	}
+	if !w.usesDevices {
+		return nil // Volumes stay reserved: nobody would bind them.
+	}
+	if err := w.bindClaims(profile, state, bound, node); err != nil {
+		return err
+	}
+	told.Claims = w.claimsOf(bound)
+	return nil
 }
 
 // makeRoom is what follows when no node was found: preemption, whose victims are gone at once.

@@ -7,9 +7,11 @@
 
 pub mod autoscaling;
 pub mod behavior;
+pub mod cel;
 pub mod container_status;
 pub mod convert;
 pub mod daemon_set;
+pub mod devices;
 pub mod event;
 pub mod job;
 pub mod kind;
@@ -24,6 +26,7 @@ pub mod pod_affinity;
 pub mod policy;
 pub mod quantity;
 pub mod resources;
+pub mod semver;
 pub mod service;
 pub mod stateful_set;
 pub mod storage;

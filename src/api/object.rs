@@ -45,7 +45,8 @@ impl Object {
             Object::Deployment(deployment) => Some(&mut deployment.template.spec),
             Object::Owner(owner) => Some(&mut owner.template_mut().spec),
             Object::Pod(pod) => Some(&mut pod.base_mut().spec),
-            Object::CronJob(_) | Object::Service(_) | Object::Hpa(..) | Object::Pdb(_) => None,
+            Object::CronJob(cron_job) => Some(&mut cron_job.spec.job.template.spec),
+            Object::Service(_) | Object::Hpa(..) | Object::Pdb(_) => None,
         }
     }
 

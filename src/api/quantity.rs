@@ -148,6 +148,32 @@ impl Quantity {
         Bytes(self.value())
     }
 
+    /// So many whole units.
+    pub fn from_units(units: i64) -> Quantity {
+        Quantity { nanos: i128::from(units) * NANO }
+    }
+
+    /// So many thousandths.
+    pub fn from_milli(milli: i64) -> Quantity {
+        Quantity { nanos: i128::from(milli) * (NANO / 1000) }
+    }
+
+    /// Both together.
+    pub fn plus(self, other: Quantity) -> Quantity {
+        Quantity { nanos: self.nanos.saturating_add(other.nanos) }
+    }
+
+    /// This one without `other`.
+    pub fn minus(self, other: Quantity) -> Quantity {
+        Quantity { nanos: self.nanos.saturating_sub(other.nanos) }
+    }
+
+    /// The value, if it is a whole one (`AsInt64`).
+    pub fn as_integer(self) -> Option<i64> {
+        let is_whole = self.nanos % NANO == 0;
+        i64::try_from(self.nanos / NANO).ok().filter(|_| is_whole)
+    }
+
     /// Whether it is below zero.
     pub fn is_negative(self) -> bool {
         self.nanos < 0

@@ -6,6 +6,7 @@
 
 mod capacity;
 mod endpoints;
+mod jobs;
 mod lifecycle;
 mod ordinals;
 mod tallies;
@@ -13,6 +14,7 @@ mod tallies;
 use crate::api::ServiceId;
 use crate::store::Store;
 use crate::units::SimTime;
+use jobs::JobCounts;
 use lifecycle::Lifecycle;
 use std::ops::Range;
 
@@ -71,6 +73,7 @@ pub struct Checks {
     stride: Stride,
     events: u64,
     lifecycle: Lifecycle,
+    jobs: JobCounts,
     /// The Service whose endpoints are recounted at the next look.
     service: usize,
     /// Found between events, told after the next one.
@@ -80,7 +83,8 @@ pub struct Checks {
 impl Checks {
     /// Checks that look every `stride`.
     pub fn new(stride: Stride) -> Checks {
-        Checks { stride, events: 0, lifecycle: Lifecycle::default(), service: 0, pending: None }
+        let (lifecycle, jobs) = (Lifecycle::default(), JobCounts::default());
+        Checks { stride, events: 0, lifecycle, jobs, service: 0, pending: None }
     }
 
     /// Events seen so far.
@@ -124,6 +128,7 @@ impl Checks {
             .or_else(|| ordinals::doubled(view.store))
             .or_else(|| self.lifecycle.illegal_move(view.store))
             .or_else(|| lifecycle::lost(view.store, view.pods_gone))
+            .or_else(|| self.jobs.wrong(view.store))
             .or_else(|| endpoints::stale(view, services))
             .or_else(|| (view.miscounted)().map(|found| ("every endpoint is counted once", found)));
         self.report(view.now, found)

@@ -118,7 +118,7 @@ impl Generate {
         }
         let version = self.version()?;
         let chosen: Vec<&str> = match self.family.as_slice() {
-            [] => all,
+            [] => all.into_iter().filter(|family| generate::is_for(family, version)).collect(),
             some => some.iter().map(String::as_str).collect(),
         };
         let unwritable = |at: &Path, e: std::io::Error| format!("error: {}: {e}", at.display());

@@ -38,6 +38,10 @@ pub struct Answer {
     /// Pods whose deletion this cycle begins, in that order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub victims: Vec<String>,
+    /// What the claims of a placed pod have got, by their names: a line for each device, and one
+    /// for the nodes from which they are reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claims: Option<BTreeMap<String, Vec<String>>>,
     /// Weighted, normalised scores of every feasible node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scores: Option<BTreeMap<String, ByPlugin>>,
@@ -82,6 +86,7 @@ impl Answer {
             })
             .or_else(|| differ("nominated", &self.nominated, &recorded.nominated))
             .or_else(|| differ("victims", &self.victims, &recorded.victims))
+            .or_else(|| differ("claims", &self.claims, &recorded.claims))
             .or_else(|| differ_by_node("scores", &scores(self), &scores(recorded)))
             .or_else(|| differ_by_node("rejectedBy", &self.rejected_by, &recorded.rejected_by))
             .or_else(|| differ_if_told("attempts", &self.attempts, &recorded.attempts))

@@ -7,7 +7,7 @@
 use super::answer::Answer;
 use super::case::{Case, CaseError, Line, Step};
 use super::object::{self, Keys};
-use super::{Path, explained, manifest};
+use super::{Path, claims, explained, manifest};
 use crate::api::labels::Labels;
 use crate::api::pod::PodSpec;
 use crate::api::{NodeId, PodId};
@@ -24,6 +24,7 @@ use std::sync::Arc;
 pub(super) fn replay(case: &Case, path: Path) -> Result<Vec<Answer>, CaseError> {
     let mut core = Core::new(&case.configuration()).map_err(Case::header_error)?;
     core.objects.tell_storage();
+    core.tell_devices();
     core.set_explain(path == Path::Plain);
     let mut cycles = Cycles {
         core,
@@ -54,9 +55,12 @@ struct Cycles {
 impl Cycles {
     fn line(&mut self, line: &Line) -> Result<(), String> {
         if let Some(object) = &line.object {
-            match object::storage(object)? {
-                Some(object) => drop(self.core.objects.set_storage(object)),
-                None => object::tell(&mut self.core.objects, &mut self.keys, object)?,
+            if let Some(device) = claims::device(object, &mut self.keys)? {
+                self.core.set_device(device);
+            } else if let Some(object) = object::storage(object)? {
+                self.core.objects.set_storage(object);
+            } else {
+                object::tell(&mut self.core.objects, &mut self.keys, object)?;
             }
         }
         if let Some(given) = &line.node {
@@ -109,6 +113,7 @@ impl Cycles {
                 if let Some(id) = self.keys.forget_pod(step.name()?) {
                     self.core.remove_nomination(id);
                     self.core.cache.remove_pod(id);
+                    claims::release(&mut self.core, id);
                 }
             }
             "schedule" => {
@@ -133,6 +138,7 @@ impl Cycles {
         if let Some(owner) = manifest::owner(given) {
             pod = pod.owned_by(self.keys.owner(&owner));
         }
+        self.core.objects.tell_devices().set_made(id, claims::made(given));
         let info = PodInfo::new(id, &pod);
         let profile = self.core.profile_of(&info).ok_or_else(|| {
             format!(
@@ -149,6 +155,8 @@ impl Cycles {
                 self.explain(&mut answer);
                 self.core.remove_nomination(id);
                 self.core.reserve(profile, &info, placement.node, SimTime::ZERO);
+                claims::bind(&mut self.core, &info, &pod.name());
+                answer.claims = claims::told(&self.core, id);
                 self.core.cache.add_pod(info, placement.node, false);
             }
             Err(Failure::NoNodes) => {
@@ -183,8 +191,12 @@ impl Cycles {
         for victim in &unfit.victims {
             let name = self.names[&victim.id].clone();
             self.core.cache.remove_pod(victim.id);
+            claims::release(&mut self.core, victim.id);
             self.keys.forget_pod(&name);
             answer.victims.push(name);
+        }
+        if let Some(claim) = &unfit.freed {
+            claims::free(&mut self.core, claim);
         }
         match unfit.nomination {
             Some(Some(node)) => {

@@ -29,9 +29,6 @@ pub(super) fn key(metadata: &ObjectMeta) -> Result<String, String> {
 pub(super) fn pod(given: &k8s::Pod) -> Result<Pod, String> {
     let key = key(&given.metadata)?;
     let mut spec = given.spec.clone().ok_or_else(|| format!("pod {key} has no spec"))?;
-    if spec.resource_claims.as_ref().is_some_and(|claims| !claims.is_empty()) {
-        return Err(format!("pod {key} has resourceClaims: DynamicResources is not modelled"));
-    }
     if let Some(resources) = &mut spec.resources {
         resources.limits = None;
     }

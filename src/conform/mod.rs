@@ -9,6 +9,7 @@
 //! | `case.rs` | the lines of a recorded case, and what can be wrong with them |
 //! | `answer.rs` | a decision as it is recorded and printed; how two of them differ |
 //! | `manifest.rs`, `object.rs` | pods, nodes and other objects of a case |
+//! | `claims.rs` | classes, slices and claims of devices |
 //! | `explained.rs` | scores and rejections of a cycle by the nodes' names |
 //! | `cycles.rs` | single cycles, without a queue |
 //! | `timeline.rs` | the scheduler with its queue on a virtual clock |
@@ -16,6 +17,7 @@
 
 pub mod answer;
 pub mod case;
+mod claims;
 mod cycles;
 mod explained;
 pub mod generate;

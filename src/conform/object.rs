@@ -121,7 +121,7 @@ pub(super) fn tell(objects: &mut Objects, keys: &mut Keys, given: &Value) -> Res
     Ok(())
 }
 
-fn decode<T: DeserializeOwned>(kind: &str, given: &Value) -> Result<T, String> {
+pub(super) fn decode<T: DeserializeOwned>(kind: &str, given: &Value) -> Result<T, String> {
     serde_json::from_value(given.clone()).map_err(|e| format!("{kind}: {e}"))
 }
 

@@ -108,6 +108,10 @@ impl Timeline {
         now: SimTime,
     ) -> Result<(), String> {
         let mut pod = manifest::pod(given)?;
+        if !pod.spec.resource_claims.is_empty() {
+            let key = manifest::key(&given.metadata)?;
+            return Err(format!("pod {key} has resourceClaims: only cases in mode direct may"));
+        }
         pod.node = node;
         if let Some(owner) = manifest::owner(given) {
             pod = pod.owned_by(self.keys.owner(&owner));

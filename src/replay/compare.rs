@@ -37,6 +37,10 @@ pub(super) fn difference(ours: &History, repeats: &[History], margin: i64) -> Op
     .or_else(|| entries("status of", &ours.statuses, &statuses, |_, _| true))
     .or_else(|| entries("evictions of", &ours.evictions, &evictions, is_between))
     .or_else(|| status::difference(ours, repeats))
+    .or_else(|| {
+        let counted: Vec<_> = repeats.iter().map(|repeat| &repeat.counted).collect();
+        entries("succeeded and failed pods of", &ours.counted, &counted, |_, _| false)
+    })
     .or_else(|| events(ours, repeats))
     .or_else(|| ours.pods.iter().find_map(|(owner, moments)| counts(owner, moments, repeats)))
     .or_else(|| repeats[0].pods.iter().find_map(|(owner, moments)| missing(owner, moments, ours)))

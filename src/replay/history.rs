@@ -1,11 +1,14 @@
 //! What essentially happened, read from a recording: the same whatever names were drawn.
 //!
-//! ReplicaSets are named by their Deployment and the order of their creation (`web-#1`), pods by
-//! their owner (`web-#1-*`), nodes all alike; pods of a StatefulSet have names that stay. Of each
-//! pod the four great moments count, of each owner in order; of each ReplicaSet its sizes; of each
-//! StatefulSet its status, its revisions by their numbers; of each Deployment its conditions; of
-//! Events how often each was told.
+//! ReplicaSets are named by their Deployment and the order of their creation (`web-#1`), Jobs by
+//! their CronJob likewise, pods by their owner (`web-#1-*`), nodes all alike; pods of a StatefulSet
+//! have names that stay. Of each pod the four great moments count, of each owner in order; of each
+//! ReplicaSet its sizes; of each StatefulSet its status, its revisions by their numbers; of each
+//! Deployment and Job its conditions; of each Job how many pods it has counted in the end; of Events
+//! how often each was told.
 
+use crate::units::WallClock;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -38,6 +41,8 @@ pub(super) const BUDGET: &[&str] =
 /// What essentially happened.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct History {
+    /// What time it was.
+    pub clock: WallClock,
     /// Events, `object reason: message`, and how often.
     pub events: BTreeMap<String, u64>,
     /// By Deployment or Job and type: `status reason: message`, one after the other.
@@ -52,6 +57,8 @@ pub struct History {
     pub sets: BTreeMap<String, Vec<u64>>,
     /// Pods with names that stay, and their owners.
     pub stateful: BTreeMap<String, String>,
+    /// By Job: `status.succeeded` and `status.failed` in the end.
+    pub counted: BTreeMap<String, [u64; 2]>,
     /// By owner: the moments of its pods; of a StatefulSet's pods by their own names.
     pub pods: BTreeMap<String, Moments>,
     /// When each action of the script was answered, milliseconds.
@@ -103,7 +110,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// A ReplicaSet of a Deployment.
+    /// A ReplicaSet of a Deployment, or a Job of a CronJob.
     pub(super) fn set(&mut self, name: &str, deployment: &str) {
         if !self.known.contains_key(name) {
             let number = self.sets.entry(deployment.to_owned()).or_default();
@@ -188,6 +195,15 @@ impl History {
             self.answers.extend(line["answered"].as_i64());
         }
         let name = line["name"].as_str().unwrap_or_default();
+        if line["watch"] == "START" {
+            let start = line["start"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
+            let nanos = start.and_then(|start| i64::try_from(start.as_nanosecond()).ok());
+            self.clock = nanos.map(WallClock::starting_at).unwrap_or_default();
+        }
+        if line["kind"] == "Job" {
+            let count = |key: &str| line["status"][key].as_u64().unwrap_or(0);
+            self.count(names.of(name), [count("succeeded"), count("failed")]);
+        }
         match line["kind"].as_str() {
             Some("Event") if line["watch"] != "DELETED" => {
                 let told = seen.events.entry(name).or_default();
@@ -287,6 +303,11 @@ impl History {
         }
     }
 
+    /// How many pods a Job has counted now.
+    pub(super) fn count(&mut self, job: String, counted: [u64; 2]) {
+        self.counted.insert(job, counted);
+    }
+
     /// A ReplicaSet's size as it is now.
     pub(super) fn size(&mut self, set: String, replicas: u64) {
         let sizes = self.sizes.entry(set).or_default();
@@ -354,6 +375,9 @@ impl History {
         for (text, count) in std::mem::take(&mut self.events) {
             *self.events.entry(names.told(&text)).or_default() += count;
         }
+        for (text, count) in std::mem::take(&mut self.evictions) {
+            *self.evictions.entry(names.told(&text)).or_default() += count;
+        }
         self.sort();
         self
     }
@@ -380,6 +404,11 @@ pub(super) fn turn(points: &mut Vec<u64>, next: u64) {
 }
 
 fn event_text(object: &str, reason: &str, message: &str, names: &Names) -> String {
+    // Which time was missed depends on when the script was played.
+    let message = match message.split_once(": ") {
+        Some((told, _)) if reason == "MissSchedule" => told,
+        _ => message,
+    };
     format!("{} {reason}: {}", names.told(object), names.told(message))
 }
 
@@ -397,7 +426,7 @@ fn learn(names: &mut Names, line: &Value) {
     let name = line["name"].as_str().unwrap_or_default();
     let owner = line["owner"][0].as_str();
     match (line["kind"].as_str(), owner) {
-        (Some("ReplicaSet"), Some(owner)) => names.set(name, owner_name(owner)),
+        (Some("ReplicaSet" | "Job"), Some(owner)) => names.set(name, owner_name(owner)),
         (Some("Pod"), Some(owner)) if !is_stateful(owner) => names.pod(name, owner_name(owner)),
         (Some("Node"), _) => names.node(name),
         _ => {}

@@ -65,8 +65,10 @@ pub fn check(script: &Script, repeats: &[History]) -> Verdict {
     let mut first = None;
     for play in 0..PLAYS {
         // A busy API server answered late: what was asked for came about no earlier.
-        let answers = repeats.get(play % repeats.len().max(1)).map(|repeat| &*repeat.answers);
-        let scenario = match stage::scenario(script, answers.unwrap_or_default()) {
+        let repeat = repeats.get(play % repeats.len().max(1));
+        let answers = repeat.map_or(&[][..], |repeat| &repeat.answers);
+        let clock = repeat.map(|repeat| repeat.clock).unwrap_or_default();
+        let scenario = match stage::scenario(script, answers, clock) {
             Ok(scenario) => scenario,
             Err(reason) => return Verdict::NotModelled(reason),
         };

@@ -8,12 +8,11 @@ use crate::api::convert::workload::DELETION_COST;
 use crate::api::labels::{Labels, Selector};
 use crate::api::meta::Propagation;
 use crate::api::object::Target;
-use crate::api::taint::Taint;
 use crate::api::{ObjectName, Text};
 use crate::scenario::kubectl::{Command, PodChoice, PodCommand};
 use crate::scenario::model::{Happening, NodeGroup, TimelineEntry};
 use crate::units::{SimDuration, SimTime};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A script under way.
@@ -69,7 +68,7 @@ impl<'a> Play<'a> {
             "apply" => {
                 return Ok(self.apply(&action.manifest.clone(), false)?.into_iter().collect());
             }
-            "patch" => return self.patch(action),
+            "patch" => return Ok(self.patch(action)?.into_iter().collect()),
             "scale" => {
                 let key = (action.kind.clone(), action.name.clone());
                 if let Some(manifest) = self.manifests.get_mut(&key) {
@@ -138,41 +137,22 @@ impl<'a> Play<'a> {
     }
 
     fn patch(&mut self, action: &Action) -> Result<Vec<Command>, String> {
-        if action.kind == "Pod" {
-            return Ok(vec![self.pods(action, pod_patch(&action.patch)?)]);
+        match action.kind.as_str() {
+            "Pod" => return Ok(vec![self.pods(action, pod_patch(&action.patch)?)]),
+            "Node" => return node_patch(action),
+            _ => {}
         }
-        let is_node = action.kind == "Node";
         let key = (action.kind.clone(), action.name.clone());
         let known = self.manifests.get(&key).cloned();
-        let known = known.or_else(|| is_node.then(|| self.node_manifest(&action.name))?);
-        let Some(before) = known else {
+        let Some(mut manifest) = known else {
             return Err(format!("patch of a {} that nobody applied", action.kind));
         };
-        let mut manifest = before.clone();
         match action.patch_type.as_str() {
             "json" => json_patch(&mut manifest, &action.patch)?,
             kind => merge(&mut manifest, &action.patch, kind == "strategic"),
         }
-        if is_node {
-            self.manifests.insert(key, manifest.clone());
-            return node_change(&action.name, &before, &manifest);
-        }
         let keeps_replicas = action.patch["spec"]["replicas"].is_null();
         Ok(self.apply(&manifest, keeps_replicas)?.into_iter().collect())
-    }
-
-    /// A node of the script as a manifest.
-    fn node_manifest(&self, name: &str) -> Option<Value> {
-        let joined = self.script.actions.iter().filter_map(|action| action.node.as_ref());
-        let mut all = self.script.nodes.iter().chain(joined);
-        let given = all.find(|nodes| nodes.names().iter().any(|known| **known == *name))?;
-        let taints = if given.taints.is_null() { json!([]) } else { given.taints.clone() };
-        let labels = if given.labels.is_null() { json!({}) } else { given.labels.clone() };
-        Some(json!({
-            "kind": "Node",
-            "metadata": {"name": name, "labels": labels},
-            "spec": {"taints": taints},
-        }))
     }
 
     fn apply(&mut self, manifest: &Value, keeps_replicas: bool) -> Result<Option<Command>, String> {
@@ -210,37 +190,39 @@ impl<'a> Play<'a> {
     }
 }
 
-/// What a patch changes of a node's labels and taints.
-fn node_change(name: &str, before: &Value, after: &Value) -> Result<Vec<Command>, String> {
-    let labels = |node: &Value| {
-        let pairs = node["metadata"]["labels"].as_object().into_iter().flatten();
-        let pairs = pairs.map(|(k, v)| (k.as_str().into(), v.as_str().unwrap_or("").into()));
-        pairs.collect::<BTreeMap<Text, Text>>()
-    };
-    let (old, new) = (labels(before), labels(after));
-    let lost = old.keys().filter(|key| !new.contains_key(*key)).map(|key| (key.clone(), None));
-    let given = new.iter().filter(|(key, value)| old.get(*key) != Some(value));
-    let given = given.map(|(key, value)| (key.clone(), Some(value.clone())));
-    let taints = |node: &Value| stage::taints(&node["spec"]["taints"]);
-    let (had, has) = (taints(before)?, taints(after)?);
-    let lacks = |taints: &[Taint], t: &Taint| {
-        !taints.iter().any(|other| (&other.key, other.effect) == (&t.key, t.effect))
-    };
-    let lost_taints = had.iter().filter(|taint| lacks(&has, taint));
-    let remove = lost_taints.map(|taint| (taint.key.clone(), Some(taint.effect))).collect();
-    let add = has.into_iter().filter(|taint| !had.contains(taint)).collect();
-    Ok(vec![
-        Command::LabelNode { node: name.into(), pairs: lost.chain(given).collect() },
-        Command::TaintNode { node: name.into(), add, remove },
-    ])
-}
-
 fn named(action: &Action) -> impl Iterator<Item = Text> {
     action.nodes.iter().map(|name| name.as_str().into())
 }
 
 fn kubelets(action: &Action, reports: bool) -> Vec<Happening> {
     named(action).map(|node| Happening::Kubelet { node, reports }).collect()
+}
+
+/// What a patch of a node does: labels change one by one, taints all together, or one is added.
+fn node_patch(action: &Action) -> Result<Vec<Command>, String> {
+    let node: Text = action.name.as_str().into();
+    let label = |key: &str, value: &Value| (key.into(), value.as_str().map(Text::from));
+    let (mut pairs, mut commands) = (Vec::new(), Vec::new());
+    for step in action.patch.as_array().into_iter().flatten() {
+        let path = step["path"].as_str().unwrap_or_default();
+        if let Some(key) = path.strip_prefix("/metadata/labels/") {
+            pairs.push(label(&key.replace("~1", "/"), &step["value"]));
+        } else if let ("/spec/taints/-", Some("add")) = (path, step["op"].as_str()) {
+            let add = stage::taints(&Value::Array(vec![step["value"].clone()]))?;
+            commands.push(Command::TaintNode { node: node.clone(), add, remove: Vec::new() });
+        } else {
+            return Err(format!("a patch of {path} of a Node"));
+        }
+    }
+    let given = action.patch["metadata"]["labels"].as_object().into_iter().flatten();
+    pairs.extend(given.map(|(key, value)| label(key, value)));
+    if let Some(given) = action.patch["spec"].get("taints") {
+        commands.push(Command::SetTaints { node: node.clone(), taints: stage::taints(given)? });
+    }
+    if !pairs.is_empty() {
+        commands.push(Command::LabelNode { node, pairs });
+    }
+    Ok(commands)
 }
 
 /// What a patch of pods does.
@@ -260,81 +242,4 @@ fn pod_patch(patch: &Value) -> Result<PodCommand, String> {
         return Ok(PodCommand::Ungate(names.map(Text::from).collect()));
     }
     Err("patchPods".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::taint::TaintEffect::{self, NoExecute, NoSchedule};
-    use serde_json::json;
-
-    fn patched(kind: &str, patch: &Value) -> Vec<Command> {
-        let script: Script = serde_json::from_value(json!({
-            "name": "s", "duration_s": 1.0, "nodes": [{
-                "name": "n", "count": 2, "labels": {"role": "edge"},
-                "taints": [{"key": "x", "value": "1", "effect": "NoSchedule"}],
-            }],
-        }))
-        .unwrap();
-        let action: Action = serde_json::from_value(json!({
-            "at": 1.0, "do": "patch", "kind": "Node", "name": "n2", "patch_type": kind,
-            "patch": patch,
-        }))
-        .unwrap();
-        Play::of(&script).patch(&action).unwrap()
-    }
-
-    #[test]
-    fn a_patch_of_a_node_is_what_changes() {
-        type Changes<'a> =
-            (&'a [(&'a str, Option<&'a str>)], &'a [(&'a str, TaintEffect)], &'a [&'a str]);
-        let out = json!({"key": "out", "effect": "NoExecute"});
-        let rows: [(&str, &str, Value, Changes<'_>); 6] = [
-            (
-                "a label more",
-                "merge",
-                json!({"metadata": {"labels": {"disk": "ssd"}}}),
-                (&[("disk", Some("ssd"))], &[], &[]),
-            ),
-            (
-                "one of its first labels less",
-                "merge",
-                json!({"metadata": {"labels": {"role": null}}}),
-                (&[("role", None)], &[], &[]),
-            ),
-            (
-                "a taint more",
-                "json",
-                json!([{"op": "add", "path": "/spec/taints/-", "value": out}]),
-                (&[], &[("out", NoExecute)], &[]),
-            ),
-            (
-                "one of its first taints less",
-                "json",
-                json!([{"op": "remove", "path": "/spec/taints/0"}]),
-                (&[], &[], &["x"]),
-            ),
-            ("all taints less", "merge", json!({"spec": {"taints": null}}), (&[], &[], &["x"])),
-            (
-                "another value",
-                "merge",
-                json!({"spec": {"taints": [{"key": "x", "value": "2", "effect": "NoSchedule"}]}}),
-                (&[], &[("x", NoSchedule)], &[]),
-            ),
-        ];
-        for (sentence, kind, patch, expected) in rows {
-            let [
-                Command::LabelNode { node, pairs },
-                Command::TaintNode { node: same, add, remove },
-            ] = &patched(kind, &patch)[..]
-            else {
-                panic!("{sentence}: other commands")
-            };
-            let labels: Vec<_> = pairs.iter().map(|(k, v)| (&**k, v.as_deref())).collect();
-            let tainted: Vec<_> = add.iter().map(|t| (&*t.key, t.effect)).collect();
-            let untainted: Vec<_> = remove.iter().map(|(key, _)| &**key).collect();
-            assert_eq!((&**node, &**same), ("n2", "n2"), "{sentence}");
-            assert_eq!((&labels[..], &tainted[..], &untainted[..]), expected, "{sentence}");
-        }
-    }
 }

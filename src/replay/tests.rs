@@ -2,6 +2,7 @@
 
 use super::script::Script;
 use super::{stage, watching};
+use crate::api::pod::Pod;
 use crate::store::{Change, Store};
 use crate::units::SimTime;
 use crate::world::{Audience, run_before};
@@ -18,6 +19,8 @@ struct Claims {
 }
 
 impl Audience for Claims {
+    fn answers_eviction(&mut self, _: &Pod, _: u16, _: &str) {}
+
     fn sees(&mut self, now: SimTime, change: &Change, store: &Store) {
         let name = match change {
             Change::Claim(id) if !self.names.contains_key(id) => {
@@ -60,7 +63,7 @@ fn played(actions: &[Value]) -> Claims {
         "nodes": [{"name": "n", "count": 2}], "actions": actions,
     }))
     .unwrap();
-    let scenario = stage::scenario(&script, &[]).unwrap();
+    let scenario = stage::scenario(&script, &[], Default::default()).unwrap();
     let (mut claims, mut events) = (Claims::default(), watching::Events::default());
     run_before(&scenario, 1, &mut events, &mut claims).unwrap();
     claims.pods.sort();

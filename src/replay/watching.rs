@@ -122,10 +122,18 @@ impl Watching {
     }
 
     fn owner_sees(&mut self, owner: &Owner, store: &Store) {
-        if let Some(Parent::Deployment(parent)) = owner.parent()
-            && let Some(parent) = store.deployment(parent)
-        {
-            self.names.set(owner.name(), &parent.name);
+        let parent = match owner.parent() {
+            Some(Parent::Deployment(id)) => store.deployment(id).map(|parent| &parent.name),
+            Some(Parent::CronJob(id)) => store.cron_job(id).map(|parent| &parent.meta.name),
+            None => None,
+        };
+        if let Some(parent) = parent {
+            self.names.set(owner.name(), parent);
+        }
+        if let Owner::Job(job) = owner {
+            self.conditions(&job.meta.name, &job.status.conditions);
+            let counted = [u64::from(job.status.succeeded), u64::from(job.status.failed)];
+            self.history.count(self.names.of(&job.meta.name), counted);
         }
         if let Owner::DaemonSet(set) = owner {
             let s = &set.status;

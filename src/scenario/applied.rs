@@ -5,17 +5,36 @@
 //! becomes of them.
 
 use super::manifests::{Manifests, NO_EFFECT, Reader};
-use crate::api::convert::ignored;
 use crate::api::convert::object::object;
+use crate::api::convert::{FieldError, ignored};
+use crate::api::object::Object;
+use crate::api::owner::Owner;
+use crate::control::controllers::cronjob;
+use crate::units::SimDuration;
 use k8s_openapi::api as k8s;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Reads a document strictly as a `T`; gives it back with the defaults of form filled in.
 fn read<T: DeserializeOwned + Serialize>(reader: &mut Reader<'_>) -> Option<Value> {
     let given: T = reader.decode()?;
     serde_json::to_value(given).ok()
+}
+
+/// How long pods of Jobs run that nothing is said of.
+const JOB_RUNS: SimDuration = SimDuration::from_secs(30);
+
+/// A Job is to end some time.
+fn end_jobs(object: &mut Object) {
+    let spec = match object {
+        Object::Owner(Owner::Job(job)) => &mut job.template.spec,
+        Object::CronJob(cron_job) => &mut cron_job.spec.job.template.spec,
+        _ => return,
+    };
+    let behavior = Arc::make_mut(spec).behavior.get_or_insert_default();
+    behavior.run.get_or_insert(JOB_RUNS);
 }
 
 impl Manifests {
@@ -39,8 +58,17 @@ impl Manifests {
         let Some(given) = found else { return true };
         let mut errors = Vec::new();
         let object = object(&given, "default", &mut errors);
+        if let Some(Object::CronJob(job)) = &object
+            && let Err((path, message)) = cronjob::check(job)
+        {
+            let hint = "five fields like `*/15 * * * *`, or `@hourly`; zones like `Europe/Berlin`";
+            let hint = Some(hint.to_owned());
+            errors.push(FieldError { path: path.to_owned(), message, hint });
+        }
         reader.fields(errors);
         let Some(object) = object else { return true };
+        let mut object = object;
+        end_jobs(&mut object);
         let target = object.target();
         self.name(kind, &target.name.namespace, &target.name.name, reader);
         let spec = reader.place.document.nearest(path).to_json();

@@ -101,6 +101,13 @@ pub enum Command {
         /// Taints that go, by key; of all effects without one.
         remove: Vec<(Text, Option<TaintEffect>)>,
     },
+    /// A patch of a node that names its taints.
+    SetTaints {
+        /// The node.
+        node: Text,
+        /// All of them from then on, beside those that its condition makes.
+        taints: Vec<Taint>,
+    },
 }
 
 impl Command {
@@ -136,6 +143,7 @@ impl Command {
                 format!("nodes are drained: {}", names.join(", "))
             }
             Command::DeleteNode { node } => format!("node {node} is deleted"),
+            Command::SetTaints { node, .. } => format!("the taints of node {node} change"),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! What has no effect is listed, what is unknown is an error; nothing is dropped in silence. It
 //! knows kinds and their meaning here, not the scenario around them.
 
+mod devices;
+
 use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use super::model::Ignored;
 use super::priorities::PriorityClass;
@@ -28,6 +30,7 @@ pub(super) struct Manifests {
     pub pdbs: Vec<(Pdb, Place)>,
     /// Other objects with pods, and the path of their priority class.
     pub applied: Vec<(Object, Place, String)>,
+    pub devices: devices::Devices,
     pub ignored: Vec<Ignored>,
     /// Priority classes.
     pub priorities: BTreeMap<String, PriorityClass>,
@@ -55,12 +58,6 @@ const CUSTOM: &str = "a custom resource: no effect on the simulation";
 pub(super) const NO_EFFECT: &str = "no effect on the simulation";
 /// Kinds that will matter some day.
 const NOT_YET: &str = "not modelled yet";
-/// Dynamic resource allocation: pods that claim devices, and what describes these.
-const NO_DEVICES: &str = "dynamic resource allocation is not modelled: claims count as allocated, \
-                          wherever a pod goes";
-/// Device classes may stand behind extended resources too.
-const NO_CLASSES: &str = "dynamic resource allocation is not modelled: extended resources are those \
-                          that nodes have";
 /// The workload API. By default its group's beta version is not served, and the API server drops
 /// `schedulingGroup` (`pkg/api/pod/util.go`, v1.37).
 const NO_GANGS: &str = "gang scheduling is not modelled, and off by default in Kubernetes 1.37 \
@@ -133,6 +130,7 @@ const KINDS: &[&str] = &[
     "APIService",
     "RuntimeClass",
     "DeviceClass",
+    "DeviceTaintRule",
     "ResourceClaim",
     "ResourceClaimTemplate",
     "ResourceSlice",
@@ -166,6 +164,8 @@ const HOME: &[(&str, &str)] = &[
     ("NetworkPolicy", "networking.k8s.io/v1"),
     ("StorageClass", "storage.k8s.io/v1"),
     ("DeviceClass", "resource.k8s.io/v1"),
+    ("DeviceTaintRule", "resource.k8s.io/v1"),
+    ("ResourceSlice", "resource.k8s.io/v1"),
     ("ResourceClaim", "resource.k8s.io/v1"),
     ("ResourceClaimTemplate", "resource.k8s.io/v1"),
     ("PodGroup", "scheduling.k8s.io/v1beta1"),
@@ -270,6 +270,9 @@ impl Manifests {
                     self.priorities.insert(name, class);
                 }
             }
+            ("resource.k8s.io/v1", kind) if devices::KINDS.contains(&kind) => {
+                self.device(kind, reader);
+            }
             _ => {
                 if !self.applied(version, kind, reader) {
                     self.without_effect(version, kind, reader);
@@ -292,11 +295,10 @@ impl Manifests {
             fields.extend(ignored::ignored_fields(&spec, path));
             let object = format!("Deployment {}/{}", deployment.namespace, deployment.name);
             let with_reason = |field: &String| match field.rsplit('.').next() {
-                Some("resourceClaims" | "claims") => NO_DEVICES,
                 Some("schedulingGroup") => NO_GANGS,
                 _ => NO_EFFECT,
             };
-            for reason in [NO_DEVICES, NO_GANGS, NO_EFFECT] {
+            for reason in [NO_GANGS, NO_EFFECT] {
                 let of = fields.iter().filter(|field| with_reason(field) == reason);
                 let of: Vec<String> = of.cloned().collect();
                 if !of.is_empty() {
@@ -452,11 +454,6 @@ fn check_known(version: &str, kind: &str, reader: &mut Reader<'_>) -> Known {
         "storage.k8s.io/v1" "CSIDriver" k8s::storage::v1::CSIDriver => NO_EFFECT,
         "discovery.k8s.io/v1" "EndpointSlice" k8s::discovery::v1::EndpointSlice => NO_EFFECT,
         "node.k8s.io/v1" "RuntimeClass" k8s::node::v1::RuntimeClass => NO_EFFECT,
-        "resource.k8s.io/v1" "DeviceClass" k8s::resource::v1::DeviceClass => NO_CLASSES,
-        "resource.k8s.io/v1" "ResourceClaim" k8s::resource::v1::ResourceClaim => NO_DEVICES,
-        "resource.k8s.io/v1" "ResourceClaimTemplate" k8s::resource::v1::ResourceClaimTemplate =>
-            NO_DEVICES,
-        "resource.k8s.io/v1" "ResourceSlice" k8s::resource::v1::ResourceSlice => NO_DEVICES,
         "scheduling.k8s.io/v1beta1" "PodGroup" k8s::scheduling::v1beta1::PodGroup => NO_GANGS,
         "scheduling.k8s.io/v1beta1" "Workload" k8s::scheduling::v1beta1::Workload => NO_GANGS,
         "scheduling.k8s.io/v1alpha3" "CompositePodGroup"

@@ -5,6 +5,7 @@
 
 use crate::api::Text;
 use crate::api::autoscaling::Hpa;
+use crate::api::devices::{ClaimTemplate, DeviceObject};
 use crate::api::labels::Labels;
 use crate::api::object::Object;
 use crate::api::policy::Pdb;
@@ -17,7 +18,7 @@ use crate::scenario::curve::Curve;
 use crate::scenario::kubectl::Command;
 use crate::scenario::metrics::GivenMetrics;
 use crate::sim::sample::Distribution;
-use crate::units::{Bytes, SimDuration, SimTime};
+use crate::units::{Bytes, SimDuration, SimTime, WallClock};
 
 /// Everything one run needs but its seed.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct Scenario {
     pub duration: SimDuration,
     /// Whether the cluster is empty at the start; else what the manifests declare is running.
     pub cold_start: bool,
+    /// What time it is in the world; schedules of CronJobs are told in it.
+    pub clock: WallClock,
     /// Root seed when the command line gives none.
     pub seed: u64,
     /// Node groups in file order.
@@ -129,6 +132,17 @@ pub struct Objects {
     pub pdbs: Vec<Pdb>,
     /// Bare pods, and all workloads but Deployments, in file order: applied when the clock starts.
     pub applied: Vec<Object>,
+    /// Devices, and claims on them.
+    pub devices: Devices,
+}
+
+/// Devices, and claims on them, that the manifests declare.
+#[derive(Clone, Debug, Default)]
+pub struct Devices {
+    /// Classes, slices, taint rules and claims in file order.
+    pub objects: Vec<DeviceObject>,
+    /// Templates of claims in file order.
+    pub templates: Vec<ClaimTemplate>,
 }
 
 /// How the containers of one Deployment behave: what no manifest says.

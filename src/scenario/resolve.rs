@@ -19,7 +19,7 @@ use crate::api::labels::Labels;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::record::metric::{self, Unit};
 use crate::sim::sample::Distribution;
-use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
+use crate::units::{Bytes, MilliCpu, SimDuration, SimTime, WallClock};
 use std::path::PathBuf;
 
 /// Most nodes of a group: beyond any cluster, and below what would fill the memory by a slip.
@@ -101,6 +101,7 @@ impl Resolver<'_> {
             duration,
             cut_short: false,
             cold_start: file.start == Start::Cold,
+            clock: WallClock::default(),
             seed: file.seed.unwrap_or(1),
             traffic: self.traffic(&file, &objects),
             timeline: self.timeline(&file, &objects, &groups),
@@ -189,6 +190,10 @@ impl Resolver<'_> {
         let mut objects = Objects {
             services: manifests.services.into_iter().map(|(s, _)| s).collect(),
             pdbs: manifests.pdbs.into_iter().map(|(p, _)| p).collect(),
+            devices: Devices {
+                objects: manifests.devices.objects.into_iter().map(|(o, _)| o).collect(),
+                templates: manifests.devices.templates.into_iter().map(|(t, _)| t).collect(),
+            },
             hpas: Vec::new(),
             applied: manifests.applied.into_iter().map(|(object, ..)| object).collect(),
             deployments,

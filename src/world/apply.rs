@@ -8,7 +8,7 @@ use super::world::World;
 use crate::api::event::EventType;
 use crate::api::node::NodeReady;
 use crate::api::owner::Parent;
-use crate::api::pod::NameSuffix;
+use crate::api::pod::{IndexFailures, NameSuffix};
 use crate::api::workload::{Condition, WorkloadStatus};
 use crate::api::{DeploymentId, NodeId, PodId, ServiceId};
 use crate::control::controllers::Action;
@@ -81,8 +81,18 @@ impl World<'_> {
     /// Requests about what controls pods, and about whose pods they are.
     fn apply_to_owner(&mut self, key: Key, action: Action) -> bool {
         match action {
-            Action::CreatePodAs { owner, pod } => self.create_pod_as(key, owner, *pod),
             Action::StatefulSet(request) => self.apply_stateful(*request),
+            Action::CreatePodAs { owner, pod } => {
+                self.create_pod_as(key, owner, *pod, IndexFailures::default())
+            }
+            Action::CreateIndexPod { owner, pod, failures } => {
+                self.create_pod_as(key, owner, *pod, failures)
+            }
+            Action::CreateJob { job } => self.create_job(*job),
+            Action::JobStatus { job, status } => self.write_job_status(job, *status),
+            Action::CronJobStatus { cron_job, status } => {
+                self.write_cron_job_status(cron_job, *status)
+            }
             Action::AdoptPod { pod, owner } => self.adopt_pod(pod, owner),
             Action::ReleasePod { pod } => {
                 self.store.set_pod_owner(pod, None);
@@ -231,6 +241,9 @@ impl World<'_> {
             self.recorder.totals.pods_evicted += u64::from(evicted);
         }
         let stays = p.is_tracked();
+        if stays {
+            self.note_disruption(pod, reason, force);
+        }
         self.store.mark_pod_deleted(pod, self.now);
         if (unbound || force) && !stays {
             return self.store.remove_pod(pod);

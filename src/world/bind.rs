@@ -23,7 +23,11 @@ impl World<'_> {
                     self.send(sent, Event::Expect { pod, node, cycle });
                 }
                 BindingStep::Write { cycle, plugin, reservation } => {
-                    let requests = reservation.bindings.len() + reservation.provisions.len();
+                    let claims = World::requests_for(&reservation.claims);
+                    let requests =
+                        reservation.bindings.len() + reservation.provisions.len() + claims;
+                    let pod = self.scheduler.scheduler.pod_of_binding(cycle);
+                    self.claims_are_being_written((cycle, plugin), pod, reservation.claims);
                     let mut back = at;
                     for _ in 0..requests {
                         back = self.scheduler.client.take(back) + latency;
@@ -34,6 +38,8 @@ impl World<'_> {
                     let sent = self.scheduler.client.take(at);
                     self.send(sent, Event::Bind { pod, node });
                 }
+                BindingStep::Free { claim } => self.free_claim(&claim),
+                BindingStep::Unreserve { pod, claims } => self.unreserve_claims(pod, &claims),
                 BindingStep::Failed(decision) => {
                     self.note_failed_binding(&decision);
                     self.carry_out(decision, at);
@@ -53,13 +59,19 @@ impl World<'_> {
                     self.nominate(pod, Some(node));
                     self.scheduler.scheduler.nomination_written(cycle, now);
                 }
-                BindingStep::Write { cycle, plugin, .. } => {
-                    scheduler.pre_bind_written(cycle, plugin, Ok(()), now);
+                BindingStep::Write { cycle, plugin, reservation } => {
+                    let pod = scheduler.pod_of_binding(cycle);
+                    self.claims_are_being_written((cycle, plugin), pod, reservation.claims);
+                    let answer = self.write_claims(cycle, plugin);
+                    self.scheduler.scheduler.pre_bind_written(cycle, plugin, answer, now);
+                    self.read_all_notices();
                 }
                 BindingStep::Bind { pod, node } => {
                     scheduler.binding_finished(pod, true, now);
                     self.bind_at_once(pod, node);
                 }
+                BindingStep::Free { claim } => self.free_claim(&claim),
+                BindingStep::Unreserve { pod, claims } => self.unreserve_claims(pod, &claims),
                 BindingStep::Failed(decision) => {
                     self.note_failed_binding(&decision);
                     self.carry_out_at_once(decision);
@@ -80,10 +92,11 @@ impl World<'_> {
         self.go_on_binding();
     }
 
-    /// What a PreBind plugin writes has reached the API server. The store has no volumes and
-    /// claims, so nothing else becomes of it.
+    /// What a PreBind plugin writes has reached the API server. The store has no volumes, so of
+    /// those nothing else becomes.
     pub(super) fn on_pre_bind(&mut self, cycle: u64, plugin: PluginId) {
-        self.scheduler.scheduler.pre_bind_written(cycle, plugin, Ok(()), self.now);
+        let answer = self.write_claims(cycle, plugin);
+        self.scheduler.scheduler.pre_bind_written(cycle, plugin, answer, self.now);
         self.go_on_binding();
     }
 

@@ -66,6 +66,7 @@ impl<'a> World<'a> {
 
     /// Objects as by `kubectl apply` at the start.
     fn apply_objects(&mut self) {
+        self.tell_of_devices();
         let scenario = self.scenario;
         let objects = &scenario.objects;
         for (index, deployment) in objects.deployments.iter().enumerate() {

@@ -13,7 +13,7 @@ use super::event::Event;
 use super::world::World;
 use crate::api::owner::Owner;
 use crate::api::{CronJobId, DeploymentId, HpaId, OwnerId, PdbId, ServiceId};
-use crate::control::controllers::{Action, Outcome};
+use crate::control::controllers::{Action, Outcome, job};
 use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags};
 use crate::units::{SimDuration, SimTime};
 use slotmap::SlotMap;
@@ -57,6 +57,10 @@ pub enum Key {
     CronJob(CronJobId),
     /// The garbage collector.
     GarbageCollector,
+    /// The job controller's queue of pods that no Job is going to count.
+    OrphanPods,
+    /// The ttl-after-finished controller.
+    TtlAfterFinished(OwnerId),
 }
 
 impl Key {
@@ -75,9 +79,10 @@ impl Key {
             Key::ReplicationController(_) => 9,
             Key::StatefulSet(_) => 10,
             Key::DaemonSet(_) => 11,
-            Key::Job(_) => 12,
+            Key::Job(_) | Key::OrphanPods => 12,
             Key::CronJob(_) => 13,
             Key::GarbageCollector => 14,
+            Key::TtlAfterFinished(_) => 15,
         }
     }
 
@@ -99,7 +104,7 @@ impl Key {
 }
 
 /// `source.component` of the controllers' Events, by index.
-const COMPONENTS: [&str; 15] = [
+const COMPONENTS: [&str; 16] = [
     "deployment-controller",
     "replicaset-controller",
     "endpoint-slice-controller",
@@ -115,6 +120,7 @@ const COMPONENTS: [&str; 15] = [
     "job-controller",
     "cronjob-controller",
     "garbage-collector-controller",
+    "ttl-after-finished-controller",
 ];
 
 /// Client and workers of one controller.
@@ -133,6 +139,9 @@ struct Controller {
 struct Queued {
     /// When it is due; never: it is not queued.
     due: SimTime,
+    /// When it becomes due: its place in the delaying queue (`AddAfter`), where a later one gives
+    /// way to an earlier one but not to one that is due at once.
+    later: SimTime,
     /// It is being synced, or its writes have not come back on the watch.
     busy: bool,
     /// It waits for a worker.
@@ -182,6 +191,8 @@ impl WorkQueues {
             5,
             // One loop: what it finds is deleted side by side (--concurrent-gc-syncs 20).
             1,
+            // --concurrent-ttl-after-finished-syncs
+            5,
         ];
         let controller = |n: u32| Controller {
             client: TokenBucket::new(flags.kube_api_qps, flags.kube_api_burst),
@@ -216,24 +227,62 @@ const RETRY_BASE: SimDuration = SimDuration::from_millis(5);
 /// Its longest delay.
 const RETRY_MAX: SimDuration = SimDuration::from_secs(1000);
 
+impl Queued {
+    const EMPTY: Queued = Queued {
+        due: SimTime::NEVER,
+        later: SimTime::NEVER,
+        busy: false,
+        waiting: false,
+        failures: 0,
+    };
+}
+
+impl Key {
+    /// Whether its controller puts keys off on purpose, beside those that are due at once.
+    fn is_delayed(self) -> bool {
+        matches!(self, Key::Job(_) | Key::CronJob(_))
+    }
+
+    /// First and longest delay of its queue's exponential back-off.
+    fn retries(self) -> (SimDuration, SimDuration) {
+        match self {
+            Key::Job(_) | Key::OrphanPods => (job::RETRY_FIRST, job::RETRY_LONGEST),
+            _ => (RETRY_BASE, RETRY_MAX),
+        }
+    }
+}
+
 impl World<'_> {
     /// Puts a key into its work queue, due at `at` or when it was due before, if that is earlier.
     pub(super) fn enqueue(&mut self, key: Key, at: SimTime) {
         if at == SimTime::NEVER {
             return;
         }
-        let queued = self.queues.keys.entry(key).or_insert(Queued {
-            due: SimTime::NEVER,
-            busy: false,
-            waiting: false,
-            failures: 0,
-        });
+        let queued = self.queues.keys.entry(key).or_insert(Queued::EMPTY);
         if at >= queued.due {
             return;
         }
         queued.due = at;
         if !queued.busy && !queued.waiting {
             self.plan(at, Event::Sync(key));
+        }
+    }
+
+    /// Puts a key into its delaying queue, unless it is there for an earlier time.
+    pub(super) fn enqueue_later(&mut self, key: Key, at: SimTime) {
+        let queued = self.queues.keys.entry(key).or_insert(Queued::EMPTY);
+        if at < queued.later {
+            queued.later = at;
+            self.plan(at, Event::Sync(key));
+        }
+    }
+
+    /// Puts a key into its queue for when it asked to be synced again.
+    fn wake(&mut self, key: Key, at: SimTime) {
+        if key.is_delayed() {
+            self.enqueue_later(key, at);
+        } else {
+            self.enqueue(key, at);
         }
     }
 
@@ -246,7 +295,14 @@ impl World<'_> {
     /// Enqueues what controls pods for when its controller sees what changed now.
     pub(super) fn notify_owner(&mut self, id: OwnerId) {
         if let Some(owner) = self.store.owner(id) {
-            self.notify(Key::of_owner(id, owner));
+            let key = Key::of_owner(id, owner);
+            if key.is_delayed() {
+                // What a Job hears of gathers for a while.
+                let at = self.now + self.scenario.flags.api_server.watch_latency;
+                self.enqueue_later(key, at + job::BATCH_PERIOD);
+            } else {
+                self.notify(key);
+            }
         }
     }
 
@@ -254,6 +310,10 @@ impl World<'_> {
     pub(super) fn on_sync(&mut self, key: Key) {
         let now = self.now;
         let Some(queued) = self.queues.keys.get_mut(&key) else { return };
+        if queued.later <= now {
+            queued.later = SimTime::NEVER;
+            queued.due = queued.due.min(now);
+        }
         if queued.due > now || queued.busy || queued.waiting {
             // Overtaken: it was synced earlier, or waits already.
             return;
@@ -293,14 +353,14 @@ impl World<'_> {
             self.take_tokens(key, events);
             self.release_worker(key);
             self.set_idle(key, false);
-            self.enqueue(key, outcome.wake_at);
+            self.wake(key, outcome.wake_at);
             return;
         }
         let flight = Flight { key, batches, outstanding: 0, failed: false };
         let id = self.queues.flights.insert(flight);
         self.send_batch(id);
         self.take_tokens(key, events);
-        self.enqueue(key, outcome.wake_at);
+        self.wake(key, outcome.wake_at);
     }
 
     /// Events share the client's rate with requests, but nobody waits for them: they take their
@@ -351,7 +411,15 @@ impl World<'_> {
     pub(super) fn creates_pod(&self, flight: FlightId, index: u32) -> bool {
         let batch = self.queues.flights.get(flight).and_then(|flight| flight.batches.front());
         let action = batch.and_then(|batch| batch.get(index as usize)?.as_ref());
-        matches!(action, Some(Action::CreatePod { .. } | Action::CreatePodAs { .. }))
+        let creates = |action: &Action| {
+            matches!(
+                action,
+                Action::CreatePod { .. }
+                    | Action::CreatePodAs { .. }
+                    | Action::CreateIndexPod { .. }
+            )
+        };
+        action.is_some_and(creates)
     }
 
     /// A request reaches the API server, which does it and answers.
@@ -386,8 +454,9 @@ impl World<'_> {
         let failures = self.queues.keys.get(&key).map_or(0, |queued| queued.failures);
         self.set_idle(key, true);
         if failures > 0 {
-            let delay = RETRY_BASE * (1u64 << (failures - 1).min(30));
-            self.enqueue(key, self.now + delay.min(RETRY_MAX));
+            let (first, longest) = key.retries();
+            let delay = first * (1u64 << (failures - 1).min(30));
+            self.enqueue(key, self.now + delay.min(longest));
         }
     }
 

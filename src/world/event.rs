@@ -49,6 +49,8 @@ pub enum Event {
         /// The plugin.
         plugin: PluginId,
     },
+    /// What the resourceclaim controller writes for a pod has reached the API server.
+    Claims(PodId),
     /// The scheduler's word that a pod is unschedulable reaches the API server.
     Unschedulable(PodId),
     /// The requests that make room for a pod reach the API server.
@@ -156,6 +158,7 @@ impl Event {
             | Event::Bind { .. }
             | Event::Expect { .. }
             | Event::PreBind { .. }
+            | Event::Claims(_)
             | Event::Unschedulable(_)
             | Event::Preempt(_)
             | Event::Sent(_)

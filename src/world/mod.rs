@@ -14,10 +14,14 @@ mod client;
 mod cloud;
 mod controllers;
 mod correlator;
+mod devices;
 mod event;
 mod explain;
 mod faults;
 mod flow;
+#[cfg(test)]
+mod job_tests;
+mod jobs;
 mod kubectl;
 mod kubelet;
 mod ledger;

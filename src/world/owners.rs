@@ -8,7 +8,7 @@ use super::kubelet::PodState;
 use super::world::World;
 use crate::api::meta::Propagation;
 use crate::api::owner::Owner;
-use crate::api::pod::{NameSuffix, Pod};
+use crate::api::pod::{IndexFailures, NameSuffix, Pod};
 use crate::api::{OwnerId, PodId};
 use crate::control::controllers::action::{NewName, NewPod};
 use crate::control::controllers::garbagecollector::Item;
@@ -25,7 +25,13 @@ impl World<'_> {
     }
 
     /// Creates a pod as its owner describes it; false when there is one with its name.
-    pub(super) fn create_pod_as(&mut self, key: Key, owner: OwnerId, new: NewPod) -> bool {
+    pub(super) fn create_pod_as(
+        &mut self,
+        key: Key,
+        owner: OwnerId,
+        new: NewPod,
+        failures: IndexFailures,
+    ) -> bool {
         let Some(namespace) = self.store.owner(owner).map(|owner| owner.namespace().clone()) else {
             return false;
         };
@@ -42,7 +48,8 @@ impl World<'_> {
         let pod = Pod::pending(namespace, name, new.labels, new.spec, self.now);
         let mut pod = Pod { suffix, ..pod.owned_by(owner) };
         if new.is_tracked {
-            pod.more_mut().is_tracked = true;
+            let more = pod.more_mut();
+            (more.is_tracked, more.index_failures) = (true, failures);
         }
         let id = self.admit_pod(pod);
         self.tell_creation(key, owner, id, new.created);
@@ -103,6 +110,10 @@ impl World<'_> {
     pub(super) fn adopt_pod(&mut self, pod: PodId, owner: OwnerId) -> bool {
         let adoptable = self.store.pod(pod).is_some_and(|p| p.owner.is_none());
         if adoptable {
+            if self.store.job(owner).is_some() {
+                self.store
+                    .update_pod(pod, |p| !std::mem::replace(&mut p.more_mut().is_tracked, true));
+            }
             self.store.set_pod_owner(pod, Some(owner));
         }
         adoptable
@@ -140,8 +151,9 @@ impl World<'_> {
             pod.more.as_mut().is_some_and(|more| std::mem::replace(&mut more.is_tracked, false))
         });
         let Some(pod) = self.store.pod(id) else { return };
+        let forced = pod.more.as_ref().is_some_and(|more| more.is_forced);
         let ended = pod.node.is_none() || pod.phase.is_terminal();
-        if pod.deletion.is_some() && ended && !self.is_stopping(id) {
+        if pod.deletion.is_some() && (forced || (ended && !self.is_stopping(id))) {
             self.store.remove_pod(id);
         }
     }

@@ -40,6 +40,10 @@ pub(super) enum Notice {
     ReplicaSetGone(OwnerId),
     /// A disruption budget appeared or changed.
     Budget(PdbId),
+    /// A claim of devices appeared, changed or is gone.
+    Claim(ObjectName),
+    /// Claims of devices were made for a pod.
+    ClaimsMade(PodId),
 }
 
 /// Time of a scheduling cycle beside the nodes it looks at, and per node. Fitted to the real
@@ -226,6 +230,13 @@ impl World<'_> {
         }
     }
 
+    /// All that is on its way arrives at once, for the settled start.
+    pub(super) fn read_all_notices(&mut self) {
+        while let Some((_, notice)) = self.scheduler.inbox.pop_front() {
+            self.tell_scheduler(notice);
+        }
+    }
+
     pub(super) fn tell_scheduler(&mut self, notice: Notice) {
         let now = self.now;
         let driver = &mut self.scheduler;
@@ -275,6 +286,8 @@ impl World<'_> {
                 }
             }
             Notice::Budget(id) => driver.scheduler.set_budget(id, self.store.pdb(id)),
+            Notice::Claim(name) => self.tell_scheduler_of_claim(&name),
+            Notice::ClaimsMade(pod) => self.tell_scheduler_of_made(pod),
         }
     }
 

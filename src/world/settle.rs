@@ -72,6 +72,7 @@ impl World<'_> {
     /// Runs the scheduler until nobody waits, and starts what it placed. It is told of the pods one
     /// by one, as long as all fit, or of all of them first.
     fn place_pods(&mut self, mut one_by_one: bool) {
+        self.settle_devices();
         for id in self.store.nodes().map(|(id, _)| id).collect::<Vec<_>>() {
             self.tell_scheduler(Notice::Node(id));
         }
@@ -88,7 +89,7 @@ impl World<'_> {
         let mut pods = pods.into_iter();
         while !pods.as_slice().is_empty() {
             let batch = if one_by_one { 1 } else { usize::MAX };
-            pods.by_ref().take(batch).for_each(|id| self.tell_scheduler(Notice::Pod(id)));
+            pods.by_ref().take(batch).for_each(|id| self.tell_scheduler_of_new(id));
             while let Some(decision) = self.scheduler.decide(self.now) {
                 self.note_attempt(&decision);
                 one_by_one &= matches!(decision, Decision::Scheduled { .. });
@@ -97,11 +98,17 @@ impl World<'_> {
                     self.carry_on_bindings_at_once();
                 }
                 if !one_by_one {
-                    pods.by_ref().for_each(|id| self.tell_scheduler(Notice::Pod(id)));
+                    pods.by_ref().for_each(|id| self.tell_scheduler_of_new(id));
                 }
             }
         }
         self.scheduler.expect_pods(0);
+    }
+
+    /// A pod has been there for long: its claims have been made.
+    fn tell_scheduler_of_new(&mut self, pod: PodId) {
+        self.tell_scheduler(Notice::Pod(pod));
+        self.settle_claims(pod);
     }
 
     /// Whether the scheduler takes the pods in the order of their creation, as long as all fit:

@@ -5,15 +5,17 @@ use super::world::World;
 use crate::api::node::Node;
 use crate::api::{HpaId, NodeId, PodId, ServiceId};
 use crate::control::controllers::cluster_autoscaler::{ClusterAutoscaler, GroupView, Held};
+use crate::control::controllers::cronjob::CronJobs;
 use crate::control::controllers::daemon::Daemons;
 use crate::control::controllers::endpointslice::EndpointSlices;
 use crate::control::controllers::garbagecollector::{GarbageCollector, Item};
+use crate::control::controllers::job::Jobs;
 use crate::control::controllers::node_lifecycle::{Heartbeats, NodeLifecycle};
 use crate::control::controllers::podautoscaler::PodAutoscaler;
 use crate::control::controllers::podgc::PodGc;
 use crate::control::controllers::taint_eviction::TaintEviction;
 use crate::control::controllers::{
-    Outcome, cronjob, deployment, disruption, job, replicaset, statefulset,
+    Outcome, deployment, disruption, replicaset, statefulset, ttlafterfinished,
 };
 use crate::record::story::Moment;
 use crate::scenario::model::Scenario;
@@ -29,6 +31,8 @@ pub(super) struct Controllers {
     podgc: PodGc,
     garbagecollector: GarbageCollector,
     daemons: Daemons,
+    jobs: Jobs,
+    cron_jobs: CronJobs,
     cluster_autoscaler: Option<ClusterAutoscaler>,
     /// What nodes of each group would look like.
     templates: Vec<Arc<crate::api::node::Node>>,
@@ -49,6 +53,8 @@ impl Controllers {
             podgc: PodGc::new(flags),
             garbagecollector: GarbageCollector::default(),
             daemons: Daemons::default(),
+            jobs: Jobs::default(),
+            cron_jobs: CronJobs::default(),
             cluster_autoscaler: scenario
                 .flags
                 .cluster_autoscaler
@@ -82,8 +88,14 @@ impl World<'_> {
             Key::DaemonSet(id) => self.with_controllers(|controllers, world| {
                 controllers.daemons.sync(id, &world.store, now)
             }),
-            Key::Job(id) => job::sync(id, &self.store, now),
-            Key::CronJob(id) => cronjob::sync(id, &self.store, now),
+            Key::Job(id) => {
+                self.with_jobs(|jobs, world| jobs.sync(id, &world.store, world.clock(), now))
+            }
+            Key::OrphanPods => self.with_jobs(|jobs, world| jobs.release_orphans(&world.store)),
+            Key::TtlAfterFinished(id) => ttlafterfinished::sync(id, &self.store, now),
+            Key::CronJob(id) => {
+                self.with_cron_jobs(|jobs, world| jobs.sync(id, &world.store, world.clock(), now))
+            }
             Key::GarbageCollector => self.with_controllers(|controllers, world| {
                 controllers.garbagecollector.sync(&world.store)
             }),
@@ -110,6 +122,19 @@ impl World<'_> {
         let result = f(&mut controllers, self);
         self.controllers = Some(controllers);
         result
+    }
+
+    /// Lends the job controller's memory.
+    pub(super) fn with_jobs<T>(&mut self, f: impl FnOnce(&mut Jobs, &World<'_>) -> T) -> T {
+        self.with_controllers(|controllers, world| f(&mut controllers.jobs, world))
+    }
+
+    /// Lends the cronjob controller's memory.
+    pub(super) fn with_cron_jobs<T>(
+        &mut self,
+        f: impl FnOnce(&mut CronJobs, &World<'_>) -> T,
+    ) -> T {
+        self.with_controllers(|controllers, world| f(&mut controllers.cron_jobs, world))
     }
 
     fn sync_hpa(&mut self, id: HpaId) -> Outcome {
@@ -233,7 +258,7 @@ impl World<'_> {
         let ended = self.with_controllers(|controllers, world| {
             controllers.taint_eviction.pod_changed(pod);
             controllers.podgc.pod_changed(pod, &world.store);
-            world.store.pod(pod).is_some_and(|p| p.phase.is_terminal())
+            world.store.pod(pod).is_some_and(|p| p.phase.is_terminal() || PodGc::is_stuck(p))
         });
         if ended {
             self.notify(Key::PodGc);
@@ -242,11 +267,15 @@ impl World<'_> {
 
     /// A node appeared or changed: its taints may have.
     pub(super) fn tell_of_changed_node(&mut self, node: NodeId) {
-        let concerned = self.with_controllers(|controllers, world| {
+        let (concerned, is_out) = self.with_controllers(|controllers, world| {
             controllers.taint_eviction.node_changed(node);
             controllers.node_lifecycle.node_changed(node);
-            controllers.daemons.node_changed(node, &world.store)
+            let is_out = controllers.podgc.node_changed(node, &world.store);
+            (controllers.daemons.node_changed(node, &world.store), is_out)
         });
+        if is_out {
+            self.notify(Key::PodGc);
+        }
         concerned.into_iter().for_each(|set| self.notify(Key::DaemonSet(set)));
     }
 

@@ -85,6 +85,7 @@ pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
         duration: D(1800),
         seed: 1,
         cold_start: false,
+        clock: crate::units::WallClock::default(),
         node_groups: vec![NodeGroup {
             name: "pool".into(),
             machine,
@@ -113,6 +114,7 @@ pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
             applied: vec![],
             hpas: vec![],
             pdbs: vec![],
+            devices: Default::default(),
         },
         workloads: vec![Workload {
             demand: SimDuration::from_millis(10),

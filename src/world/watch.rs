@@ -50,12 +50,16 @@ impl World<'_> {
     fn tell(&mut self, change: Change) {
         match change {
             Change::PodCreated(id) => {
+                self.pod_claims_changed(id);
                 self.pod_changed(id);
                 self.may_adopt(id);
                 self.scheduler_sees(super::schedule::Notice::Pod(id));
             }
             Change::PodBound(id) => self.pod_bound(id),
             Change::PodUpdated(id) => {
+                if self.store.pod(id).is_some_and(|pod| pod.phase.is_terminal()) {
+                    self.pod_claims_changed(id);
+                }
                 self.pod_changed(id);
                 self.tell_collectors(id);
                 self.scheduler_sees(super::schedule::Notice::Pod(id));
@@ -91,6 +95,7 @@ impl World<'_> {
                 }
                 self.pod_changed(id);
                 self.may_adopt(id);
+                self.pod_orphaned(id);
             }
             Change::Service(id) => self.notify(Key::EndpointSlice(id)),
             Change::Endpoints(_) => self.endpoints_changed(),
@@ -118,7 +123,11 @@ impl World<'_> {
             }
             Change::Owner(id) => {
                 self.scheduler_sees_set(id);
-                self.notify_owner(id);
+                if self.store.job(id).is_some() {
+                    self.job_changed(id);
+                } else {
+                    self.notify_owner(id);
+                }
                 let Some(owner) = self.store.owner(id) else { return };
                 let (parent, deletion) = (owner.parent(), owner.deletion());
                 self.tell_parent(parent);
@@ -134,6 +143,7 @@ impl World<'_> {
             }
             Change::OwnerRemoved(id, owner, pods) => {
                 self.scheduler_sees(super::schedule::Notice::ReplicaSetGone(id));
+                self.job_gone(id, &pods);
                 self.tell_parent(owner.parent());
                 pods.into_iter().for_each(|pod| self.collect(Item::Pod(pod)));
                 self.collect_parent(owner.parent());
@@ -141,12 +151,13 @@ impl World<'_> {
             }
             Change::ClaimRemoved(_, claim) => self.claim_is_gone(&claim),
             Change::CronJob(id) => {
-                self.notify(Key::CronJob(id));
+                self.cron_job_changed(id);
                 if self.store.cron_job(id).is_some_and(|job| job.meta.deletion.is_some()) {
                     self.collect(Item::CronJob(id));
                 }
             }
-            Change::CronJobRemoved(_, jobs) => {
+            Change::CronJobRemoved(id, jobs) => {
+                self.with_cron_jobs(|memory, _| memory.forget(id));
                 jobs.into_iter().for_each(|job| self.collect(Item::Owner(job)));
             }
             _ => {}
@@ -217,8 +228,8 @@ impl World<'_> {
         self.notify_budget(id, &budgets);
     }
 
-    /// Of several budgets that select a pod only one hears of it (`getPdbForPod`), and that is said:
-    /// once, where a kubelet's one report is several changes here.
+    /// Of several budgets that select a pod only one hears of it (`getPdbForPod`). That is said
+    /// once where one report of a kubelet is several changes here.
     fn notify_budget(&mut self, pod: PodId, budgets: &[PdbId]) {
         let Some(first) = budgets.first() else { return };
         self.notify(Key::Disruption(*first));
@@ -332,6 +343,7 @@ impl World<'_> {
         self.recorder.totals.pods_gone += 1;
         self.pods.remove(id);
         self.scheduler_sees(super::schedule::Notice::PodGone(id));
+        self.pod_claims_changed(id);
     }
 
     /// Hands a pod's life to the record.

@@ -7,6 +7,7 @@
 use super::api_server::ApiServer;
 use super::cloud::Cloud;
 use super::controllers::WorkQueues;
+use super::devices::Claims;
 use super::event::Event;
 use super::explain::Watched;
 use super::kubelet::{NodeState, PodState, Registry};
@@ -54,6 +55,7 @@ pub struct World<'a> {
     pub(super) controllers: Option<Box<Controllers>>,
     pub(super) scheduler: SchedulerDriver,
     pub(super) api_server: ApiServer,
+    pub(super) claims: Claims,
 
     // Machines and pods.
     pub(super) cloud: Cloud,
@@ -146,6 +148,7 @@ impl<'a> World<'a> {
                 scenario.flags.api_server.max_mutating_requests_inflight,
                 streams.stream("api latency", 0),
             ),
+            claims: Claims::new(scenario),
             cloud: Cloud::new(&scenario.node_groups, &scenario.flags.cloud),
             ledger: Ledger::default(),
             nodes: SecondaryMap::new(),
@@ -224,6 +227,7 @@ impl<'a> World<'a> {
             Event::Bind { pod, node } => self.on_bind(pod, node),
             Event::Expect { pod, node, cycle } => self.on_expect(pod, node, cycle),
             Event::PreBind { cycle, plugin } => self.on_pre_bind(cycle, plugin),
+            Event::Claims(pod) => self.on_claims(pod),
             Event::Preempt(pod) => self.on_preempt(pod),
             Event::Evict { pod, again } => self.on_evict(pod, again),
             Event::Sent(id) => self.on_sent(id),

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 /// Fields of a pod specification that something reads.
-const POD: [&str; 18] = [
+const POD: [&str; 19] = [
     "affinity",
     "containers",
     "hostNetwork",
@@ -17,6 +17,7 @@ const POD: [&str; 18] = [
     "preemptionPolicy",
     "priority",
     "priorityClassName",
+    "resourceClaims",
     "resources",
     "restartPolicy",
     "schedulerName",
@@ -96,7 +97,7 @@ pub fn ignored_fields(spec: &Value, path: &str) -> Vec<String> {
                 unread(lifecycle, &["preStop"], &format!("{path}.lifecycle"), &mut out);
             }
             if let Some(resources) = container.get("resources") {
-                let read = ["limits", "requests"];
+                let read = ["claims", "limits", "requests"];
                 unread(resources, &read, &format!("{path}.resources"), &mut out);
             }
         }

@@ -6,7 +6,8 @@
 
 use super::pod_affinity::{node_affinity, pod_affinity, topology_spread};
 use super::{
-    FieldError, QuantityMap, csi_migration, labels, node_features, quantity, resources, text, texts,
+    FieldError, QuantityMap, csi_migration, labels, node_features, quantity, resource_claim,
+    resources, text, texts,
 };
 use crate::api::Text;
 use crate::api::pod::{
@@ -57,6 +58,7 @@ pub fn pod_spec(spec: &k8s::PodSpec, path: &str, errors: &mut Vec<FieldError>) -
         let path = format!("{path}.topologySpreadConstraints[{i}]");
         out.topology_spread.push(topology_spread(given, &path, errors));
     }
+    out.resource_claims = resource_claim::of_pod(spec, path, errors);
     out.volumes = spec.volumes.iter().flatten().map(volume).collect();
     if let Some(affinity) = &spec.affinity {
         let path = format!("{path}.affinity");

@@ -35,11 +35,24 @@ pub(super) struct Mix {
     pub(super) volumes: u64,
     /// Whether there are local volumes, drivers that tell their capacity, and attachments.
     pub(super) waits: bool,
+    /// Claims of devices.
+    pub(super) devices: u64,
+    /// Whether there are partitions of devices, shared ones and rules that taint them.
+    pub(super) partitions: u64,
+    /// Extended resources that are had as devices.
+    pub(super) extended: u64,
     /// Of a pod: it needs a feature of the kubelet; half as often of a node: it declares one.
     pub(super) features: u64,
     /// Priorities, and budgets against their use. Only in clusters of at most a hundred nodes:
     /// among more, upstream tries a sample in a map's order.
     pub(super) priorities: u64,
+}
+
+impl Mix {
+    /// Whether there are devices at all.
+    pub(super) fn has_devices(&self) -> bool {
+        self.devices + self.extended > 0
+    }
 }
 
 const PLAIN: Mix = Mix {
@@ -60,6 +73,9 @@ const PLAIN: Mix = Mix {
     images: 0,
     volumes: 0,
     waits: false,
+    devices: 0,
+    partitions: 0,
+    extended: 0,
     features: 0,
     priorities: 0,
 };
@@ -75,6 +91,27 @@ pub(super) const FAMILIES: &[Mix] = &[
     Mix { family: "ports-images", ports: 40, images: 70, ..PLAIN },
     Mix { family: "volumes", volumes: 60, ..PLAIN },
     Mix { family: "volumes-wait", volumes: 75, waits: true, ..PLAIN },
+    Mix { family: "devices", devices: 80, nodes: (2, 12), again: 20, churn: 6, ..PLAIN },
+    Mix {
+        family: "devices-shared",
+        devices: 85,
+        partitions: 1,
+        nodes: (2, 9),
+        again: 20,
+        churn: 4,
+        priorities: 30,
+        ..PLAIN
+    },
+    Mix {
+        family: "devices-extended",
+        devices: 25,
+        extended: 60,
+        nodes: (2, 9),
+        again: 15,
+        churn: 6,
+        taints: 10,
+        ..PLAIN
+    },
     Mix { family: "node-features", features: 70, taints: 10, node_affinity: 10, ..PLAIN },
     Mix { family: "large", nodes: (1_000, 3_000), steps: 60, taints: 15, spread: 5, ..PLAIN },
     Mix { family: "preemption", nodes: (2, 9), priorities: 80, again: 20, odd: 15, ..PLAIN },

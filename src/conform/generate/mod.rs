@@ -14,10 +14,12 @@
 //! | `affinity.rs` | affinities and spread constraints of pods |
 //! | `object.rs` | namespaces, Services, budgets, volumes and claims |
 //! | `waiting.rs` | local volumes, capacities of drivers, attachments |
+//! | `devices.rs` | classes, slices and claims of devices |
 //! | `config.rs` | configurations of the scheduler |
 
 mod affinity;
 mod config;
+mod devices;
 mod draw;
 mod mix;
 mod node;
@@ -34,6 +36,13 @@ use serde_json::{Value, json};
 /// Names of the families, in the order of the documentation.
 pub fn families() -> impl Iterator<Item = &'static str> {
     mix::FAMILIES.iter().map(|mix| mix.family)
+}
+
+/// Whether cases of a family are for schedulers of this version: devices are modelled as 1.37 has
+/// them.
+pub fn is_for(family: &str, version: Version) -> bool {
+    let mix = mix::FAMILIES.iter().find(|mix| mix.family == family);
+    version == Version::V1_37 || mix.is_some_and(|mix| !mix.has_devices())
 }
 
 /// The name of a case.
@@ -56,6 +65,7 @@ pub fn case(family: &str, seed: u64, number: u64, version: Version) -> Option<St
         profiles: 1,
         claims: 0,
         named: 0,
+        generations: 1,
     };
     story.head(&name(family, seed, number), seed, version);
     story.world();
@@ -87,6 +97,8 @@ struct Story {
     claims: u64,
     /// How many pods have got a name.
     named: u64,
+    /// The newest generation of a pool of devices.
+    generations: u64,
 }
 
 impl Story {
@@ -117,7 +129,7 @@ impl Story {
         self.claims = claims;
         self.lines.extend(objects.into_iter().map(|object| json!({"object": object})));
         for number in 0..count {
-            let node = node::any(&mut self.draw, self.mix, number);
+            let node = self.node(number);
             self.lines.push(json!({"node": node}));
             self.nodes.push(number);
         }
@@ -130,10 +142,22 @@ impl Story {
         }
     }
 
+    fn node(&mut self, number: u64) -> Value {
+        let mut node = node::any(&mut self.draw, self.mix, number);
+        if self.mix.has_devices() {
+            devices::on_node(&mut self.draw, self.mix, &mut node);
+        }
+        node
+    }
+
     fn pod(&mut self) -> Value {
         let number = self.named;
         self.named += 1;
         let mut pod = pod::any(&mut self.draw, self.mix, number, self.claims);
+        if self.mix.has_devices() {
+            let made = devices::for_pod(&mut self.draw, self.mix, number, &mut pod);
+            self.lines.extend(made.into_iter().map(|claim| json!({"object": claim})));
+        }
         if self.profiles > 1 && self.draw.chance(40) {
             pod["spec"]["schedulerName"] = json!("second-scheduler");
         }
@@ -184,14 +208,20 @@ impl Story {
             }
             _ => {
                 let number = self.nodes[self.draw.below(self.nodes.len())];
-                json!({"op": "updateNode", "node": node::any(&mut self.draw, self.mix, number)})
+                if self.mix.has_devices() && self.draw.chance(50) {
+                    self.generations += 1;
+                    let changed =
+                        devices::change(&mut self.draw, self.mix, number, self.generations);
+                    self.lines.extend(changed.into_iter().map(|slice| json!({"object": slice})));
+                }
+                json!({"op": "updateNode", "node": self.node(number)})
             }
         }
     }
 
     fn added(&mut self, number: u64) -> Value {
         self.nodes.push(number);
-        json!({"op": "addNode", "node": node::any(&mut self.draw, self.mix, number)})
+        json!({"op": "addNode", "node": self.node(number)})
     }
 }
 

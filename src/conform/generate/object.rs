@@ -2,7 +2,7 @@
 
 use super::draw::Draw;
 use super::mix::Mix;
-use super::waiting;
+use super::{devices, waiting};
 use serde_json::{Value, json};
 
 /// Namespaces that pods live in.
@@ -30,6 +30,9 @@ pub(super) fn all(draw: &mut Draw, mix: &Mix, nodes: u64) -> (Vec<Value>, u64) {
                 objects.push(budget(draw, namespace, app));
             }
         }
+    }
+    if mix.has_devices() {
+        devices::all(draw, mix, nodes, &mut objects);
     }
     let mut claims = if mix.volumes > 0 { storage(draw, nodes, &mut objects) } else { 1 };
     if mix.waits {

@@ -4,9 +4,10 @@ use super::garbagecollector::Item;
 use super::statefulset::request::Request;
 use crate::api::daemon_set::{DaemonSetStatus, Revision};
 use crate::api::event::EventType;
+use crate::api::job::{CronJobStatus, Job, JobStatus};
 use crate::api::labels::Labels;
 use crate::api::meta::Propagation;
-use crate::api::pod::PodSpec;
+use crate::api::pod::{IndexFailures, PodSpec};
 use crate::api::policy::PdbStatus;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::api::workload::{Condition, ReplicaSet, WorkloadStatus};
@@ -28,6 +29,34 @@ pub enum Action {
         owner: OwnerId,
         /// The pod.
         pod: Box<NewPod>,
+    },
+    /// Create a pod of a Job's index that may have failed before.
+    CreateIndexPod {
+        /// The owner.
+        owner: OwnerId,
+        /// The pod.
+        pod: Box<NewPod>,
+        /// What its annotations say of failures before it.
+        failures: IndexFailures,
+    },
+    /// Create a Job that a CronJob controls.
+    CreateJob {
+        /// As it shall be.
+        job: Box<Job>,
+    },
+    /// Write a Job's status.
+    JobStatus {
+        /// The Job.
+        job: OwnerId,
+        /// The status.
+        status: Box<JobStatus>,
+    },
+    /// Write a CronJob's status.
+    CronJobStatus {
+        /// The CronJob.
+        cron_job: CronJobId,
+        /// The status.
+        status: Box<CronJobStatus>,
     },
     /// Make a pod one's own (adoption).
     AdoptPod {

@@ -1,13 +1,13 @@
-//! The pod garbage collector: pods of nodes that no longer exist, and ended pods beyond a number.
+//! The pod garbage collector: pods of nodes that no longer exist, pods that go on nodes that are out
+//! of service, pods that go and never had a node, and ended pods beyond a number.
 //!
 //! Source: kubernetes `pkg/controller/podgc/gc_controller.go`, v1.37: a check each 20 s; a node
 //! must be missing for 40 s after the check that found it so. Lazily evaluated: it is told which
 //! nodes went with pods still bound to them and which pods ended; without such there is nothing to
-//! wake up for. Pods on nodes tainted `out-of-service` are not modelled, nor unscheduled
-//! terminating
-//! ones: those are gone at once.
+//! wake up for. A pod that goes and has no node is gone at once, unless a finalizer keeps it.
 
 use super::action::{Action, Outcome};
+use crate::api::node::NodeReady;
 use crate::api::pod::Pod;
 use crate::api::{NodeId, PodId};
 use crate::control::flags::ControllerManagerFlags;
@@ -36,7 +36,14 @@ pub struct PodGc {
     missing: BTreeMap<NodeId, Missing>,
     /// Ended pods, oldest first: those that are beyond the threshold go in this order.
     ended: BTreeSet<(SimTime, u64, PodId)>,
+    /// Pods that go, have no node, and are kept by a finalizer.
+    unscheduled: BTreeSet<PodId>,
+    /// Nodes that are not ready and that somebody has tainted [`OUT_OF_SERVICE`].
+    out_of_service: BTreeSet<NodeId>,
 }
+
+/// The taint that says that a node has been shut down and will not end its pods.
+pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 
 impl PodGc {
     /// A controller with these flags.
@@ -53,11 +60,32 @@ impl PodGc {
         }
     }
 
+    /// A node changed. True when it is out of service: then a check is due some time.
+    pub fn node_changed(&mut self, id: NodeId, store: &Store) -> bool {
+        let is_out = store.node(id).is_some_and(|node| {
+            node.ready != NodeReady::True && node.taints.iter().any(|t| t.key == OUT_OF_SERVICE)
+        });
+        if is_out {
+            self.out_of_service.insert(id);
+        } else {
+            self.out_of_service.remove(&id);
+        }
+        is_out
+    }
+
     /// A pod's phase changed. Call it for every such change; removals are noticed by themselves.
     pub fn pod_changed(&mut self, id: PodId, store: &Store) {
         if let Some(pod) = store.pod(id).filter(|pod| pod.phase.is_terminal()) {
             self.ended.insert((pod.created, pod.uid, id));
         }
+        if store.pod(id).is_some_and(PodGc::is_stuck) {
+            self.unscheduled.insert(id);
+        }
+    }
+
+    /// Whether a pod goes and will never have a kubelet that ends it.
+    pub fn is_stuck(pod: &Pod) -> bool {
+        pod.deletion.is_some() && pod.node.is_none() && !pod.phase.is_terminal()
     }
 
     /// One check, if one is due at `now`; else it says when.
@@ -76,7 +104,8 @@ impl PodGc {
             };
             outcome.wake(due);
         }
-        if self.surplus() > 0 {
+        let waits = !self.unscheduled.is_empty() || !self.out_of_service.is_empty();
+        if self.surplus() > 0 || waits {
             outcome.wake(next);
         }
         outcome
@@ -95,6 +124,11 @@ impl PodGc {
                 batch.extend(missing.pods.iter().filter(there).map(|id| delete(*id, "PodGC")));
             }
         }
+        for pods in self.out_of_service.iter().map(|node| store.pods_on(*node)) {
+            let goes = |id: &&PodId| store.pod(**id).is_some_and(|pod| pod.deletion.is_some());
+            batch.extend(pods.iter().filter(goes).map(|id| delete(*id, "PodGC")));
+        }
+        batch.extend(self.unscheduled.iter().map(|id| delete(*id, "PodGC")));
         if !batch.is_empty() {
             outcome.batches.push(batch);
         }
@@ -111,6 +145,7 @@ impl PodGc {
             missing.pods.retain(|id| there(store.pod(*id)));
         }
         self.missing.retain(|_, missing| !missing.pods.is_empty());
+        self.unscheduled.retain(|id| store.pod(*id).is_some_and(PodGc::is_stuck));
         if self.surplus() > 0 {
             self.ended.retain(|(_, _, id)| there(store.pod(*id)));
         }
@@ -126,6 +161,7 @@ fn delete(pod: PodId, reason: &'static str) -> Action {
 mod tests {
     use super::*;
     use crate::api::pod::PodPhase;
+    use crate::api::taint::{Taint, TaintEffect};
     use crate::control::controllers::testing::{Bench, at};
     use crate::store::Change;
 
@@ -179,6 +215,27 @@ mod tests {
     }
 
     #[test]
+    fn a_pod_that_no_kubelet_ends_is_deleted_at_the_next_check() {
+        let mut bench = Bench::new();
+        let mut gc = PodGc::new(&ControllerManagerFlags::default());
+        let set = bench.replica_set("web", 1);
+        let pod = bench.pod(set);
+        bench.store.update_pod(pod, |p| {
+            p.more_mut().is_tracked = true;
+            true
+        });
+        gc.pod_changed(pod, &bench.store);
+        assert_eq!(gc.sync(&bench.store, at(1001)).wake_at, SimTime::NEVER, "it may be bound yet");
+        bench.store.mark_pod_deleted(pod, at(1002));
+        gc.pod_changed(pod, &bench.store);
+        let outcome = gc.sync(&bench.store, at(1003));
+        assert_eq!((outcome.batches.len(), outcome.wake_at), (0, at(1020)));
+        assert_eq!(gc.sync(&bench.store, at(1020)).batches.len(), 1);
+        bench.store.remove_pod(pod);
+        assert_eq!(gc.sync(&bench.store, at(1040)).wake_at, SimTime::NEVER, "then it is at rest");
+    }
+
+    #[test]
     fn a_node_without_pods_is_no_business() {
         let mut bench = Bench::new();
         let mut gc = PodGc::new(&ControllerManagerFlags::default());
@@ -207,5 +264,29 @@ mod tests {
         assert_eq!(gone, [at(1020); 2], "at the next check");
         let left: Vec<bool> = pods.iter().map(|pod| bench.store.pod(*pod).is_some()).collect();
         assert_eq!(left, [false, false, true, true, true]);
+    }
+
+    #[test]
+    fn pods_that_go_on_a_node_that_is_out_of_service_go_by_force() {
+        let mut bench = Bench::new();
+        let mut gc = PodGc::new(&ControllerManagerFlags::default());
+        let node = bench.node("a", "z");
+        let set = bench.replica_set("web", 2);
+        let (going, staying) = (bench.ready_pod(set, node), bench.ready_pod(set, node));
+        bench.store.mark_pod_deleted(going, bench.now);
+        let taint = Taint::new(OUT_OF_SERVICE, TaintEffect::NoExecute, bench.now);
+        bench.store.update_node(node, |n| {
+            n.taints.push(taint);
+            true
+        });
+        assert!(!gc.node_changed(node, &bench.store), "a node that is ready ends its pods itself");
+        bench.store.update_node(node, |n| {
+            n.ready = NodeReady::Unknown;
+            true
+        });
+        assert!(gc.node_changed(node, &bench.store));
+        bench.apply(&gc.sync(&bench.store, at(1020)));
+        assert!(bench.store.pod(going).is_none(), "marked pods go at the next check");
+        assert!(bench.store.pod(staying).is_some(), "others wait for their eviction");
     }
 }

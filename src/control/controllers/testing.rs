@@ -7,9 +7,8 @@ use crate::api::event::EventType;
 use crate::api::labels::{Labels, Selector};
 use crate::api::meta::{Meta, Propagation};
 use crate::api::node::{Node, ZONE_LABEL};
-use crate::api::owner::Owner;
-use crate::api::owner::Parent;
-use crate::api::pod::{Container, Pod, PodPhase, PodSpec};
+use crate::api::owner::{Owner, Parent};
+use crate::api::pod::{Container, IndexFailures, Pod, PodPhase, PodSpec};
 use crate::api::resources::Resources;
 use crate::api::stateful_set::{POD_NAME_LABEL, StatefulSet};
 use crate::api::taint::{NOT_READY, Toleration, UNREACHABLE};
@@ -171,7 +170,12 @@ impl Bench {
             Action::CreatePod { owner } => {
                 self.pod(owner);
             }
-            Action::CreatePodAs { owner, pod } => self.create_as(owner, *pod),
+            Action::CreatePodAs { owner, pod } => {
+                self.create_as(owner, *pod, IndexFailures::default());
+            }
+            Action::CreateIndexPod { owner, pod, failures } => {
+                self.create_as(owner, *pod, failures);
+            }
             Action::StatefulSet(request) => self.act_on_stateful(*request),
             Action::AdoptPod { pod, owner } => self.store.set_pod_owner(pod, Some(owner)),
             Action::ReleasePod { pod } => self.store.set_pod_owner(pod, None),
@@ -191,14 +195,13 @@ impl Bench {
                 Item::Deployment(id) => self.store.remove_deployment(id),
                 Item::CronJob(id) => self.store.remove_cron_job(id),
                 Item::Claim(_) => {}
-                Item::Pod(id) => self
-                    .store
-                    .update_pod(id, |p| std::mem::replace(&mut p.more_mut().is_tracked, false)),
+                Item::Pod(id) => self.release(id),
             },
             Action::DeletePod { pod, grace, .. } | Action::EvictPod { pod, grace, .. } => {
                 self.store.mark_pod_deleted(pod, now);
+                let pod_stays = self.store.pod(pod).is_some_and(Pod::is_tracked);
                 let unbound = self.store.pod(pod).is_some_and(|p| p.node.is_none());
-                if unbound || grace == Some(SimDuration::ZERO) {
+                if (unbound || grace == Some(SimDuration::ZERO)) && !pod_stays {
                     self.store.remove_pod(pod);
                 }
             }
@@ -220,7 +223,16 @@ impl Bench {
         }
     }
 
-    fn create_as(&mut self, owner: OwnerId, new: NewPod) {
+    /// Removes a pod's finalizer, and the pod if only that kept it.
+    fn release(&mut self, id: PodId) {
+        self.store.update_pod(id, |p| std::mem::replace(&mut p.more_mut().is_tracked, false));
+        let goes = |p: &Pod| p.deletion.is_some() && (p.node.is_none() || p.phase.is_terminal());
+        if self.store.pod(id).is_some_and(goes) {
+            self.store.remove_pod(id);
+        }
+    }
+
+    fn create_as(&mut self, owner: OwnerId, new: NewPod, failures: IndexFailures) {
         let name = match new.name {
             NewName::Is(name) => name,
             NewName::Generated(base) => format!("{base}{}", self.store.next_pod_uid()).into(),
@@ -228,7 +240,8 @@ impl Bench {
         let created = (new.created)(owner, &name);
         let mut pod = bare_pod(&name, new.labels, new.spec, self.now).owned_by(owner);
         if new.is_tracked {
-            pod.more_mut().is_tracked = true;
+            let more = pod.more_mut();
+            (more.is_tracked, more.index_failures) = (true, failures);
         }
         self.store.create_pod(pod);
         self.act(created);
@@ -261,6 +274,20 @@ impl Bench {
 
     fn act_on_workload(&mut self, action: Action) {
         match action {
+            Action::CreateJob { mut job } => {
+                job.meta.created = self.now;
+                self.store.create_owner(Owner::Job(job));
+            }
+            Action::JobStatus { job, status } => self.store.update_job(job, |j| {
+                j.status = *status;
+                true
+            }),
+            Action::CronJobStatus { cron_job, status } => {
+                self.store.update_cron_job(cron_job, |j| {
+                    j.status = *status;
+                    true
+                });
+            }
             Action::CreateReplicaSet { mut set } => {
                 set.created = self.now;
                 self.store.create_replica_set(*set);

@@ -6,6 +6,7 @@
 use super::batch::{Batches, Candidates, Hint};
 use super::cache::Cache;
 use super::config::SchedulerConfiguration;
+use super::devices::{ClaimReservation, pod_claims};
 use super::diagnosis::{Diagnosis, Rejection};
 use super::fast::{Fast, Found as FoundFast, Nowhere};
 use super::framework::{
@@ -21,8 +22,9 @@ use super::storage::{NOTHING, Reservation};
 use super::ties::TieBreak;
 use super::version::Version;
 use super::workers::Workers;
-use crate::api::PodId;
+use crate::api::devices::DeviceObject;
 use crate::api::volume::VolumeSource;
+use crate::api::{ObjectName, PodId};
 use crate::units::SimTime;
 use slotmap::SecondaryMap;
 use std::ops::ControlFlow;
@@ -99,6 +101,8 @@ pub struct Unfit {
     pub nomination: Option<Option<NodeIndex>>,
     /// Pods to be deleted for it, terminating ones included.
     pub victims: Vec<PodInfo>,
+    /// A claim that is to lose its devices for it.
+    pub freed: Option<ObjectName>,
 }
 
 /// What a cycle considered, kept for people who ask why. Recorded only if asked for.
@@ -330,25 +334,76 @@ impl Core {
 
     /// Takes for granted what the Reserve plugins say of a pod that goes to `node` (`Reserve`).
     pub fn reserve(&mut self, profile: usize, pod: &PodInfo, node: NodeIndex, now: SimTime) {
-        if pod.spec.volumes.is_empty() {
-            return; // Nothing but volumes is reserved.
+        let may_claim = self.objects.devices.is_some()
+            && (!pod.spec.resource_claims.is_empty() || pod.requests.scalars().next().is_some());
+        if pod.spec.volumes.is_empty() && !may_claim {
+            return; // Nothing but volumes and devices is reserved.
         }
         self.objects.speak_for(profile);
         let node = self.cache.info(node);
         let reservation = self.profiles[profile].run_reserve(&self.context(now), pod, node);
         if !reservation.is_empty() {
-            self.objects.assume_volumes(&reservation);
+            self.objects.assume(&reservation);
             self.reservations.insert(pod.id, (profile, reservation));
+        }
+    }
+
+    /// From now on devices are told. What was found out about pods with claims held for claims that
+    /// count as allocated.
+    pub fn tell_devices(&mut self) {
+        if self.objects.devices.is_none() {
+            self.objects.tell_devices();
+            self.forget_kinds();
+        }
+    }
+
+    /// A class, slice or claim of devices has appeared or changed; gives what it was before.
+    pub fn set_device(&mut self, object: DeviceObject) -> Option<DeviceObject> {
+        // Which resources are had as devices decides who may take the fast path.
+        if matches!(object, DeviceObject::Class(_)) {
+            self.forget_kinds();
+        }
+        self.objects.tell_devices().set(object)
+    }
+
+    /// A class, slice or claim of devices is gone: the one of the kind and name of `object`.
+    pub fn remove_device(&mut self, object: &DeviceObject) -> Option<DeviceObject> {
+        if matches!(object, DeviceObject::Class(_)) {
+            self.forget_kinds();
+        }
+        self.objects.tell_devices().remove(object)
+    }
+
+    fn forget_kinds(&mut self) {
+        if let Some(fast) = &mut self.fast {
+            **fast = Fast::default();
+        }
+    }
+
+    /// What is reserved of claims of devices for a pod.
+    pub fn reserved_claims(&self, pod: PodId) -> Vec<ClaimReservation> {
+        self.reservations.get(pod).map_or_else(Vec::new, |(_, reserved)| reserved.claims.clone())
+    }
+
+    /// What was reserved of claims of devices has been written, and told.
+    pub(super) fn claims_are_written(&mut self, pod: PodId) {
+        if let Some((_, reservation)) = self.reservations.get(pod)
+            && !reservation.claims.is_empty()
+        {
+            self.objects.tell_devices().settle(&reservation.claims);
         }
     }
 
     /// A pod's binding is over; after a failure its reservation is taken back (`Unreserve`).
     pub fn finish_reservation(&mut self, pod: PodId, bound: bool) {
+        if bound {
+            self.claims_are_written(pod);
+        }
         if let Some((profile, reservation)) = self.reservations.remove(pod)
             && !bound
         {
             self.objects.speak_for(profile);
-            self.objects.restore_volumes(&reservation);
+            self.objects.restore(&reservation);
         }
     }
 
@@ -465,7 +520,8 @@ impl Core {
             self.preempted.insert(victim.id, ());
         }
         self.preemption_offset = self.preemption_offset.wrapping_add(OFFSET_STEP);
-        Unfit { diagnosis, nomination: found.nomination, victims: found.victims }
+        let PostFilter { nomination, victims, freed, .. } = found;
+        Unfit { diagnosis, nomination, victims, freed }
     }
 
     /// Whether equal pods must fail alike while the cache stays as it is: nobody is nominated and
@@ -475,6 +531,13 @@ impl Core {
         // Claims of ephemeral volumes go by the pod's name.
         let ephemeral = |source: &VolumeSource| matches!(source, VolumeSource::Ephemeral);
         if pod.spec.volumes.iter().any(|v| ephemeral(&v.source)) {
+            return false;
+        }
+        // Those of devices are the pod's own, too.
+        let devices = self.objects.devices.as_deref();
+        if devices.is_some_and(|devices| {
+            !pod.spec.resource_claims.is_empty() || pod_claims::asks_for_extended(devices, pod)
+        }) {
             return false;
         }
         !self.explain && self.nominator.is_empty() && pod.priority() <= lowest

@@ -4,6 +4,7 @@
 //! Source: `pkg/scheduler/framework/events.go`, `types.go` `MatchClusterEvents`, v1.37.
 
 use super::pod_info::PodInfo;
+use crate::api::devices::DeviceObject;
 use crate::api::node::Node;
 use crate::api::storage::StorageObject;
 
@@ -32,6 +33,12 @@ pub enum Resource {
     CsiStorageCapacity,
     /// A VolumeAttachment.
     VolumeAttachment,
+    /// A DeviceClass.
+    DeviceClass,
+    /// A ResourceSlice, with the taints that rules put on its devices.
+    ResourceSlice,
+    /// A ResourceClaim.
+    ResourceClaim,
     /// Everything: leftovers are flushed, or a pod is activated.
     WildCard,
 }
@@ -47,6 +54,15 @@ impl Resource {
             StorageObject::CsiDriver(_) => Resource::CsiDriver,
             StorageObject::Capacity(_) => Resource::CsiStorageCapacity,
             StorageObject::Attachment(_) => Resource::VolumeAttachment,
+        }
+    }
+
+    /// What a change of a device object is about.
+    pub fn of_device(object: &DeviceObject) -> Resource {
+        match object {
+            DeviceObject::Class(_) => Resource::DeviceClass,
+            DeviceObject::Slice(_) | DeviceObject::TaintRule(_) => Resource::ResourceSlice,
+            DeviceObject::Claim(_) => Resource::ResourceClaim,
         }
     }
 }
@@ -80,6 +96,8 @@ impl Action {
     pub const UPDATE_POD_TOLERATION: Action = Action(1 << 11);
     /// A pod's requests grew.
     pub const UPDATE_POD_SCALE_UP: Action = Action(1 << 12);
+    /// A pod's claims of devices were made.
+    pub const UPDATE_POD_GENERATED_RESOURCE_CLAIM: Action = Action(1 << 13);
     /// Some other change.
     pub const UPDATE_OTHER: Action = Action(1 << 20);
     /// Any change.
@@ -149,6 +167,13 @@ pub enum EventObjects<'a> {
         /// After.
         new: Option<&'a StorageObject>,
     },
+    /// A class, slice or claim of devices: before (if it was there) and after (if it still is).
+    Device {
+        /// Before.
+        old: Option<&'a DeviceObject>,
+        /// After.
+        new: Option<&'a DeviceObject>,
+    },
 }
 
 impl<'a> EventObjects<'a> {
@@ -180,6 +205,14 @@ impl<'a> EventObjects<'a> {
     pub fn storage(&self) -> (Option<&'a StorageObject>, Option<&'a StorageObject>) {
         match self {
             EventObjects::Storage { old, new } => (*old, *new),
+            _ => (None, None),
+        }
+    }
+
+    /// The class, slice or claim of devices before and after the event.
+    pub fn device(&self) -> (Option<&'a DeviceObject>, Option<&'a DeviceObject>) {
+        match self {
+            EventObjects::Device { old, new } => (*old, *new),
             _ => (None, None),
         }
     }

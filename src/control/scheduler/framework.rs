@@ -18,7 +18,7 @@ use super::storage::Reservation;
 use super::tally::{FilterTally, ScoreTally};
 use super::version::Version;
 use super::waiting_pods::WaitingPods;
-use crate::api::Text;
+use crate::api::{ObjectName, Text};
 use crate::units::{SimDuration, SimTime};
 use std::any::Any;
 use std::sync::Arc;
@@ -396,6 +396,8 @@ pub struct PostFilter {
     pub nomination: Option<Option<NodeIndex>>,
     /// Pods to be deleted, in this order.
     pub victims: Vec<PodInfo>,
+    /// A claim that is to lose its devices, or, made by the scheduler, to be deleted.
+    pub freed: Option<ObjectName>,
     /// How many nodes were tried for it.
     pub dry_runs: usize,
 }
@@ -594,6 +596,8 @@ pub struct PreFlight {
 pub struct Waits {
     /// It looks each such period, first one period after its writes have returned.
     pub period: SimDuration,
+    /// Or when they return already.
+    pub at_once: bool,
     /// So long after its writes it gives up.
     pub timeout: SimDuration,
     /// The words with which it does.
@@ -612,7 +616,8 @@ pub trait PreBindPlugin: Send + Sync {
     }
 
     /// How it waits after its writes; `None`: it does not.
-    fn waits(&self) -> Option<Waits> {
+    fn waits(&self, cx: &Context<'_>, binding: &PodBinding<'_>) -> Option<Waits> {
+        let _ = (cx, binding);
         None
     }
 

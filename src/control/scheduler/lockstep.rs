@@ -313,6 +313,9 @@ impl Pair {
                     }
                 }
                 Some(BindingStep::Bind { pod, node }) => self.bind(pod, node),
+                Some(BindingStep::Free { .. } | BindingStep::Unreserve { .. }) => {
+                    unreachable!("no pod here claims devices")
+                }
                 Some(BindingStep::Failed(decision)) => {
                     self.seen.given_up += 1;
                     self.carry_out(decision);

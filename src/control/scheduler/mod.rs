@@ -19,6 +19,7 @@
 //! | `queue.rs`, `event.rs`, `nominator.rs` | pods that wait, what moves them, nominations |
 //! | `batch.rs`, `signature.rs` | OpportunisticBatching: equal pods in a row share scores |
 //! | `storage.rs`, `claim_uses.rs` | volumes and claims, what is assumed of them, who uses them |
+//! | `devices/`, `claims.rs` | devices, claims on them, the search for devices, who waits |
 //! | `binding/`, `waiting_pods.rs` | from a node to a binding: Permit, PreBind, failures |
 //! | `waiting.rs` | where the queue keeps its pods |
 //! | `ties.rs` | which of several best nodes wins |
@@ -31,9 +32,11 @@ mod batch;
 pub mod binding;
 pub mod cache;
 pub mod claim_uses;
+mod claims;
 pub mod config;
 pub mod cycle;
 pub mod decision;
+pub mod devices;
 pub mod diagnosis;
 pub mod dry_run;
 pub mod event;
@@ -76,7 +79,8 @@ use crate::api::policy::Pdb;
 use crate::api::storage::StorageObject;
 use crate::api::{NodeId, ObjectName, OwnerId, PdbId, PodId, Text};
 use crate::units::{SimDuration, SimTime};
-use binding::Bindings;
+use binding::{BindingStep, Bindings};
+use claims::ClaimWatch;
 use config::SchedulerConfiguration;
 use cycle::{Core, Failure};
 use decision::{Decision, Nomination};
@@ -99,6 +103,7 @@ pub struct Scheduler {
     shapes: PodShapes,
     bindings: Bindings,
     memo: FailureMemo,
+    claim_watch: ClaimWatch,
     /// Whether the fast path beside the reference is taken.
     remembers: bool,
     /// The pod whose cycles are explained.
@@ -116,6 +121,7 @@ impl Scheduler {
             shapes: PodShapes::default(),
             bindings: Bindings::default(),
             memo: FailureMemo::default(),
+            claim_watch: ClaimWatch::default(),
             remembers: true,
             watched: None,
         })
@@ -240,6 +246,10 @@ impl Scheduler {
         self.queue.victim_is_going(id);
         self.core.preempted.remove(id);
         self.binding_pod_is_gone(id);
+        self.unwatch_claims(id);
+        if let Some(devices) = &mut self.core.objects.devices {
+            devices.forget_pod(id);
+        }
         if assumed {
             return self.assumed_is_going(id, now);
         }
@@ -391,6 +401,7 @@ impl Scheduler {
             && let Some(profile) = self.core.profile_of(&info)
         {
             self.unreserve(profile, &info, node);
+            self.give_claims_back(&info);
         }
         if let Some(forgotten) = self.core.cache.remove_pod(pod) {
             let objects = EventObjects::Pod { old: Some(&forgotten), new: None };
@@ -509,6 +520,9 @@ impl Scheduler {
                 victims,
                 denominated,
             };
+            if let Some(claim) = unfit.freed {
+                self.bindings.push(BindingStep::Free { claim });
+            }
             self.core.recycle(unfit.diagnosis);
         }
         let Decision::Unschedulable { rejected_by, victims, .. } = &decision else {
@@ -529,6 +543,7 @@ impl Scheduler {
     fn add_pending(&mut self, info: PodInfo, now: SimTime) {
         let Some(profile) = self.core.profile_of(&info) else { return };
         self.nominate_as_told(&info);
+        self.watch_claims(&info);
         self.queue.add(&self.core.profiles, profile, info, now);
     }
 
@@ -555,6 +570,7 @@ impl Scheduler {
     fn forget_waiting(&mut self, id: PodId) {
         self.queue.remove(&self.core.profiles, id);
         self.core.remove_nomination(id);
+        self.unwatch_claims(id);
     }
 
     fn update_pending(&mut self, info: PodInfo, now: SimTime) {
@@ -570,6 +586,7 @@ impl Scheduler {
         }
         let Some(old) = old else { return self.add_pending(info, now) };
         self.renominate(&old, &info);
+        self.watch_claims(&info);
         let core = &self.core;
         self.queue.update(&core.profiles, &core.objects, info.clone(), now);
         if old.nominated.is_some() && old.nominated != info.nominated {

@@ -2,6 +2,7 @@
 //!
 //! They are told by name and do not change during a cycle. This file knows nothing of plugins.
 
+use super::devices::Devices;
 use super::storage::{Reservation, Storage};
 use crate::api::labels::{Labels, Selector};
 use crate::api::storage::StorageObject;
@@ -22,12 +23,15 @@ pub struct Versions {
     /// Of storage objects and what is assumed of them, which only pods with volumes read: those
     /// take the plain path.
     pub storage: u64,
+    /// Of devices, slices and claims on them, which only pods with claims read: those take the
+    /// plain path.
+    pub devices: u64,
 }
 
 impl Versions {
     /// One number for all of them.
     pub fn sum(&self) -> u64 {
-        self.namespaces + self.selectors + self.budgets + self.storage
+        self.namespaces + self.selectors + self.budgets + self.storage + self.devices
     }
 
     /// Whether filters and scores read the same objects.
@@ -52,6 +56,9 @@ pub struct Objects {
     /// Volumes and claims. `None`: nobody tells of any, and every claim counts as bound to a
     /// volume that is reached from everywhere.
     pub storage: Option<Box<Storage>>,
+    /// Devices, and claims on them. `None`: nobody tells of any, and every claim counts as
+    /// allocated to devices that are reached from everywhere.
+    pub devices: Option<Box<Devices>>,
 }
 
 impl Objects {
@@ -111,9 +118,20 @@ impl Objects {
         self.tell_storage().remove(object)
     }
 
-    /// Takes it for granted that a placed pod gets its volumes.
-    pub(super) fn assume_volumes(&mut self, reservation: &Reservation) {
-        self.tell_storage().assume(reservation);
+    /// From now on devices are told; claims that are not are missing.
+    pub fn tell_devices(&mut self) -> &mut Devices {
+        self.versions.devices += 1;
+        self.devices.get_or_insert_default()
+    }
+
+    /// Takes it for granted that a placed pod gets its volumes and devices.
+    pub(super) fn assume(&mut self, reservation: &Reservation) {
+        if !reservation.bindings.is_empty() || !reservation.provisions.is_empty() {
+            self.tell_storage().assume(reservation);
+        }
+        if !reservation.claims.is_empty() {
+            self.tell_devices().assume(&reservation.claims);
+        }
     }
 
     /// From now on it is this profile's assumptions of volumes that are read and written.
@@ -124,8 +142,13 @@ impl Objects {
     }
 
     /// Takes back what was taken for granted.
-    pub(super) fn restore_volumes(&mut self, reservation: &Reservation) {
-        self.tell_storage().restore(reservation);
+    pub(super) fn restore(&mut self, reservation: &Reservation) {
+        if !reservation.bindings.is_empty() || !reservation.provisions.is_empty() {
+            self.tell_storage().restore(reservation);
+        }
+        if !reservation.claims.is_empty() {
+            self.tell_devices().settle(&reservation.claims);
+        }
     }
 }
 

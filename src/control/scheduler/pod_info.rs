@@ -34,7 +34,7 @@ pub struct PodInfo {
 /// shape of their own.
 #[derive(Clone, Debug)]
 pub struct PodShape {
-    /// `metadata.name`; only of pods with ephemeral volumes, whose claims go by it.
+    /// `metadata.name`; only of pods with ephemeral volumes or claims of devices, which go by it.
     pub name: Option<Text>,
     /// `metadata.namespace`.
     pub namespace: Text,
@@ -115,7 +115,9 @@ impl PodShape {
     pub(super) fn of(pod: &Pod) -> PodShape {
         let is_ephemeral = |volume: &Volume| volume.source == VolumeSource::Ephemeral;
         PodShape {
-            name: pod.spec.volumes.iter().any(is_ephemeral).then(|| pod.name()),
+            name: (pod.spec.volumes.iter().any(is_ephemeral)
+                || !pod.spec.resource_claims.is_empty())
+            .then(|| pod.name()),
             owner: pod.owner,
             ..PodShape::new(&pod.spec, &pod.namespace, &pod.labels)
         }

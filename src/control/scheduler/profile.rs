@@ -353,22 +353,26 @@ impl Profile {
     ) -> PostFilter {
         let mut nomination = self.post_filter.is_empty().then_some(None);
         let mut reasons: Vec<Text> = Vec::new();
-        let mut dry_runs = 0;
+        let (mut dry_runs, mut freed) = (0, None);
         for (id, plugin) in &self.post_filter {
             let found = ask(&**plugin, &handle.state().filter[usize::from(id.0)]);
             match found.status.code {
-                Code::Success | Code::UnschedulableAndUnresolvable => return found,
+                Code::Success | Code::UnschedulableAndUnresolvable => {
+                    return PostFilter { freed: freed.or(found.freed), ..found };
+                }
                 Code::Error => {
-                    return PostFilter { nomination: None, victims: Vec::new(), ..found };
+                    let freed = freed.or(found.freed);
+                    return PostFilter { nomination: None, victims: Vec::new(), freed, ..found };
                 }
                 Code::Unschedulable | Code::Pending => {}
             }
             dry_runs += found.dry_runs;
             nomination = found.nomination.or(nomination);
+            freed = freed.or(found.freed);
             reasons.extend(found.status.reasons.iter().map(Text::from));
         }
         let status = Status { code: Code::Unschedulable, reasons: Reasons::Made(reasons.into()) };
-        PostFilter { status, nomination, victims: Vec::new(), dry_runs }
+        PostFilter { status, nomination, victims: Vec::new(), freed, dry_runs }
     }
 
     /// Scores the feasible nodes (`prioritizeNodes`).
@@ -450,6 +454,7 @@ impl Profile {
             let one = plugin.reserve(cx, pod, node);
             all.bindings.extend(one.bindings);
             all.provisions.extend(one.provisions);
+            all.claims.extend(one.claims);
         }
         all
     }

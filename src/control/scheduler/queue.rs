@@ -44,6 +44,8 @@ pub struct QueuedPod {
     rejected_by: PluginSet,
     /// The PreEnqueue plugin that keeps it out of the active queue.
     pub(super) gated_by: Option<PluginId>,
+    /// A claim of devices that it names is not there.
+    pub(super) lacks_claims: bool,
     /// The last of the pods that are to be deleted for it, until its deletion has begun.
     pub(super) waits_for_victim: Option<PodId>,
     /// When it was last flushed as a leftover.
@@ -80,6 +82,8 @@ pub struct Queue {
     /// group by the time from which leftovers count, then arrival.
     unschedulable: BTreeMap<Group, BTreeSet<(SimTime, u64, PodId)>>,
     waiting_for_victims: Vec<PodId>,
+    /// Pods that name claims of devices which are not there.
+    lacking_claims: BTreeSet<PodId>,
     /// Popped pods whose flight lasts: those that wait on Permit.
     held: Vec<PodId>,
     initial_backoff: SimDuration,
@@ -122,6 +126,7 @@ impl Queue {
             error_backoff: BTreeMap::new(),
             unschedulable: BTreeMap::new(),
             waiting_for_victims: Vec::new(),
+            lacking_claims: BTreeSet::new(),
             held: Vec::new(),
             initial_backoff,
             max_backoff,
@@ -236,6 +241,7 @@ impl Queue {
             consecutive_errors: 0,
             rejected_by: PluginSet::EMPTY,
             gated_by: None,
+            lacks_claims: false,
             waits_for_victim: None,
             flushed: SimTime::ZERO,
             heard: PluginSet::EMPTY,
@@ -429,6 +435,31 @@ impl Queue {
         }
     }
 
+    /// Whether a pod names claims of devices that are not there: what gates ask next time.
+    pub(super) fn set_lacks_claims(&mut self, pod: PodId, lacks: bool) {
+        match lacks {
+            true => self.lacking_claims.insert(pod),
+            false => self.lacking_claims.remove(&pod),
+        };
+    }
+
+    /// Something that is told beside the pod's object has changed for this pod.
+    pub(super) fn tell_target(
+        &mut self,
+        profiles: &[Profile],
+        objects: &Objects,
+        pod: PodId,
+        event: ClusterEvent,
+        now: SimTime,
+    ) {
+        if self.place(pod) == Some(Place::Unschedulable)
+            && self.is_worth_requeuing(profiles, objects, pod, event, &EventObjects::None)
+        {
+            self.take_out(profiles, pod);
+            self.requeue(profiles, pod, true, now);
+        }
+    }
+
     /// The pod stays out of the active queue until the deletion of `victim` has begun.
     pub(super) fn wait_for_victim(&mut self, pod: PodId, victim: PodId) {
         if let Some(queued) = self.pods.get_mut(pod) {
@@ -496,6 +527,7 @@ impl Queue {
     /// Runs PreEnqueue and notes what gates the pod.
     fn is_gated(&mut self, profiles: &[Profile], pod: PodId) -> bool {
         let queued = &mut self.pods[pod];
+        queued.lacks_claims = self.lacking_claims.contains(&pod);
         let profile = &profiles[queued.profile];
         queued.gated_by = profile.run_pre_enqueue(queued);
         if let Some(plugin) = queued.gated_by {

@@ -53,7 +53,11 @@ pub const REGISTRY: &[(&str, Constructor)] = &[
         let plugin = plugin(InterPodAffinity::new(args)?);
         Ok(plugin.pre_filter().filter().pre_score().score().events().sign().done())
     }),
-    ("DynamicResources", |_| Ok(plugin(DynamicResources).pre_filter().post_filter().sign().done())),
+    ("DynamicResources", |args| {
+        let plugin = plugin(DynamicResources::new(args)?).pre_enqueue().pre_filter().filter();
+        let plugin = plugin.post_filter().score().reserve().pre_bind();
+        Ok(plugin.events().sign().done())
+    }),
     ("DefaultPreemption", |args| {
         let plugin = plugin(DefaultPreemption::new(args)?);
         Ok(plugin.pre_enqueue().post_filter().events().done())

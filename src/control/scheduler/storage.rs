@@ -5,6 +5,7 @@
 //! overrides what is assumed. This file knows neither plugins nor pods. Upstream lists objects in
 //! the order of a Go map; here it is that of their names.
 
+use super::devices::ClaimReservation;
 use crate::api::storage::{
     Claim, CsiDriver, CsiNode, CsiStorageCapacity, PersistentVolume, StorageClass, StorageObject,
     VolumeAttachment,
@@ -38,7 +39,7 @@ struct Assumed {
     claims: BTreeMap<ObjectName, Arc<Claim>>,
 }
 
-/// What is taken for granted of a pod's volumes once the pod has its node (the effects of
+/// What is taken for granted of a pod's volumes and devices once it has its node (the effects of
 /// upstream's `AssumePodVolumes`): to be written to the API server before the pod is bound.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Reservation {
@@ -46,16 +47,18 @@ pub struct Reservation {
     pub bindings: Vec<(Text, ObjectName)>,
     /// Claims whose volumes are to be made, each with the name of the node.
     pub provisions: Vec<(ObjectName, Text)>,
+    /// Claims of devices, with what they get.
+    pub claims: Vec<ClaimReservation>,
 }
 
 /// That of a pod for which nothing is reserved.
 pub(super) static NOTHING: Reservation =
-    Reservation { bindings: Vec::new(), provisions: Vec::new() };
+    Reservation { bindings: Vec::new(), provisions: Vec::new(), claims: Vec::new() };
 
 impl Reservation {
     /// Whether nothing is reserved.
     pub fn is_empty(&self) -> bool {
-        self.bindings.is_empty() && self.provisions.is_empty()
+        self.bindings.is_empty() && self.provisions.is_empty() && self.claims.is_empty()
     }
 }
 
@@ -246,6 +249,7 @@ mod tests {
         let reservation = Reservation {
             bindings: vec![("pv".into(), name())],
             provisions: vec![(name(), "n1".into())],
+            ..Reservation::default()
         };
         storage.assume(&reservation);
         (storage, reservation)

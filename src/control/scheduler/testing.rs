@@ -12,6 +12,7 @@ use super::pod_info::PodInfo;
 use super::version::Version;
 use crate::api::PodId;
 use crate::api::convert;
+use crate::api::devices::DeviceObject;
 use crate::api::labels::Labels;
 use crate::api::node::{Node, NodeReady, ZONE_LABEL};
 use crate::api::pod::{Container, Pod, PodSpec};
@@ -110,6 +111,32 @@ pub(crate) fn storage_object(kind: &str, given: Value) -> StorageObject {
     object
 }
 
+/// A class, slice, claim or taint rule of a manifest, its kind told apart. Claims have their name as
+/// UID.
+pub(crate) fn device_object(kind: &str, given: Value) -> DeviceObject {
+    let mut errors = Vec::new();
+    let object = match kind {
+        "DeviceClass" => {
+            DeviceObject::Class(Arc::new(convert::devices::class(&from(&given), &mut errors)))
+        }
+        "ResourceSlice" => {
+            DeviceObject::Slice(Arc::new(convert::devices::slice(&from(&given), &mut errors)))
+        }
+        "DeviceTaintRule" => {
+            DeviceObject::TaintRule(Arc::new(convert::devices::taint_rule(&from(&given))))
+        }
+        "ResourceClaim" => {
+            let given = from(&given);
+            let mut claim = convert::resource_claim::claim(&given, "default", &mut errors);
+            claim.uid = claim.name.name.clone();
+            DeviceObject::Claim(Arc::new(claim))
+        }
+        other => panic!("{other} is no kind of devices"),
+    };
+    assert!(errors.is_empty(), "{errors:?}");
+    object
+}
+
 fn from<T: serde::de::DeserializeOwned>(given: &Value) -> T {
     serde_json::from_value(given.clone()).unwrap()
 }
@@ -145,6 +172,20 @@ impl Stage {
     pub(crate) fn with(mut self, kind: &str, given: Value) -> Stage {
         self.objects.set_storage(storage_object(kind, given));
         self
+    }
+
+    /// With a class, slice, claim or taint rule of devices.
+    pub(crate) fn with_device(mut self, kind: &str, given: Value) -> Stage {
+        self.objects.tell_devices().set(device_object(kind, given));
+        self
+    }
+
+    /// A pod of this name and specification.
+    pub(crate) fn pod_of(&mut self, name: &str, spec: Value) -> PodInfo {
+        let mut errors = Vec::new();
+        let spec = convert::pod::pod_spec(&from(&spec), "spec", &mut errors);
+        assert!(errors.is_empty(), "{errors:?}");
+        PodInfo::new(self.pods.insert(()), &pod(name, spec))
     }
 
     /// A pod of this name with these volumes.

@@ -97,9 +97,10 @@ impl PreBindPlugin for Group {
         Ok(PreFlight { works: self.settle_seconds > 0, parallel: false })
     }
 
-    fn waits(&self) -> Option<Waits> {
+    fn waits(&self, _cx: &Context<'_>, _binding: &PodBinding<'_>) -> Option<Waits> {
         let period = SimDuration::from_secs(self.settle_seconds);
-        Some(Waits { period, timeout: SimDuration::from_secs(3600), timed_out: "never" })
+        let timeout = SimDuration::from_secs(3600);
+        Some(Waits { period, at_once: false, timeout, timed_out: "never" })
     }
 }
 

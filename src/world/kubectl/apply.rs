@@ -84,7 +84,7 @@ impl World<'_> {
                 Owner::ReplicaSet(set) => set.created = self.now,
                 Owner::StatefulSet(set) => set.meta.created = self.now,
                 Owner::DaemonSet(set) => set.meta.created = self.now,
-                Owner::Job(job) => job.meta.created = self.now,
+                Owner::Job(job) => self.admit_job(job),
             }
             self.store.create_owner(owner);
             return;

@@ -60,6 +60,7 @@ impl World<'_> {
             Command::Cordon { node, on } => self.cordon(node, *on),
             Command::Drain { nodes } => self.drain(nodes),
             Command::DeleteNode { node } => self.delete_node_by_hand(node),
+            Command::SetTaints { node, taints } => self.set_taints(node, taints),
         }
     }
 
@@ -137,11 +138,6 @@ impl World<'_> {
                     self.delete_item(Item::CronJob(id), propagation);
                 }
             }
-            "PersistentVolumeClaim" => {
-                if let Some(id) = self.claim_named(name) {
-                    self.delete_claim(id);
-                }
-            }
             "Service" => {
                 if let Some(id) = self.service_named(name) {
                     self.store.remove_service(id);
@@ -155,6 +151,11 @@ impl World<'_> {
             "HorizontalPodAutoscaler" => {
                 if let Some(id) = self.hpa_named(name) {
                     self.store.remove_hpa(id);
+                }
+            }
+            "PersistentVolumeClaim" => {
+                if let Some(id) = self.claim_named(name) {
+                    self.delete_claim(id);
                 }
             }
             kind => {
@@ -184,14 +185,14 @@ impl World<'_> {
         }
     }
 
-    fn service_named(&self, name: &ObjectName) -> Option<ServiceId> {
-        let mut all = self.store.services();
-        all.find(|(_, s)| is_named(&s.namespace, &s.name, name)).map(|(id, _)| id)
-    }
-
     fn claim_named(&self, name: &ObjectName) -> Option<ClaimId> {
         let mut all = self.store.claims();
         all.find(|(_, c)| is_named(&c.namespace, &c.name, name)).map(|(id, _)| id)
+    }
+
+    fn service_named(&self, name: &ObjectName) -> Option<ServiceId> {
+        let mut all = self.store.services();
+        all.find(|(_, s)| is_named(&s.namespace, &s.name, name)).map(|(id, _)| id)
     }
 
     fn hpa_named(&self, name: &ObjectName) -> Option<HpaId> {

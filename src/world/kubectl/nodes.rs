@@ -103,6 +103,23 @@ impl World<'_> {
             before != node.taints
         });
     }
+
+    pub(super) fn set_taints(&mut self, node: &Text, taints: &[Taint]) {
+        let Some(id) = self.node_named(node) else { return };
+        let now = self.now;
+        self.store.update_node(id, |node| {
+            let before = node.taints.clone();
+            // Those that the node's condition makes are the controllers' business.
+            node.taints.retain(|taint| is_of_condition(&taint.key));
+            node.taints.extend(taints.iter().map(|taint| since(taint, &before, now)));
+            before != node.taints
+        });
+    }
+}
+
+/// Whether the control plane itself sets and removes a taint.
+fn is_of_condition(key: &str) -> bool {
+    key.starts_with("node.kubernetes.io/")
 }
 
 /// A taint that was there before stays as it was added.

@@ -202,6 +202,11 @@ impl Scheduler {
         !self.bindings.is_idle() || !self.bindings.steps.is_empty()
     }
 
+    /// The pod of a binding cycle.
+    pub fn pod_of_binding(&self, cycle: u64) -> Option<PodId> {
+        self.bindings.cycles.get(&cycle).map(|cycle| cycle.pod.id)
+    }
+
     /// Whether this pod has its node and is held back.
     pub(in super::super) fn is_held(&self, pod: PodId) -> bool {
         self.bindings.number_of(pod).is_some()
@@ -377,6 +382,7 @@ impl Scheduler {
         let pod = cycle.pod.id;
         self.core.finish_reservation(pod, false);
         self.unreserve(cycle.profile, &cycle.pod, cycle.node);
+        self.give_claims_back(&cycle.pod);
         let assumed = self.core.cache.is_assumed(pod);
         let forgotten = assumed.then(|| self.core.cache.remove_pod(pod)).flatten();
         let is_rejected = matches!(verdict, Verdict::Rejected(..));

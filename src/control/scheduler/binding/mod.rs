@@ -19,7 +19,7 @@ use super::framework::{NodeIndex, PluginId, PluginSet};
 use super::pod_info::PodInfo;
 use super::storage::Reservation;
 use super::waiting_pods::{WaitingPod, WaitingPods, Word};
-use crate::api::{NodeId, PodId};
+use crate::api::{NodeId, ObjectName, PodId};
 use crate::units::{SimDuration, SimTime};
 use pre_bind::Work;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -40,7 +40,7 @@ pub enum BindingStep {
         /// The binding cycle.
         cycle: u64,
     },
-    /// A PreBind plugin writes to volumes and claims, one after the other; the answer is
+    /// A PreBind plugin writes to volumes, claims and claims of devices, one after the other; the answer is
     /// `pre_bind_written`.
     Write {
         /// The binding cycle.
@@ -57,6 +57,20 @@ pub enum BindingStep {
         /// Its node.
         node: NodeId,
     },
+    /// A claim of devices is to lose them, or, made by the scheduler for extended resources, to be
+    /// deleted: a pod can't use them, and nobody else does.
+    Free {
+        /// The claim.
+        claim: ObjectName,
+    },
+    /// A pod is to be taken from the users of these claims of devices; those that the scheduler made
+    /// for it are to be deleted.
+    Unreserve {
+        /// The pod.
+        pod: PodId,
+        /// The claims.
+        claims: Vec<ObjectName>,
+    },
     /// The pod is not bound: it is back in the queue, and others may have its place. Always
     /// [`Decision::Unschedulable`].
     Failed(Decision),
@@ -67,7 +81,10 @@ impl BindingStep {
     fn cycle(&self) -> Option<u64> {
         match self {
             BindingStep::Nominate { cycle, .. } | BindingStep::Write { cycle, .. } => Some(*cycle),
-            BindingStep::Bind { .. } | BindingStep::Failed(_) => None,
+            BindingStep::Bind { .. }
+            | BindingStep::Free { .. }
+            | BindingStep::Unreserve { .. }
+            | BindingStep::Failed(_) => None,
         }
     }
 }
@@ -138,6 +155,11 @@ impl Bindings {
     /// Whether there is none.
     pub(super) fn is_idle(&self) -> bool {
         self.cycles.is_empty()
+    }
+
+    /// Something is to be done that no cycle waits for.
+    pub(super) fn push(&mut self, step: BindingStep) {
+        self.steps.push_back(step);
     }
 
     /// A cycle begins; gives its number.

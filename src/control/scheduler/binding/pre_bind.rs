@@ -106,8 +106,10 @@ impl Scheduler {
             let Some(group) = cycle.work_mut().and_then(|work| work.groups.pop_front()) else {
                 return self.end_in_binding(number);
             };
+            self.core.objects.speak_for(cycle.profile);
             let binding = self.core.pod_binding(&cycle.pod, cycle.pod_is_there, cycle.node);
-            let mut running = Vec::new();
+            let cx = self.core.context(now);
+            let (mut running, mut at_once) = (Vec::new(), Vec::new());
             for plugin in group {
                 let Some(work) = plugin_of(&self.core.profiles[cycle.profile], plugin) else {
                     continue;
@@ -117,9 +119,10 @@ impl Scheduler {
                     running.push(Run { plugin, state: State::Writing });
                     let step = BindingStep::Write { cycle: number, plugin, reservation };
                     self.bindings.steps.push_back(step);
-                } else if let Some(waits) = work.waits() {
+                } else if let Some(waits) = work.waits(&cx, &binding) {
                     let state = State::Looking { waits, since: now, looked: None };
                     running.push(Run { plugin, state });
+                    at_once.extend(waits.at_once.then_some(plugin));
                 }
             }
             let is_busy = !running.is_empty();
@@ -127,6 +130,9 @@ impl Scheduler {
                 work.running = running;
             }
             if is_busy {
+                for plugin in at_once {
+                    self.look_at_once(number, plugin, now);
+                }
                 return;
             }
         }
@@ -142,7 +148,14 @@ impl Scheduler {
     ) {
         self.advance(now);
         let Some(found) = self.bindings.cycles.get_mut(&cycle) else { return };
-        let waits = plugin_of(&self.core.profiles[found.profile], plugin).and_then(|p| p.waits());
+        if answer.is_ok() {
+            self.core.claims_are_written(found.pod.id);
+        }
+        self.core.objects.speak_for(found.profile);
+        let cx = self.core.context(now);
+        let binding = self.core.pod_binding(&found.pod, found.pod_is_there, found.node);
+        let waits = plugin_of(&self.core.profiles[found.profile], plugin)
+            .and_then(|work| work.waits(&cx, &binding));
         let Some(work) = found.work_mut() else { return };
         let writes = |run: &Run| run.plugin == plugin && matches!(run.state, State::Writing);
         let Some(at) = work.running.iter().position(writes) else { return };
@@ -152,6 +165,9 @@ impl Scheduler {
             }
             (Ok(()), Some(waits)) => {
                 work.running[at].state = State::Looking { waits, since: now, looked: None };
+                if waits.at_once {
+                    self.look_at_once(cycle, plugin, now);
+                }
             }
             (Ok(()), None) => {
                 work.running.remove(at);
@@ -178,11 +194,15 @@ impl Scheduler {
             .map(|(number, run)| (number, run.plugin))
             .collect();
         for (number, plugin) in due {
-            self.look_once(number, plugin, now);
+            self.look_once(number, plugin, now, false);
         }
     }
 
-    fn look_once(&mut self, number: u64, plugin: PluginId, now: SimTime) {
+    fn look_at_once(&mut self, number: u64, plugin: PluginId, now: SimTime) {
+        self.look_once(number, plugin, now, true);
+    }
+
+    fn look_once(&mut self, number: u64, plugin: PluginId, now: SimTime, at_once: bool) {
         let version = self.version();
         let Some(cycle) = self.bindings.cycles.get_mut(&number) else { return };
         let profile = cycle.profile;
@@ -194,7 +214,8 @@ impl Scheduler {
         let Some(at) = work.running.iter().position(|run| run.plugin == plugin) else { return };
         let State::Looking { waits, since, looked } = &mut work.running[at].state else { return };
         // Who gives up looks no more, unless it is the end of a period too.
-        let is_look = now > *since && now.since(*since).0.is_multiple_of(waits.period.0.max(1));
+        let on_grid = now > *since && now.since(*since).0.is_multiple_of(waits.period.0.max(1));
+        let is_look = at_once || on_grid;
         match answer {
             Err(why) if is_look => self.end_in_failure(number, failed(plugin, &why), now),
             Ok(true) if is_look => {

@@ -119,6 +119,9 @@ impl World {
             }
             BindingStep::Bind { pod, node } => self.bind(pod, node, now, told),
             BindingStep::Failed(decision) => self.decision(decision, now, told),
+            BindingStep::Free { .. } | BindingStep::Unreserve { .. } => {
+                unreachable!("no pod here claims devices")
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::scheduler::profile::CycleState;
 use crate::control::scheduler::queue::QueuedPod;
-use crate::control::scheduler::registry::decode;
+use crate::control::scheduler::registry::{self, decode};
 use serde::Deserialize;
 use serde_json::Value;
 use std::cmp::Reverse;
@@ -84,7 +84,13 @@ impl DryRuns for DefaultPreemption {
     ) -> Option<PostFilter> {
         if let Some(reasons) = not_eligible(handle, pod, diagnosis) {
             let status = Status::unschedulable(reasons);
-            return Some(PostFilter { status, nomination: None, victims: Vec::new(), dry_runs: 0 });
+            return Some(PostFilter {
+                status,
+                nomination: None,
+                victims: Vec::new(),
+                freed: None,
+                dry_runs: 0,
+            });
         }
         let all = handle.context().nodes.len();
         let in_vain = !handle.has_lower_priority_pods(pod.priority());
@@ -116,7 +122,8 @@ impl DryRuns for DefaultPreemption {
         let Tried { best, said, dry_runs } = tried;
         let Some(best) = best else {
             let all = handle.context().nodes.len();
-            return PostFilter { dry_runs, ..fruitless(&said.message(all)) };
+            let found = failed(&said).unwrap_or_else(|| fruitless(&said.message(all)));
+            return PostFilter { dry_runs, ..found };
         };
         let (node, victims) = (handle.node(best.node).name(), best.victims.len());
         let reason = match handle.context().version.tells_of_victims() {
@@ -127,6 +134,7 @@ impl DryRuns for DefaultPreemption {
             false => String::new(),
         };
         PostFilter {
+            freed: None,
             status: Status::made(Code::Success, reason),
             nomination: Some(Some(best.node)),
             victims: best.victims,
@@ -153,7 +161,13 @@ fn select_victims(
         info.remove_pod(victim.id);
         handle.run_remove_pod(&mut state, pod, victim, &info);
     }
-    handle.filter(&state, pod, node, &info).map_err(|(_, status)| status)?;
+    handle.filter(&state, pod, node, &info).map_err(|(plugin, status)| match status.code {
+        Code::Error => {
+            let (name, why) = (registry::name_of(plugin), status.message());
+            Status::made(Code::Error, format!("running {name:?} filter plugin: {why}"))
+        }
+        _ => status,
+    })?;
     sort_by_importance(&mut potential);
     let mut budgets = BudgetSet::default();
     let (violating, harmless) = split_by_budgets(handle, potential, &mut budgets);
@@ -285,7 +299,27 @@ impl PostFilterPlugin for DefaultPreemption {
 /// No candidate was found: the pod's nomination goes too.
 fn fruitless(message: &str) -> PostFilter {
     let status = Status::made(Code::Unschedulable, format!("preemption: {message}"));
-    PostFilter { status, nomination: Some(None), victims: Vec::new(), dry_runs: 0 }
+    PostFilter { status, nomination: Some(None), victims: Vec::new(), freed: None, dry_runs: 0 }
+}
+
+/// No candidate was found, and plugins failed on nodes: each of their words is told once
+/// (`utilerrors.NewAggregate`), and the pod's nomination stays.
+fn failed(said: &Diagnosis) -> Option<PostFilter> {
+    let is_error = |r: &&Rejection| r.status.code == Code::Error;
+    let mut words: Vec<String> = Vec::new();
+    for rejection in said.rejections.iter().filter(is_error) {
+        let word = rejection.status.message();
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    let all = match &words[..] {
+        [] => return None,
+        [one] => one.clone(),
+        several => format!("[{}]", several.join(", ")),
+    };
+    let status = Status::made(Code::Error, format!("preemption: {all}"));
+    Some(PostFilter { status, nomination: None, victims: Vec::new(), freed: None, dry_runs: 0 })
 }
 
 /// What a dry run finds when no pod of the cluster has a lower priority, without making it: so

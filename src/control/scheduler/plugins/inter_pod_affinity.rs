@@ -412,7 +412,7 @@ impl EnqueueExtensions for InterPodAffinity {
         let none = AffinityTerms::default();
         let own = pod.affinity.as_deref().unwrap_or(&none);
         let helps = match change {
-            EventObjects::None | EventObjects::Storage { .. } => true,
+            EventObjects::None | EventObjects::Storage { .. } | EventObjects::Device { .. } => true,
             EventObjects::Pod { .. } if event.resource == Resource::TargetPod => true,
             EventObjects::Pod { old, new } => pod_helps(own, pod, *old, *new),
             EventObjects::Node { old, new } => new.is_none_or(|new| node_helps(own, *old, new)),

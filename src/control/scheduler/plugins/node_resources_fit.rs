@@ -6,8 +6,10 @@
 
 use super::resource_score::{Requests, ResourceSpec, Scored, node_amounts, requests, resources};
 use crate::api::Text;
+use crate::api::devices::{CLASS_PREFIX, DeviceClass, DeviceObject};
 use crate::api::node::Node;
 use crate::api::resources::Resources;
+use crate::control::scheduler::devices::Devices;
 use crate::control::scheduler::event::{Action, ClusterEvent, EventObjects, Resource};
 use crate::control::scheduler::framework::{
     Aspects, Code, Context, EnqueueExtensions, FilterPlugin, MAX_NODE_SCORE, NodeList, PluginState,
@@ -123,7 +125,7 @@ impl NodeResourcesFit {
 }
 
 /// `IsExtendedResourceName`: a name with a domain that is not Kubernetes' own.
-fn is_extended(name: &str) -> bool {
+pub(in super::super) fn is_extended(name: &str) -> bool {
     name.contains('/') && !name.contains("kubernetes.io/") && !name.starts_with("requests.")
 }
 
@@ -176,8 +178,15 @@ const SHORT: [&[&str]; 16] = {
 };
 
 /// Whether a node of these resources, with `taken` and `pods` already on it, has room
-/// (`fitsRequest`).
-fn fits(asked: &Asked, node: &Node, taken: &Resources, pods: usize) -> Status {
+/// (`fitsRequest`). Of what a class of devices stands for and the node itself has none, others see
+/// whether it can be had.
+fn fits(
+    asked: &Asked,
+    devices: Option<&Devices>,
+    node: &Node,
+    taken: &Resources,
+    pods: usize,
+) -> Status {
     let mut short = usize::from(pods + 1 > node.max_pods as usize);
     let mut unresolvable = false;
     let mut scalars_short: Vec<Text> = Vec::new();
@@ -194,6 +203,9 @@ fn fits(asked: &Asked, node: &Node, taken: &Resources, pods: usize) -> Status {
         let (asked_storage, taken_storage) = (r.ephemeral_storage.0, taken.ephemeral_storage.0);
         short |= usize::from(check(asked_storage, has.ephemeral_storage.0, taken_storage)) << 3;
         for (name, amount, reason) in &asked.scalars {
+            if has.scalar(name) <= 0 && is_had_as_devices(devices, name) {
+                continue;
+            }
             if check(*amount, has.scalar(name), taken.scalar(name)) {
                 scalars_short.push(reason.clone());
             }
@@ -208,6 +220,10 @@ fn fits(asked: &Asked, node: &Node, taken: &Resources, pods: usize) -> Status {
     }
     let fixed = SHORT[short].iter().map(|reason| Text::from(*reason));
     Status { code, reasons: Reasons::Made(fixed.chain(scalars_short).collect()) }
+}
+
+fn is_had_as_devices(devices: Option<&Devices>, resource: &str) -> bool {
+    devices.is_some_and(|devices| devices.class_of_resource(resource).is_some())
 }
 
 impl PreFilterPlugin for NodeResourcesFit {
@@ -225,18 +241,24 @@ impl FilterPlugin for NodeResourcesFit {
         false
     }
 
+    fn is_volatile(&self, pod: &PodInfo, objects: &Objects) -> bool {
+        let devices = objects.devices.as_deref();
+        pod.requests.scalars().any(|(name, _)| is_had_as_devices(devices, name))
+    }
+
     fn filter(
         &self,
-        _cx: &Context<'_>,
+        cx: &Context<'_>,
         state: &PluginState,
         pod: &PodInfo,
         node: &NodeInfo,
     ) -> Status {
+        let devices = cx.objects.devices.as_deref();
         match state.get::<Asked>() {
-            Some(asked) => fits(asked, &node.node, &node.requested, node.pods.len()),
+            Some(asked) => fits(asked, devices, &node.node, &node.requested, node.pods.len()),
             None => {
                 let asked = Asked::of(pod, |name| self.is_ignored(name));
-                fits(&asked, &node.node, &node.requested, node.pods.len())
+                fits(&asked, devices, &node.node, &node.requested, node.pods.len())
             }
         }
     }
@@ -320,7 +342,8 @@ impl ScorePlugin for NodeResourcesFit {
 
 impl EnqueueExtensions for NodeResourcesFit {
     fn events_to_register(&self) -> &'static [ClusterEvent] {
-        const EVENTS: [ClusterEvent; 4] = [
+        const EVENTS: [ClusterEvent; 5] = [
+            ClusterEvent::new(Resource::DeviceClass, Action::ADD.or(Action::UPDATE)),
             ClusterEvent::ASSIGNED_POD_DELETE,
             ClusterEvent::new(Resource::Node, Action::ADD.or(Action::UPDATE_NODE_ALLOCATABLE)),
             ClusterEvent::new(Resource::AssignedPod, Action::UPDATE_POD_SCALE_DOWN),
@@ -331,15 +354,18 @@ impl EnqueueExtensions for NodeResourcesFit {
 
     fn queueing_hint(
         &self,
-        _objects: &Objects,
+        objects: &Objects,
         pod: &PodInfo,
         event: ClusterEvent,
         change: &EventObjects<'_>,
     ) -> QueueingHint {
         let helps = match change {
+            EventObjects::Device { old, new: Some(DeviceObject::Class(new)) } => {
+                asks_for_class(pod, *old, new)
+            }
             EventObjects::Node { old, new: Some(new) } => {
                 let asked = Asked::of(pod, |_| false);
-                fits(&asked, new, &Resources::default(), 0).is_success()
+                fits(&asked, objects.devices.as_deref(), new, &Resources::default(), 0).is_success()
                     && old.is_none_or(|old| has_grown(&asked, old, new))
             }
             EventObjects::Pod { old: Some(old), new: Some(new) } => {
@@ -348,6 +374,18 @@ impl EnqueueExtensions for NodeResourcesFit {
             _ => true,
         };
         QueueingHint::when(helps)
+    }
+}
+
+/// Whether a class stands for a resource now that the pod asks for
+/// (`isSchedulableAfterDeviceClassEvent`).
+fn asks_for_class(pod: &PodInfo, old: Option<&DeviceObject>, new: &DeviceClass) -> bool {
+    let asks = |resource: &str| pod.requests.scalars().any(|(name, _)| **name == *resource);
+    let explicit = || new.extended_resource.as_deref().is_some_and(asks);
+    match old {
+        Some(DeviceObject::Class(old)) if old.extended_resource == new.extended_resource => false,
+        Some(_) => explicit(),
+        None => asks(&format!("{CLASS_PREFIX}{}", new.name)) || explicit(),
     }
 }
 
@@ -432,7 +470,7 @@ mod tests {
             ),
         ];
         for (sentence, asked, pods, code, reasons) in rows {
-            let status = fits(&asked, &node("n"), &taken, pods);
+            let status = fits(&asked, None, &node("n"), &taken, pods);
             assert_eq!(status.code, code, "{sentence}");
             assert_eq!(status.reasons.iter().collect::<Vec<_>>(), reasons, "{sentence}");
         }

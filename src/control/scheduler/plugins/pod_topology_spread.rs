@@ -484,7 +484,7 @@ impl EnqueueExtensions for PodTopologySpread {
         let constraints = self.constraints(pod, objects, WhenUnsatisfiable::DoNotSchedule);
         let matches = |p: &PodInfo| constraints.iter().any(|c| c.selector.matches(&p.labels));
         let helps = match change {
-            EventObjects::None | EventObjects::Storage { .. } => true,
+            EventObjects::None | EventObjects::Storage { .. } | EventObjects::Device { .. } => true,
             EventObjects::Node { old, new } => node_helps(&constraints, *old, *new),
             EventObjects::Pod { old: Some(old), new: Some(new) } => {
                 let target = event.resource == Resource::TargetPod;

@@ -233,6 +233,7 @@ impl ReservePlugin for VolumeBinding {
         Reservation {
             bindings: bindings.map(|(v, c)| (v.name.clone(), c.name.clone())).collect(),
             provisions: provisions.map(|(c, _)| (c.name.clone(), node.name().clone())).collect(),
+            claims: Vec::new(),
         }
     }
 }
@@ -240,23 +241,29 @@ impl ReservePlugin for VolumeBinding {
 impl PreBindPlugin for VolumeBinding {
     /// Nothing is reserved for a pod whose claims are all bound.
     fn pre_flight(&self, _cx: &Context<'_>, binding: &PodBinding<'_>) -> Result<PreFlight, String> {
-        Ok(PreFlight { works: !binding.reserved.is_empty(), parallel: true })
+        Ok(PreFlight { works: !volumes_of(binding).is_empty(), parallel: true })
     }
 
     /// `bindAPIUpdate`.
     fn writes(&self, binding: &PodBinding<'_>) -> Reservation {
-        binding.reserved.clone()
+        volumes_of(binding)
     }
 
-    fn waits(&self) -> Option<Waits> {
+    fn waits(&self, _cx: &Context<'_>, _binding: &PodBinding<'_>) -> Option<Waits> {
         let timed_out = "binding volumes: context deadline exceeded";
-        Some(Waits { period: SimDuration::from_secs(1), timeout: self.bind_timeout, timed_out })
+        let (period, timeout) = (SimDuration::from_secs(1), self.bind_timeout);
+        Some(Waits { period, at_once: false, timeout, timed_out })
     }
 
     fn is_done(&self, cx: &Context<'_>, binding: &PodBinding<'_>) -> Result<bool, String> {
         let Some(storage) = &cx.objects.storage else { return Ok(true) };
         check::are_bound(storage, binding).map_err(|why| format!("binding volumes: {why}"))
     }
+}
+
+/// What is reserved of volumes.
+fn volumes_of(binding: &PodBinding<'_>) -> Reservation {
+    Reservation { claims: Vec::new(), ..binding.reserved.clone() }
 }
 
 impl SignPlugin for VolumeBinding {
@@ -505,10 +512,11 @@ mod tests {
         let expected = Reservation {
             bindings: vec![("pv".into(), name("first"))],
             provisions: vec![(name("second"), "n".into())],
+            ..Reservation::default()
         };
         assert_eq!(reserved, expected, "one volume is there, the other is made");
 
-        stage.objects.assume_volumes(&reserved);
+        stage.objects.assume(&reserved);
         let other = stage.pod("other", claim_volumes(&["first"]));
         let again = plugin().reserve(&stage.context(), &other, &stage.nodes[0]);
         let expected = Reservation { provisions: vec![], ..expected };
