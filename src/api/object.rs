@@ -2,9 +2,11 @@
 
 use super::autoscaling::Hpa;
 use super::job::CronJob;
+use super::limit_range::LimitRange;
 use super::owner::Owner;
 use super::pod::Pod;
 use super::policy::Pdb;
+use super::quota::ResourceQuota;
 use super::service::Service;
 use super::workload::Deployment;
 use super::{ObjectName, Text};
@@ -26,6 +28,12 @@ pub enum Object {
     Hpa(Box<Hpa>, Text),
     /// A PodDisruptionBudget.
     Pdb(Box<Pdb>),
+    /// A ResourceQuota.
+    Quota(Box<ResourceQuota>),
+    /// A LimitRange.
+    LimitRange(Box<LimitRange>),
+    /// A Namespace of this name.
+    Namespace(Text),
 }
 
 /// How a person names an object.
@@ -48,6 +56,9 @@ impl Object {
             Object::Service(service) => ("Service", &service.namespace, service.name.clone()),
             Object::Hpa(hpa, _) => ("HorizontalPodAutoscaler", &hpa.namespace, hpa.name.clone()),
             Object::Pdb(pdb) => ("PodDisruptionBudget", &pdb.namespace, pdb.name.clone()),
+            Object::Quota(quota) => ("ResourceQuota", &quota.namespace, quota.name.clone()),
+            Object::LimitRange(range) => ("LimitRange", &range.namespace, range.name.clone()),
+            Object::Namespace(name) => ("Namespace", name, name.clone()),
         };
         let name = ObjectName { namespace: namespace.clone(), name };
         Target { kind: kind.into(), name }

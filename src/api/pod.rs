@@ -54,6 +54,8 @@ pub struct PodSpec {
     pub pod_requests: Option<Box<PodRequests>>,
     /// `hostNetwork`.
     pub host_network: bool,
+    /// `activeDeadlineSeconds` is given: only the scopes of quotas ask.
+    pub has_deadline: bool,
     /// Features of the kubelet that the pod needs, by name, sorted: what the scheduler infers from
     /// fields that nothing else reads.
     pub node_features: Vec<Text>,

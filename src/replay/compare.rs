@@ -30,12 +30,28 @@ pub(super) fn difference(ours: &History, repeats: &[History], margin: i64) -> Op
         repeats.iter().any(|repeat| turning_points(repeat) == turning_points(ours))
     })
     .or_else(|| entries("condition of", &ours.conditions, &conditions, |_, _| false))
+    .or_else(|| answers("refusals", &ours.refusals, repeats, |repeat| &repeat.refusals))
+    .or_else(|| answers("evictions", &ours.evictions, repeats, |repeat| &repeat.evictions))
     .or_else(|| events(ours, repeats))
     .or_else(|| ours.pods.iter().find_map(|(owner, moments)| counts(owner, moments, repeats)))
     .or_else(|| repeats[0].pods.iter().find_map(|(owner, moments)| missing(owner, moments, ours)))
     .or_else(|| {
         ours.pods.iter().find_map(|(owner, moments)| times(owner, moments, repeats, margin))
     })
+}
+
+/// What was answered must be what a repeat was answered.
+fn answers<'a, T: PartialEq + Debug>(
+    what: &str,
+    ours: &T,
+    repeats: &'a [History],
+    of: impl Fn(&'a History) -> &'a T,
+) -> Option<String>
+where
+    T: 'a,
+{
+    let same = repeats.iter().any(|repeat| of(repeat) == ours);
+    (!same).then(|| format!("{what}: {ours:?}, recorded {:?}", of(&repeats[0])))
 }
 
 /// The first entry that is not that of a repeat, nor `between` those of repeats that differ.

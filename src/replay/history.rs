@@ -6,7 +6,7 @@
 //! often each was told.
 
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Events whose number is a matter of phases and of merging (the recordings' own notes).
@@ -18,6 +18,9 @@ const UNSTEADY: &[&str] = &[
     "FailedGetResourceMetric",
     "FailedComputeMetricsReplicas",
 ];
+
+/// Length of what the API server adds to a name.
+const SUFFIX: usize = 5;
 
 /// What essentially happened.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -32,6 +35,10 @@ pub struct History {
     pub pods: BTreeMap<String, Moments>,
     /// When each action of the script was answered, milliseconds.
     pub answers: Vec<i64>,
+    /// What the actions were told that were refused, in their order.
+    pub refusals: Vec<String>,
+    /// What was told of evictions that were refused: `pod code: message; cause`.
+    pub evictions: BTreeSet<String>,
 }
 
 /// When pods of one owner were created, first Ready, marked for deletion and gone: milliseconds,
@@ -92,9 +99,14 @@ impl Names {
         self.known.insert(name.to_owned(), "NODE".to_owned());
     }
 
-    /// What stands for a name.
+    /// What stands for a name; also for that of a pod of a known set that was never made.
     pub(super) fn of(&self, name: &str) -> String {
-        self.known.get(name).cloned().unwrap_or_else(|| name.to_owned())
+        if let Some(known) = self.known.get(name) {
+            return known.clone();
+        }
+        let set = name.rsplit_once('-').filter(|(_, suffix)| suffix.len() == SUFFIX);
+        let set = set.and_then(|(set, _)| self.known.get(set));
+        set.map_or_else(|| name.to_owned(), |set| format!("{set}-*"))
     }
 
     /// A text with all names replaced.
@@ -141,6 +153,16 @@ impl History {
     fn take<'a>(&mut self, line: &'a Value, names: &Names, seen: &mut Seen<'a>) {
         if line["watch"] == "ACTION" {
             self.answers.extend(line["answered"].as_i64());
+            let result = line["result"].as_str().filter(|result| *result != "ok");
+            self.refusals.extend(result.map(|result| names.told(result)));
+        }
+        if let (Some(pod), Some(code)) = (line["pod"].as_str(), line["code"].as_u64())
+            && line["watch"] == "EVICT"
+            && code >= 400
+        {
+            let cause = line["causes"][0]["message"].as_str().unwrap_or_default();
+            let result = line["result"].as_str().unwrap_or_default();
+            self.eviction(pod, code, result, cause, names);
         }
         let name = line["name"].as_str().unwrap_or_default();
         match line["kind"].as_str() {
@@ -200,6 +222,19 @@ impl History {
         if !UNSTEADY.contains(&reason) {
             *self.events.entry(event_text(object, reason, message, names)).or_default() += 1;
         }
+    }
+
+    /// An eviction that was refused.
+    pub(super) fn eviction(
+        &mut self,
+        pod: &str,
+        code: u64,
+        message: &str,
+        cause: &str,
+        names: &Names,
+    ) {
+        let told = format!("{pod} {code}: {message}; {cause}");
+        self.evictions.insert(names.told(&told));
     }
 
     /// A condition as it stands now.
@@ -269,6 +304,7 @@ mod tests {
                 "assigned demo/web-79d7-abc to n1",
                 "demo/web-#1-* to NODE",
             ),
+            ("a pod that was refused", "pods \"web-79d7-x4567\" is forbidden", "\"web-#1-*\" is"),
             ("in quotes", "ReplicaSet \"web-79d7\" is progressing.", "\"web-#1\""),
             ("what is no name stays", "minimum availability.", "minimum availability."),
         ];

@@ -3,10 +3,12 @@
 use super::history::{History, Names};
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
+use crate::api::refusal::{Cause, Refusal};
 use crate::api::workload::Condition;
 use crate::api::{OwnerId, PodId, Text};
 use crate::record::Sink;
 use crate::record::rows::EventRow;
+use crate::scenario::kubectl::Command;
 use crate::store::{Change, Store};
 use crate::units::SimTime;
 use crate::world::Audience;
@@ -25,6 +27,10 @@ pub(super) struct Watching {
     marked: BTreeSet<PodId>,
     /// Whose pod, which moment, when: names are replaced when all are known.
     moments: Vec<(Text, usize, i64)>,
+    /// What refused commands were told.
+    refusals: Vec<String>,
+    /// Pods whose evictions were refused.
+    kept: Vec<(Text, Refusal)>,
 }
 
 /// Who keeps the Events.
@@ -45,6 +51,15 @@ impl Watching {
         for row in events.0 {
             let object = format!("{}/{}", row.object_kind, row.name);
             self.history.event(&object, row.reason, &row.message, &self.names);
+        }
+        self.history.refusals = self.refusals.iter().map(|told| self.names.told(told)).collect();
+        for (pod, refusal) in &self.kept {
+            let cause = match &refusal.cause {
+                Cause::DisruptionBudget(cause) => cause,
+                _ => "",
+            };
+            let code = u64::from(refusal.code);
+            self.history.eviction(pod, code, &refusal.message, cause, &self.names);
         }
         for (owner, which, ms) in self.moments {
             self.history.moment(self.names.of(&owner), which, ms);
@@ -146,6 +161,16 @@ impl Audience for Watching {
                 }
             }
             change => self.pod_sees(now, change, store),
+        }
+    }
+
+    fn answered(&mut self, _now: SimTime, _command: &Command, refusal: Option<&Refusal>) {
+        self.refusals.extend(refusal.map(|refusal| refusal.message.clone()));
+    }
+
+    fn keeps(&mut self, _now: SimTime, pod: PodId, refusal: &Refusal, store: &Store) {
+        if let Some(pod) = store.pod(pod) {
+            self.kept.push((pod.name(), refusal.clone()));
         }
     }
 }

@@ -5,7 +5,10 @@ use crate::api::node::Node;
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
 use crate::api::workload::Deployment;
-use crate::api::{CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId};
+use crate::api::{
+    CronJobId, DeploymentId, HpaId, LimitRangeId, NamespaceId, NodeId, OwnerId, PdbId, PodId,
+    QuotaId, ServiceId,
+};
 use std::sync::Arc;
 
 /// One change. Removed objects travel with it, since the store no longer has them.
@@ -55,4 +58,12 @@ pub enum Change {
     HpaStatus(HpaId),
     /// A budget was created, changed or removed.
     Pdb(PdbId),
+    /// A quota was created or removed, or its spec changed.
+    Quota(QuotaId),
+    /// A quota's status changed.
+    QuotaStatus(QuotaId),
+    /// A limit range was created, changed or removed.
+    LimitRange(LimitRangeId),
+    /// A namespace is being deleted, is gone, or has been made again.
+    Namespace(NamespaceId),
 }

@@ -7,6 +7,7 @@
 mod changes;
 mod index;
 mod load;
+mod namespaces;
 mod owners;
 mod tally;
 
@@ -17,13 +18,19 @@ pub use tally::{NodeTally, PodTally};
 use crate::api::autoscaling::Hpa;
 use crate::api::job::CronJob;
 use crate::api::labels::{Labels, Selector};
+use crate::api::limit_range::LimitRange;
+use crate::api::namespace::Namespace;
 use crate::api::node::Node;
 use crate::api::owner::Owner;
 use crate::api::pod::{Pod, PodPhase};
 use crate::api::policy::Pdb;
+use crate::api::quota::ResourceQuota;
 use crate::api::service::Service;
 use crate::api::workload::Deployment;
-use crate::api::{CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId, Text};
+use crate::api::{
+    CronJobId, DeploymentId, HpaId, LimitRangeId, NamespaceId, NodeId, OwnerId, PdbId, PodId,
+    QuotaId, ServiceId, Text,
+};
 use crate::units::SimTime;
 use index::PodIndex;
 use slotmap::{SecondaryMap, SlotMap};
@@ -42,6 +49,9 @@ pub struct Store {
     services: SlotMap<ServiceId, Service>,
     hpas: SlotMap<HpaId, Hpa>,
     pdbs: SlotMap<PdbId, Pdb>,
+    quotas: SlotMap<QuotaId, ResourceQuota>,
+    limit_ranges: SlotMap<LimitRangeId, LimitRange>,
+    namespaces: SlotMap<NamespaceId, Namespace>,
     by_owner: SecondaryMap<OwnerId, PodIndex>,
     by_node: SecondaryMap<NodeId, PodIndex>,
     sets_of: SecondaryMap<DeploymentId, Vec<OwnerId>>,

@@ -6,6 +6,7 @@
 use super::controllers::Key;
 use super::world::World;
 use crate::api::event::EventType;
+use crate::api::namespace::NamespacePhase;
 use crate::api::node::NodeReady;
 use crate::api::pod::NameSuffix;
 use crate::api::workload::{Condition, WorkloadStatus};
@@ -24,13 +25,14 @@ impl World<'_> {
     /// Does what a request asks; false when it is refused.
     pub(super) fn apply(&mut self, key: Key, action: Action) -> bool {
         match action {
-            Action::CreatePod { owner } => {
-                let created = self.create_pod(owner);
-                if let Some(pod) = created {
+            Action::CreatePod { owner } => match self.create_pod(owner) {
+                None => false,
+                Some(Ok(pod)) => {
                     self.tell_of_creation(key, owner, pod);
+                    true
                 }
-                created.is_some()
-            }
+                Some(Err(refused)) => self.refuse_pod(key, owner, refused),
+            },
             Action::DeletePod { pod, grace, reason } => {
                 if reason == "TaintManager" {
                     self.eviction_begins(pod);
@@ -98,6 +100,21 @@ impl World<'_> {
                 self.remove_finalizer(item);
                 true
             }
+            Action::QuotaStatus { quota, known, used, basis } => {
+                self.store.count_quota(quota, known, used, basis)
+            }
+            Action::DeleteAll { namespace, kind } => {
+                self.delete_all(&namespace, kind);
+                true
+            }
+            Action::NamespaceStatus { namespace, fails } => {
+                self.store.set_content_failure(namespace, fails);
+                true
+            }
+            Action::FinalizeNamespace { namespace } => {
+                self.store.set_namespace(&namespace, NamespacePhase::Gone);
+                true
+            }
             other => self.apply_workload(other),
         }
     }
@@ -106,6 +123,10 @@ impl World<'_> {
     fn apply_workload(&mut self, action: Action) -> bool {
         match action {
             Action::CreateReplicaSet { mut set } => {
+                if let Err(refusal) = self.admit_object("ReplicaSet", &set.namespace, &set.name) {
+                    self.refused = Some(refusal);
+                    return false;
+                }
                 set.created = self.now;
                 self.store.create_replica_set(*set);
             }
@@ -131,9 +152,11 @@ impl World<'_> {
                 }
                 self.store.remove_owner(set);
             }
-            Action::ReplicaSetStatus { set, status } => {
+            Action::ReplicaSetStatus { set, status, conditions } => {
                 self.store.update_replica_set(set, |s| {
-                    std::mem::replace(&mut s.status, status) != status
+                    let changes = (s.status, &s.conditions) != (status, &conditions);
+                    (s.status, s.conditions) = (status, conditions);
+                    changes
                 });
             }
             Action::DeploymentStatus { deployment, status, conditions, revision } => {
@@ -195,7 +218,8 @@ impl World<'_> {
     /// shifted by the seed.
     pub(super) fn name_suffix(&self) -> NameSuffix {
         // 5^9 is prime to 27, so the map is one to one.
-        let mut n = (self.store.next_pod_uid() * 1_953_125 + self.name_shift) % SUFFIXES;
+        let drawn = self.store.next_pod_uid() + self.refused_pods;
+        let mut n = (drawn * 1_953_125 + self.name_shift) % SUFFIXES;
         let mut suffix = String::with_capacity(5);
         for _ in 0..5 {
             suffix.push(char::from(SAFE[(n % 27) as usize]));
@@ -236,7 +260,16 @@ impl World<'_> {
         grace: Option<SimDuration>,
         reason: &'static str,
     ) -> bool {
-        let Ok(charged) = disruption::may_evict(&self.store, pod) else { return false };
+        let charged = match disruption::may_evict(&self.store, pod) {
+            Ok(charged) => charged,
+            Err(refusal) => {
+                if let Some(audience) = &mut self.audience {
+                    audience.keeps(self.now, pod, &refusal, &self.store);
+                }
+                self.refused = Some(refusal);
+                return false;
+            }
+        };
         if let Some(pdb) = charged {
             // Taken before the pod is marked, so that two evictions can't share one allowance.
             self.store.update_pdb(pdb, |p| {

@@ -59,5 +59,9 @@ pub(super) fn change_record(store: &Store, change: &Change) -> (u16, u64) {
             (15, u64::from(status.0) << 32 | u64::from(status.1))
         }
         Change::Pdb(id) => (16, id.data().as_ffi()),
+        Change::Quota(id) => (22, id.data().as_ffi()),
+        Change::QuotaStatus(id) => (23, id.data().as_ffi()),
+        Change::LimitRange(id) => (24, id.data().as_ffi()),
+        Change::Namespace(id) => (25, id.data().as_ffi()),
     }
 }

@@ -9,14 +9,23 @@ use super::world::World;
 use crate::api::meta::Propagation;
 use crate::api::owner::Owner;
 use crate::api::pod::{NameSuffix, Pod};
-use crate::api::{OwnerId, PodId};
+use crate::api::refusal::{Cause, Refusal};
+use crate::api::{OwnerId, PodId, Text};
 use crate::control::controllers::action::{NewName, NewPod};
 use crate::control::controllers::garbagecollector::Item;
-use crate::control::controllers::replicaset;
+use crate::control::controllers::{refused, replicaset};
+
+/// A pod that is not let in.
+pub(super) struct Refused {
+    /// The name that it would have had.
+    pub pod: Text,
+    /// Why.
+    pub refusal: Refusal,
+}
 
 impl World<'_> {
-    /// Creates a pod from a ReplicaSet's template.
-    pub(super) fn create_pod(&mut self, owner: OwnerId) -> Option<PodId> {
+    /// Creates a pod from a ReplicaSet's template; `None`: there is no such set.
+    pub(super) fn create_pod(&mut self, owner: OwnerId) -> Option<Result<PodId, Refused>> {
         let set = self.store.replica_set(owner)?;
         let (labels, spec) = (set.template.labels.clone(), set.template.spec.clone());
         let base = format!("{}-", set.name).into();
@@ -44,22 +53,50 @@ impl World<'_> {
         if new.is_tracked {
             pod.more_mut().is_tracked = true;
         }
-        let id = self.admit_pod(pod);
-        self.tell_creation(key, owner, id, new.created);
-        true
+        match self.admit_pod(pod) {
+            Ok(id) => {
+                self.tell_creation(key, owner, id, new.created);
+                true
+            }
+            Err(refused) => self.refuse_pod(key, owner, refused),
+        }
+    }
+
+    /// A pod that an owner asked for is refused: the owner is told, and an Event tells of it. In a
+    /// namespace that is being deleted neither is: there controllers give up in silence.
+    pub(super) fn refuse_pod(&mut self, key: Key, owner: OwnerId, refused: Refused) -> bool {
+        let Refused { pod, refusal } = refused;
+        if refusal.cause == Cause::NamespaceTerminating {
+            return true;
+        }
+        if let Some(found) = self.store.owner(owner) {
+            let event = refused::event(owner, found, &pod, &refusal);
+            if self.publish_action(key.component(), event) {
+                self.take_token(key);
+            }
+        }
+        self.refused = Some(refusal);
+        false
     }
 
     /// Creates a pod that nobody controls.
-    pub(super) fn create_bare_pod(&mut self, pod: &Pod) {
-        let id = self.admit_pod(Pod { created: self.now, ready_changed: self.now, ..pod.clone() });
+    pub(super) fn create_bare_pod(&mut self, pod: &Pod) -> Result<(), Refusal> {
+        let pod = Pod { created: self.now, ready_changed: self.now, ..pod.clone() };
+        let id = self.admit_pod(pod).map_err(|refused| refused.refusal)?;
+        let Some(pod) = self.store.pod(id) else { return Ok(()) };
         let node = pod.spec.node_name.as_ref().and_then(|name| self.node_named(name));
         if let Some(node) = node {
             self.store.bind_pod(id, node, self.now);
         }
+        Ok(())
     }
 
     /// A pod that the API server takes.
-    fn admit_pod(&mut self, mut pod: Pod) -> PodId {
+    fn admit_pod(&mut self, mut pod: Pod) -> Result<PodId, Refused> {
+        if let Err(refusal) = self.admit(&mut pod) {
+            self.refused_pods += 1;
+            return Err(Refused { pod: pod.name(), refusal });
+        }
         let owner = pod.owner;
         let deployment =
             owner.and_then(|owner| self.store.replica_set(owner)).and_then(|set| set.owner);
@@ -78,7 +115,7 @@ impl World<'_> {
         self.recorder.totals.pods_created += 1;
         self.waiting_pods(1);
         self.recognise(id);
-        id
+        Ok(id)
     }
 
     /// The owner's SuccessfulCreate, which takes a token of the controller's client.

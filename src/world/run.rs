@@ -3,10 +3,12 @@
 use super::controllers::Key;
 use super::event::Event;
 use super::world::World;
-use crate::api::ObjectName;
+use crate::api::refusal::Refusal;
+use crate::api::{ObjectName, PodId};
 use crate::check::{Checks, Stride, View, Violation};
 use crate::record::attempt::Attempt;
 use crate::record::{Recorder, Sink};
+use crate::scenario::kubectl::Command;
 use crate::scenario::model::Scenario;
 use crate::sim::queue::EventQueue;
 use crate::store::{Change, Store};
@@ -58,6 +60,12 @@ pub trait Audience {
     /// An object of the store has changed at `now`. Several changes may have come together: then
     /// the store shows the last.
     fn sees(&mut self, now: SimTime, change: &Change, store: &Store);
+
+    /// A command was answered; `refusal`: so it was refused.
+    fn answered(&mut self, now: SimTime, command: &Command, refusal: Option<&Refusal>);
+
+    /// The eviction API does not let a pod go.
+    fn keeps(&mut self, now: SimTime, pod: PodId, refusal: &Refusal, store: &Store);
 }
 
 /// Runs a scenario before an audience.

@@ -11,7 +11,8 @@ use crate::control::controllers::podautoscaler::PodAutoscaler;
 use crate::control::controllers::podgc::PodGc;
 use crate::control::controllers::taint_eviction::TaintEviction;
 use crate::control::controllers::{
-    Outcome, cronjob, daemon, deployment, disruption, job, replicaset, statefulset,
+    Outcome, cronjob, daemon, deployment, disruption, job, namespace, replicaset, resourcequota,
+    statefulset,
 };
 use crate::record::story::Moment;
 use crate::scenario::model::Scenario;
@@ -78,6 +79,8 @@ impl World<'_> {
             Key::DaemonSet(id) => daemon::sync(id, &self.store, now),
             Key::Job(id) => job::sync(id, &self.store, now),
             Key::CronJob(id) => cronjob::sync(id, &self.store, now),
+            Key::ResourceQuota(id) => resourcequota::sync(id, &self.store),
+            Key::Namespace(id) => namespace::sync(id, &self.store, now),
             Key::GarbageCollector => self.with_controllers(|controllers, world| {
                 controllers.garbagecollector.sync(&world.store)
             }),

@@ -8,6 +8,7 @@
 use super::action::{Action, Outcome};
 use crate::api::pod::{Pod, PodPhase};
 use crate::api::policy::{Budget, Pdb};
+use crate::api::refusal::{Cause, Refusal};
 use crate::api::workload::IntOrPercent;
 use crate::api::{DeploymentId, OwnerId, PdbId, PodId};
 use crate::store::Store;
@@ -68,17 +69,6 @@ fn scale(pdb: &Pdb, store: &Store) -> u32 {
     of_deployments.map(|d| d.replicas).sum::<u32>() + of_sets.map(|s| s.replicas).sum::<u32>()
 }
 
-/// Why an eviction is refused, in upstream's words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// HTTP status: 429 may be tried again, 500 never succeeds.
-    pub code: u16,
-    /// `message` of the answer.
-    pub message: &'static str,
-    /// Its cause, which names the budget; empty when there is none.
-    pub cause: String,
-}
-
 /// Whether the eviction API lets a pod go; `Some`: the budget that this disruption is charged to.
 ///
 /// # Errors
@@ -96,7 +86,7 @@ pub fn may_evict(store: &Store, id: PodId) -> Result<Option<PdbId>, Refusal> {
         [one] => *one,
         _ => {
             let message = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
-            return Err(Refusal { code: 500, message, cause: String::new() });
+            return Err(Refusal { code: 500, message: message.to_owned(), cause: Cause::None });
         }
     };
     let Some(pdb) = store.pdb(pdb_id) else { return Ok(None) };
@@ -121,7 +111,7 @@ fn exhausted(pdb: &Pdb) -> Refusal {
         format!("The disruption budget {} does not allow evicting pods currently", pdb.name)
     };
     let message = "Cannot evict pod as it would violate the pod's disruption budget.";
-    Refusal { code: 429, message, cause }
+    Refusal { code: 429, message: message.to_owned(), cause: Cause::DisruptionBudget(cause) }
 }
 
 /// The budgets that select a pod.

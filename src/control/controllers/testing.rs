@@ -92,6 +92,7 @@ impl Bench {
             generation: 1,
             created: self.now,
             status: WorkloadStatus::default(),
+            conditions: Vec::new(),
             deletion: None,
         })
     }
@@ -126,6 +127,9 @@ impl Bench {
     pub fn apply(&mut self, outcome: &Outcome) {
         for action in outcome.batches.iter().flatten() {
             self.act(action.clone());
+        }
+        if let Some(rest) = &outcome.rest {
+            self.apply(&rest(&self.store, None, self.now));
         }
     }
 
@@ -217,10 +221,15 @@ impl Bench {
                 });
             }
             Action::DeleteReplicaSet { set } => self.store.remove_owner(set),
-            Action::ReplicaSetStatus { set, status } => self.store.update_replica_set(set, |s| {
-                s.status = status;
-                true
-            }),
+            Action::ReplicaSetStatus { set, status, conditions } => {
+                self.store.update_replica_set(set, |s| {
+                    (s.status, s.conditions) = (status, conditions);
+                    true
+                });
+            }
+            Action::QuotaStatus { quota, known, used, basis } => {
+                self.store.count_quota(quota, known, used, basis);
+            }
             Action::DeploymentStatus { deployment, status, conditions, revision } => {
                 self.store.update_deployment(deployment, |d| {
                     (d.status, d.conditions, d.revision) = (status, conditions, revision);

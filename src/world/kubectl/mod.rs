@@ -4,6 +4,7 @@
 //! way. It knows no controller.
 
 mod apply;
+mod namespaces;
 mod nodes;
 mod pods;
 
@@ -12,17 +13,36 @@ use super::world::World;
 use crate::api::meta::Propagation;
 use crate::api::object::Target;
 use crate::api::owner::{Owner, Parent};
-use crate::api::{CronJobId, DeploymentId, HpaId, ObjectName, OwnerId, PdbId, PodId, ServiceId};
+use crate::api::refusal::Refusal;
+use crate::api::{
+    CronJobId, DeploymentId, HpaId, LimitRangeId, ObjectName, OwnerId, PdbId, PodId, QuotaId,
+    ServiceId,
+};
 use crate::control::controllers::garbagecollector::Item;
+use crate::record::story::Moment;
 use crate::scenario::kubectl::Command;
 use crate::units::SimDuration;
 
 impl World<'_> {
-    /// Carries out a command.
+    /// Carries out a command, and tells what it was answered.
     pub(super) fn kubectl(&mut self, command: &Command) {
+        self.refused = None;
+        let answer = self.do_command(command);
+        let answer = answer.and_then(|()| self.refused.take().map_or(Ok(()), Err));
+        let refusal = answer.as_ref().err();
+        if let Some(refusal) = refusal {
+            let text = format!("the API server refuses it: {}", refusal.message);
+            self.tell_moment(Moment::TimelineBegins, text);
+        }
+        if let Some(audience) = &mut self.audience {
+            audience.answered(self.now, command, refusal);
+        }
+    }
+
+    fn do_command(&mut self, command: &Command) -> Result<(), Refusal> {
         match command {
             Command::Apply { object, keeps_replicas } => {
-                self.apply_object(object, *keeps_replicas);
+                return self.apply_object(object, *keeps_replicas);
             }
             Command::Scale { target, replicas } => self.scale_by_hand(target, *replicas),
             Command::Undo { name, revision } => self.undo(name, *revision),
@@ -37,6 +57,7 @@ impl World<'_> {
                 self.change_node(node, labels.as_ref(), taints.as_deref());
             }
         }
+        Ok(())
     }
 
     fn scale_by_hand(&mut self, target: &Target, replicas: u32) {
@@ -109,6 +130,18 @@ impl World<'_> {
                     self.store.remove_hpa(id);
                 }
             }
+            "Namespace" => self.delete_namespace(&name.name),
+            "ResourceQuota" => {
+                if let Some(id) = self.quota_named(name) {
+                    self.store.remove_quota(id);
+                }
+            }
+            "LimitRange" => {
+                if let Some(id) = self.limit_range_named(name) {
+                    self.store.remove_limit_range(id);
+                    self.defaulted.forget();
+                }
+            }
             kind => {
                 if let Some(id) = self.owner_named(kind, name) {
                     self.delete_item(Item::Owner(id), propagation);
@@ -149,6 +182,16 @@ impl World<'_> {
     fn pdb_named(&self, name: &ObjectName) -> Option<PdbId> {
         let mut all = self.store.pdbs();
         all.find(|(_, p)| is_named(&p.namespace, &p.name, name)).map(|(id, _)| id)
+    }
+
+    fn quota_named(&self, name: &ObjectName) -> Option<QuotaId> {
+        let mut all = self.store.quotas();
+        all.find(|(_, q)| is_named(&q.namespace, &q.name, name)).map(|(id, _)| id)
+    }
+
+    fn limit_range_named(&self, name: &ObjectName) -> Option<LimitRangeId> {
+        let mut all = self.store.limit_ranges();
+        all.find(|(_, l)| is_named(&l.namespace, &l.name, name)).map(|(id, _)| id)
     }
 
     pub(super) fn deployment_named(&self, name: &ObjectName) -> Option<DeploymentId> {
