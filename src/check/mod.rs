@@ -7,12 +7,14 @@
 mod capacity;
 mod endpoints;
 mod lifecycle;
+mod quotas;
 mod tallies;
 
-use crate::api::ServiceId;
+use crate::api::{QuotaId, ServiceId};
 use crate::store::Store;
 use crate::units::SimTime;
 use lifecycle::Lifecycle;
+use quotas::Quotas;
 use std::ops::Range;
 
 /// How often the state is recounted.
@@ -57,6 +59,8 @@ pub struct View<'a> {
     /// Whether the endpoints of a Service are as its controller wants them: nothing that changed
     /// is still under way.
     pub settled: &'a dyn Fn(ServiceId) -> bool,
+    /// Whether a quota is as its controller wants it.
+    pub counted: &'a dyn Fn(QuotaId) -> bool,
     /// What of the endpoints that requests are sent to does not add up, if anything.
     pub miscounted: &'a dyn Fn() -> Option<String>,
 }
@@ -70,6 +74,7 @@ pub struct Checks {
     stride: Stride,
     events: u64,
     lifecycle: Lifecycle,
+    quotas: Quotas,
     /// The Service whose endpoints are recounted at the next look.
     service: usize,
     /// Found between events, told after the next one.
@@ -79,7 +84,8 @@ pub struct Checks {
 impl Checks {
     /// Checks that look every `stride`.
     pub fn new(stride: Stride) -> Checks {
-        Checks { stride, events: 0, lifecycle: Lifecycle::default(), service: 0, pending: None }
+        let (lifecycle, quotas) = (Lifecycle::default(), Quotas::default());
+        Checks { stride, events: 0, lifecycle, quotas, service: 0, pending: None }
     }
 
     /// Events seen so far.
@@ -123,6 +129,8 @@ impl Checks {
             .or_else(|| self.lifecycle.illegal_move(view.store))
             .or_else(|| lifecycle::lost(view.store, view.pods_gone))
             .or_else(|| endpoints::stale(view, services))
+            .or_else(|| self.quotas.exceeded(view.store))
+            .or_else(|| quotas::miscounted(view))
             .or_else(|| (view.miscounted)().map(|found| ("every endpoint is counted once", found)));
         self.report(view.now, found)
     }
@@ -164,8 +172,11 @@ impl Checks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::amounts::Amounts;
     use crate::api::labels::{Labels, Selector};
     use crate::api::pod::PodPhase;
+    use crate::api::quantity::Quantity;
+    use crate::api::quota::ResourceQuota;
     use crate::api::service::Service;
     use crate::api::{NodeId, PodId};
     use crate::control::controllers::testing::Bench;
@@ -179,6 +190,7 @@ mod tests {
         service: ServiceId,
         pods_gone: u64,
         miscounted: Option<String>,
+        quota: QuotaId,
     }
 
     impl Small {
@@ -196,7 +208,17 @@ mod tests {
                 publish_not_ready: false,
                 endpoints: pods.to_vec(),
             });
-            Small { bench, node, pods, service, pods_gone: 0, miscounted: None }
+            let amounts = |n: i64| -> Amounts { [("pods".into(), Quantity::of(n))].into() };
+            let quota = bench.store.create_quota(ResourceQuota {
+                name: "q".into(),
+                namespace: "default".into(),
+                hard: amounts(2),
+                scopes: Vec::new(),
+                known: amounts(2),
+                used: amounts(2),
+                version: 0,
+            });
+            Small { bench, node, pods, service, pods_gone: 0, miscounted: None, quota }
         }
 
         fn change(&mut self, change: impl FnOnce(&mut crate::api::pod::Pod)) {
@@ -212,6 +234,7 @@ mod tests {
                 now: self.bench.now,
                 pods_gone: self.pods_gone,
                 settled: &|_| true,
+                counted: &|_| true,
                 miscounted: &|| self.miscounted.clone(),
             })
         }
@@ -220,7 +243,7 @@ mod tests {
     #[test]
     fn what_is_broken_is_found() {
         type Row = (&'static str, fn(&mut Small, &mut Checks), &'static str);
-        let rows: [Row; 12] = [
+        let rows: [Row; 14] = [
             (
                 "two CPUs requested of one",
                 |s, _| {
@@ -287,6 +310,22 @@ mod tests {
                 "requests are sent to nobody",
                 |s, _| s.miscounted = Some("station 0".into()),
                 "every endpoint is counted once",
+            ),
+            (
+                "a quota counts a pod that is not there",
+                |s, _| {
+                    let one = [("pods".into(), Quantity::of(1))].into();
+                    assert!(s.bench.store.count_quota(s.quota, one, Amounts::new(), 0));
+                },
+                "quotas count their pods",
+            ),
+            (
+                "one pod more than a quota has",
+                |s, _| {
+                    let one = [("pods".into(), Quantity::of(1))].into();
+                    s.bench.store.charge_quota(s.quota, &one);
+                },
+                "no quota is exceeded",
             ),
             ("requests spend time nowhere", |_, c| c.littles_law(10.0, 10.1), "Little's law"),
         ];

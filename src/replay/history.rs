@@ -153,7 +153,9 @@ impl History {
     fn take<'a>(&mut self, line: &'a Value, names: &Names, seen: &mut Seen<'a>) {
         if line["watch"] == "ACTION" {
             self.answers.extend(line["answered"].as_i64());
+            // What evictions are told has lines of its own.
             let result = line["result"].as_str().filter(|result| *result != "ok");
+            let result = result.filter(|_| line["action"]["do"] != "evict");
             self.refusals.extend(result.map(|result| names.told(result)));
         }
         if let (Some(pod), Some(code)) = (line["pod"].as_str(), line["code"].as_u64())

@@ -271,6 +271,7 @@ impl World<'_> {
             }
         };
         if let Some(pdb) = charged {
+            self.charged.insert(pdb, self.now);
             // Taken before the pod is marked, so that two evictions can't share one allowance.
             self.store.update_pdb(pdb, |p| {
                 let taken = p.disruptions_allowed > 0;

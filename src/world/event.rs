@@ -64,8 +64,10 @@ pub enum Event {
         /// The step.
         step: PodStep,
     },
-    /// A drain asks for the eviction of a pod.
+    /// A drain asks for the eviction of a pod, until it is granted.
     Evict(PodId),
+    /// A command asks for the eviction of a pod, once.
+    EvictOnce(PodId),
     /// The next step of a pod on its node.
     Kubelet {
         /// The pod.
@@ -155,7 +157,8 @@ impl Event {
             | Event::Preempt(_)
             | Event::Sent(_)
             | Event::Report { .. }
-            | Event::Evict(_) => 4,
+            | Event::Evict(_)
+            | Event::EvictOnce(_) => 4,
             Event::Proxy => 5,
             Event::SyncDone(_) => 6,
             Event::Sync(_) => 7,

@@ -136,6 +136,7 @@ impl<'a> World<'a> {
             now: self.now,
             pods_gone: self.recorder.totals.pods_gone,
             settled: &|service| queues.is_idle(Key::EndpointSlice(service)),
+            counted: &|quota| queues.is_idle(Key::ResourceQuota(quota)),
             miscounted: &|| network.miscounted(),
         };
         if at_end { self.checks.at_end(&view) } else { self.checks.after_event(&view) }

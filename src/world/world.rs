@@ -78,6 +78,8 @@ pub struct World<'a> {
     pub(super) given_metrics: BTreeMap<Text, GivenMetrics>,
     /// What limits put into pods of each template.
     pub(super) defaulted: Defaulted,
+    /// When an eviction was last charged to a budget.
+    pub(super) charged: BTreeMap<PdbId, SimTime>,
     /// Why the last request was refused, until its sender is told.
     pub(super) refused: Option<Refusal>,
     /// How many pods have been refused: their names are drawn too.
@@ -164,6 +166,7 @@ impl<'a> World<'a> {
             name_shift,
             given_metrics: BTreeMap::new(),
             defaulted: Defaulted::default(),
+            charged: BTreeMap::new(),
             refused: None,
             refused_pods: 0,
             created_of: BTreeMap::new(),
@@ -230,6 +233,7 @@ impl<'a> World<'a> {
             Event::PreBind { cycle, plugin } => self.on_pre_bind(cycle, plugin),
             Event::Preempt(pod) => self.on_preempt(pod),
             Event::Evict(pod) => self.on_evict(pod),
+            Event::EvictOnce(pod) => _ = self.evict_pod(pod, None, "Evicted"),
             Event::Sent(id) => self.on_sent(id),
             Event::Report { pod, incarnation, step } => self.step_pod(pod, incarnation, step),
             Event::Unschedulable(pod) => self.on_unschedulable(pod),

@@ -3,6 +3,7 @@
 use crate::api::labels::Labels;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::api::{NodeId, Text};
+use crate::control::controllers::disruption;
 use crate::units::SimDuration;
 use crate::world::event::Event;
 use crate::world::world::World;
@@ -10,6 +11,9 @@ use crate::world::world::World;
 /// How long `kubectl drain` waits before it asks again for a pod that a budget protects
 /// (`kubectl/pkg/drain/drain.go`).
 const RETRY: SimDuration = SimDuration::from_secs(5);
+/// How long the API server waits with an eviction when another one changed the budget under its
+/// hands (`EvictionsRetry`).
+const CONFLICT: SimDuration = SimDuration::from_millis(500);
 /// The taint of a cordoned node.
 const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 
@@ -49,6 +53,10 @@ impl World<'_> {
     /// One eviction of a drain; a refused one is asked for again.
     pub(in crate::world) fn on_evict(&mut self, pod: crate::api::PodId) {
         let there = self.store.pod(pod).is_some_and(|pod| pod.deletion.is_none());
+        let budgets = disruption::budgets_of(&self.store, pod);
+        if there && budgets.iter().any(|budget| self.charged.get(budget) == Some(&self.now)) {
+            return self.plan(self.now + CONFLICT, Event::Evict(pod));
+        }
         if there && !self.evict_pod(pod, None, "Drained") {
             self.plan(self.now + RETRY, Event::Evict(pod));
         }
