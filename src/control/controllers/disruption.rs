@@ -210,10 +210,8 @@ mod tests {
         settle(&mut bench, id);
         let refusal = may_evict(&bench.store, pods[1]).unwrap_err();
         assert_eq!(refusal.code, 429);
-        assert_eq!(
-            refusal.cause,
-            "The disruption budget web needs 3 healthy pods and has 3 currently"
-        );
+        let expected = "The disruption budget web needs 3 healthy pods and has 3 currently";
+        assert_eq!(refusal.cause, Cause::DisruptionBudget(expected.to_owned()));
         assert_eq!(may_evict(&bench.store, pods[0]), Ok(None), "it is going anyway");
         let pending = bench.pod(bench.store.pod(pods[0]).unwrap().owner.unwrap());
         assert_eq!(may_evict(&bench.store, pending), Ok(None), "it has not begun");
@@ -233,7 +231,7 @@ mod tests {
         settle(&mut bench, id);
         let refusal = may_evict(&bench.store, pods[0]).unwrap_err();
         let expected = "The disruption budget web needs 2 healthy pods and has 1 currently";
-        assert_eq!(refusal.cause, expected);
+        assert_eq!(refusal.cause, Cause::DisruptionBudget(expected.to_owned()));
     }
 
     #[test]

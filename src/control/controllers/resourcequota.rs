@@ -45,7 +45,7 @@ mod tests {
             "pods": "5", "count/pods": "9", "requests.cpu": "4", "count/replicasets.apps": "2"}}});
         let given = serde_json::from_value(given).unwrap();
         let id = bench.store.create_quota(resource_quota(&given, "default", &mut Vec::new()));
-        let mut count = |bench: &mut Bench| {
+        let count = |bench: &mut Bench| {
             bench.apply(&sync(id, &bench.store));
             printed(&bench.store.quota(id).unwrap().used)
         };
