@@ -7,6 +7,8 @@
 
 mod limits;
 mod quota;
+#[cfg(test)]
+mod tests;
 
 pub(super) use limits::Defaulted;
 
