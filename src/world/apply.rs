@@ -9,7 +9,7 @@ use crate::api::event::EventType;
 use crate::api::namespace::NamespacePhase;
 use crate::api::node::NodeReady;
 use crate::api::pod::NameSuffix;
-use crate::api::workload::{Condition, WorkloadStatus};
+use crate::api::workload::{Condition, ReplicaSet, WorkloadStatus};
 use crate::api::{DeploymentId, NodeId, PodId, ServiceId};
 use crate::control::controllers::Action;
 use crate::control::controllers::action::About;
@@ -122,14 +122,7 @@ impl World<'_> {
     /// Requests about workloads, services, autoscalers and budgets.
     fn apply_workload(&mut self, action: Action) -> bool {
         match action {
-            Action::CreateReplicaSet { mut set } => {
-                if let Err(refusal) = self.admit_object("ReplicaSet", &set.namespace, &set.name) {
-                    self.refused = Some(refusal);
-                    return false;
-                }
-                set.created = self.now;
-                self.store.create_replica_set(*set);
-            }
+            Action::CreateReplicaSet { set } => return self.create_set(*set),
             Action::ScaleReplicaSet { set, replicas, desired, max } => {
                 self.store.update_replica_set(set, |s| {
                     let before = (s.replicas, s.desired_replicas, s.max_replicas);
@@ -190,6 +183,15 @@ impl World<'_> {
             }
             other => unreachable!("{other:?} is handled by apply"),
         }
+        true
+    }
+
+    fn create_set(&mut self, set: ReplicaSet) -> bool {
+        if let Err(refusal) = self.admit_object("ReplicaSet", &set.namespace, &set.name) {
+            self.refused = Some(refusal);
+            return false;
+        }
+        self.store.create_replica_set(ReplicaSet { created: self.now, ..set });
         true
     }
 
