@@ -41,15 +41,12 @@ pub(super) fn difference(ours: &History, repeats: &[History], margin: i64) -> Op
 }
 
 /// What was answered must be what a repeat was answered.
-fn answers<'a, T: PartialEq + Debug>(
+fn answers<'a, T: PartialEq + Debug + 'a>(
     what: &str,
     ours: &T,
     repeats: &'a [History],
     of: impl Fn(&'a History) -> &'a T,
-) -> Option<String>
-where
-    T: 'a,
-{
+) -> Option<String> {
     let same = repeats.iter().any(|repeat| of(repeat) == ours);
     (!same).then(|| format!("{what}: {ours:?}, recorded {:?}", of(&repeats[0])))
 }

@@ -16,7 +16,7 @@ impl World<'_> {
                 PodCommand::Evict => {
                     // One after the other: an eviction is some writes, like a new pod.
                     self.plan(asked, Event::EvictOnce(pod));
-                    asked = asked + self.scenario.flags.api_server.pod_create_latency;
+                    asked += self.scenario.flags.api_server.pod_create_latency;
                 }
                 PodCommand::DeletionCost(cost) => self.store.update_pod(pod, |p| {
                     std::mem::replace(&mut p.more_mut().deletion_cost, *cost) != *cost
