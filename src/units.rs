@@ -109,6 +109,45 @@ impl SimTime {
     }
 }
 
+/// What time it is in the world at an instant of a run: schedules are told in it, and the API cuts
+/// its times to its whole seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WallClock {
+    /// Nanoseconds since 1970 (UTC) at the start of the simulation.
+    start: i64,
+}
+
+impl Default for WallClock {
+    /// A run starts on 2026-01-01 at 00:00:00 UTC.
+    fn default() -> WallClock {
+        WallClock::starting_at(1_767_225_600 * NS_PER_SECOND as i64)
+    }
+}
+
+impl WallClock {
+    /// The clock of a run that starts so many nanoseconds after 1970 (UTC).
+    pub const fn starting_at(nanos: i64) -> WallClock {
+        WallClock { start: nanos }
+    }
+
+    /// Nanoseconds since 1970 (UTC) at an instant.
+    pub const fn nanos(self, at: SimTime) -> i64 {
+        self.start.saturating_add_unsigned(at.0)
+    }
+
+    /// The instant that lies so many nanoseconds after 1970; the start, if it was before.
+    pub const fn instant(self, nanos: i64) -> SimTime {
+        let since = nanos.saturating_sub(self.start);
+        SimTime(if since < 0 { 0 } else { since as u64 })
+    }
+
+    /// An instant as the API keeps it: cut to the whole second of this clock.
+    pub const fn whole_second(self, at: SimTime) -> SimTime {
+        let into = self.nanos(at).rem_euclid(NS_PER_SECOND as i64);
+        SimTime(at.0.saturating_sub(into as u64))
+    }
+}
+
 impl SimDuration {
     /// No time at all.
     pub const ZERO: SimDuration = SimDuration(0);

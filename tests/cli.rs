@@ -382,7 +382,11 @@ fn real_projects_manifests_load_unchanged() {
         ("sock-shop", 14, "Namespace sock-shop: no effect"),
         ("guestbook", 6, "containers[0].env): no effect"),
         ("bookinfo", 6, "ServiceAccount bookinfo-details: no effect"),
-        ("ingress-nginx", 1, "Job ingress-nginx/ingress-nginx-admission-create: not modelled yet"),
+        (
+            "ingress-nginx",
+            1,
+            "1 Deployment, 2 Services, 0 autoscalers, 0 disruption budgets, 2 Jobs",
+        ),
         ("metrics-server", 1, "APIService v1beta1.metrics.k8s.io: no effect"),
     ];
     let out = folder("projects");

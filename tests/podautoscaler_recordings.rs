@@ -286,7 +286,12 @@ fn deployment(name: &str, replicas: u32) -> Deployment {
         labels: labels.clone(),
         replicas,
         selector: Selector::from_labels(&labels),
-        template: PodTemplate { labels, spec: Arc::new(PodSpec::default()), hash: "v1".into() },
+        template: PodTemplate {
+            labels,
+            spec: Arc::new(PodSpec::default()),
+            hash: "v1".into(),
+            rest: "".into(),
+        },
         strategy: Strategy::RollingUpdate {
             max_surge: IntOrPercent::Percent(25),
             max_unavailable: IntOrPercent::Percent(25),

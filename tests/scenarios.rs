@@ -20,8 +20,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 9] = [
+const LIGHT: [&str; 13] = [
     "hello",
+    "incidents/gitops-prune",
+    "incidents/one-bad-node",
+    "incidents/preemption-cascade",
+    "incidents/stuck-rollout",
     "pokemon-go/planned-5x",
     "self-healing/crash-loop",
     "self-healing/node-loss",

@@ -81,6 +81,8 @@ slotmap::new_key_type! {
     pub struct ServiceId;
     /// A HorizontalPodAutoscaler in the store.
     pub struct HpaId;
+    /// A PersistentVolumeClaim of a StatefulSet in the store.
+    pub struct ClaimId;
     /// A PodDisruptionBudget in the store.
     pub struct PdbId;
     /// A ResourceQuota in the store.

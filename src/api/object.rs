@@ -4,12 +4,13 @@ use super::autoscaling::Hpa;
 use super::job::CronJob;
 use super::limit_range::LimitRange;
 use super::owner::Owner;
-use super::pod::Pod;
+use super::pod::{Pod, PodSpec};
 use super::policy::Pdb;
 use super::quota::ResourceQuota;
 use super::service::Service;
 use super::workload::Deployment;
 use super::{ObjectName, Text};
+use std::sync::Arc;
 
 /// An object as a manifest describes it: its status is empty.
 #[derive(Clone, PartialEq, Debug)]
@@ -46,6 +47,22 @@ pub struct Target {
 }
 
 impl Object {
+    /// The specification of its pods, to be changed; `None`: it has none, or they are another's.
+    pub fn pod_spec_mut(&mut self) -> Option<&mut Arc<PodSpec>> {
+        match self {
+            Object::Deployment(deployment) => Some(&mut deployment.template.spec),
+            Object::Owner(owner) => Some(&mut owner.template_mut().spec),
+            Object::Pod(pod) => Some(&mut pod.base_mut().spec),
+            Object::CronJob(_)
+            | Object::Service(_)
+            | Object::Hpa(..)
+            | Object::Pdb(_)
+            | Object::Quota(_)
+            | Object::LimitRange(_)
+            | Object::Namespace(_) => None,
+        }
+    }
+
     /// How a person names it.
     pub fn target(&self) -> Target {
         let (kind, namespace, name): (&str, &Text, Text) = match self {

@@ -83,6 +83,16 @@ impl Owner {
         }
     }
 
+    /// `spec.template`, to be changed.
+    pub fn template_mut(&mut self) -> &mut PodTemplate {
+        match self {
+            Owner::ReplicaSet(set) => &mut set.template,
+            Owner::StatefulSet(set) => &mut set.template,
+            Owner::DaemonSet(set) => &mut set.template,
+            Owner::Job(job) => &mut job.template,
+        }
+    }
+
     /// What controls it.
     pub fn parent(&self) -> Option<Parent> {
         match self {
@@ -100,6 +110,17 @@ impl Owner {
             Owner::DaemonSet(set) => set.meta.generation,
             Owner::Job(job) => job.meta.generation,
         }
+    }
+
+    /// Its specification has changed, if `changes`.
+    pub fn raise_generation(&mut self, changes: bool) {
+        let generation = match self {
+            Owner::ReplicaSet(set) => &mut set.generation,
+            Owner::StatefulSet(set) => &mut set.meta.generation,
+            Owner::DaemonSet(set) => &mut set.meta.generation,
+            Owner::Job(job) => &mut job.meta.generation,
+        };
+        *generation += u64::from(changes);
     }
 
     /// When it was created.

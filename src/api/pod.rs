@@ -306,8 +306,30 @@ pub struct More {
     pub exit_code: Option<i32>,
     /// When they have.
     pub finished: OptionalTime,
-    /// Condition `DisruptionTarget` is True, with this reason; empty: it is not.
+    /// Condition `DisruptionTarget` is True, with this reason; empty: it is not. Kept of tracked
+    /// pods only: nobody reads it of others.
     pub disruption: &'static str,
+    /// It was deleted without grace: nobody waits for its end any more.
+    pub is_forced: bool,
+    /// Failures of its completion index before it.
+    pub index_failures: IndexFailures,
+}
+
+/// How often pods of a completion index have failed (annotations
+/// `batch.kubernetes.io/job-index-failure-count` and `-ignored-failure-count`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct IndexFailures {
+    /// Failures that count towards the limit.
+    pub counted: u32,
+    /// Failures that a policy ignores.
+    pub ignored: u32,
+}
+
+impl IndexFailures {
+    /// Of both kinds.
+    pub fn all(self) -> u32 {
+        self.counted + self.ignored
+    }
 }
 
 /// What the pods of one owner have in common.

@@ -15,14 +15,30 @@ pub struct Pdb {
     pub selector: Selector,
     /// `spec.minAvailable` or `spec.maxUnavailable`.
     pub budget: Budget,
-    /// `status.disruptionsAllowed`.
+    /// `spec.unhealthyPodEvictionPolicy`: when pods that are not ready may go.
+    pub unhealthy: UnhealthyPods,
+    /// `metadata.generation`, raised with each change of the spec.
+    pub generation: u64,
+    /// `status`.
+    pub status: PdbStatus,
+}
+
+/// `status` of a PodDisruptionBudget.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PdbStatus {
+    /// `observedGeneration`.
+    pub observed_generation: u64,
+    /// `disruptionsAllowed`.
     pub disruptions_allowed: u32,
-    /// `status.currentHealthy`.
+    /// `currentHealthy`.
     pub current_healthy: u32,
-    /// `status.desiredHealthy`.
+    /// `desiredHealthy`.
     pub desired_healthy: u32,
-    /// `status.expectedPods`.
+    /// `expectedPods`.
     pub expected_pods: u32,
+    /// Why the last sync failed: the message of condition `DisruptionAllowed` with reason
+    /// `SyncFailed`; empty: it did not.
+    pub failure: Text,
 }
 
 /// What a budget promises.
@@ -32,4 +48,14 @@ pub enum Budget {
     MinAvailable(IntOrPercent),
     /// At most so many are away.
     MaxUnavailable(IntOrPercent),
+}
+
+/// `spec.unhealthyPodEvictionPolicy`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum UnhealthyPods {
+    /// While enough others are healthy.
+    #[default]
+    IfHealthyBudget,
+    /// At any time.
+    AlwaysAllow,
 }

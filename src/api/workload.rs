@@ -2,13 +2,13 @@
 
 use super::labels::{Labels, Selector};
 use super::meta::Propagation;
-use super::pod::PodSpec;
+use super::pod::{Container, PodSpec};
 use super::{DeploymentId, Text};
 use crate::units::{SimDuration, SimTime};
 use std::sync::Arc;
 
 /// `spec.template`: labels and specification of the pods to make.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct PodTemplate {
     /// The pods' labels.
     pub labels: Labels,
@@ -16,6 +16,59 @@ pub struct PodTemplate {
     pub spec: Arc<PodSpec>,
     /// Stands for upstream's `pod-template-hash`: equal templates have equal hashes.
     pub hash: Text,
+    /// The same of all that the template says but its containers' images.
+    pub rest: Text,
+}
+
+/// Characters of generated names (apimachinery `util/rand`).
+const SAFE: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// Ten characters that depend only on the text (stands for upstream's FNV of a Go dump).
+pub fn short_hash(text: &str) -> Text {
+    let hash = blake3::hash(text.as_bytes());
+    let mut number = u64::from_le_bytes(hash.as_bytes()[..8].try_into().unwrap_or_default());
+    let mut short = String::new();
+    for _ in 0..10 {
+        short.push(char::from(SAFE[(number % 27) as usize]));
+        number /= 27;
+    }
+    short.into()
+}
+
+impl PodTemplate {
+    /// A template of which `rest` stands for all but the images.
+    pub fn new(labels: Labels, spec: Arc<PodSpec>, rest: Text) -> PodTemplate {
+        let mut template = PodTemplate { labels, spec, hash: Text::default(), rest };
+        template.rehash();
+        template
+    }
+
+    /// `kubectl set image`: containers of this name, or all for `*`, get another image. True when
+    /// that changes anything.
+    pub fn set_image(&mut self, container: &str, image: &Text) -> bool {
+        let is_meant = |c: &&mut Container| container == "*" || *c.name == *container;
+        let spec = Arc::make_mut(&mut self.spec);
+        for container in spec.containers.iter_mut().chain(&mut spec.init_containers) {
+            if is_meant(&container) {
+                container.image = image.clone();
+            }
+        }
+        self.rehash()
+    }
+
+    /// `kubectl rollout restart`: the template is another from `now` on.
+    pub fn restart(&mut self, now: SimTime) {
+        self.rest = format!("{}@{}", self.rest, now.whole_secs()).into();
+        self.rehash();
+    }
+
+    fn rehash(&mut self) -> bool {
+        let all = self.spec.init_containers.iter().chain(&self.spec.containers);
+        let images = all.map(|container| format!("{}={}", container.name, container.image));
+        let text = images.fold(self.rest.to_string(), |text, image| text + " " + &image);
+        let before = std::mem::replace(&mut self.hash, short_hash(&text));
+        before != self.hash
+    }
 }
 
 /// An absolute number or a percentage (`intstr.IntOrString`).

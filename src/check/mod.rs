@@ -6,13 +6,16 @@
 
 mod capacity;
 mod endpoints;
+mod jobs;
 mod lifecycle;
+mod ordinals;
 mod quotas;
 mod tallies;
 
 use crate::api::{QuotaId, ServiceId};
 use crate::store::Store;
 use crate::units::SimTime;
+use jobs::JobCounts;
 use lifecycle::Lifecycle;
 use quotas::Quotas;
 use std::ops::Range;
@@ -75,6 +78,7 @@ pub struct Checks {
     events: u64,
     lifecycle: Lifecycle,
     quotas: Quotas,
+    jobs: JobCounts,
     /// The Service whose endpoints are recounted at the next look.
     service: usize,
     /// Found between events, told after the next one.
@@ -85,7 +89,8 @@ impl Checks {
     /// Checks that look every `stride`.
     pub fn new(stride: Stride) -> Checks {
         let (lifecycle, quotas) = (Lifecycle::default(), Quotas::default());
-        Checks { stride, events: 0, lifecycle, quotas, service: 0, pending: None }
+        let jobs = JobCounts::default();
+        Checks { stride, events: 0, lifecycle, quotas, jobs, service: 0, pending: None }
     }
 
     /// Events seen so far.
@@ -126,8 +131,10 @@ impl Checks {
             .take()
             .or_else(|| capacity::overcommitted(view.store))
             .or_else(|| tallies::wrong(view.store))
+            .or_else(|| ordinals::doubled(view.store))
             .or_else(|| self.lifecycle.illegal_move(view.store))
             .or_else(|| lifecycle::lost(view.store, view.pods_gone))
+            .or_else(|| self.jobs.wrong(view.store))
             .or_else(|| endpoints::stale(view, services))
             .or_else(|| self.quotas.exceeded(view.store))
             .or_else(|| quotas::miscounted(view))
@@ -243,7 +250,7 @@ mod tests {
     #[test]
     fn what_is_broken_is_found() {
         type Row = (&'static str, fn(&mut Small, &mut Checks), &'static str);
-        let rows: [Row; 14] = [
+        let rows: [Row; 15] = [
             (
                 "two CPUs requested of one",
                 |s, _| {
@@ -326,6 +333,16 @@ mod tests {
                     s.bench.store.charge_quota(s.quota, &one);
                 },
                 "no quota is exceeded",
+            ),
+            (
+                "a StatefulSet's pod is made twice",
+                |s, _| {
+                    let set = s.bench.stateful_set("db", 2);
+                    for _ in 0..2 {
+                        s.bench.stateful_pod(set, 1);
+                    }
+                },
+                "a StatefulSet has one pod for an ordinal",
             ),
             ("requests spend time nowhere", |_, c| c.littles_law(10.0, 10.1), "Little's law"),
         ];

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  stormglass explain results/hello/1 pod web-fkg9l5nmqd-rf7f4
+  stormglass explain results/hello/1 pod web-8vzdxssqgk-rf7f4
 
 The run is repeated for it, so the scenario and what it names must still be there, unchanged.")]
 pub(super) struct Explain {

@@ -53,18 +53,32 @@ fn describe(file: &str, scenario: &Scenario) -> String {
     let mut text = format!("{file}: ok\n  {}\n", scenario.question);
     let nodes: u32 = scenario.node_groups.iter().map(|group| group.count).sum();
     text.push_str(&format!(
-        "  {} of simulated time; {} at the start; {}, {}, {}, {}\n",
+        "  {} of simulated time; {} at the start; {}, {}, {}, {}{}\n",
         scenario.duration,
         count(u64::from(nodes), "node"),
         count(objects.deployments.len() as u64, "Deployment"),
         count(objects.services.len() as u64, "Service"),
         count(objects.hpas.len() as u64, "autoscaler"),
         count(objects.pdbs.len() as u64, "disruption budget"),
+        others(objects),
     ));
     for line in ignored_lines(scenario) {
         text.push_str(&format!("  note: {line}\n"));
     }
     text
+}
+
+/// How many other objects with pods there are, by kind.
+fn others(objects: &crate::scenario::model::Objects) -> String {
+    let mut kinds: Vec<(String, u64)> = Vec::new();
+    for object in &objects.applied {
+        let kind = object.target().kind.to_string();
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, number)) => *number += 1,
+            None => kinds.push((kind, 1)),
+        }
+    }
+    kinds.iter().map(|(kind, number)| format!(", {}", count(*number, kind))).collect()
 }
 
 /// What was accepted without effect, a line each.

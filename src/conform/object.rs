@@ -160,6 +160,7 @@ fn budget(
             .flatten()
             .map(|(pod, _)| keys.pod(&format!("{space}/{pod}")))
             .collect(),
+        version: 0,
     };
     objects.set_budget(keys.budget(&name), Some(budget));
     Ok(())

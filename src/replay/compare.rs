@@ -3,7 +3,8 @@
 //! What is counted must be as in the repeats where those are alike, and within them where they
 //! differ; a time must lie between the earliest and the latest repeat, give or take a margin.
 
-use super::history::{History, MOMENTS, Moments};
+use super::history::{History, MOMENTS, Moments, turn};
+use super::{order, status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
@@ -25,19 +26,29 @@ pub(super) fn difference(ours: &History, repeats: &[History], margin: i64) -> Op
         return Some("no recording".to_owned());
     }
     let sizes: Vec<_> = repeats.iter().map(|repeat| &repeat.sizes).collect();
+    let statuses: Vec<_> = repeats.iter().map(|repeat| &repeat.statuses).collect();
+    let evictions: Vec<_> = repeats.iter().map(|repeat| &repeat.evictions).collect();
     let conditions: Vec<_> = repeats.iter().map(|repeat| &repeat.conditions).collect();
     entries("sizes of", &ours.sizes, &sizes, |ours, repeats| {
         repeats.iter().any(|repeat| turning_points(repeat) == turning_points(ours))
     })
     .or_else(|| entries("condition of", &ours.conditions, &conditions, |_, _| false))
     .or_else(|| answers("refusals", &ours.refusals, repeats, |repeat| &repeat.refusals))
-    .or_else(|| answers("evictions", &ours.evictions, repeats, |repeat| &repeat.evictions))
+    // Where repeats have different counts, those hang on who was first: then they do not bind.
+    .or_else(|| entries("status of", &ours.statuses, &statuses, |_, _| true))
+    .or_else(|| entries("evictions of", &ours.evictions, &evictions, is_between))
+    .or_else(|| status::difference(ours, repeats))
+    .or_else(|| {
+        let counted: Vec<_> = repeats.iter().map(|repeat| &repeat.counted).collect();
+        entries("succeeded and failed pods of", &ours.counted, &counted, |_, _| false)
+    })
     .or_else(|| events(ours, repeats))
     .or_else(|| ours.pods.iter().find_map(|(owner, moments)| counts(owner, moments, repeats)))
     .or_else(|| repeats[0].pods.iter().find_map(|(owner, moments)| missing(owner, moments, ours)))
     .or_else(|| {
         ours.pods.iter().find_map(|(owner, moments)| times(owner, moments, repeats, margin))
     })
+    .or_else(|| order::difference(ours, repeats))
 }
 
 /// What was answered must be what a repeat was answered.
@@ -82,17 +93,14 @@ fn different<V: Debug>(what: &str, key: &str, ours: Option<&V>, recorded: Option
 }
 
 /// First, last, and where a sequence turns from up to down or back.
-fn turning_points(sequence: &[u64]) -> Vec<u64> {
-    let mut points: Vec<u64> = Vec::new();
-    for value in sequence {
-        if let [.., a, b] = points[..]
-            && (a < b) == (b < *value)
-        {
-            points.pop();
-        }
-        points.push(*value);
-    }
+pub(super) fn turning_points(sequence: &[u64]) -> Vec<u64> {
+    let mut points = Vec::new();
+    sequence.iter().for_each(|value| turn(&mut points, *value));
     points
+}
+
+fn is_between(ours: &u64, repeats: &[&u64]) -> bool {
+    repeats.iter().any(|other| *other <= ours) && repeats.iter().any(|other| *other >= ours)
 }
 
 /// The first Event, or reason, that is told too often or too rarely.
@@ -206,6 +214,50 @@ mod tests {
             }
         }
         assert!(difference(&repeats[0], &[], MARGIN_MS).is_some());
+    }
+
+    #[test]
+    fn statuses_and_answers_bind_where_repeats_are_alike() {
+        let of = |desired: &[u64], ready: u64, refused: u64| {
+            let mut history = History::default();
+            for desired in desired {
+                let fields = ["desiredNumberScheduled", "numberReady"];
+                history.status("agent", &fields, &[*desired, ready]);
+            }
+            (0..refused).for_each(|_| history.eviction("web-#1-*", 429, "no", ""));
+            history
+        };
+        let repeats = [of(&[0, 4, 3], 3, 1), of(&[0, 4, 3], 2, 3)];
+        let rows = [
+            ("as in a repeat", of(&[0, 4, 3], 3, 1), None),
+            ("at the end they differ, so ours may too", of(&[0, 4, 3], 1, 1), None),
+            ("answers between those of repeats", of(&[0, 4, 3], 3, 2), None),
+            ("other nodes in between", of(&[0, 3], 3, 1), Some("status of \"agent desired")),
+            ("too many refusals", of(&[0, 4, 3], 3, 4), Some("evictions of \"web-#1-* 429: no")),
+            ("none at all", of(&[0, 4, 3], 3, 0), Some("evictions of \"web-#1-* 429: no")),
+        ];
+        for (sentence, ours, expected) in rows {
+            let found = difference(&ours, &repeats, MARGIN_MS);
+            let fits = match (&found, expected) {
+                (None, None) => true,
+                (Some(found), Some(start)) => found.starts_with(start),
+                _ => false,
+            };
+            assert!(fits, "{sentence}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_sequence_its_turns_are_kept() {
+        let rows: [(&str, &[u64], &[u64]); 4] = [
+            ("steps up are one", &[0, 1, 2, 4], &[0, 4]),
+            ("up and down are two", &[0, 1, 3, 2, 0], &[0, 3, 0]),
+            ("what stays is no step", &[2, 2, 2], &[2]),
+            ("nothing is nothing", &[], &[]),
+        ];
+        for (sentence, sequence, expected) in rows {
+            assert_eq!(turning_points(sequence), expected, "{sentence}");
+        }
     }
 
     #[test]

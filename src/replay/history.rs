@@ -1,12 +1,16 @@
 //! What essentially happened, read from a recording: the same whatever names were drawn.
 //!
-//! ReplicaSets are named by their Deployment and the order of their creation (`web-#1`), pods by
-//! their owner (`web-#1-*`), nodes all alike. Of each pod the four great moments count, of each
-//! owner in order; of each ReplicaSet its sizes; of each Deployment its conditions; of Events how
-//! often each was told.
+//! ReplicaSets are named by their Deployment and the order of their creation (`web-#1`), Jobs by
+//! their CronJob likewise, pods by their owner (`web-#1-*`), nodes all alike; pods of a StatefulSet
+//! have names that stay. Of each pod the four great moments count, of each owner in order; of each
+//! ReplicaSet its sizes; of each StatefulSet its status, its revisions by their numbers; of each
+//! Deployment and Job its conditions; of each Job how many pods it has counted in the end; of
+//! Events how often each was told.
 
+use crate::units::WallClock;
+use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Events whose number is a matter of phases and of merging (the recordings' own notes).
@@ -21,25 +25,55 @@ const UNSTEADY: &[&str] = &[
 
 /// Length of what the API server adds to a name.
 const SUFFIX: usize = 5;
+/// Counts of a DaemonSet's status.
+pub(super) const DAEMON_SET: &[&str] = &[
+    "desiredNumberScheduled",
+    "currentNumberScheduled",
+    "numberMisscheduled",
+    "numberReady",
+    "updatedNumberScheduled",
+    "numberAvailable",
+    "numberUnavailable",
+    "observedGeneration",
+];
+/// Counts of a PodDisruptionBudget's status.
+pub(super) const BUDGET: &[&str] =
+    &["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"];
 
 /// What essentially happened.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct History {
+    /// What time it was.
+    pub clock: WallClock,
     /// Events, `object reason: message`, and how often.
     pub events: BTreeMap<String, u64>,
     /// By Deployment or Job and type: `status reason: message`, one after the other.
     pub conditions: BTreeMap<String, Vec<String>>,
     /// By ReplicaSet, ReplicationController or StatefulSet: `spec.replicas`, one by one.
     pub sizes: BTreeMap<String, Vec<u64>>,
-    /// By owner: the moments of its pods.
+    /// By DaemonSet or PodDisruptionBudget: counts of its status, one by one, and all at the end.
+    pub statuses: BTreeMap<String, Vec<u64>>,
+    /// Answers to evictions, `pod code: message; cause`, and how often.
+    pub evictions: BTreeMap<String, u64>,
+    /// By StatefulSet and field of its status: the values, one by one.
+    pub sets: BTreeMap<String, Vec<u64>>,
+    /// Pods with names that stay, and their owners.
+    pub stateful: BTreeMap<String, String>,
+    /// By Job: `status.succeeded` and `status.failed` in the end.
+    pub counted: BTreeMap<String, [u64; 2]>,
+    /// By owner: the moments of its pods; of a StatefulSet's pods by their own names.
     pub pods: BTreeMap<String, Moments>,
     /// When each action of the script was answered, milliseconds.
     pub answers: Vec<i64>,
     /// What the actions were told that were refused, in their order.
     pub refusals: Vec<String>,
-    /// What was told of evictions that were refused: `pod code: message; cause`.
-    pub evictions: BTreeSet<String>,
 }
+
+/// Counts in the status of a StatefulSet.
+pub(super) const COUNTS: [&str; 5] =
+    ["replicas", "readyReplicas", "availableReplicas", "currentReplicas", "updatedReplicas"];
+/// Revisions there.
+pub(super) const REVISIONS: [&str; 2] = ["currentRevision", "updateRevision"];
 
 /// When pods of one owner were created, first Ready, marked for deletion and gone: milliseconds,
 /// each list in order.
@@ -64,10 +98,10 @@ impl fmt::Display for RecordingError {
 
 impl std::error::Error for RecordingError {}
 
-/// What earlier lines of a recording said of pods and Events, by name.
+/// What earlier lines of a recording said of pods, by name and UID, and of Events, by name.
 #[derive(Default)]
 struct Seen<'a> {
-    pods: BTreeMap<&'a str, [bool; 4]>,
+    pods: BTreeMap<(&'a str, &'a str), [bool; 4]>,
     events: BTreeMap<&'a str, u64>,
 }
 
@@ -76,10 +110,11 @@ struct Seen<'a> {
 pub(super) struct Names {
     known: BTreeMap<String, String>,
     sets: BTreeMap<String, usize>,
+    revisions: BTreeMap<String, Vec<String>>,
 }
 
 impl Names {
-    /// A ReplicaSet of a Deployment.
+    /// A ReplicaSet of a Deployment, or a Job of a CronJob.
     pub(super) fn set(&mut self, name: &str, deployment: &str) {
         if !self.known.contains_key(name) {
             let number = self.sets.entry(deployment.to_owned()).or_default();
@@ -92,6 +127,19 @@ impl Names {
     pub(super) fn pod(&mut self, name: &str, owner: &str) {
         let of = self.of(owner);
         self.known.entry(name.to_owned()).or_insert_with(|| format!("{of}-*"));
+    }
+
+    /// The number of a StatefulSet's revision, in order of appearance, from 1; 0: none.
+    pub(super) fn revision(&mut self, set: &str, name: &str) -> u64 {
+        if name.is_empty() {
+            return 0;
+        }
+        let known = self.revisions.entry(set.to_owned()).or_default();
+        let at = known.iter().position(|other| other == name).unwrap_or_else(|| {
+            known.push(name.to_owned());
+            known.len() - 1
+        });
+        at as u64 + 1
     }
 
     /// A node.
@@ -145,6 +193,7 @@ impl History {
         let mut seen = Seen::default();
         for line in &lines {
             history.take(line, &names, &mut seen);
+            history.recorded_status(line, &mut names);
         }
         history.sort();
         Ok(history)
@@ -158,15 +207,16 @@ impl History {
             let result = result.filter(|_| line["action"]["do"] != "evict");
             self.refusals.extend(result.map(|result| names.told(result)));
         }
-        if let (Some(pod), Some(code)) = (line["pod"].as_str(), line["code"].as_u64())
-            && line["watch"] == "EVICT"
-            && code >= 400
-        {
-            let cause = line["causes"][0]["message"].as_str().unwrap_or_default();
-            let result = line["result"].as_str().unwrap_or_default();
-            self.eviction(pod, code, result, cause, names);
-        }
         let name = line["name"].as_str().unwrap_or_default();
+        if line["watch"] == "START" {
+            let start = line["start"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
+            let nanos = start.and_then(|start| i64::try_from(start.as_nanosecond()).ok());
+            self.clock = nanos.map(WallClock::starting_at).unwrap_or_default();
+        }
+        if line["kind"] == "Job" {
+            let count = |key: &str| line["status"][key].as_u64().unwrap_or(0);
+            self.count(names.of(name), [count("succeeded"), count("failed")]);
+        }
         match line["kind"].as_str() {
             Some("Event") if line["watch"] != "DELETED" => {
                 let told = seen.events.entry(name).or_default();
@@ -185,10 +235,18 @@ impl History {
                     self.size(names.of(name), replicas);
                 }
             }
+            Some("DaemonSet" | "PodDisruptionBudget") if line["watch"] != "DELETED" => {
+                self.recorded_counts(line, names);
+            }
+            None if line["watch"] == "EVICT" => self.recorded_eviction(line, names),
             Some("Pod") => {
-                let owner = line["owner"][0].as_str().map_or(name, owner_name);
+                let mut owner = line["owner"][0].as_str().map_or(name, owner_name);
+                if line["owner"][0].as_str().is_some_and(is_stateful) {
+                    self.stateful(name, std::mem::replace(&mut owner, name));
+                }
                 let t = line["t"].as_i64().unwrap_or_default();
-                let flags = seen.pods.entry(name).or_default();
+                let uid = line["uid"].as_str().unwrap_or_default();
+                let flags = seen.pods.entry((name, uid)).or_default();
                 let conditions = line["status"]["conditions"].as_array().into_iter().flatten();
                 let mut ready =
                     conditions.filter(|c| c["type"] == "Ready" && c["status"] == "True");
@@ -205,6 +263,35 @@ impl History {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn recorded_counts(&mut self, line: &Value, names: &Names) {
+        let of = |field: &str| line["status"][field].as_u64().unwrap_or(0);
+        let fields = if line["kind"] == "DaemonSet" { DAEMON_SET } else { BUDGET };
+        let counts: Vec<u64> = fields.iter().map(|field| of(field)).collect();
+        self.status(&names.of(line["name"].as_str().unwrap_or_default()), fields, &counts);
+    }
+
+    fn recorded_eviction(&mut self, line: &Value, names: &Names) {
+        let pod = names.of(line["pod"].as_str().unwrap_or_default());
+        let message = line["result"].as_str().unwrap_or_default();
+        let cause = line["causes"][0]["message"].as_str().unwrap_or_default();
+        self.eviction(&pod, line["code"].as_u64().unwrap_or(0), message, cause);
+    }
+
+    fn recorded_status(&mut self, line: &Value, names: &mut Names) {
+        let status = &line["status"];
+        if line["kind"] != "StatefulSet" || !status.is_object() {
+            return;
+        }
+        let set = line["name"].as_str().unwrap_or_default();
+        for field in COUNTS {
+            self.set_status(set, field, status[field].as_u64().unwrap_or(0));
+        }
+        for field in REVISIONS {
+            let name = status[field].as_str().unwrap_or_default();
+            self.set_status(set, field, names.revision(set, name));
         }
     }
 
@@ -226,25 +313,17 @@ impl History {
         }
     }
 
-    /// An eviction that was refused.
-    pub(super) fn eviction(
-        &mut self,
-        pod: &str,
-        code: u64,
-        message: &str,
-        cause: &str,
-        names: &Names,
-    ) {
-        let told = format!("{pod} {code}: {message}; {cause}");
-        self.evictions.insert(names.told(&told));
-    }
-
     /// A condition as it stands now.
     pub(super) fn condition(&mut self, object: &str, kind: &str, text: String) {
         let told = self.conditions.entry(format!("{object} {kind}")).or_default();
         if told.last() != Some(&text) {
             told.push(text);
         }
+    }
+
+    /// How many pods a Job has counted now.
+    pub(super) fn count(&mut self, job: String, counted: [u64; 2]) {
+        self.counted.insert(job, counted);
     }
 
     /// A ReplicaSet's size as it is now.
@@ -255,9 +334,70 @@ impl History {
         }
     }
 
+    /// Counts of a status as they are now. Those that pods turn ready for hang on who is first, so
+    /// of them only the last counts, and of the number of disruptions where it turns.
+    pub(super) fn status(&mut self, object: &str, fields: &[&str], counts: &[u64]) {
+        self.statuses.insert(format!("{object} at the end"), counts.to_vec());
+        for (field, count) in fields.iter().zip(counts) {
+            let all = self.statuses.entry(format!("{object} {field}"));
+            match *field {
+                "disruptionsAllowed" => turn(all.or_default(), *count),
+                "desiredNumberScheduled" | "numberMisscheduled" | "desiredHealthy" => {
+                    let all = all.or_default();
+                    if all.last() != Some(count) {
+                        all.push(*count);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// An answer to a request for an eviction.
+    pub(super) fn eviction(&mut self, pod: &str, code: u64, message: &str, cause: &str) {
+        *self.evictions.entry(format!("{pod} {code}: {message}; {cause}")).or_default() += 1;
+    }
+
+    /// A field of a status as it is now.
+    pub(super) fn set_status(&mut self, set: &str, field: &str, value: u64) {
+        let values = self.sets.entry(format!("{set} {field}")).or_default();
+        if values.last() != Some(&value) {
+            values.push(value);
+        }
+    }
+
     /// A moment of a pod.
     pub(super) fn moment(&mut self, owner: String, which: usize, ms: i64) {
         self.pods.entry(owner).or_default().lists[which].push(ms);
+    }
+
+    /// A pod with a name that stays.
+    pub(super) fn stateful(&mut self, pod: &str, owner: &str) {
+        if !self.stateful.contains_key(pod) {
+            self.stateful.insert(pod.to_owned(), owner.to_owned());
+        }
+    }
+
+    /// The same with the pods of a StatefulSet all alike: which of them is on a node is drawn.
+    pub(super) fn without_ordinals(mut self) -> History {
+        let mut names = Names::default();
+        for (pod, owner) in std::mem::take(&mut self.stateful) {
+            names.pod(&pod, &owner);
+            if let Some(moments) = self.pods.remove(&pod) {
+                let all = self.pods.entry(owner).or_default();
+                for (all, more) in all.lists.iter_mut().zip(moments.lists) {
+                    all.extend(more);
+                }
+            }
+        }
+        for (text, count) in std::mem::take(&mut self.events) {
+            *self.events.entry(names.told(&text)).or_default() += count;
+        }
+        for (text, count) in std::mem::take(&mut self.evictions) {
+            *self.evictions.entry(names.told(&text)).or_default() += count;
+        }
+        self.sort();
+        self
     }
 
     /// Lists of times in order: watches of different kinds don't keep it.
@@ -268,7 +408,25 @@ impl History {
     }
 }
 
+/// Goes on with a sequence of which only first, last, and where it turns are kept.
+pub(super) fn turn(points: &mut Vec<u64>, next: u64) {
+    if points.last() == Some(&next) {
+        return;
+    }
+    if let [.., a, b] = points[..]
+        && (a < b) == (b < next)
+    {
+        points.pop();
+    }
+    points.push(next);
+}
+
 fn event_text(object: &str, reason: &str, message: &str, names: &Names) -> String {
+    // Which time was missed depends on when the script was played.
+    let message = match message.split_once(": ") {
+        Some((told, _)) if reason == "MissSchedule" => told,
+        _ => message,
+    };
     format!("{} {reason}: {}", names.told(object), names.told(message))
 }
 
@@ -277,12 +435,17 @@ fn owner_name(owner: &str) -> &str {
     owner.split_once('/').map_or(owner, |(_, name)| name)
 }
 
+/// Whether pods of an owner, `Kind/name`, have names that stay.
+fn is_stateful(owner: &str) -> bool {
+    owner.starts_with("StatefulSet/")
+}
+
 fn learn(names: &mut Names, line: &Value) {
     let name = line["name"].as_str().unwrap_or_default();
     let owner = line["owner"][0].as_str();
     match (line["kind"].as_str(), owner) {
-        (Some("ReplicaSet"), Some(owner)) => names.set(name, owner_name(owner)),
-        (Some("Pod"), Some(owner)) => names.pod(name, owner_name(owner)),
+        (Some("ReplicaSet" | "Job"), Some(owner)) => names.set(name, owner_name(owner)),
+        (Some("Pod"), Some(owner)) if !is_stateful(owner) => names.pod(name, owner_name(owner)),
         (Some("Node"), _) => names.node(name),
         _ => {}
     }
@@ -314,5 +477,43 @@ mod tests {
             let told = names.told(text);
             assert!(told.contains(expected), "{sentence}: {told}");
         }
+    }
+
+    #[test]
+    fn pods_of_a_stateful_set_keep_their_names() {
+        let pod = |t: i64, uid: &str, watch: &str| {
+            let line = serde_json::json!({
+                "t": t, "watch": watch, "kind": "Pod", "name": "db-0", "uid": uid,
+                "owner": ["StatefulSet/db"],
+            });
+            line.to_string()
+        };
+        let set = |t: i64, current: &str, update: &str| {
+            let status = serde_json::json!({
+                "replicas": 1, "currentRevision": current, "updateRevision": update,
+            });
+            serde_json::json!({"t": t, "kind": "StatefulSet", "name": "db", "status": status})
+                .to_string()
+        };
+        let event = serde_json::json!({
+            "kind": "Event", "name": "e", "object": "Pod/db-0", "reason": "R", "message": "db-0",
+        });
+        let lines = [
+            pod(1, "a", "ADDED"),
+            pod(2, "a", "DELETED"),
+            pod(3, "b", "ADDED"),
+            set(4, "", "db-x"),
+            set(5, "db-x", "db-y"),
+            event.to_string(),
+        ];
+        let history = History::of_recording(&lines.join("\n")).unwrap();
+        assert_eq!(history.pods["db-0"].lists, [vec![1, 3], vec![], vec![], vec![2]]);
+        let of = |field: &str| history.sets[&format!("db {field}")].clone();
+        assert_eq!((of("replicas"), of("readyReplicas")), (vec![1], vec![0]));
+        assert_eq!((of("currentRevision"), of("updateRevision")), (vec![0, 1], vec![1, 2]));
+        assert!(history.events.contains_key("Pod/db-0 R: db-0"));
+        let alike = history.without_ordinals();
+        assert_eq!(alike.pods["db"].lists[0], [1, 3]);
+        assert!(alike.events.contains_key("Pod/db-* R: db-*"));
     }
 }

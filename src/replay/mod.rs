@@ -15,13 +15,19 @@
 //! | `history.rs` | what essentially happened, in a recording or in a world |
 //! | `watching.rs` | the history of a world, written down while it runs |
 //! | `compare.rs` | the first difference between two histories |
+//! | `status.rs` | the same of the status of a StatefulSet |
+//! | `order.rs` | the same of the order in which its pods do things |
 
 mod compare;
 mod history;
+mod order;
 mod patch;
 mod play;
 mod script;
 mod stage;
+mod status;
+#[cfg(test)]
+mod tests;
 mod watching;
 
 pub use history::{History, RecordingError};
@@ -50,15 +56,27 @@ const PLAYS: usize = 24;
 pub fn check(script: &Script, repeats: &[History]) -> Verdict {
     let shared = script.class == "shared";
     let margin = if shared { compare::SHARED_MARGIN_MS } else { compare::MARGIN_MS };
+    // Which pod is on a node is drawn, so whom it befalls is too.
+    let alike = |history: History| match script.touches_nodes() {
+        true => history.without_ordinals(),
+        false => history,
+    };
+    let repeats: Vec<History> = repeats.iter().cloned().map(alike).collect();
     let mut first = None;
     for play in 0..PLAYS {
         // A busy API server answered late: what was asked for came about no earlier.
-        let answers = repeats.get(play % repeats.len().max(1)).map(|repeat| &*repeat.answers);
-        let scenario = match stage::scenario(script, answers.unwrap_or_default()) {
+        let repeat = repeats.get(play % repeats.len().max(1));
+        let answers = repeat.map_or(&[][..], |repeat| &repeat.answers);
+        let clock = repeat.map(|repeat| repeat.clock).unwrap_or_default();
+        let scenario = match stage::scenario(script, answers, clock) {
             Ok(scenario) => scenario,
             Err(reason) => return Verdict::NotModelled(reason),
         };
-        match once(&scenario, scenario.seed + play as u64, repeats, margin) {
+        let difference = match once(&scenario, scenario.seed + play as u64) {
+            Err(violation) => Some(violation),
+            Ok(ours) => compare::difference(&alike(ours), &repeats, margin),
+        };
+        match difference {
             None => return Verdict::Agrees,
             Some(difference) => _ = first.get_or_insert(difference),
         }
@@ -66,12 +84,12 @@ pub fn check(script: &Script, repeats: &[History]) -> Verdict {
     Verdict::Differs(first.unwrap_or_default())
 }
 
-/// The first difference of one play; `None`: it agrees.
-fn once(scenario: &Scenario, seed: u64, repeats: &[History], margin: i64) -> Option<String> {
+/// What one play comes to, or the invariant that it breaks.
+fn once(scenario: &Scenario, seed: u64) -> Result<History, String> {
     let mut watching = watching::Watching::default();
     let mut events = watching::Events::default();
-    if let Err(violation) = run_before(scenario, seed, &mut events, &mut watching) {
-        return Some(violation.to_string());
+    match run_before(scenario, seed, &mut events, &mut watching) {
+        Ok(_) => Ok(watching.into_history(events)),
+        Err(violation) => Err(violation.to_string()),
     }
-    compare::difference(&watching.into_history(events), repeats, margin)
 }

@@ -7,13 +7,12 @@ use crate::api::convert::object::object;
 use crate::api::convert::workload::DELETION_COST;
 use crate::api::labels::{Labels, Selector};
 use crate::api::meta::Propagation;
-use crate::api::node::{HOSTNAME_LABEL, ZONE_LABEL};
 use crate::api::object::Target;
 use crate::api::{ObjectName, Text};
 use crate::scenario::kubectl::{Command, PodChoice, PodCommand};
 use crate::scenario::model::{Happening, NodeGroup, TimelineEntry};
 use crate::units::{SimDuration, SimTime};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A script under way.
@@ -134,14 +133,14 @@ impl<'a> Play<'a> {
         Command::Pods { which, what }
     }
 
-    fn patch(&mut self, action: &Action) -> Result<Option<Command>, String> {
-        if action.kind == "Pod" {
-            return Ok(Some(self.pods(action, pod_patch(&action.patch)?)));
+    fn patch(&mut self, action: &Action) -> Result<Vec<Command>, String> {
+        match action.kind.as_str() {
+            "Pod" => return Ok(vec![self.pods(action, pod_patch(&action.patch)?)]),
+            "Node" => return node_patch(action),
+            _ => {}
         }
-        let node = action.kind == "Node";
         let key = (action.kind.clone(), action.name.clone());
         let known = self.manifests.get(&key).cloned();
-        let known = known.or_else(|| node.then(|| self.node_manifest(&action.name))?);
         let Some(mut manifest) = known else {
             return Err(format!("patch of a {} that nobody applied", action.kind));
         };
@@ -149,42 +148,8 @@ impl<'a> Play<'a> {
             "json" => json_patch(&mut manifest, &action.patch)?,
             kind => merge(&mut manifest, &action.patch, kind == "strategic"),
         }
-        if node {
-            self.manifests.insert(key, manifest.clone());
-            return Ok(Some(self.node(&action.name, &manifest)?));
-        }
-        self.apply(&manifest, action.patch["spec"]["replicas"].is_null())
-    }
-
-    /// A node as it shall be.
-    fn node(&self, name: &str, manifest: &Value) -> Result<Command, String> {
-        let zone = manifest["metadata"]["zone"].as_str().unwrap_or_default();
-        let given = manifest["metadata"]["labels"].as_object().into_iter().flatten();
-        let mut labels: BTreeMap<&str, &str> =
-            given.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))).collect();
-        labels.extend([(ZONE_LABEL, zone), (HOSTNAME_LABEL, name)]);
-        let labels = labels.into_iter().map(|(key, value)| (key.into(), value.into()));
-        let taints = stage::taints(&manifest["spec"]["taints"])?;
-        Ok(Command::Node {
-            node: name.into(),
-            labels: Some(Labels::new(labels.collect())),
-            taints: Some(taints),
-        })
-    }
-
-    /// A node of the script as a manifest.
-    fn node_manifest(&self, name: &str) -> Option<Value> {
-        let joined = self.script.actions.iter().filter_map(|action| action.node.as_ref());
-        let mut all = self.script.nodes.iter().chain(joined);
-        let given = all.find(|nodes| nodes.names().iter().any(|known| **known == *name))?;
-        let taints = if given.taints.is_null() { json!([]) } else { given.taints.clone() };
-        let labels = if given.labels.is_null() { json!({}) } else { given.labels.clone() };
-        let zone = given.zone.as_deref().unwrap_or("z0");
-        Some(json!({
-            "kind": "Node",
-            "metadata": {"name": name, "labels": labels, "zone": zone},
-            "spec": {"taints": taints},
-        }))
+        let keeps_replicas = action.patch["spec"]["replicas"].is_null();
+        Ok(self.apply(&manifest, keeps_replicas)?.into_iter().collect())
     }
 
     fn apply(&mut self, manifest: &Value, keeps_replicas: bool) -> Result<Option<Command>, String> {
@@ -228,6 +193,33 @@ fn named(action: &Action) -> impl Iterator<Item = Text> {
 
 fn kubelets(action: &Action, reports: bool) -> Vec<Happening> {
     named(action).map(|node| Happening::Kubelet { node, reports }).collect()
+}
+
+/// What a patch of a node does: labels change one by one, taints all together, or one is added.
+fn node_patch(action: &Action) -> Result<Vec<Command>, String> {
+    let node: Text = action.name.as_str().into();
+    let label = |key: &str, value: &Value| (key.into(), value.as_str().map(Text::from));
+    let (mut pairs, mut commands) = (Vec::new(), Vec::new());
+    for step in action.patch.as_array().into_iter().flatten() {
+        let path = step["path"].as_str().unwrap_or_default();
+        if let Some(key) = path.strip_prefix("/metadata/labels/") {
+            pairs.push(label(&key.replace("~1", "/"), &step["value"]));
+        } else if let ("/spec/taints/-", Some("add")) = (path, step["op"].as_str()) {
+            let add = stage::taints(&Value::Array(vec![step["value"].clone()]))?;
+            commands.push(Command::TaintNode { node: node.clone(), add, remove: Vec::new() });
+        } else {
+            return Err(format!("a patch of {path} of a Node"));
+        }
+    }
+    let given = action.patch["metadata"]["labels"].as_object().into_iter().flatten();
+    pairs.extend(given.map(|(key, value)| label(key, value)));
+    if let Some(given) = action.patch["spec"].get("taints") {
+        commands.push(Command::SetTaints { node: node.clone(), taints: stage::taints(given)? });
+    }
+    if !pairs.is_empty() {
+        commands.push(Command::LabelNode { node, pairs });
+    }
+    Ok(commands)
 }
 
 /// What a patch of pods does.

@@ -48,6 +48,16 @@ pub struct Nodes {
     pub taints: Value,
 }
 
+impl Script {
+    /// Whether anything is done to nodes that pods are on.
+    pub(super) fn touches_nodes(&self) -> bool {
+        let verbs = ["nodeStop", "nodeDelete", "drain", "cordon"];
+        let touches =
+            |action: &Action| action.kind == "Node" || verbs.contains(&action.verb.as_str());
+        self.actions.iter().any(touches)
+    }
+}
+
 /// Something that is done.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Action {

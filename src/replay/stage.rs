@@ -10,7 +10,7 @@ use crate::api::taint::{Taint, TaintEffect};
 use crate::scenario::metrics::GivenMetrics;
 use crate::scenario::model::*;
 use crate::sim::sample::Distribution::Constant;
-use crate::units::{SimDuration, SimTime};
+use crate::units::{SimDuration, SimTime, WallClock};
 use serde_json::Value;
 
 /// The stand-in kubelet: bound to Running and Ready, seconds.
@@ -28,11 +28,16 @@ const NEIGHBORS: u32 = 90;
 /// Deletion seen to gone, seconds.
 const STOPS_IN: f64 = 0.5;
 
-/// The scenario of a script whose actions were answered at these times, milliseconds.
+/// The scenario of a script whose actions were answered at these times, milliseconds, and which is
+/// played by this clock.
 ///
 /// # Errors
 /// What of it is not modelled.
-pub(super) fn scenario(script: &Script, answers: &[i64]) -> Result<Scenario, String> {
+pub(super) fn scenario(
+    script: &Script,
+    answers: &[i64],
+    clock: WallClock,
+) -> Result<Scenario, String> {
     let mut node_groups = script.nodes.iter().map(nodes).collect::<Result<Vec<_>, _>>()?;
     let mut play = Play::of(script);
     if script.class == "shared" {
@@ -51,6 +56,7 @@ pub(super) fn scenario(script: &Script, answers: &[i64]) -> Result<Scenario, Str
         about: String::new(),
         duration: SimDuration::from_secs_f64(script.duration_s),
         cold_start: true,
+        clock,
         seed: 1,
         node_groups,
         objects: Objects::default(),

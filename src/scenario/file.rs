@@ -489,6 +489,9 @@ pub struct TimelineFile {
     /// `kubectl scale deployment`.
     #[serde(default)]
     pub scale: Option<ScaleFile>,
+    /// What a person types: `rollout undo deployment/web`, `drain pool-3`, `apply -f v2.yaml`.
+    #[serde(default)]
+    pub kubectl: Option<String>,
 }
 
 /// Which nodes.
@@ -646,6 +649,7 @@ impl TimelineFile {
             self.node_group_max.is_some(),
             self.max_nodes_total.is_some(),
             self.scale.is_some(),
+            self.kubectl.is_some(),
         ]
         .into_iter()
         .filter(|given| *given)

@@ -1,8 +1,9 @@
 //! What a person does with `kubectl`, as plain data.
 
-use crate::api::labels::{Labels, Selector};
+use crate::api::labels::Selector;
 use crate::api::meta::Propagation;
 use crate::api::object::{Object, Target};
+use crate::api::taint::{Taint, TaintEffect};
 use crate::api::{ObjectName, Text};
 use crate::units::SimDuration;
 
@@ -30,6 +31,25 @@ pub enum Command {
         name: ObjectName,
         /// The revision to go back to; 0: the one before the newest.
         revision: u64,
+    },
+    /// `rollout pause` and `resume` of a Deployment.
+    Pause {
+        /// Its name.
+        name: ObjectName,
+        /// Changes of its template have no effect any more.
+        on: bool,
+    },
+    /// `rollout restart`.
+    Restart {
+        /// The object.
+        target: Target,
+    },
+    /// `set image`.
+    SetImage {
+        /// The object.
+        target: Target,
+        /// Containers, or `*` for all, and their images.
+        images: Vec<(Text, Text)>,
     },
     /// `delete`.
     Delete {
@@ -65,14 +85,28 @@ pub enum Command {
         /// The node.
         node: Text,
     },
-    /// `label node` and `taint node`: both as they shall be.
-    Node {
+    /// `label node`.
+    LabelNode {
         /// The node.
         node: Text,
-        /// Its labels.
-        labels: Option<Labels>,
-        /// Its taints.
-        taints: Option<Vec<crate::api::taint::Taint>>,
+        /// Labels; one without a value goes.
+        pairs: Vec<(Text, Option<Text>)>,
+    },
+    /// `taint node`.
+    TaintNode {
+        /// The node.
+        node: Text,
+        /// Taints that come.
+        add: Vec<Taint>,
+        /// Taints that go, by key; of all effects without one.
+        remove: Vec<(Text, Option<TaintEffect>)>,
+    },
+    /// A patch of a node that names its taints.
+    SetTaints {
+        /// The node.
+        node: Text,
+        /// All of them from then on, beside those that its condition makes.
+        taints: Vec<Taint>,
     },
 }
 
@@ -91,6 +125,15 @@ impl Command {
             Command::Undo { name, revision } => {
                 format!("Deployment {} goes back to revision {revision}", name.name)
             }
+            Command::Pause { name, on: true } => format!("Deployment {} is paused", name.name),
+            Command::Pause { name, on: false } => format!("Deployment {} goes on", name.name),
+            Command::Restart { target } => format!("{} is restarted", named(target)),
+            Command::SetImage { target, images } => {
+                let images: Vec<&str> = images.iter().map(|(_, image)| &**image).collect();
+                format!("{} gets image {}", named(target), images.join(", "))
+            }
+            Command::LabelNode { node, .. } => format!("labels of node {node} change"),
+            Command::TaintNode { node, .. } => format!("taints of node {node} change"),
             Command::Delete { target, .. } => format!("{} is deleted", named(target)),
             Command::Pods { what, .. } => what.told().to_owned(),
             Command::Cordon { node, on: true } => format!("node {node} is cordoned"),
@@ -100,7 +143,7 @@ impl Command {
                 format!("nodes are drained: {}", names.join(", "))
             }
             Command::DeleteNode { node } => format!("node {node} is deleted"),
-            Command::Node { node, .. } => format!("labels or taints of node {node} change"),
+            Command::SetTaints { node, .. } => format!("the taints of node {node} change"),
         }
     }
 }

@@ -5,10 +5,12 @@
 
 use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use super::model::Ignored;
+use super::priorities::PriorityClass;
 use super::strict::{Decoded, decode, is_doubtful};
 use super::yaml::{Node, Value, parse};
 use crate::api::autoscaling::Hpa;
 use crate::api::convert::{FieldError, autoscaling, ignored, service, workload};
+use crate::api::object::Object;
 use crate::api::policy::Pdb;
 use crate::api::service::Service;
 use crate::api::workload::Deployment;
@@ -16,7 +18,6 @@ use k8s_openapi::api as k8s;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Objects read, with the place of each.
 #[derive(Debug, Default)]
@@ -25,8 +26,11 @@ pub(super) struct Manifests {
     pub services: Vec<(Service, Place)>,
     pub hpas: Vec<(Hpa, autoscaling::Target, Place)>,
     pub pdbs: Vec<(Pdb, Place)>,
+    /// Other objects with pods, and the path of their priority class.
+    pub applied: Vec<(Object, Place, String)>,
     pub ignored: Vec<Ignored>,
-    priorities: BTreeMap<String, (i32, bool)>,
+    /// Priority classes.
+    pub priorities: BTreeMap<String, PriorityClass>,
     names: Vec<(String, Place)>,
     /// API groups that a CustomResourceDefinition among the manifests declares.
     declared: BTreeSet<String>,
@@ -48,11 +52,9 @@ const TEMPLATE: &str = "this looks like a template: render it first, as by `helm
 /// Objects that only their operator knows.
 const CUSTOM: &str = "a custom resource: no effect on the simulation";
 /// Kinds that are read strictly but change nothing in the simulation.
-const NO_EFFECT: &str = "no effect on the simulation";
+pub(super) const NO_EFFECT: &str = "no effect on the simulation";
 /// Kinds that will matter some day.
 const NOT_YET: &str = "not modelled yet";
-/// Kinds whose pods would matter.
-const NO_PODS: &str = "not modelled yet: its pods are not created";
 /// Dynamic resource allocation: pods that claim devices, and what describes these.
 const NO_DEVICES: &str = "dynamic resource allocation is not modelled: claims count as allocated, \
                           wherever a pod goes";
@@ -260,11 +262,19 @@ impl Manifests {
             ("scheduling.k8s.io/v1", "PriorityClass") => {
                 if let Some(given) = reader.decode::<k8s::scheduling::v1::PriorityClass>() {
                     let name = given.metadata.name.unwrap_or_default();
-                    let default = given.global_default.unwrap_or(false);
-                    self.priorities.insert(name, (given.value.unwrap_or(0), default));
+                    let class = PriorityClass {
+                        value: given.value.unwrap_or(0),
+                        is_default: given.global_default.unwrap_or(false),
+                        never_preempts: given.preemption_policy.as_deref() == Some("Never"),
+                    };
+                    self.priorities.insert(name, class);
                 }
             }
-            _ => self.without_effect(version, kind, reader),
+            _ => {
+                if !self.applied(version, kind, reader) {
+                    self.without_effect(version, kind, reader);
+                }
+            }
         }
     }
 
@@ -323,7 +333,13 @@ impl Manifests {
     }
 
     /// Notes an object's name; a second one of the same kind and name is an error.
-    fn name(&mut self, kind: &str, namespace: &str, name: &str, reader: &mut Reader<'_>) {
+    pub(super) fn name(
+        &mut self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        reader: &mut Reader<'_>,
+    ) {
         if !is_dns_name(name) {
             let message = format!("{name:?} is no object name");
             reader.error("metadata.name", &message, Some(DNS_NAME.to_string()));
@@ -398,41 +414,6 @@ impl Manifests {
             Reader::new(place, out).error("apiVersion", &message, Some(hint));
         }
     }
-
-    /// Gives pods the priority of their class, once all classes are known.
-    pub(super) fn resolve_priorities(&mut self, out: &mut Diagnostics) {
-        let default = self.priorities.values().find(|(_, default)| *default).map_or(0, |(v, _)| *v);
-        for (deployment, place) in &mut self.deployments {
-            let class = deployment.template.spec.priority_class.to_string();
-            let value = match class.as_str() {
-                "" => default,
-                "system-cluster-critical" => 2_000_000_000,
-                "system-node-critical" => 2_000_001_000,
-                _ => match self.priorities.get(&class) {
-                    Some((value, _)) => *value,
-                    None if self.incomplete => 0,
-                    None => {
-                        let mut reader = Reader::new(place.clone(), out);
-                        let known = self.priorities.keys().map(String::as_str);
-                        let hint =
-                            did_you_mean(&class, known).map(|k| format!("did you mean {k}?"));
-                        let path = "spec.template.spec.priorityClassName";
-                        reader.error(
-                            path,
-                            &format!("no PriorityClass with name {class} was found"),
-                            hint,
-                        );
-                        0
-                    }
-                },
-            };
-            if value != 0 {
-                let mut spec = (*deployment.template.spec).clone();
-                spec.priority = value;
-                deployment.template.spec = Arc::new(spec);
-            }
-        }
-    }
 }
 
 enum Known {
@@ -460,13 +441,6 @@ fn check_known(version: &str, kind: &str, reader: &mut Reader<'_>) -> Known {
         "v1" "PersistentVolume" k8s::core::v1::PersistentVolume => NOT_YET,
         "v1" "PersistentVolumeClaim" k8s::core::v1::PersistentVolumeClaim => NOT_YET,
         "v1" "Endpoints" k8s::core::v1::Endpoints => NO_EFFECT,
-        "v1" "Pod" k8s::core::v1::Pod => NO_PODS,
-        "v1" "ReplicationController" k8s::core::v1::ReplicationController => NO_PODS,
-        "apps/v1" "ReplicaSet" k8s::apps::v1::ReplicaSet => NO_PODS,
-        "apps/v1" "StatefulSet" k8s::apps::v1::StatefulSet => NO_PODS,
-        "apps/v1" "DaemonSet" k8s::apps::v1::DaemonSet => NO_PODS,
-        "batch/v1" "Job" k8s::batch::v1::Job => NO_PODS,
-        "batch/v1" "CronJob" k8s::batch::v1::CronJob => NO_PODS,
         "networking.k8s.io/v1" "Ingress" k8s::networking::v1::Ingress => NOT_YET,
         "networking.k8s.io/v1" "IngressClass" k8s::networking::v1::IngressClass => NO_EFFECT,
         "networking.k8s.io/v1" "NetworkPolicy" k8s::networking::v1::NetworkPolicy => NO_EFFECT,
@@ -551,20 +525,20 @@ pub(super) fn is_dns_name(name: &str) -> bool {
 }
 
 /// One document being read, and where its errors go.
-struct Reader<'a> {
-    place: Place,
+pub(super) struct Reader<'a> {
+    pub(super) place: Place,
     /// The document as written, if faults of form were taken out of it.
     written: Option<Node>,
     out: &'a mut Diagnostics,
 }
 
 impl<'a> Reader<'a> {
-    fn new(place: Place, out: &'a mut Diagnostics) -> Reader<'a> {
+    pub(super) fn new(place: Place, out: &'a mut Diagnostics) -> Reader<'a> {
         Reader { place, written: None, out }
     }
 
     /// The object; of a faulty document what is left of it, so that more errors are found.
-    fn decode<T: DeserializeOwned>(&mut self) -> Option<T> {
+    pub(super) fn decode<T: DeserializeOwned>(&mut self) -> Option<T> {
         let Decoded { value, tree, faults } = decode(&self.place.document);
         if !faults.is_empty() {
             self.written = Some(std::mem::replace(&mut self.place.document, tree));
@@ -575,13 +549,13 @@ impl<'a> Reader<'a> {
         value
     }
 
-    fn fields(&mut self, errors: Vec<FieldError>) {
+    pub(super) fn fields(&mut self, errors: Vec<FieldError>) {
         for error in errors {
             self.error(&error.path, &error.message, error.hint);
         }
     }
 
-    fn error(&mut self, path: &str, message: &str, hint: Option<String>) {
+    pub(super) fn error(&mut self, path: &str, message: &str, hint: Option<String>) {
         let left = &self.place.document;
         let span = left.nearest(path).span.clone();
         let mut path = path.to_string();
@@ -600,7 +574,7 @@ impl<'a> Reader<'a> {
         });
     }
 
-    fn ignored(&self, object: String, fields: Vec<String>, reason: &str) -> Ignored {
+    pub(super) fn ignored(&self, object: String, fields: Vec<String>, reason: &str) -> Ignored {
         let (line, _) = self.out.line_column(&self.place.file, self.place.document.span.start);
         Ignored { file: self.place.file.clone(), line, object, fields, reason: reason.to_string() }
     }

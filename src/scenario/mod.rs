@@ -2,7 +2,10 @@
 //!
 //! The only room that reads input files. It does not know the event loop.
 
+mod applied;
 mod checks;
+pub(crate) mod command_line;
+mod commands;
 pub mod curve;
 mod curves;
 pub mod diagnostic;
@@ -16,6 +19,7 @@ pub mod metrics;
 pub mod model;
 mod overrides;
 mod parameters;
+mod priorities;
 mod resolve;
 mod scheduler_arguments;
 mod scheduler_configuration;

@@ -6,6 +6,7 @@
 use crate::api::Text;
 use crate::api::autoscaling::Hpa;
 use crate::api::labels::Labels;
+use crate::api::object::Object;
 use crate::api::policy::Pdb;
 use crate::api::resources::Resources;
 use crate::api::service::Service;
@@ -16,7 +17,7 @@ use crate::scenario::curve::Curve;
 use crate::scenario::kubectl::Command;
 use crate::scenario::metrics::GivenMetrics;
 use crate::sim::sample::Distribution;
-use crate::units::{Bytes, SimDuration, SimTime};
+use crate::units::{Bytes, SimDuration, SimTime, WallClock};
 
 /// Everything one run needs but its seed.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Scenario {
     pub duration: SimDuration,
     /// Whether the cluster is empty at the start; else what the manifests declare is running.
     pub cold_start: bool,
+    /// What time it is in the world; schedules of CronJobs are told in it.
+    pub clock: WallClock,
     /// Root seed when the command line gives none.
     pub seed: u64,
     /// Node groups in file order.
@@ -126,6 +129,8 @@ pub struct Objects {
     pub hpas: Vec<(Hpa, usize)>,
     /// Disruption budgets.
     pub pdbs: Vec<Pdb>,
+    /// Bare pods, and all workloads but Deployments, in file order: applied when the clock starts.
+    pub applied: Vec<Object>,
 }
 
 /// How the containers of one Deployment behave: what no manifest says.

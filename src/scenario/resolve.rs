@@ -2,6 +2,7 @@
 //!
 //! Every mistake is noted with the path of its field; nothing stops at the first one.
 
+use super::commands::Names;
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::file::{
     BoundFile, EffectFile, ExpectFile, MachineFile, NodeGroupFile, NodesFile, OwnMachine, PodsFile,
@@ -18,7 +19,7 @@ use crate::api::labels::Labels;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::record::metric::{self, Unit};
 use crate::sim::sample::Distribution;
-use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
+use crate::units::{Bytes, MilliCpu, SimDuration, SimTime, WallClock};
 use std::path::PathBuf;
 
 /// Most nodes of a group: beyond any cluster, and below what would fill the memory by a slip.
@@ -100,6 +101,7 @@ impl Resolver<'_> {
             duration,
             cut_short: false,
             cold_start: file.start == Start::Cold,
+            clock: WallClock::default(),
             seed: file.seed.unwrap_or(1),
             traffic: self.traffic(&file, &objects),
             timeline: self.timeline(&file, &objects, &groups),
@@ -189,6 +191,7 @@ impl Resolver<'_> {
             services: manifests.services.into_iter().map(|(s, _)| s).collect(),
             pdbs: manifests.pdbs.into_iter().map(|(p, _)| p).collect(),
             hpas: Vec::new(),
+            applied: manifests.applied.into_iter().map(|(object, ..)| object).collect(),
             deployments,
         };
         for (hpa, (kind, name), place) in manifests.hpas {
@@ -455,23 +458,30 @@ impl Resolver<'_> {
         groups: &[NodeGroup],
     ) -> Vec<TimelineEntry> {
         let mut entries = Vec::new();
+        let mut names = Names::of(objects, groups);
         for (index, given) in file.timeline.iter().enumerate() {
             let path = format!("timeline[{index}]");
             if given.at.0 >= file.duration.0 {
                 self.error(&format!("{path}.at"), "is after the end of the scenario", None);
             }
-            let what = self.happenings(given, &path, objects, groups);
+            let what = self.happenings(given, &path, objects, groups).into_iter();
+            let line = given.kubectl.iter();
+            let commands =
+                line.flat_map(|line| self.kubectl(line, &format!("{path}.kubectl"), &mut names));
+            let commands: Vec<Happening> =
+                commands.map(|command| Happening::Kubectl(Box::new(command))).collect();
             let count = given.count();
             if count != 1 {
                 let hint = "one of node-crash, node-hang, zone-outage, container-crash, crash-loop, \
                             delete-pods, registry-slow, registry-outage, node-group-max, \
-                            max-nodes-total, scale";
+                            max-nodes-total, scale, kubectl";
                 let message = format!("expected one happening, found {count}");
                 self.error(&path, message, Some(hint.into()));
             }
             let at = given.at.instant();
             let until = given.lasts.map(|span| at + span.0);
-            entries.extend(what.into_iter().map(|what| TimelineEntry { at, until, what }));
+            let all = what.chain(commands);
+            entries.extend(all.map(|what| TimelineEntry { at, until, what }));
         }
         entries.sort_by_key(|entry| entry.at);
         entries

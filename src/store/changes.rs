@@ -4,10 +4,11 @@ use crate::api::labels::Labels;
 use crate::api::node::Node;
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
+use crate::api::stateful_set::Claim;
 use crate::api::workload::Deployment;
 use crate::api::{
-    CronJobId, DeploymentId, HpaId, LimitRangeId, NamespaceId, NodeId, OwnerId, PdbId, PodId,
-    QuotaId, ServiceId,
+    ClaimId, CronJobId, DeploymentId, HpaId, LimitRangeId, NamespaceId, NodeId, OwnerId, PdbId,
+    PodId, QuotaId, ServiceId,
 };
 use std::sync::Arc;
 
@@ -56,6 +57,10 @@ pub enum Change {
     Hpa(HpaId),
     /// An autoscaler's status changed.
     HpaStatus(HpaId),
+    /// A claim was created or changed.
+    Claim(ClaimId),
+    /// A claim is gone.
+    ClaimRemoved(ClaimId, Box<Claim>),
     /// A budget was created, changed or removed.
     Pdb(PdbId),
     /// A quota was created or removed, or its spec changed.

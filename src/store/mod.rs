@@ -5,6 +5,7 @@
 //! The store knows no policy: it does what it is told, and nothing on its own.
 
 mod changes;
+mod claims;
 mod index;
 mod load;
 mod namespaces;
@@ -26,10 +27,11 @@ use crate::api::pod::{Pod, PodPhase};
 use crate::api::policy::Pdb;
 use crate::api::quota::ResourceQuota;
 use crate::api::service::Service;
+use crate::api::stateful_set::Claim;
 use crate::api::workload::Deployment;
 use crate::api::{
-    CronJobId, DeploymentId, HpaId, LimitRangeId, NamespaceId, NodeId, OwnerId, PdbId, PodId,
-    QuotaId, ServiceId, Text,
+    ClaimId, CronJobId, DeploymentId, HpaId, LimitRangeId, NamespaceId, NodeId, OwnerId, PdbId,
+    PodId, QuotaId, ServiceId, Text,
 };
 use crate::units::SimTime;
 use index::PodIndex;
@@ -45,6 +47,8 @@ pub struct Store {
     nodes: SlotMap<NodeId, Arc<Node>>,
     deployments: SlotMap<DeploymentId, Deployment>,
     owners: SlotMap<OwnerId, Owner>,
+    /// The DaemonSets among them: nodes concern them all.
+    daemon_sets: Vec<OwnerId>,
     cron_jobs: SlotMap<CronJobId, CronJob>,
     services: SlotMap<ServiceId, Service>,
     hpas: SlotMap<HpaId, Hpa>,
@@ -52,6 +56,9 @@ pub struct Store {
     quotas: SlotMap<QuotaId, ResourceQuota>,
     limit_ranges: SlotMap<LimitRangeId, LimitRange>,
     namespaces: SlotMap<NamespaceId, Namespace>,
+    claims: SlotMap<ClaimId, Claim>,
+    /// Claims by namespace and name of their pods.
+    claims_by_pod: BTreeMap<(Text, Text), Vec<ClaimId>>,
     by_owner: SecondaryMap<OwnerId, PodIndex>,
     by_node: SecondaryMap<NodeId, PodIndex>,
     sets_of: SecondaryMap<DeploymentId, Vec<OwnerId>>,
@@ -64,6 +71,8 @@ pub struct Store {
     /// How many pods of each owner are in which state.
     tallies: SecondaryMap<OwnerId, PodTally>,
     ready_nodes: NodeTally,
+    /// ReplicaSets that no Deployment controls.
+    bare_sets: BTreeSet<OwnerId>,
     /// Pods that nobody controls.
     orphans: BTreeSet<PodId>,
     /// Pods whose labels have been changed.

@@ -38,6 +38,11 @@ impl Store {
         })
     }
 
+    /// ReplicaSets that no Deployment controls.
+    pub fn bare_sets(&self) -> impl Iterator<Item = (OwnerId, &ReplicaSet)> {
+        self.bare_sets.iter().filter_map(|id| Some((*id, self.replica_set(*id)?)))
+    }
+
     /// The StatefulSet, unless it is gone.
     pub fn stateful_set(&self, id: OwnerId) -> Option<&StatefulSet> {
         match self.owners.get(id)? {
@@ -52,6 +57,11 @@ impl Store {
             Owner::DaemonSet(set) => Some(set),
             _ => None,
         }
+    }
+
+    /// All DaemonSets.
+    pub fn daemon_sets(&self) -> impl Iterator<Item = (OwnerId, &DaemonSet)> {
+        self.daemon_sets.iter().filter_map(|id| Some((*id, self.daemon_set(*id)?)))
     }
 
     /// The Job, unless it is gone.
@@ -83,7 +93,10 @@ impl Store {
     /// Creates something that controls pods.
     pub fn create_owner(&mut self, owner: Owner) -> OwnerId {
         let parent = owner.parent();
+        let (is_bare, is_daemon) = (is_bare_set(&owner), matches!(owner, Owner::DaemonSet(_)));
         let id = self.owners.insert(owner);
+        self.bare_sets.extend(is_bare.then_some(id));
+        self.daemon_sets.extend(is_daemon.then_some(id));
         self.by_owner.insert(id, PodIndex::default());
         self.tallies.insert(id, PodTally::default());
         if let Some(siblings) = parent.and_then(|parent| self.children_of(parent)) {
@@ -110,8 +123,10 @@ impl Store {
     /// Removes an owner. Its pods stay until garbage collection takes them.
     pub fn remove_owner(&mut self, id: OwnerId) {
         let Some(owner) = self.owners.remove(id) else { return };
+        self.daemon_sets.retain(|other| *other != id);
         let pods = self.by_owner.remove(id).unwrap_or_default().into_ids();
         self.tallies.remove(id);
+        self.bare_sets.remove(&id);
         if let Some(siblings) = owner.parent().and_then(|parent| self.children_of(parent)) {
             siblings.retain(|other| *other != id);
         }
@@ -144,6 +159,11 @@ impl Store {
         }
         if let Some(siblings) = parent.and_then(|parent| self.children_of(parent)) {
             siblings.push(id);
+        }
+        if self.owners.get(id).is_some_and(is_bare_set) {
+            self.bare_sets.insert(id);
+        } else {
+            self.bare_sets.remove(&id);
         }
         self.note(Change::Released(id, before));
     }
@@ -215,4 +235,9 @@ impl Store {
             self.note(Change::CronJobRemoved(id, jobs));
         }
     }
+}
+
+/// Whether it is a ReplicaSet that a Deployment may adopt.
+fn is_bare_set(owner: &Owner) -> bool {
+    matches!(owner, Owner::ReplicaSet(set) if set.owner.is_none() && !set.is_controller)
 }

@@ -8,7 +8,8 @@ use super::world::World;
 use crate::api::event::EventType;
 use crate::api::namespace::NamespacePhase;
 use crate::api::node::NodeReady;
-use crate::api::pod::NameSuffix;
+use crate::api::owner::Parent;
+use crate::api::pod::{IndexFailures, NameSuffix};
 use crate::api::workload::{Condition, ReplicaSet, WorkloadStatus};
 use crate::api::{DeploymentId, NodeId, PodId, ServiceId};
 use crate::control::controllers::Action;
@@ -82,7 +83,18 @@ impl World<'_> {
     /// Requests about what controls pods, and about whose pods they are.
     fn apply_to_owner(&mut self, key: Key, action: Action) -> bool {
         match action {
-            Action::CreatePodAs { owner, pod } => self.create_pod_as(key, owner, *pod),
+            Action::StatefulSet(request) => self.apply_stateful(*request),
+            Action::CreatePodAs { owner, pod } => {
+                self.create_pod_as(key, owner, *pod, IndexFailures::default())
+            }
+            Action::CreateIndexPod { owner, pod, failures } => {
+                self.create_pod_as(key, owner, *pod, failures)
+            }
+            Action::CreateJob { job } => self.create_job(*job),
+            Action::JobStatus { job, status } => self.write_job_status(job, *status),
+            Action::CronJobStatus { cron_job, status } => {
+                self.write_cron_job_status(cron_job, *status)
+            }
             Action::AdoptPod { pod, owner } => self.adopt_pod(pod, owner),
             Action::ReleasePod { pod } => {
                 self.store.set_pod_owner(pod, None);
@@ -90,6 +102,10 @@ impl World<'_> {
             }
             Action::DeleteOwner { owner, propagation } => {
                 self.delete_owner(owner, propagation);
+                true
+            }
+            Action::AdoptSet { set, deployment } => {
+                self.store.set_parent(set, Some(Parent::Deployment(deployment)));
                 true
             }
             Action::ReleaseOwner { owner } => {
@@ -113,6 +129,19 @@ impl World<'_> {
             }
             Action::FinalizeNamespace { namespace } => {
                 self.store.set_namespace(&namespace, NamespacePhase::Gone);
+                true
+            }
+            Action::DaemonSetRevision { set, revision } => {
+                self.store.update_daemon_set(set, |s| s.keep_revision(revision));
+                true
+            }
+            Action::DropDaemonSetRevision { set, hash } => {
+                self.store.update_daemon_set(set, |s| s.drop_revision(&hash));
+                true
+            }
+            Action::DaemonSetStatus { set, status } => {
+                self.store
+                    .update_daemon_set(set, |s| std::mem::replace(&mut s.status, status) != status);
                 true
             }
             other => self.apply_workload(other),
@@ -166,19 +195,9 @@ impl World<'_> {
             }
             Action::PdbStatus { pdb, status } => {
                 self.store.update_pdb(pdb, |p| {
-                    let old = [
-                        p.disruptions_allowed,
-                        p.current_healthy,
-                        p.desired_healthy,
-                        p.expected_pods,
-                    ];
-                    [
-                        p.disruptions_allowed,
-                        p.current_healthy,
-                        p.desired_healthy,
-                        p.expected_pods,
-                    ] = status;
-                    old != status
+                    let changes = p.status != status;
+                    p.status = status;
+                    changes
                 });
             }
             other => unreachable!("{other:?} is handled by apply"),
@@ -248,6 +267,9 @@ impl World<'_> {
             self.recorder.totals.pods_evicted += u64::from(evicted);
         }
         let stays = p.is_tracked();
+        if stays {
+            self.note_disruption(pod, reason, force);
+        }
         self.store.mark_pod_deleted(pod, self.now);
         if (unbound || force) && !stays {
             return self.store.remove_pod(pod);
@@ -262,22 +284,23 @@ impl World<'_> {
         grace: Option<SimDuration>,
         reason: &'static str,
     ) -> bool {
-        let charged = match disruption::may_evict(&self.store, pod) {
+        let answer = disruption::may_evict(&self.store, pod);
+        if let (Some(audience), Some(p)) = (&mut self.audience, self.store.pod(pod)) {
+            audience.answers_eviction(p, answer.as_ref().err());
+        }
+        let charged = match answer {
             Ok(charged) => charged,
             Err(refusal) => {
-                if let Some(audience) = &mut self.audience {
-                    audience.keeps(self.now, pod, &refusal, &self.store);
-                }
                 self.refused = Some(refusal);
                 return false;
             }
         };
         if let Some(pdb) = charged {
-            self.charged.insert(pdb, self.now);
             // Taken before the pod is marked, so that two evictions can't share one allowance.
             self.store.update_pdb(pdb, |p| {
-                let taken = p.disruptions_allowed > 0;
-                p.disruptions_allowed = p.disruptions_allowed.saturating_sub(1);
+                let allowed = &mut p.status.disruptions_allowed;
+                let taken = *allowed > 0;
+                *allowed = allowed.saturating_sub(1);
                 taken
             });
         }
@@ -320,6 +343,9 @@ impl World<'_> {
     ) -> bool {
         let time = self.now;
         let Some((object_kind, namespace, name)) = self.name_of(about) else { return false };
+        if let (About::Node(node), "RemovingNode") = (about, reason) {
+            self.gone_nodes.remove(&node);
+        }
         let message = match self.queues.correlator(component) {
             Some(correlator) => correlator.correlate((about, kind, reason), message, time),
             None => Some(message),

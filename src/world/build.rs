@@ -2,7 +2,6 @@
 
 use super::controllers::Key;
 use super::event::Event;
-use super::kubelet::ImageId;
 use super::traffic::network::{Network, pod_cpu};
 use super::traffic::station::PodModel;
 use super::world::{Parts, World};
@@ -28,15 +27,7 @@ impl<'a> World<'a> {
         let streams = Streams::new(seed);
         let noise =
             (0..scenario.traffic.len() as u64).map(|i| streams.stream("traffic", i)).collect();
-        let parts = Parts {
-            scenario,
-            seed,
-            recorder,
-            checks,
-            network: network(scenario),
-            images: images(scenario),
-            noise,
-        };
+        let parts = Parts { scenario, seed, recorder, checks, network: network(scenario), noise };
         World::from_parts(parts)
     }
 
@@ -48,6 +39,7 @@ impl<'a> World<'a> {
         if !self.scenario.cold_start {
             self.settle_start();
         }
+        self.apply_others();
         self.plan_what_is_known();
         self.after_event();
     }
@@ -119,6 +111,15 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Objects that nothing has settled: their controllers begin with them when the clock starts.
+    fn apply_others(&mut self) {
+        for object in &self.scenario.objects.applied {
+            if let Err(refusal) = self.apply_object(object, false) {
+                self.tell_refusal(&refusal);
+            }
+        }
+    }
+
     fn plan_what_is_known(&mut self) {
         self.plan(SimTime::ZERO, Event::Traffic);
         self.plan(SimTime::ZERO + self.scenario.observe.every, Event::Observe);
@@ -172,22 +173,4 @@ fn pod_model(deployment: &Deployment, workload: &Workload, node: MilliCpu) -> Po
         containers.iter().map(|c| c.memory_limit.map(|bytes| bytes.0 as f64)).collect();
     let memory_limit = memory_limits.map(|limits| limits.into_iter().sum());
     PodModel::new(workload, pod_cpu(limit, request, workload.burst, node), memory_limit)
-}
-
-/// An id for each Deployment's images; Deployments with the same images share it.
-fn images(scenario: &Scenario) -> Vec<ImageId> {
-    let mut known: Vec<Vec<&str>> = Vec::new();
-    let mut ids = Vec::new();
-    for deployment in &scenario.objects.deployments {
-        let spec = &deployment.template.spec;
-        let mut names: Vec<&str> =
-            spec.init_containers.iter().chain(&spec.containers).map(|c| &*c.image).collect();
-        names.sort_unstable();
-        let at = known.iter().position(|images| *images == names).unwrap_or_else(|| {
-            known.push(names);
-            known.len() - 1
-        });
-        ids.push(ImageId(at as u32));
-    }
-    ids
 }

@@ -41,6 +41,8 @@ pub struct Machine {
     pub state: MachineState,
     /// When it was asked for: paid for from here on.
     pub requested: SimTime,
+    /// Up to when records of its former nodes carry its bill.
+    pub billed: SimTime,
     /// Its node, once registered.
     pub node: Option<NodeId>,
     /// Never comes up.
@@ -214,6 +216,7 @@ impl Cloud {
             zone,
             state: MachineState::Booting,
             requested: at,
+            billed: at,
             node: None,
             stillborn: false,
         })

@@ -15,7 +15,7 @@ use crate::api::owner::Owner;
 use crate::api::refusal::Refusal;
 use crate::api::{CronJobId, DeploymentId, HpaId, NamespaceId, OwnerId, PdbId, QuotaId, ServiceId};
 use crate::control::controllers::action::Rest;
-use crate::control::controllers::{Action, Outcome};
+use crate::control::controllers::{Action, Outcome, job};
 use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags};
 use crate::units::{SimDuration, SimTime};
 use slotmap::SlotMap;
@@ -59,6 +59,10 @@ pub enum Key {
     CronJob(CronJobId),
     /// The garbage collector.
     GarbageCollector,
+    /// The job controller's queue of pods that no Job is going to count.
+    OrphanPods,
+    /// The ttl-after-finished controller.
+    TtlAfterFinished(OwnerId),
     /// The resourcequota controller.
     ResourceQuota(QuotaId),
     /// The namespace controller.
@@ -81,11 +85,12 @@ impl Key {
             Key::ReplicationController(_) => 9,
             Key::StatefulSet(_) => 10,
             Key::DaemonSet(_) => 11,
-            Key::Job(_) => 12,
+            Key::Job(_) | Key::OrphanPods => 12,
             Key::CronJob(_) => 13,
             Key::GarbageCollector => 14,
-            Key::ResourceQuota(_) => 15,
-            Key::Namespace(_) => 16,
+            Key::TtlAfterFinished(_) => 15,
+            Key::ResourceQuota(_) => 16,
+            Key::Namespace(_) => 17,
         }
     }
 
@@ -107,12 +112,12 @@ impl Key {
 }
 
 /// `source.component` of the controllers' Events, by index.
-const COMPONENTS: [&str; 17] = [
+const COMPONENTS: [&str; 18] = [
     "deployment-controller",
     "replicaset-controller",
     "endpoint-slice-controller",
     "horizontal-pod-autoscaler",
-    "disruption-controller",
+    "controllermanager",
     "node-controller",
     "taint-eviction-controller",
     "pod-garbage-collector",
@@ -123,12 +128,13 @@ const COMPONENTS: [&str; 17] = [
     "job-controller",
     "cronjob-controller",
     "garbage-collector-controller",
+    "ttl-after-finished-controller",
     "resourcequota-controller",
     "namespace-controller",
 ];
 
 /// Index of the namespace controller.
-const NAMESPACE: usize = 16;
+const NAMESPACE: usize = 17;
 
 /// Client and workers of one controller.
 #[derive(Debug)]
@@ -146,22 +152,15 @@ struct Controller {
 struct Queued {
     /// When it is due; never: it is not queued.
     due: SimTime,
-    /// When it is due because syncs failed; never: none did. Other syncs don't make it later, as
-    /// the work queue keeps the earliest of a key's delays until it is over.
-    retry: SimTime,
+    /// When it becomes due: its place in the delaying queue (`AddAfter`), where a later one gives
+    /// way to an earlier one but not to one that is due at once. Syncs that failed put it there.
+    later: SimTime,
     /// It is being synced, or its writes have not come back on the watch.
     busy: bool,
     /// It waits for a worker.
     waiting: bool,
     /// Failed syncs in a row (`NumRequeues`).
     failures: u32,
-}
-
-impl Default for Queued {
-    fn default() -> Queued {
-        let never = SimTime::NEVER;
-        Queued { due: never, retry: never, busy: false, waiting: false, failures: 0 }
-    }
 }
 
 /// The requests of one sync.
@@ -210,6 +209,8 @@ impl WorkQueues {
             5,
             // One loop: what it finds is deleted side by side (--concurrent-gc-syncs 20).
             1,
+            // --concurrent-ttl-after-finished-syncs
+            5,
             // --concurrent-resource-quota-syncs, -namespace-syncs
             5,
             10,
@@ -240,7 +241,7 @@ impl WorkQueues {
 
     /// Whether a key is neither queued nor in work.
     pub(super) fn is_idle(&self, key: Key) -> bool {
-        let none = |q: &Queued| q.due == SimTime::NEVER && q.retry == SimTime::NEVER;
+        let none = |q: &Queued| q.due == SimTime::NEVER && q.later == SimTime::NEVER;
         let idle = |q: &Queued| none(q) && !q.busy && !q.waiting;
         self.keys.get(&key).is_none_or(idle)
     }
@@ -253,19 +254,63 @@ const RETRY_MAX: SimDuration = SimDuration::from_secs(1000);
 /// That of namespaces (`nsControllerRateLimiter`).
 const RETRY_MAX_NAMESPACE: SimDuration = SimDuration::from_secs(60);
 
+impl Queued {
+    const EMPTY: Queued = Queued {
+        due: SimTime::NEVER,
+        later: SimTime::NEVER,
+        busy: false,
+        waiting: false,
+        failures: 0,
+    };
+}
+
+impl Key {
+    /// Whether its controller puts keys off on purpose, beside those that are due at once.
+    fn is_delayed(self) -> bool {
+        matches!(self, Key::Job(_) | Key::CronJob(_))
+    }
+
+    /// First and longest delay of its queue's exponential back-off.
+    fn retries(self) -> (SimDuration, SimDuration) {
+        match self {
+            Key::Job(_) | Key::OrphanPods => (job::RETRY_FIRST, job::RETRY_LONGEST),
+            Key::Namespace(_) => (RETRY_BASE, RETRY_MAX_NAMESPACE),
+            _ => (RETRY_BASE, RETRY_MAX),
+        }
+    }
+}
+
 impl World<'_> {
     /// Puts a key into its work queue, due at `at` or when it was due before, if that is earlier.
     pub(super) fn enqueue(&mut self, key: Key, at: SimTime) {
         if at == SimTime::NEVER {
             return;
         }
-        let queued = self.queues.keys.entry(key).or_default();
+        let queued = self.queues.keys.entry(key).or_insert(Queued::EMPTY);
         if at >= queued.due {
             return;
         }
         queued.due = at;
         if !queued.busy && !queued.waiting {
             self.plan(at, Event::Sync(key));
+        }
+    }
+
+    /// Puts a key into its delaying queue, unless it is there for an earlier time.
+    pub(super) fn enqueue_later(&mut self, key: Key, at: SimTime) {
+        let queued = self.queues.keys.entry(key).or_insert(Queued::EMPTY);
+        if at < queued.later {
+            queued.later = at;
+            self.plan(at, Event::Sync(key));
+        }
+    }
+
+    /// Puts a key into its queue for when it asked to be synced again.
+    fn wake(&mut self, key: Key, at: SimTime) {
+        if key.is_delayed() {
+            self.enqueue_later(key, at);
+        } else {
+            self.enqueue(key, at);
         }
     }
 
@@ -278,7 +323,14 @@ impl World<'_> {
     /// Enqueues what controls pods for when its controller sees what changed now.
     pub(super) fn notify_owner(&mut self, id: OwnerId) {
         if let Some(owner) = self.store.owner(id) {
-            self.notify(Key::of_owner(id, owner));
+            let key = Key::of_owner(id, owner);
+            if key.is_delayed() {
+                // What a Job hears of gathers for a while.
+                let at = self.now + self.scenario.flags.api_server.watch_latency;
+                self.enqueue_later(key, at + job::BATCH_PERIOD);
+            } else {
+                self.notify(key);
+            }
         }
     }
 
@@ -286,7 +338,11 @@ impl World<'_> {
     pub(super) fn on_sync(&mut self, key: Key) {
         let now = self.now;
         let Some(queued) = self.queues.keys.get_mut(&key) else { return };
-        if queued.due.min(queued.retry) > now || queued.busy || queued.waiting {
+        if queued.later <= now {
+            queued.later = SimTime::NEVER;
+            queued.due = queued.due.min(now);
+        }
+        if queued.due > now || queued.busy || queued.waiting {
             // Overtaken: it was synced earlier, or waits already.
             return;
         }
@@ -297,9 +353,6 @@ impl World<'_> {
             return;
         }
         queued.due = SimTime::NEVER;
-        if queued.retry <= now {
-            queued.retry = SimTime::NEVER;
-        }
         queued.busy = true;
         controller.workers_free -= 1;
         let outcome = self.sync(key);
@@ -326,7 +379,7 @@ impl World<'_> {
                 let id = self.queues.flights.insert(flight);
                 self.send_batch(id);
                 self.take_tokens(key, events);
-                self.enqueue(key, outcome.wake_at.min(wake_at));
+                self.wake(key, outcome.wake_at.min(wake_at));
                 return;
             }
             self.take_tokens(key, events);
@@ -336,7 +389,7 @@ impl World<'_> {
         self.release_worker(key);
         self.note_end(key, failed);
         self.set_idle(key, false);
-        self.enqueue(key, wake_at);
+        self.wake(key, wake_at);
         self.retry(key);
     }
 
@@ -380,7 +433,7 @@ impl World<'_> {
             self.send_batch(id);
         }
         self.take_tokens(key, events);
-        self.enqueue(key, outcome.wake_at);
+        self.wake(key, outcome.wake_at);
         sends || self.go_on(id)
     }
 
@@ -432,7 +485,15 @@ impl World<'_> {
     pub(super) fn creates_pod(&self, flight: FlightId, index: u32) -> bool {
         let batch = self.queues.flights.get(flight).and_then(|flight| flight.batches.front());
         let action = batch.and_then(|batch| batch.get(index as usize)?.as_ref());
-        matches!(action, Some(Action::CreatePod { .. } | Action::CreatePodAs { .. }))
+        let creates = |action: &Action| {
+            matches!(
+                action,
+                Action::CreatePod { .. }
+                    | Action::CreatePodAs { .. }
+                    | Action::CreateIndexPod { .. }
+            )
+        };
+        action.is_some_and(creates)
     }
 
     /// A request reaches the API server, which does it and answers.
@@ -480,18 +541,13 @@ impl World<'_> {
         self.retry(key);
     }
 
-    /// A key whose sync has failed comes back after a while.
+    /// A key whose sync has failed comes back after a while; other syncs don't make that later.
     fn retry(&mut self, key: Key) {
-        let Some(queued) = self.queues.keys.get_mut(&key) else { return };
-        if queued.failures == 0 {
-            return;
-        }
-        let most = if matches!(key, Key::Namespace(_)) { RETRY_MAX_NAMESPACE } else { RETRY_MAX };
-        let delay = RETRY_BASE * (1u64 << (queued.failures - 1).min(30));
-        let at = self.now + delay.min(most);
-        if at < queued.retry {
-            queued.retry = at;
-            self.plan(at, Event::Sync(key));
+        let failures = self.queues.keys.get(&key).map_or(0, |queued| queued.failures);
+        if failures > 0 {
+            let (first, longest) = key.retries();
+            let delay = first * (1u64 << (failures - 1).min(30));
+            self.enqueue_later(key, self.now + delay.min(longest));
         }
     }
 
@@ -499,7 +555,7 @@ impl World<'_> {
         let now = self.now;
         let Some(queued) = self.queues.keys.get_mut(&key) else { return };
         queued.busy = false;
-        let due = queued.due.min(queued.retry);
+        let due = queued.due;
         if look_at_due && due != SimTime::NEVER {
             self.plan(due.max(now), Event::Sync(key));
         }

@@ -64,10 +64,13 @@ pub enum Event {
         /// The step.
         step: PodStep,
     },
-    /// A drain asks for the eviction of a pod, until it is granted.
-    Evict(PodId),
-    /// A command asks for the eviction of a pod, once.
-    EvictOnce(PodId),
+    /// Somebody asks for the eviction of a pod; a drain `again` while a budget refuses.
+    Evict {
+        /// The pod.
+        pod: PodId,
+        /// It is asked for again.
+        again: bool,
+    },
     /// The next step of a pod on its node.
     Kubelet {
         /// The pod.
@@ -157,8 +160,7 @@ impl Event {
             | Event::Preempt(_)
             | Event::Sent(_)
             | Event::Report { .. }
-            | Event::Evict(_)
-            | Event::EvictOnce(_) => 4,
+            | Event::Evict { .. } => 4,
             Event::Proxy => 5,
             Event::SyncDone(_) => 6,
             Event::Sync(_) => 7,

@@ -58,10 +58,12 @@ pub(super) fn change_record(store: &Store, change: &Change) -> (u16, u64) {
                 store.hpa(*id).map_or((0, 0), |h| (h.current_replicas, h.desired_replicas));
             (15, u64::from(status.0) << 32 | u64::from(status.1))
         }
+        Change::Claim(id) => (22, id.data().as_ffi()),
+        Change::ClaimRemoved(id, _) => (23, id.data().as_ffi()),
         Change::Pdb(id) => (16, id.data().as_ffi()),
-        Change::Quota(id) => (22, id.data().as_ffi()),
-        Change::QuotaStatus(id) => (23, id.data().as_ffi()),
-        Change::LimitRange(id) => (24, id.data().as_ffi()),
-        Change::Namespace(id) => (25, id.data().as_ffi()),
+        Change::Quota(id) => (24, id.data().as_ffi()),
+        Change::QuotaStatus(id) => (25, id.data().as_ffi()),
+        Change::LimitRange(id) => (26, id.data().as_ffi()),
+        Change::Namespace(id) => (27, id.data().as_ffi()),
     }
 }

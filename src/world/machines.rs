@@ -1,6 +1,6 @@
 //! Machines and their nodes: registration, Ready, return, deletion.
 
-use super::cloud::{MachineId, MachineState, Shortage, entity};
+use super::cloud::{self, MachineId, MachineState, Shortage, entity};
 use super::event::{Event, MachineStep};
 use super::kubelet::{Images, NodeState};
 use super::world::World;
@@ -170,6 +170,9 @@ impl World<'_> {
             Some(node) => self.machine_returns(node),
             None => {
                 // Its node object was deleted meanwhile: it registers as a new one.
+                if let Some(old) = m.node {
+                    self.nodes.remove(old);
+                }
                 self.register(machine, NodeReady::False);
                 let ready = self.now + self.cloud.ready_time(machine, &self.streams);
                 self.plan(ready, Event::Machine(machine, MachineStep::Ready));
@@ -198,37 +201,46 @@ impl World<'_> {
     fn machine_gone(&mut self, machine: MachineId) {
         let Some(m) = self.cloud.remove(machine) else { return };
         self.ledger.close(self.now, &self.scenario.node_groups[m.group].machine);
-        let Some(node) = m.node else {
-            // It never registered: no node's record will carry its bill.
-            let hours = self.now.since(m.requested).as_secs_f64() / 3600.0;
+        if m.node.is_none_or(|node| self.store.node(node).is_none()) {
+            // It has no node: no record will carry its bill.
+            let hours = self.now.since(m.billed).as_secs_f64() / 3600.0;
             self.billed += self.scenario.node_groups[m.group].machine.price_per_hour * hours;
-            return;
-        };
+        }
+        let Some(node) = m.node else { return };
         self.machine_dies(node);
-        self.record_node(node, m.requested, m.group, Some(self.now));
+        self.record_node(node, &m, Some(self.now));
         self.store.remove_node(node);
         self.nodes.remove(node);
         self.heartbeats_changed(node);
     }
 
-    /// Hands a node's life to the record.
-    pub(super) fn record_node(
-        &mut self,
-        id: NodeId,
-        requested: SimTime,
-        group: usize,
-        gone: Option<SimTime>,
-    ) {
+    /// Somebody deletes the node object. Its machine and the pods there go on; only garbage
+    /// collection takes them.
+    pub(super) fn delete_node_object(&mut self, node: NodeId) {
+        let now = self.now;
+        let machine = self.nodes.get(node).map(|state| state.machine);
+        let machine = machine.and_then(|id| Some((id, self.cloud.machines.get(id)?.clone())));
+        if let Some((id, machine)) = machine {
+            self.record_node(node, &machine, Some(now));
+            self.cloud.machines[id].billed = now;
+        }
+        self.store.remove_node(node);
+        self.heartbeats_changed(node);
+    }
+
+    /// Hands a node's life to the record, with what its machine has cost in it.
+    pub(super) fn record_node(&mut self, id: NodeId, of: &cloud::Machine, gone: Option<SimTime>) {
         let (Some(node), Some(state)) = (self.store.node(id), self.nodes.get(id)) else { return };
-        let machine = &self.scenario.node_groups[group].machine;
-        let hours = gone.unwrap_or(self.now).since(requested).as_secs_f64() / 3600.0;
+        let group = &self.scenario.node_groups[of.group];
+        let machine = &group.machine;
+        let hours = gone.unwrap_or(self.now).since(of.billed).as_secs_f64() / 3600.0;
         let row = NodeRow {
             uid: node.uid,
             name: node.name.clone(),
-            group: self.scenario.node_groups[group].name.clone(),
+            group: group.name.clone(),
             zone: node.zone().into(),
             machine: machine.name.clone(),
-            requested,
+            requested: of.requested,
             registered: node.created,
             ready: (state.first_ready != SimTime::NEVER).then_some(state.first_ready),
             gone,

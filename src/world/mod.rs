@@ -19,6 +19,9 @@ mod event;
 mod explain;
 mod faults;
 mod flow;
+#[cfg(test)]
+mod job_tests;
+mod jobs;
 mod kubectl;
 mod kubelet;
 mod ledger;
@@ -31,6 +34,7 @@ mod proxies;
 mod run;
 mod schedule;
 mod settle;
+mod stateful_sets;
 mod syncs;
 #[cfg(test)]
 mod tests;

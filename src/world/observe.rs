@@ -244,9 +244,9 @@ impl World<'_> {
         nodes.sort_unstable_by_key(|id| self.store.node(*id).map(|node| node.uid));
         for id in nodes {
             let machine = self.nodes.get(id).map(|state| state.machine);
-            if let Some(m) = machine.and_then(|machine| self.cloud.machines.get(machine)) {
-                let (requested, group) = (m.requested, m.group);
-                self.record_node(id, requested, group, None);
+            let machine = machine.and_then(|machine| self.cloud.machines.get(machine));
+            if let Some(machine) = machine.cloned() {
+                self.record_node(id, &machine, None);
             }
         }
         let now = self.now;

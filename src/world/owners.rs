@@ -8,7 +8,7 @@ use super::kubelet::PodState;
 use super::world::World;
 use crate::api::meta::Propagation;
 use crate::api::owner::Owner;
-use crate::api::pod::{NameSuffix, Pod};
+use crate::api::pod::{IndexFailures, NameSuffix, Pod};
 use crate::api::refusal::{Cause, Refusal};
 use crate::api::{OwnerId, PodId, Text};
 use crate::control::controllers::action::{NewName, NewPod};
@@ -34,7 +34,13 @@ impl World<'_> {
     }
 
     /// Creates a pod as its owner describes it; false when there is one with its name.
-    pub(super) fn create_pod_as(&mut self, key: Key, owner: OwnerId, new: NewPod) -> bool {
+    pub(super) fn create_pod_as(
+        &mut self,
+        key: Key,
+        owner: OwnerId,
+        new: NewPod,
+        failures: IndexFailures,
+    ) -> bool {
         let Some(namespace) = self.store.owner(owner).map(|owner| owner.namespace().clone()) else {
             return false;
         };
@@ -51,7 +57,8 @@ impl World<'_> {
         let pod = Pod::pending(namespace, name, new.labels, new.spec, self.now);
         let mut pod = Pod { suffix, ..pod.owned_by(owner) };
         if new.is_tracked {
-            pod.more_mut().is_tracked = true;
+            let more = pod.more_mut();
+            (more.is_tracked, more.index_failures) = (true, failures);
         }
         match self.admit_pod(pod) {
             Ok(id) => {
@@ -82,22 +89,16 @@ impl World<'_> {
     /// Creates a pod that nobody controls.
     pub(super) fn create_bare_pod(&mut self, pod: &Pod) -> Result<(), Refusal> {
         let pod = Pod { created: self.now, ready_changed: self.now, ..pod.clone() };
-        let id = self.admit_pod(pod).map_err(|refused| refused.refusal)?;
-        let Some(pod) = self.store.pod(id) else { return Ok(()) };
-        let node = pod.spec.node_name.as_ref().and_then(|name| self.node_named(name));
-        if let Some(node) = node {
-            self.store.bind_pod(id, node, self.now);
-        }
-        Ok(())
+        self.admit_pod(pod).map(drop).map_err(|refused| refused.refusal)
     }
 
-    /// A pod that the API server takes.
+    /// A pod that the API server takes. One that names its node is there at once.
     fn admit_pod(&mut self, mut pod: Pod) -> Result<PodId, Refused> {
         if let Err(refusal) = self.admit(&mut pod) {
             self.refused_pods += 1;
             return Err(Refused { pod: pod.name(), refusal });
         }
-        let owner = pod.owner;
+        let (owner, named) = (pod.owner, pod.spec.node_name.clone());
         let deployment =
             owner.and_then(|owner| self.store.replica_set(owner)).and_then(|set| set.owner);
         let workload = deployment.and_then(|d| self.workload_of.get(d).copied());
@@ -107,7 +108,8 @@ impl World<'_> {
             pod.more_mut().rank = *created;
         }
         let id = self.store.create_pod(pod);
-        self.pods.insert(id, PodState::new(workload));
+        let image = self.image_of(id);
+        self.pods.insert(id, PodState::new(workload, image));
         if let Some(workload) = workload {
             self.network.add_pod(id, workload);
             self.samples_differ(id);
@@ -115,6 +117,9 @@ impl World<'_> {
         self.recorder.totals.pods_created += 1;
         self.waiting_pods(1);
         self.recognise(id);
+        if let Some(node) = named.and_then(|name| self.node_named(&name)) {
+            self.store.bind_pod(id, node, self.now);
+        }
         Ok(id)
     }
 
@@ -140,6 +145,10 @@ impl World<'_> {
     pub(super) fn adopt_pod(&mut self, pod: PodId, owner: OwnerId) -> bool {
         let adoptable = self.store.pod(pod).is_some_and(|p| p.owner.is_none());
         if adoptable {
+            if self.store.job(owner).is_some() {
+                self.store
+                    .update_pod(pod, |p| !std::mem::replace(&mut p.more_mut().is_tracked, true));
+            }
             self.store.set_pod_owner(pod, Some(owner));
         }
         adoptable
@@ -167,6 +176,7 @@ impl World<'_> {
             Item::Deployment(id) => self.store.remove_deployment(id),
             Item::CronJob(id) => self.store.remove_cron_job(id),
             Item::Pod(id) => self.release_pod_object(id),
+            Item::Claim(_) => {}
         }
     }
 
@@ -176,8 +186,9 @@ impl World<'_> {
             pod.more.as_mut().is_some_and(|more| std::mem::replace(&mut more.is_tracked, false))
         });
         let Some(pod) = self.store.pod(id) else { return };
+        let forced = pod.more.as_ref().is_some_and(|more| more.is_forced);
         let ended = pod.node.is_none() || pod.phase.is_terminal();
-        if pod.deletion.is_some() && ended && !self.is_stopping(id) {
+        if pod.deletion.is_some() && (forced || (ended && !self.is_stopping(id))) {
             self.store.remove_pod(id);
         }
     }

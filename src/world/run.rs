@@ -3,8 +3,9 @@
 use super::controllers::Key;
 use super::event::Event;
 use super::world::World;
+use crate::api::ObjectName;
+use crate::api::pod::Pod;
 use crate::api::refusal::Refusal;
-use crate::api::{ObjectName, PodId};
 use crate::check::{Checks, Stride, View, Violation};
 use crate::record::attempt::Attempt;
 use crate::record::{Recorder, Sink};
@@ -62,10 +63,14 @@ pub trait Audience {
     fn sees(&mut self, now: SimTime, change: &Change, store: &Store);
 
     /// A command was answered; `refusal`: so it was refused.
-    fn answered(&mut self, now: SimTime, command: &Command, refusal: Option<&Refusal>);
+    fn answered(&mut self, now: SimTime, command: &Command, refusal: Option<&Refusal>) {
+        let _ = (now, command, refusal);
+    }
 
-    /// The eviction API does not let a pod go.
-    fn keeps(&mut self, now: SimTime, pod: PodId, refusal: &Refusal, store: &Store);
+    /// Somebody has asked for the eviction of a pod; `refusal`: so it was refused.
+    fn answers_eviction(&mut self, pod: &Pod, refusal: Option<&Refusal>) {
+        let _ = (pod, refusal);
+    }
 }
 
 /// Runs a scenario before an audience.
@@ -155,7 +160,7 @@ impl<'a> World<'a> {
     /// What machines without a node have cost so far.
     fn unregistered_bill(&self) -> f64 {
         let bill = |m: &super::cloud::Machine| {
-            let hours = self.now.since(m.requested).as_secs_f64() / 3600.0;
+            let hours = self.now.since(m.billed).as_secs_f64() / 3600.0;
             self.scenario.node_groups[m.group].machine.price_per_hour * hours
         };
         let unnamed =

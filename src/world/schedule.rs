@@ -7,6 +7,7 @@ use super::client::TokenBucket;
 use super::event::Event;
 use super::world::World;
 use crate::api::event::EventType::{Normal, Warning};
+use crate::api::owner::Owner;
 use crate::api::service::Service;
 use crate::api::{NodeId, ObjectName, OwnerId, PdbId, PodId};
 use crate::control::controllers::action::About;
@@ -33,9 +34,9 @@ pub(super) enum Notice {
     Node(NodeId),
     /// A node is gone.
     NodeGone(NodeId),
-    /// A ReplicaSet appeared or changed.
+    /// A ReplicaSet or StatefulSet appeared or changed.
     ReplicaSet(OwnerId),
-    /// A ReplicaSet is gone.
+    /// One is gone.
     ReplicaSetGone(OwnerId),
     /// A disruption budget appeared or changed.
     Budget(PdbId),
@@ -168,7 +169,7 @@ impl World<'_> {
         self.wake_scheduler(due);
     }
 
-    /// A ReplicaSet changed: only its appearance matters to the scheduler, its selector is fixed.
+    /// A set changed: only its appearance matters to the scheduler, its selector is fixed.
     pub(super) fn scheduler_sees_set(&mut self, id: OwnerId) {
         if !self.scheduler.known_sets.contains_key(id) {
             self.scheduler_sees(Notice::ReplicaSet(id));
@@ -259,9 +260,13 @@ impl World<'_> {
                 }
             }
             Notice::ReplicaSet(id) => {
-                let Some(set) = self.store.replica_set(id) else { return };
+                let selector = match self.store.owner(id) {
+                    Some(Owner::ReplicaSet(set)) => set.selector.clone(),
+                    Some(Owner::StatefulSet(set)) => set.selector.clone(),
+                    _ => return,
+                };
                 if driver.known_sets.insert(id, ()).is_none() {
-                    driver.scheduler.set_replica_set(id, Some(set.selector.clone()));
+                    driver.scheduler.set_replica_set(id, Some(selector));
                 }
             }
             Notice::ReplicaSetGone(id) => {

@@ -149,11 +149,10 @@ impl World<'_> {
         let Some(state) = self.pods.get_mut(id) else { return };
         state.start(now);
         state.first_ready = now;
-        let workload = state.workload();
+        let (workload, image) = (state.workload(), state.image);
         self.network.set_alive(now, id, true);
         if let (Some(workload), Some(cpu)) = (workload, cpu) {
             self.cpu_requested[workload] += cpu;
-            let image = self.images[workload];
             let count = self.store.pods_on(node).len() as u32;
             if let Some(state) = self.nodes.get_mut(node) {
                 state.images.add(image);

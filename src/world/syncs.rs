@@ -2,17 +2,21 @@
 
 use super::controllers::Key;
 use super::world::World;
+use crate::api::node::Node;
 use crate::api::{HpaId, NodeId, PodId, ServiceId};
 use crate::control::controllers::cluster_autoscaler::{ClusterAutoscaler, GroupView, Held};
+use crate::control::controllers::cronjob::CronJobs;
+use crate::control::controllers::daemon::Daemons;
 use crate::control::controllers::endpointslice::EndpointSlices;
 use crate::control::controllers::garbagecollector::{GarbageCollector, Item};
+use crate::control::controllers::job::Jobs;
 use crate::control::controllers::node_lifecycle::{Heartbeats, NodeLifecycle};
 use crate::control::controllers::podautoscaler::PodAutoscaler;
 use crate::control::controllers::podgc::PodGc;
 use crate::control::controllers::taint_eviction::TaintEviction;
 use crate::control::controllers::{
-    Outcome, cronjob, daemon, deployment, disruption, job, namespace, replicaset, resourcequota,
-    statefulset,
+    Outcome, deployment, disruption, namespace, replicaset, resourcequota, statefulset,
+    ttlafterfinished,
 };
 use crate::record::story::Moment;
 use crate::scenario::model::Scenario;
@@ -27,6 +31,9 @@ pub(super) struct Controllers {
     taint_eviction: TaintEviction,
     podgc: PodGc,
     garbagecollector: GarbageCollector,
+    daemons: Daemons,
+    jobs: Jobs,
+    cron_jobs: CronJobs,
     cluster_autoscaler: Option<ClusterAutoscaler>,
     /// What nodes of each group would look like.
     templates: Vec<Arc<crate::api::node::Node>>,
@@ -46,6 +53,9 @@ impl Controllers {
             taint_eviction: TaintEviction::default(),
             podgc: PodGc::new(flags),
             garbagecollector: GarbageCollector::default(),
+            daemons: Daemons::default(),
+            jobs: Jobs::default(),
+            cron_jobs: CronJobs::default(),
             cluster_autoscaler: scenario
                 .flags
                 .cluster_autoscaler
@@ -76,11 +86,19 @@ impl World<'_> {
                 replicaset::sync(id, &self.store, now)
             }
             Key::StatefulSet(id) => statefulset::sync(id, &self.store, now),
-            Key::DaemonSet(id) => daemon::sync(id, &self.store, now),
-            Key::Job(id) => job::sync(id, &self.store, now),
-            Key::CronJob(id) => cronjob::sync(id, &self.store, now),
             Key::ResourceQuota(id) => resourcequota::sync(id, &self.store),
             Key::Namespace(id) => namespace::sync(id, &self.store, now),
+            Key::DaemonSet(id) => self.with_controllers(|controllers, world| {
+                controllers.daemons.sync(id, &world.store, now)
+            }),
+            Key::Job(id) => {
+                self.with_jobs(|jobs, world| jobs.sync(id, &world.store, world.clock(), now))
+            }
+            Key::OrphanPods => self.with_jobs(|jobs, world| jobs.release_orphans(&world.store)),
+            Key::TtlAfterFinished(id) => ttlafterfinished::sync(id, &self.store, now),
+            Key::CronJob(id) => {
+                self.with_cron_jobs(|jobs, world| jobs.sync(id, &world.store, world.clock(), now))
+            }
             Key::GarbageCollector => self.with_controllers(|controllers, world| {
                 controllers.garbagecollector.sync(&world.store)
             }),
@@ -107,6 +125,19 @@ impl World<'_> {
         let result = f(&mut controllers, self);
         self.controllers = Some(controllers);
         result
+    }
+
+    /// Lends the job controller's memory.
+    pub(super) fn with_jobs<T>(&mut self, f: impl FnOnce(&mut Jobs, &World<'_>) -> T) -> T {
+        self.with_controllers(|controllers, world| f(&mut controllers.jobs, world))
+    }
+
+    /// Lends the cronjob controller's memory.
+    pub(super) fn with_cron_jobs<T>(
+        &mut self,
+        f: impl FnOnce(&mut CronJobs, &World<'_>) -> T,
+    ) -> T {
+        self.with_controllers(|controllers, world| f(&mut controllers.cron_jobs, world))
     }
 
     fn sync_hpa(&mut self, id: HpaId) -> Outcome {
@@ -230,7 +261,7 @@ impl World<'_> {
         let ended = self.with_controllers(|controllers, world| {
             controllers.taint_eviction.pod_changed(pod);
             controllers.podgc.pod_changed(pod, &world.store);
-            world.store.pod(pod).is_some_and(|p| p.phase.is_terminal())
+            world.store.pod(pod).is_some_and(|p| p.phase.is_terminal() || PodGc::is_stuck(p))
         });
         if ended {
             self.notify(Key::PodGc);
@@ -239,19 +270,26 @@ impl World<'_> {
 
     /// A node appeared or changed: its taints may have.
     pub(super) fn tell_of_changed_node(&mut self, node: NodeId) {
-        self.with_controllers(|controllers, _| {
+        let concerned = self.with_controllers(|controllers, world| {
             controllers.taint_eviction.node_changed(node);
             controllers.node_lifecycle.node_changed(node);
+            controllers.daemons.node_changed(node, &world.store)
         });
+        concerned.into_iter().for_each(|set| self.notify(Key::DaemonSet(set)));
     }
 
     /// A node object is gone; these pods were bound to it.
-    pub(super) fn tell_of_lost_node(&mut self, node: NodeId, orphans: &[PodId]) {
-        self.with_controllers(|controllers, _| {
-            controllers.taint_eviction.node_changed(node);
-            controllers.node_lifecycle.node_changed(node);
-            controllers.podgc.node_removed(node, orphans);
+    pub(super) fn tell_of_lost_node(&mut self, id: NodeId, node: &Node, orphans: &[PodId]) {
+        let known = self.with_controllers(|controllers, _| {
+            controllers.taint_eviction.node_changed(id);
+            controllers.node_lifecycle.node_changed(id);
+            controllers.podgc.node_removed(id, orphans);
+            controllers.daemons.node_removed(id);
+            controllers.node_lifecycle.knows(id)
         });
+        if known {
+            self.gone_nodes.insert(id, node.name.clone());
+        }
     }
 
     /// The garbage collector is to look at an object.

@@ -13,6 +13,7 @@ use crate::control::flags::ClusterAutoscalerFlags;
 use crate::record::Sink;
 use crate::record::rows::{EventRow, PodRow};
 use crate::scenario::curve::Curve;
+use crate::scenario::kubectl::Command;
 use crate::scenario::model::*;
 use crate::sim::sample::Distribution;
 use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
@@ -46,7 +47,7 @@ pub(super) fn deployment(name: &str, replicas: u32, cpu: i64) -> Deployment {
         labels: labels.clone(),
         replicas,
         selector: Selector::from_labels(&labels),
-        template: PodTemplate { labels, spec: Arc::new(spec), hash: "abc".into() },
+        template: PodTemplate { labels, spec: Arc::new(spec), hash: "abc".into(), rest: "".into() },
         strategy: Strategy::RollingUpdate {
             max_surge: IntOrPercent::Percent(25),
             max_unavailable: IntOrPercent::Percent(25),
@@ -84,6 +85,7 @@ pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
         duration: D(1800),
         seed: 1,
         cold_start: false,
+        clock: crate::units::WallClock::default(),
         node_groups: vec![NodeGroup {
             name: "pool".into(),
             machine,
@@ -109,6 +111,7 @@ pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
                 endpoints: vec![],
             }],
             deployments: vec![web],
+            applied: vec![],
             hpas: vec![],
             pdbs: vec![],
         },
@@ -229,6 +232,30 @@ fn a_lost_node_is_replaced_after_its_tolerations() {
     let evicted = keep.events.iter().find(|e| e.reason == "TaintManagerEviction").unwrap();
     let after = evicted.time.since(S(300)).as_secs_f64();
     assert!((345.0..360.0).contains(&after), "45 to 55 s, then 300 s: {after}");
+}
+
+#[test]
+fn a_node_object_that_somebody_deletes_leaves_its_machine_and_pods() {
+    let mut scenario = scenario(6, 2, Curve::Constant(100.0));
+    let delete = Command::DeleteNode { node: "pool-1".into() };
+    scenario.timeline = vec![entry(300, None, Happening::Kubectl(Box::new(delete)))];
+    let mut keep = Keep::default();
+    // The bill is held against the nodes' records at the end: the machine is paid for all along.
+    let run = run(&scenario, 1, EVERY, &mut keep, |_| {}).unwrap();
+    assert_eq!(run.recorder.totals.nodes_at_end, 1);
+    assert!((run.recorder.totals.cost - 0.5).abs() < 1e-9, "two machines for half an hour");
+    drop(run);
+    let told = keep.events.iter().find(|event| event.reason == "RemovingNode").unwrap();
+    assert_eq!((&*told.name, told.time), ("pool-1", S(305)), "at the next check");
+    let collected: Vec<SimTime> = keep
+        .pods
+        .iter()
+        .filter(|pod| pod.end_reason == "PodGC")
+        .filter_map(|pod| pod.gone)
+        .collect();
+    assert_eq!(collected.len(), 3);
+    let in_time = |gone: &SimTime| (S(340)..S(365)).contains(gone);
+    assert!(collected.iter().all(in_time), "after the quarantine: {collected:?}");
 }
 
 #[test]

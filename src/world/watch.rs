@@ -4,15 +4,35 @@ use super::controllers::Key;
 use super::event::PodStep;
 use super::world::World;
 use crate::api::autoscaling::Hpa;
+use crate::api::event::EventType::Warning;
 use crate::api::labels::Selector;
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
 use crate::api::{NodeId, PdbId, PodId, ServiceId};
+use crate::control::controllers::action::About;
 use crate::control::controllers::garbagecollector::Item;
 use crate::control::controllers::namespace;
 use crate::record::rows::PodRow;
 use crate::store::Change;
 use crate::units::SimTime;
+use std::collections::BTreeSet;
+
+/// Of which pods something has been said at this instant.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    at: SimTime,
+    of: BTreeSet<PodId>,
+}
+
+impl Said {
+    /// Notes that it is said of a pod; false: it has been already.
+    fn is_news(&mut self, now: SimTime, pod: PodId) -> bool {
+        if std::mem::replace(&mut self.at, now) != now {
+            self.of.clear();
+        }
+        self.of.insert(pod)
+    }
+}
 
 impl World<'_> {
     /// Tells all watchers of everything that has changed since they were last told.
@@ -54,8 +74,8 @@ impl World<'_> {
             }
             Change::PodRemoved(id, pod) => self.pod_removed(id, *pod),
             Change::NodeCreated(id) | Change::NodeUpdated(id) => self.node_changed(id),
-            Change::NodeRemoved(id, _, orphans) => {
-                self.tell_of_lost_node(id, &orphans);
+            Change::NodeRemoved(id, node, orphans) => {
+                self.tell_of_lost_node(id, &node, &orphans);
                 self.scheduler_sees(super::schedule::Notice::NodeGone(id));
                 self.notify(Key::NodeLifecycle);
                 self.notify(Key::PodGc);
@@ -75,6 +95,7 @@ impl World<'_> {
                 }
                 self.pod_changed(id);
                 self.may_adopt(id);
+                self.pod_orphaned(id);
             }
             Change::Service(id) => self.notify(Key::EndpointSlice(id)),
             Change::Endpoints(_) => self.endpoints_changed(),
@@ -102,7 +123,11 @@ impl World<'_> {
             }
             Change::Owner(id) => {
                 self.scheduler_sees_set(id);
-                self.notify_owner(id);
+                if self.store.job(id).is_some() {
+                    self.job_changed(id);
+                } else {
+                    self.notify_owner(id);
+                }
                 let Some(owner) = self.store.owner(id) else { return };
                 let (parent, deletion) = (owner.parent(), owner.deletion());
                 self.tell_parent(parent);
@@ -112,22 +137,27 @@ impl World<'_> {
             }
             Change::Released(id, before) => {
                 self.notify_owner(id);
+                self.tell_parent(self.store.owner(id).and_then(Owner::parent));
                 self.tell_parent(before);
                 self.collect_parent(before);
             }
             Change::OwnerRemoved(id, owner, pods) => {
                 self.scheduler_sees(super::schedule::Notice::ReplicaSetGone(id));
+                self.job_gone(id, &pods);
                 self.tell_parent(owner.parent());
                 pods.into_iter().for_each(|pod| self.collect(Item::Pod(pod)));
                 self.collect_parent(owner.parent());
+                self.claims_lose_set(id, &owner);
             }
+            Change::ClaimRemoved(_, claim) => self.claim_is_gone(&claim),
             Change::CronJob(id) => {
-                self.notify(Key::CronJob(id));
+                self.cron_job_changed(id);
                 if self.store.cron_job(id).is_some_and(|job| job.meta.deletion.is_some()) {
                     self.collect(Item::CronJob(id));
                 }
             }
-            Change::CronJobRemoved(_, jobs) => {
+            Change::CronJobRemoved(id, jobs) => {
+                self.with_cron_jobs(|memory, _| memory.forget(id));
                 jobs.into_iter().for_each(|job| self.collect(Item::Owner(job)));
             }
             Change::Quota(id) => self.notify(Key::ResourceQuota(id)),
@@ -199,6 +229,8 @@ impl World<'_> {
         let Some(workload) = self.pods.get(id).and_then(|state| state.workload()) else { return };
         self.tell_selectors(workload, id);
         self.notify_workload(workload);
+        let budgets = self.guarded_by[workload].clone();
+        self.notify_budget(id, &budgets);
     }
 
     /// Of any other pod its labels decide, each time.
@@ -223,13 +255,31 @@ impl World<'_> {
             self.endpoints_may_change(service, id);
             self.notify(Key::EndpointSlice(service));
         }
-        for budget in budgets {
-            self.notify(Key::Disruption(budget));
+        self.notify_budget(id, &budgets);
+    }
+
+    /// Of several budgets that select a pod only one hears of it (`getPdbForPod`). That is said
+    /// once where one report of a kubelet is several changes here.
+    fn notify_budget(&mut self, pod: PodId, budgets: &[PdbId]) {
+        let Some(first) = budgets.first() else { return };
+        self.notify(Key::Disruption(*first));
+        if budgets.len() == 1 || !self.said_of_budgets.is_news(self.now, pod) {
+            return;
         }
+        let Some(p) = self.store.pod(pod) else { return };
+        let Some(chosen) = self.store.pdb(*first) else { return };
+        let name = format!("{:?}/{:?}", &*p.namespace, &*p.name());
+        let message = format!(
+            "Pod {name} matches multiple PodDisruptionBudgets.  Chose {:?} arbitrarily.",
+            &*chosen.name
+        );
+        let component = Key::Disruption(*first).component();
+        let reason = "MultiplePodDisruptionBudgets";
+        self.publish(component, Warning, reason, About::Pod(pod), message);
     }
 
     /// The garbage collector looks at an object.
-    fn collect(&mut self, item: Item) {
+    pub(super) fn collect(&mut self, item: Item) {
         self.tell_garbage_collector(item);
         self.notify(Key::GarbageCollector);
     }
@@ -269,9 +319,6 @@ impl World<'_> {
         for index in 0..self.fronted_by[workload].len() {
             self.notify(Key::EndpointSlice(self.fronted_by[workload][index]));
         }
-        for index in 0..self.guarded_by[workload].len() {
-            self.notify(Key::Disruption(self.guarded_by[workload][index]));
-        }
         for index in 0..self.scaled_by[workload].len() {
             let hpa = self.scaled_by[workload][index];
             self.hpa_inputs_changed(hpa);
@@ -310,6 +357,7 @@ impl World<'_> {
                 self.collect(Item::Owner(owner));
             }
         }
+        self.claims_lose_pod(id, &pod);
         self.notify_selectors(id, &pod);
         self.tell_collectors(id);
         self.notify(Key::ClusterAutoscaler);

@@ -10,13 +10,14 @@ use super::cloud::Cloud;
 use super::controllers::WorkQueues;
 use super::event::Event;
 use super::explain::Watched;
-use super::kubelet::{ImageId, NodeState, PodState, Registry};
+use super::kubelet::{NodeState, PodState, Registry};
 use super::ledger::Ledger;
 use super::proxies::Proxies;
 use super::run::Audience;
 use super::schedule::SchedulerDriver;
 use super::syncs::Controllers;
 use super::traffic::network::Network;
+use super::watch::Said;
 use crate::api::node::{HOSTNAME_LABEL, Node};
 use crate::api::pod::Pod;
 use crate::api::refusal::Refusal;
@@ -62,9 +63,14 @@ pub struct World<'a> {
     pub(super) nodes: SecondaryMap<NodeId, NodeState>,
     /// What nodes of one group and zone have in common.
     pub(super) node_shapes: BTreeMap<(usize, Text), Node>,
+    /// Of which pods it has just been said that they have several budgets.
+    pub(super) said_of_budgets: Said,
+    /// Names of nodes that are gone and of which an Event has yet to say so.
+    pub(super) gone_nodes: BTreeMap<NodeId, Text>,
     pub(super) hostname_label: Text,
     pub(super) pods: SecondaryMap<PodId, PodState>,
-    pub(super) images: Vec<ImageId>,
+    /// Images of pods, by their names together; the place is the [`ImageId`].
+    pub(super) images: Vec<Vec<Text>>,
     pub(super) registry: Registry,
     /// Entries of the timeline that hold for the registry, in the order of their beginnings.
     pub(super) registry_faults: Vec<usize>,
@@ -78,8 +84,6 @@ pub struct World<'a> {
     pub(super) given_metrics: BTreeMap<Text, GivenMetrics>,
     /// What limits put into pods of each template.
     pub(super) defaulted: Defaulted,
-    /// When an eviction was last charged to a budget.
-    pub(super) charged: BTreeMap<PdbId, SimTime>,
     /// Why the last request was refused, until its sender is told.
     pub(super) refused: Option<Refusal>,
     /// How many pods have been refused: their names are drawn too.
@@ -123,7 +127,6 @@ pub(super) struct Parts<'a> {
     pub recorder: Recorder<'a>,
     pub checks: Checks,
     pub network: Network,
-    pub images: Vec<ImageId>,
     pub noise: Vec<crate::sim::rng::Stream>,
 }
 
@@ -155,9 +158,11 @@ impl<'a> World<'a> {
             ledger: Ledger::default(),
             nodes: SecondaryMap::new(),
             node_shapes: BTreeMap::new(),
+            said_of_budgets: Said::default(),
+            gone_nodes: BTreeMap::new(),
             hostname_label: HOSTNAME_LABEL.into(),
             pods: SecondaryMap::new(),
-            images: parts.images,
+            images: Vec::new(),
             registry: Registry::default(),
             registry_faults: Vec::new(),
             containers_changed: vec![SimTime::ZERO; n],
@@ -166,7 +171,6 @@ impl<'a> World<'a> {
             name_shift,
             given_metrics: BTreeMap::new(),
             defaulted: Defaulted::default(),
-            charged: BTreeMap::new(),
             refused: None,
             refused_pods: 0,
             created_of: BTreeMap::new(),
@@ -232,8 +236,7 @@ impl<'a> World<'a> {
             Event::Expect { pod, node, cycle } => self.on_expect(pod, node, cycle),
             Event::PreBind { cycle, plugin } => self.on_pre_bind(cycle, plugin),
             Event::Preempt(pod) => self.on_preempt(pod),
-            Event::Evict(pod) => self.on_evict(pod),
-            Event::EvictOnce(pod) => _ = self.evict_pod(pod, None, "Evicted"),
+            Event::Evict { pod, again } => self.on_evict(pod, again),
             Event::Sent(id) => self.on_sent(id),
             Event::Report { pod, incarnation, step } => self.step_pod(pod, incarnation, step),
             Event::Unschedulable(pod) => self.on_unschedulable(pod),
@@ -284,7 +287,10 @@ impl<'a> World<'a> {
                 let pod = self.store.pod(id)?;
                 ("Pod", pod.namespace.clone(), pod.name())
             }
-            About::Node(id) => ("Node", none, self.store.node(id)?.name.clone()),
+            About::Node(id) => {
+                let name = self.store.node(id).map(|node| &node.name);
+                ("Node", none, name.or_else(|| self.gone_nodes.get(&id))?.clone())
+            }
             About::Deployment(id) => {
                 let d = self.store.deployment(id)?;
                 ("Deployment", d.namespace.clone(), d.name.clone())

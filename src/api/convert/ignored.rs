@@ -45,9 +45,10 @@ const CONTAINER: [&str; 10] = [
 ];
 
 /// Fields of a Deployment's specification that something reads.
-const DEPLOYMENT: [&str; 7] = [
+const DEPLOYMENT: [&str; 8] = [
     "minReadySeconds",
     "paused",
+    "progressDeadlineSeconds",
     "replicas",
     "revisionHistoryLimit",
     "selector",

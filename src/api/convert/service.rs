@@ -3,7 +3,7 @@
 use super::workload::int_or_percent;
 use super::{FieldError, labels, selector};
 use crate::api::labels::Selector;
-use crate::api::policy::{Budget, Pdb};
+use crate::api::policy::{Budget, Pdb, PdbStatus, UnhealthyPods};
 use crate::api::service::Service;
 use crate::api::workload::IntOrPercent;
 use k8s_openapi::api::core::v1 as core;
@@ -48,9 +48,20 @@ pub fn pdb(
         namespace: given.metadata.namespace.as_deref().unwrap_or(namespace).into(),
         selector: selector(spec.selector.as_ref(), "spec.selector", errors),
         budget,
-        disruptions_allowed: 0,
-        current_healthy: 0,
-        desired_healthy: 0,
-        expected_pods: 0,
+        unhealthy: unhealthy_policy(spec.unhealthy_pod_eviction_policy.as_deref(), errors),
+        generation: 1,
+        status: PdbStatus::default(),
+    }
+}
+
+fn unhealthy_policy(given: Option<&str>, errors: &mut Vec<FieldError>) -> UnhealthyPods {
+    match given.unwrap_or("IfHealthyBudget") {
+        "IfHealthyBudget" => UnhealthyPods::IfHealthyBudget,
+        "AlwaysAllow" => UnhealthyPods::AlwaysAllow,
+        other => {
+            let message = format!("{other:?} is none of IfHealthyBudget, AlwaysAllow");
+            errors.push(FieldError::new("spec.unhealthyPodEvictionPolicy".into(), message));
+            UnhealthyPods::IfHealthyBudget
+        }
     }
 }

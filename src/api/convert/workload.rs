@@ -3,13 +3,14 @@
 
 use super::behavior::behavior;
 use super::{FieldError, node_features, pod, selector};
+use crate::api::Text;
 use crate::api::behavior::Behavior;
 use crate::api::labels::Selector;
 use crate::api::meta::Meta;
 use crate::api::pod::{Pod, PodSpec};
 use crate::api::taint::{NOT_READY, Taint, TaintEffect, Toleration, UNREACHABLE};
 use crate::api::workload::{
-    Deployment, IntOrPercent, PodTemplate, ReplicaSet, Strategy, WorkloadStatus,
+    Deployment, IntOrPercent, PodTemplate, ReplicaSet, Strategy, WorkloadStatus, short_hash,
 };
 use crate::units::{SimDuration, SimTime};
 use k8s_openapi::api::apps::v1 as k8s;
@@ -17,9 +18,6 @@ use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::sync::Arc;
-
-/// Characters of a pod template's hash (apimachinery `util/rand`).
-const SAFE: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 
 /// A Deployment; `namespace` is the one it goes to when it names none.
 pub fn deployment(
@@ -167,11 +165,8 @@ pub(crate) fn template(
         }
     };
     admit(&mut spec, metadata, path, errors);
-    PodTemplate {
-        labels: super::labels(metadata.and_then(|m| m.labels.as_ref())),
-        spec: Arc::new(spec),
-        hash: template_hash(given).into(),
-    }
+    let labels = super::labels(metadata.and_then(|m| m.labels.as_ref()));
+    PodTemplate::new(labels, Arc::new(spec), rest_of(given))
 }
 
 /// A pod that nobody controls.
@@ -286,15 +281,17 @@ pub(crate) fn int_or_percent(
     })
 }
 
-/// Ten characters that depend only on the template (stands for upstream's FNV of a Go dump).
-fn template_hash(template: &k8s_openapi::api::core::v1::PodTemplateSpec) -> String {
-    let json = serde_json::to_string(template).unwrap_or_default();
-    let hash = blake3::hash(json.as_bytes());
-    let mut number = u64::from_le_bytes(hash.as_bytes()[..8].try_into().unwrap_or_default());
-    let mut text = String::new();
-    for _ in 0..10 {
-        text.push(char::from(SAFE[(number % 27) as usize]));
-        number /= 27;
+/// Stands for all that a template says but its containers' images. The API server does not tell
+/// empty labels and annotations from missing ones.
+fn rest_of(template: &core::PodTemplateSpec) -> Text {
+    let mut rest = template.clone();
+    if let Some(metadata) = &mut rest.metadata {
+        metadata.labels.take_if(|labels| labels.is_empty());
+        metadata.annotations.take_if(|annotations| annotations.is_empty());
     }
-    text
+    if let Some(spec) = &mut rest.spec {
+        let init = spec.init_containers.iter_mut().flatten();
+        init.chain(&mut spec.containers).for_each(|container| container.image = None);
+    }
+    short_hash(&serde_json::to_string(&rest).unwrap_or_default())
 }

@@ -1,11 +1,15 @@
 //! What controllers ask the API server (and the cloud) to do.
 
 use super::garbagecollector::Item;
+use super::statefulset::request::Request;
 use crate::api::amounts::Amounts;
+use crate::api::daemon_set::{DaemonSetStatus, Revision};
 use crate::api::event::EventType;
+use crate::api::job::{CronJobStatus, Job, JobStatus};
 use crate::api::labels::Labels;
 use crate::api::meta::Propagation;
-use crate::api::pod::PodSpec;
+use crate::api::pod::{IndexFailures, PodSpec};
+use crate::api::policy::PdbStatus;
 use crate::api::refusal::Refusal;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::api::workload::{Condition, ReplicaSet, WorkloadStatus};
@@ -31,6 +35,34 @@ pub enum Action {
         owner: OwnerId,
         /// The pod.
         pod: Box<NewPod>,
+    },
+    /// Create a pod of a Job's index that may have failed before.
+    CreateIndexPod {
+        /// The owner.
+        owner: OwnerId,
+        /// The pod.
+        pod: Box<NewPod>,
+        /// What its annotations say of failures before it.
+        failures: IndexFailures,
+    },
+    /// Create a Job that a CronJob controls.
+    CreateJob {
+        /// As it shall be.
+        job: Box<Job>,
+    },
+    /// Write a Job's status.
+    JobStatus {
+        /// The Job.
+        job: OwnerId,
+        /// The status.
+        status: Box<JobStatus>,
+    },
+    /// Write a CronJob's status.
+    CronJobStatus {
+        /// The CronJob.
+        cron_job: CronJobId,
+        /// The status.
+        status: Box<CronJobStatus>,
     },
     /// Make a pod one's own (adoption).
     AdoptPod {
@@ -104,6 +136,13 @@ pub enum Action {
         /// What becomes of its pods.
         propagation: Propagation,
     },
+    /// Make a ReplicaSet one's own (adoption).
+    AdoptSet {
+        /// The ReplicaSet.
+        set: OwnerId,
+        /// Its new owner.
+        deployment: DeploymentId,
+    },
     /// Let go of a ReplicaSet or Job: its parent is being deleted and leaves it alone.
     ReleaseOwner {
         /// The object.
@@ -123,6 +162,29 @@ pub enum Action {
         /// The conditions.
         conditions: Vec<Condition>,
     },
+    /// Create the ControllerRevision of a DaemonSet's template, or give it another number.
+    DaemonSetRevision {
+        /// The set.
+        set: OwnerId,
+        /// As it shall be.
+        revision: Revision,
+    },
+    /// Delete a ControllerRevision of a DaemonSet.
+    DropDaemonSetRevision {
+        /// The set.
+        set: OwnerId,
+        /// The revision's hash.
+        hash: Text,
+    },
+    /// Write a DaemonSet's status.
+    DaemonSetStatus {
+        /// The set.
+        set: OwnerId,
+        /// The status.
+        status: DaemonSetStatus,
+    },
+    /// What only the statefulset controller asks for.
+    StatefulSet(Box<Request>),
     /// Write a Deployment's status.
     DeploymentStatus {
         /// The Deployment.
@@ -163,8 +225,8 @@ pub enum Action {
     PdbStatus {
         /// The budget.
         pdb: PdbId,
-        /// `disruptionsAllowed`, `currentHealthy`, `desiredHealthy`, `expectedPods`.
-        status: [u32; 4],
+        /// The status.
+        status: PdbStatus,
     },
     /// Write a quota's status: what its controller has counted.
     QuotaStatus {

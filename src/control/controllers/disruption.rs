@@ -3,70 +3,174 @@
 //! Source: kubernetes `pkg/controller/disruption/disruption.go`,
 //! `pkg/registry/core/pod/storage/eviction.go`, v1.37, and recordings. `disruptedPods` is not kept:
 //! here a pod is marked in the instant in which its eviction is granted.
-//! `unhealthyPodEvictionPolicy` is not modelled: pods that are not ready follow `IfHealthyBudget`.
 
-use super::action::{Action, Outcome};
+use super::action::{About, Action, Outcome};
+use crate::api::event::EventType::Warning;
+use crate::api::labels::{Operator, Requirement, Selector};
+use crate::api::owner::Owner;
 use crate::api::pod::{Pod, PodPhase};
-use crate::api::policy::{Budget, Pdb};
+use crate::api::policy::{Budget, Pdb, PdbStatus, UnhealthyPods};
 use crate::api::refusal::{Cause, Refusal};
-use crate::api::workload::IntOrPercent;
+use crate::api::workload::{IntOrPercent, ReplicaSet};
 use crate::api::{DeploymentId, OwnerId, PdbId, PodId};
 use crate::store::Store;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Syncs one budget's status.
 pub fn sync(id: PdbId, store: &Store) -> Outcome {
     let mut outcome = Outcome::idle();
     let Some(pdb) = store.pdb(id) else { return outcome };
-    let (expected, desired) = expectation(pdb, store);
-    let healthy = pods_of(pdb, store).filter(|pod| pod.ready && pod.deletion.is_none()).count();
-    let healthy = healthy as u32;
-    let allowed = if expected == 0 { 0 } else { healthy.saturating_sub(desired) };
-    let status = [allowed, healthy, desired, expected];
-    let old =
-        [pdb.disruptions_allowed, pdb.current_healthy, pdb.desired_healthy, pdb.expected_pods];
-    if status != old {
+    let about = About::Pdb(id);
+    let mut warn = |reason: &'static str, message: String| {
+        outcome.then(Action::Event { kind: Warning, reason, about, message });
+    };
+    let status = match expectation(pdb, store) {
+        Ok(expectation) => {
+            if expectation.unmanaged {
+                warn("UnmanagedPods", unmanaged_pods(&pdb.selector));
+            }
+            status(pdb, &expectation, store)
+        }
+        Err(failure) => {
+            let message = format!("Failed to calculate the number of expected pods: {failure}");
+            warn("CalculateExpectedPodCountFailed", message);
+            // Nothing is allowed, all else stays as it was (`failSafe`).
+            let failure = failure.into();
+            PdbStatus { disruptions_allowed: 0, failure, ..pdb.status.clone() }
+        }
+    };
+    if status != pdb.status {
         outcome.then(Action::PdbStatus { pdb: id, status });
     }
     outcome
+}
+
+fn status(pdb: &Pdb, expectation: &Expectation, store: &Store) -> PdbStatus {
+    let Expectation { expected, desired, .. } = *expectation;
+    let healthy = pods_of(pdb, store).filter(|pod| pod.ready && pod.deletion.is_none()).count();
+    let healthy = healthy as u32;
+    PdbStatus {
+        observed_generation: pdb.generation,
+        disruptions_allowed: if expected == 0 { 0 } else { healthy.saturating_sub(desired) },
+        current_healthy: healthy,
+        desired_healthy: desired,
+        expected_pods: expected,
+        failure: "".into(),
+    }
 }
 
 fn pods_of<'a>(pdb: &'a Pdb, store: &'a Store) -> impl Iterator<Item = &'a Pod> {
     store.pods_matching(&pdb.namespace, &pdb.selector).map(|(_, pod)| pod)
 }
 
-/// Pods expected, and how many of them must stay healthy (`getExpectedPodCount`): where the budget
-/// is a share, or speaks of those that may be away, the scale of the pods' controllers counts; else
-/// the pods that are there, terminating ones included.
-fn expectation(pdb: &Pdb, store: &Store) -> (u32, u32) {
+/// What a budget expects.
+#[derive(Clone, Copy, Debug)]
+struct Expectation {
+    /// Pods.
+    expected: u32,
+    /// How many of them must stay healthy.
+    desired: u32,
+    /// There are pods that nobody controls, which a share can't count.
+    unmanaged: bool,
+}
+
+/// What a budget expects (`getExpectedPodCount`): where it is a share, or speaks of those that may
+/// be away, the scale of the pods' controllers counts; else the pods that are there, terminating
+/// ones included.
+fn expectation(pdb: &Pdb, store: &Store) -> Result<Expectation, String> {
     match pdb.budget {
         Budget::MaxUnavailable(away) => {
-            let expected = scale(pdb, store);
-            (expected, expected.saturating_sub(away.of(expected, true)))
+            let (expected, unmanaged) = scale(pdb, store)?;
+            let desired = expected.saturating_sub(away.of(expected, true));
+            Ok(Expectation { expected, desired, unmanaged })
         }
         Budget::MinAvailable(IntOrPercent::Int(desired)) => {
-            (pods_of(pdb, store).count() as u32, desired)
+            let expected = pods_of(pdb, store).count() as u32;
+            Ok(Expectation { expected, desired, unmanaged: false })
         }
         Budget::MinAvailable(share) => {
-            let expected = scale(pdb, store);
-            (expected, share.of(expected, true))
+            let (expected, unmanaged) = scale(pdb, store)?;
+            Ok(Expectation { expected, desired: share.of(expected, true), unmanaged })
         }
     }
 }
 
-/// Replicas of all controllers of the budget's pods: Deployments, or ReplicaSets of nobody.
-fn scale(pdb: &Pdb, store: &Store) -> u32 {
-    let mut deployments: BTreeSet<DeploymentId> = BTreeSet::new();
-    let mut sets: BTreeSet<OwnerId> = BTreeSet::new();
-    for owner in pods_of(pdb, store).filter_map(|pod| pod.owner) {
-        match store.replica_set(owner).and_then(|set| set.owner) {
-            Some(deployment) => deployments.insert(deployment),
-            None => sets.insert(owner),
-        };
+/// What has a scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Scaled {
+    Deployment(DeploymentId),
+    Owner(OwnerId),
+}
+
+/// Replicas of all controllers of the budget's pods, and whether some pods have none
+/// (`getExpectedScale`).
+fn scale(pdb: &Pdb, store: &Store) -> Result<(u32, bool), String> {
+    let mut scales: BTreeMap<Scaled, u32> = BTreeMap::new();
+    let (mut unmanaged, mut last) = (false, None);
+    for pod in pods_of(pdb, store) {
+        unmanaged |= pod.owner.is_none();
+        if pod.owner.is_none() || last == pod.owner {
+            continue;
+        }
+        last = pod.owner;
+        let (of, replicas) = scale_of(pod, store)?;
+        scales.insert(of, replicas);
     }
-    let of_deployments = deployments.iter().filter_map(|id| store.deployment(*id));
-    let of_sets = sets.iter().filter_map(|id| store.replica_set(*id));
-    of_deployments.map(|d| d.replicas).sum::<u32>() + of_sets.map(|s| s.replicas).sum::<u32>()
+    Ok((scales.values().sum(), unmanaged))
+}
+
+/// The controller that a pod's number depends on, and its scale.
+fn scale_of(pod: &Pod, store: &Store) -> Result<(Scaled, u32), String> {
+    let no_scale =
+        |resource: &str| Err(format!("{resource} does not implement the scale subresource"));
+    let owner = pod.owner.and_then(|id| Some((id, store.owner(id)?)));
+    let Some((id, owner)) = owner else {
+        return Err(format!("found no controllers for pod {:?}", &*pod.name()));
+    };
+    match owner {
+        Owner::ReplicaSet(set) => Ok(scale_of_set(id, set, store)),
+        Owner::StatefulSet(set) => Ok((Scaled::Owner(id), set.replicas)),
+        Owner::DaemonSet(_) => no_scale("daemonsets.apps"),
+        Owner::Job(_) => no_scale("jobs.batch"),
+    }
+}
+
+/// That of the set's Deployment, or its own.
+fn scale_of_set(id: OwnerId, set: &ReplicaSet, store: &Store) -> (Scaled, u32) {
+    let deployment = set.owner.and_then(|id| Some((id, store.deployment(id)?)));
+    deployment.map_or((Scaled::Owner(id), set.replicas), |(id, deployment)| {
+        (Scaled::Deployment(id), deployment.replicas)
+    })
+}
+
+fn unmanaged_pods(selector: &Selector) -> String {
+    format!(
+        "Pods selected by this PodDisruptionBudget (selector: {}) were found to be unmanaged. As \
+         a result, the status of the PDB cannot be calculated correctly, which may result in \
+         undefined behavior. To account for these pods please set \".spec.minAvailable\" field of \
+         the PDB to an integer value.",
+        written(selector)
+    )
+}
+
+/// A selector as Go writes it.
+fn written(selector: &Selector) -> String {
+    let Selector::All(requirements) = selector else { return "nil".to_owned() };
+    let is_label = |r: &&Requirement| r.operator == Operator::In && r.values.len() == 1;
+    let (labels, others): (Vec<_>, Vec<_>) = requirements.iter().partition(is_label);
+    let labels = labels.iter().map(|r| format!("{}: {},", r.key, r.values[0]));
+    let others = others.iter().map(|r| {
+        let values: Vec<&str> = r.values.iter().map(|value| &**value).collect();
+        let values = values.join(" ");
+        let (key, operator) = (&r.key, r.operator);
+        format!("LabelSelectorRequirement{{Key:{key},Operator:{operator:?},Values:[{values}],}},")
+    });
+    format!(
+        "&LabelSelector{{MatchLabels:map[string]string{{{}}},\
+         MatchExpressions:[]LabelSelectorRequirement{{{}}},}}",
+        labels.collect::<String>(),
+        others.collect::<String>()
+    )
 }
 
 /// Whether the eviction API lets a pod go; `Some`: the budget that this disruption is charged to.
@@ -90,26 +194,30 @@ pub fn may_evict(store: &Store, id: PodId) -> Result<Option<PdbId>, Refusal> {
         }
     };
     let Some(pdb) = store.pdb(pdb_id) else { return Ok(None) };
+    let status = &pdb.status;
     // A pod that is not ready anyway is free to go if the budget is met without it.
-    let met = pdb.current_healthy >= pdb.desired_healthy && pdb.desired_healthy > 0;
-    if !pod.ready && met {
+    let met = status.current_healthy >= status.desired_healthy && status.desired_healthy > 0;
+    if !pod.ready && (met || pdb.unhealthy == UnhealthyPods::AlwaysAllow) {
         return Ok(None);
     }
-    if pdb.disruptions_allowed == 0 {
+    if status.observed_generation < pdb.generation || status.disruptions_allowed == 0 {
         return Err(exhausted(pdb));
     }
     Ok(Some(pdb_id))
 }
 
 fn exhausted(pdb: &Pdb) -> Refusal {
-    let cause = if pdb.current_healthy <= pdb.desired_healthy {
-        format!(
-            "The disruption budget {} needs {} healthy pods and has {} currently",
-            pdb.name, pdb.desired_healthy, pdb.current_healthy
-        )
+    let PdbStatus { current_healthy, desired_healthy, ref failure, .. } = pdb.status;
+    let why = if pdb.status.observed_generation < pdb.generation {
+        "is still being processed by the server.".to_owned()
+    } else if !failure.is_empty() {
+        format!("does not allow evicting pods currently because it failed sync: {failure}")
+    } else if current_healthy <= desired_healthy {
+        format!("needs {desired_healthy} healthy pods and has {current_healthy} currently")
     } else {
-        format!("The disruption budget {} does not allow evicting pods currently", pdb.name)
+        "does not allow evicting pods currently".to_owned()
     };
+    let cause = format!("The disruption budget {} {why}", pdb.name);
     let message = "Cannot evict pod as it would violate the pod's disruption budget.";
     Refusal { code: 429, message: message.to_owned(), cause: Cause::DisruptionBudget(cause) }
 }
@@ -127,7 +235,7 @@ pub fn budgets_of(store: &Store, pod: PodId) -> Vec<PdbId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::labels::{Labels, Selector};
+    use crate::api::labels::Labels;
     use crate::api::workload::IntOrPercent::{Int, Percent};
     use crate::control::controllers::testing::Bench;
 
@@ -137,10 +245,9 @@ mod tests {
             namespace: "default".into(),
             selector: Selector::from_labels(&Labels::from([("app", "web")])),
             budget,
-            disruptions_allowed: 0,
-            current_healthy: 0,
-            desired_healthy: 0,
-            expected_pods: 0,
+            unhealthy: UnhealthyPods::default(),
+            generation: 1,
+            status: PdbStatus::default(),
         })
     }
 
@@ -155,7 +262,7 @@ mod tests {
     fn settle(bench: &mut Bench, id: PdbId) -> [u32; 4] {
         let outcome = sync(id, &bench.store);
         bench.apply(&outcome);
-        let p = bench.store.pdb(id).unwrap();
+        let p = &bench.store.pdb(id).unwrap().status;
         [p.disruptions_allowed, p.current_healthy, p.desired_healthy, p.expected_pods]
     }
 
@@ -245,5 +352,156 @@ mod tests {
         let refusal = may_evict(&bench.store, pods[0]).unwrap_err();
         assert_eq!(refusal.code, 500);
         assert!(refusal.message.starts_with("This pod has more than one PodDisruptionBudget"));
+    }
+
+    #[test]
+    fn pods_that_are_not_ready_go_at_any_time_where_that_is_allowed() {
+        let mut bench = Bench::new();
+        let id = pdb(&mut bench, Budget::MinAvailable(Int(2)));
+        let pods = workload(&mut bench, 2, 2);
+        bench.store.set_pod_ready(pods[0], false, bench.now);
+        settle(&mut bench, id);
+        assert_eq!(may_evict(&bench.store, pods[0]).unwrap_err().code, 429);
+        bench.store.update_pdb(id, |p| {
+            p.unhealthy = UnhealthyPods::AlwaysAllow;
+            true
+        });
+        assert_eq!(may_evict(&bench.store, pods[0]), Ok(None), "it does not count anyway");
+        assert_eq!(may_evict(&bench.store, pods[1]).unwrap_err().code, 429, "ready ones do");
+    }
+
+    #[test]
+    fn a_changed_budget_refuses_until_it_has_been_looked_at() {
+        let mut bench = Bench::new();
+        let id = pdb(&mut bench, Budget::MinAvailable(Int(4)));
+        let pods = workload(&mut bench, 4, 4);
+        let cause = |bench: &Bench| match may_evict(&bench.store, pods[0]).unwrap_err().cause {
+            Cause::DisruptionBudget(cause) => cause,
+            other => panic!("{other:?}"),
+        };
+        let processed = "The disruption budget web is still being processed by the server.";
+        assert_eq!(cause(&bench), processed, "a new one too");
+        settle(&mut bench, id);
+        let expected = "The disruption budget web needs 4 healthy pods and has 4 currently";
+        assert_eq!(cause(&bench), expected);
+        bench.store.update_pdb(id, |p| {
+            (p.budget, p.generation) = (Budget::MinAvailable(Int(1)), 2);
+            true
+        });
+        assert_eq!(cause(&bench), processed);
+        settle(&mut bench, id);
+        assert_eq!(may_evict(&bench.store, pods[0]), Ok(Some(id)));
+    }
+
+    /// Pods of some kind of owner: how many, and the message when the budget can't count them.
+    type Owned = fn(&mut Bench) -> Option<Owner>;
+
+    #[test]
+    fn a_share_is_of_the_scale_of_whoever_controls_the_pods() {
+        let rows: [(&str, Owned, [u32; 4], &str); 6] = [
+            (
+                "a ReplicaSet of nobody counts its own",
+                |bench| {
+                    let set = bench.replica_set("web", 6);
+                    bench.store.owner(set).cloned()
+                },
+                [0, 2, 3, 6],
+                "",
+            ),
+            (
+                "so does a ReplicationController",
+                |bench| {
+                    let set = bench.replica_set("web", 6);
+                    bench.store.update_replica_set(set, |set| {
+                        set.is_controller = true;
+                        true
+                    });
+                    bench.store.owner(set).cloned()
+                },
+                [0, 2, 3, 6],
+                "",
+            ),
+            ("and a StatefulSet", |_| manifest("StatefulSet", "replicas: 4"), [0, 2, 2, 4], ""),
+            ("pods that nobody controls do not count", |_| None, [0, 2, 0, 0], "UnmanagedPods"),
+            (
+                "a DaemonSet has no scale",
+                |_| manifest("DaemonSet", "minReadySeconds: 0"),
+                [0, 0, 0, 0],
+                "daemonsets.apps does not implement the scale subresource",
+            ),
+            (
+                "nor has a Job",
+                |_| manifest("Job", "completions: 2"),
+                [0, 0, 0, 0],
+                "jobs.batch does not implement the scale subresource",
+            ),
+        ];
+        for (sentence, owner, expected, told) in rows {
+            let mut bench = Bench::new();
+            let id = pdb(&mut bench, Budget::MinAvailable(Percent(50)));
+            let owner = owner(&mut bench).map(|owner| bench.store.create_owner(owner));
+            let mut last = PodId::default();
+            for name in ["a", "b"] {
+                let template = crate::control::controllers::testing::template("web");
+                let (labels, spec) = (template.labels, template.spec);
+                let now = bench.now;
+                let pod = crate::control::controllers::testing::bare_pod(name, labels, spec, now);
+                let pod = owner.map_or(pod.clone(), |owner| pod.owned_by(owner));
+                last = bench.store.create_pod(pod);
+                bench.run(last);
+            }
+            assert_eq!(settle(&mut bench, id), expected, "{sentence}");
+            let said = bench.told().join("");
+            assert!(
+                said.contains(told) && said.is_empty() == told.is_empty(),
+                "{sentence}: {said}"
+            );
+            if told.contains("scale") {
+                let status = &bench.store.pdb(id).unwrap().status;
+                assert_eq!(*status.failure, *told, "{sentence}");
+                assert_eq!(may_evict(&bench.store, last).unwrap_err().code, 429, "{sentence}");
+            }
+        }
+    }
+
+    /// An owner labelled `app=web`, with some more of its specification.
+    fn manifest(kind: &str, more: &str) -> Option<Owner> {
+        let (key, value) = more.split_once(": ")?;
+        let labels = serde_json::json!({"app": "web"});
+        let mut given = serde_json::json!({
+            "kind": kind,
+            "metadata": {"name": "web"},
+            "spec": {
+                "selector": {"matchLabels": labels},
+                "serviceName": "web",
+                "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c"}]}},
+            },
+        });
+        given["spec"][key] = value.parse::<u32>().ok()?.into();
+        if kind == "Job" {
+            given["spec"]["template"]["spec"]["restartPolicy"] = "Never".into();
+        }
+        let found = crate::api::convert::object::object(&given, "default", &mut Vec::new());
+        match found? {
+            crate::api::object::Object::Owner(owner) => Some(owner),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn selectors_are_written_as_in_go() {
+        let requirement = |key: &str, operator, values: &[&str]| Requirement {
+            key: key.into(),
+            operator,
+            values: values.iter().map(|value| (*value).into()).collect(),
+        };
+        let selector = Selector::All(vec![
+            requirement("app", Operator::In, &["web"]),
+            requirement("tier", Operator::NotIn, &["a", "b"]),
+        ]);
+        let expected = "&LabelSelector{MatchLabels:map[string]string{app: web,},\
+            MatchExpressions:[]LabelSelectorRequirement{\
+            LabelSelectorRequirement{Key:tier,Operator:NotIn,Values:[a b],},},}";
+        assert_eq!(written(&selector), expected);
     }
 }

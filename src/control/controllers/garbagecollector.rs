@@ -5,9 +5,11 @@
 //! graph of all objects; here the store knows who controls whom, and this is told what to look at.
 
 use super::action::{Action, Outcome};
+use super::statefulset::request::Request;
 use crate::api::meta::Propagation;
 use crate::api::owner::Owner;
-use crate::api::{CronJobId, DeploymentId, OwnerId, PodId};
+use crate::api::stateful_set::{Claim, ClaimOwner};
+use crate::api::{ClaimId, CronJobId, DeploymentId, OwnerId, PodId};
 use crate::store::Store;
 use std::collections::BTreeSet;
 
@@ -22,6 +24,8 @@ pub enum Item {
     Deployment(DeploymentId),
     /// A CronJob.
     CronJob(CronJobId),
+    /// A claim of a StatefulSet or of a pod.
+    Claim(ClaimId),
 }
 
 /// What it has been told to look at.
@@ -63,6 +67,17 @@ fn deletion_of(item: Item, store: &Store) -> Option<Option<Propagation>> {
         Item::Owner(id) => store.owner(id).map(Owner::deletion),
         Item::Deployment(id) => store.deployment(id).map(|d| d.deletion),
         Item::CronJob(id) => store.cron_job(id).map(|job| job.meta.deletion),
+        Item::Claim(id) => {
+            store.claim(id).filter(|claim| owner_is_gone(claim, store)).map(|_| None)
+        }
+    }
+}
+
+fn owner_is_gone(claim: &Claim, store: &Store) -> bool {
+    match claim.owner {
+        None => false,
+        Some(ClaimOwner::Set(set)) => store.owner(set).is_none(),
+        Some(ClaimOwner::Pod(pod)) => store.pod(pod).is_none(),
     }
 }
 
@@ -80,15 +95,25 @@ fn delete(item: Item, store: &Store) -> Option<Action> {
         Item::Owner(owner) => {
             Some(Action::DeleteOwner { owner, propagation: Propagation::Background })
         }
+        Item::Claim(claim) => Some(Request::DeleteClaim(claim).into()),
         Item::Deployment(_) | Item::CronJob(_) => None,
     }
+}
+
+/// The claims that go with a StatefulSet.
+fn claims_of(id: OwnerId, store: &Store) -> impl Iterator<Item = Item> {
+    let its = move |claim: &Claim| claim.owner == Some(ClaimOwner::Set(id));
+    store.claims().filter(move |(_, claim)| its(claim)).map(|(claim, _)| Item::Claim(claim))
 }
 
 /// Deals with the dependents of an object that is being deleted, and lets it go when none is left.
 fn dismiss(item: Item, propagation: Propagation, store: &Store, requests: &mut Vec<Action>) {
     let dependents: Vec<Item> = match item {
-        Item::Pod(_) => Vec::new(),
-        Item::Owner(id) => store.pods_of(id).iter().copied().map(Item::Pod).collect(),
+        Item::Pod(_) | Item::Claim(_) => Vec::new(),
+        Item::Owner(id) => {
+            let pods = store.pods_of(id).iter().copied().map(Item::Pod);
+            pods.chain(claims_of(id, store)).collect()
+        }
         Item::Deployment(id) => {
             store.replica_sets_of(id).iter().copied().map(Item::Owner).collect()
         }
@@ -103,6 +128,7 @@ fn dismiss(item: Item, propagation: Propagation, store: &Store, requests: &mut V
         requests.extend(dependents.into_iter().map(|dependent| match dependent {
             Item::Pod(pod) => Action::ReleasePod { pod },
             Item::Owner(owner) => Action::ReleaseOwner { owner },
+            Item::Claim(claim) => Request::ClaimOwner { claim, owner: None }.into(),
             Item::Deployment(_) | Item::CronJob(_) => unreachable!("nobody controls it"),
         }));
         return;
@@ -117,6 +143,9 @@ fn dismiss(item: Item, propagation: Propagation, store: &Store, requests: &mut V
                 requests.push(Action::DeleteOwner { owner, propagation });
             }
             pod @ Item::Pod(_) => requests.extend(delete(pod, store)),
+            Item::Claim(claim) if store.claim(claim).is_some_and(|c| !c.is_deleted) => {
+                requests.push(Request::DeleteClaim(claim).into());
+            }
             _ => {}
         }
     }

@@ -28,5 +28,6 @@ pub mod statefulset;
 pub mod taint_eviction;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod ttlafterfinished;
 
 pub use action::{Action, Outcome};

@@ -1,11 +1,11 @@
-//! The pod garbage collector: pods of nodes that no longer exist, and ended pods beyond a number.
+//! The pod garbage collector: pods of nodes that no longer exist, pods that go and never had a
+//! node, and ended pods beyond a number.
 //!
 //! Source: kubernetes `pkg/controller/podgc/gc_controller.go`, v1.37: a check each 20 s; a node
 //! must be missing for 40 s after the check that found it so. Lazily evaluated: it is told which
 //! nodes went with pods still bound to them and which pods ended; without such there is nothing to
-//! wake up for. Pods on nodes tainted `out-of-service` are not modelled, nor unscheduled
-//! terminating
-//! ones: those are gone at once.
+//! wake up for. Pods on nodes tainted `out-of-service` are not modelled. A pod that goes and has no
+//! node is gone at once, unless a finalizer keeps it.
 
 use super::action::{Action, Outcome};
 use crate::api::pod::Pod;
@@ -36,6 +36,8 @@ pub struct PodGc {
     missing: BTreeMap<NodeId, Missing>,
     /// Ended pods, oldest first: those that are beyond the threshold go in this order.
     ended: BTreeSet<(SimTime, u64, PodId)>,
+    /// Pods that go, have no node, and are kept by a finalizer.
+    unscheduled: BTreeSet<PodId>,
 }
 
 impl PodGc {
@@ -58,6 +60,14 @@ impl PodGc {
         if let Some(pod) = store.pod(id).filter(|pod| pod.phase.is_terminal()) {
             self.ended.insert((pod.created, pod.uid, id));
         }
+        if store.pod(id).is_some_and(PodGc::is_stuck) {
+            self.unscheduled.insert(id);
+        }
+    }
+
+    /// Whether a pod goes and will never have a kubelet that ends it.
+    pub fn is_stuck(pod: &Pod) -> bool {
+        pod.deletion.is_some() && pod.node.is_none() && !pod.phase.is_terminal()
     }
 
     /// One check, if one is due at `now`; else it says when.
@@ -76,7 +86,7 @@ impl PodGc {
             };
             outcome.wake(due);
         }
-        if self.surplus() > 0 {
+        if self.surplus() > 0 || !self.unscheduled.is_empty() {
             outcome.wake(next);
         }
         outcome
@@ -95,6 +105,7 @@ impl PodGc {
                 batch.extend(missing.pods.iter().filter(there).map(|id| delete(*id, "PodGC")));
             }
         }
+        batch.extend(self.unscheduled.iter().map(|id| delete(*id, "PodGC")));
         if !batch.is_empty() {
             outcome.batches.push(batch);
         }
@@ -111,6 +122,7 @@ impl PodGc {
             missing.pods.retain(|id| there(store.pod(*id)));
         }
         self.missing.retain(|_, missing| !missing.pods.is_empty());
+        self.unscheduled.retain(|id| store.pod(*id).is_some_and(PodGc::is_stuck));
         if self.surplus() > 0 {
             self.ended.retain(|(_, _, id)| there(store.pod(*id)));
         }
@@ -176,6 +188,27 @@ mod tests {
             assert_eq!(gone, [at(expected); 2], "{sentence}; recorded: 51 to 56 s later");
             assert!(syncs <= 4, "{sentence}: {syncs} syncs");
         }
+    }
+
+    #[test]
+    fn a_pod_that_no_kubelet_ends_is_deleted_at_the_next_check() {
+        let mut bench = Bench::new();
+        let mut gc = PodGc::new(&ControllerManagerFlags::default());
+        let set = bench.replica_set("web", 1);
+        let pod = bench.pod(set);
+        bench.store.update_pod(pod, |p| {
+            p.more_mut().is_tracked = true;
+            true
+        });
+        gc.pod_changed(pod, &bench.store);
+        assert_eq!(gc.sync(&bench.store, at(1001)).wake_at, SimTime::NEVER, "it may be bound yet");
+        bench.store.mark_pod_deleted(pod, at(1002));
+        gc.pod_changed(pod, &bench.store);
+        let outcome = gc.sync(&bench.store, at(1003));
+        assert_eq!((outcome.batches.len(), outcome.wake_at), (0, at(1020)));
+        assert_eq!(gc.sync(&bench.store, at(1020)).batches.len(), 1);
+        bench.store.remove_pod(pod);
+        assert_eq!(gc.sync(&bench.store, at(1040)).wake_at, SimTime::NEVER, "then it is at rest");
     }
 
     #[test]

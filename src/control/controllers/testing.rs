@@ -2,12 +2,15 @@
 
 use super::action::{Action, NewName, NewPod, Outcome};
 use super::garbagecollector::Item;
+use super::statefulset::request::Request;
 use crate::api::event::EventType;
 use crate::api::labels::{Labels, Selector};
-use crate::api::meta::Propagation;
+use crate::api::meta::{Meta, Propagation};
 use crate::api::node::{Node, ZONE_LABEL};
-use crate::api::pod::{Container, Pod, PodPhase, PodSpec};
+use crate::api::owner::{Owner, Parent};
+use crate::api::pod::{Container, IndexFailures, Pod, PodPhase, PodSpec};
 use crate::api::resources::Resources;
+use crate::api::stateful_set::{POD_NAME_LABEL, StatefulSet};
 use crate::api::taint::{NOT_READY, Toleration, UNREACHABLE};
 use crate::api::workload::{
     Deployment, IntOrPercent, PodTemplate, ReplicaSet, Strategy, WorkloadStatus,
@@ -97,6 +100,34 @@ impl Bench {
         })
     }
 
+    /// A StatefulSet labelled `app=name` with the API server's defaults.
+    pub fn stateful_set(&mut self, name: &str, replicas: u32) -> OwnerId {
+        let labels = Labels::from([("app", name)]);
+        let meta = Meta {
+            name: name.into(),
+            namespace: "default".into(),
+            generation: 1,
+            created: self.now,
+            ..Meta::default()
+        };
+        self.store.create_owner(Owner::StatefulSet(Box::new(StatefulSet {
+            meta,
+            replicas,
+            selector: Selector::from_labels(&labels),
+            template: template(name),
+            ..StatefulSet::default()
+        })))
+    }
+
+    /// A pod of a StatefulSet, of no revision and not bound.
+    pub fn stateful_pod(&mut self, owner: OwnerId, ordinal: u32) -> PodId {
+        let set = self.store.stateful_set(owner).unwrap();
+        let (name, template) = (set.pod_name(ordinal), &set.template);
+        let labels = template.labels.with(POD_NAME_LABEL, name.clone());
+        let pod = bare_pod(&name, labels, template.spec.clone(), self.now);
+        self.store.create_pod(pod.owned_by(owner))
+    }
+
     /// A pod of a ReplicaSet, not bound.
     pub fn pod(&mut self, owner: OwnerId) -> PodId {
         let set = self.store.replica_set(owner).unwrap();
@@ -143,7 +174,13 @@ impl Bench {
             Action::CreatePod { owner } => {
                 self.pod(owner);
             }
-            Action::CreatePodAs { owner, pod } => self.create_as(owner, *pod),
+            Action::CreatePodAs { owner, pod } => {
+                self.create_as(owner, *pod, IndexFailures::default());
+            }
+            Action::CreateIndexPod { owner, pod, failures } => {
+                self.create_as(owner, *pod, failures);
+            }
+            Action::StatefulSet(request) => self.act_on_stateful(*request),
             Action::AdoptPod { pod, owner } => self.store.set_pod_owner(pod, Some(owner)),
             Action::ReleasePod { pod } => self.store.set_pod_owner(pod, None),
             Action::DeleteOwner { owner, propagation: Propagation::Background } => {
@@ -153,19 +190,22 @@ impl Bench {
                 o.set_deletion(propagation);
                 true
             }),
+            Action::AdoptSet { set, deployment } => {
+                self.store.set_parent(set, Some(Parent::Deployment(deployment)));
+            }
             Action::ReleaseOwner { owner } => self.store.set_parent(owner, None),
             Action::RemoveFinalizer { item } => match item {
                 Item::Owner(id) => self.store.remove_owner(id),
                 Item::Deployment(id) => self.store.remove_deployment(id),
                 Item::CronJob(id) => self.store.remove_cron_job(id),
-                Item::Pod(id) => self
-                    .store
-                    .update_pod(id, |p| std::mem::replace(&mut p.more_mut().is_tracked, false)),
+                Item::Claim(_) => {}
+                Item::Pod(id) => self.release(id),
             },
             Action::DeletePod { pod, grace, .. } | Action::EvictPod { pod, grace, .. } => {
                 self.store.mark_pod_deleted(pod, now);
+                let pod_stays = self.store.pod(pod).is_some_and(Pod::is_tracked);
                 let unbound = self.store.pod(pod).is_some_and(|p| p.node.is_none());
-                if unbound || grace == Some(SimDuration::ZERO) {
+                if (unbound || grace == Some(SimDuration::ZERO)) && !pod_stays {
                     self.store.remove_pod(pod);
                 }
             }
@@ -187,7 +227,16 @@ impl Bench {
         }
     }
 
-    fn create_as(&mut self, owner: OwnerId, new: NewPod) {
+    /// Removes a pod's finalizer, and the pod if only that kept it.
+    fn release(&mut self, id: PodId) {
+        self.store.update_pod(id, |p| std::mem::replace(&mut p.more_mut().is_tracked, false));
+        let goes = |p: &Pod| p.deletion.is_some() && (p.node.is_none() || p.phase.is_terminal());
+        if self.store.pod(id).is_some_and(goes) {
+            self.store.remove_pod(id);
+        }
+    }
+
+    fn create_as(&mut self, owner: OwnerId, new: NewPod, failures: IndexFailures) {
         let name = match new.name {
             NewName::Is(name) => name,
             NewName::Generated(base) => format!("{base}{}", self.store.next_pod_uid()).into(),
@@ -195,14 +244,54 @@ impl Bench {
         let created = (new.created)(owner, &name);
         let mut pod = bare_pod(&name, new.labels, new.spec, self.now).owned_by(owner);
         if new.is_tracked {
-            pod.more_mut().is_tracked = true;
+            let more = pod.more_mut();
+            (more.is_tracked, more.index_failures) = (true, failures);
         }
         self.store.create_pod(pod);
         self.act(created);
     }
 
+    fn act_on_stateful(&mut self, request: Request) {
+        match request {
+            Request::Status { set, status } => self.store.update_stateful_set(set, |s| {
+                s.status = status;
+                true
+            }),
+            Request::Revision { set, revision } => self.store.update_stateful_set(set, |s| {
+                s.revisions.retain(|known| known.name != revision.name);
+                s.revisions.push(revision);
+                true
+            }),
+            Request::ForgetRevision { set, name } => self.store.update_stateful_set(set, |s| {
+                s.revisions.retain(|revision| revision.name != name);
+                true
+            }),
+            Request::Relabel { pod, labels } => self.store.relabel_pod(pod, labels),
+            Request::CreateClaim(claim) => _ = self.store.create_claim(claim),
+            Request::ClaimOwner { claim, owner } => self.store.update_claim(claim, |c| {
+                c.owner = owner;
+                true
+            }),
+            Request::DeleteClaim(claim) => self.store.remove_claim(claim),
+        }
+    }
+
     fn act_on_workload(&mut self, action: Action) {
         match action {
+            Action::CreateJob { mut job } => {
+                job.meta.created = self.now;
+                self.store.create_owner(Owner::Job(job));
+            }
+            Action::JobStatus { job, status } => self.store.update_job(job, |j| {
+                j.status = *status;
+                true
+            }),
+            Action::CronJobStatus { cron_job, status } => {
+                self.store.update_cron_job(cron_job, |j| {
+                    j.status = *status;
+                    true
+                });
+            }
             Action::CreateReplicaSet { mut set } => {
                 set.created = self.now;
                 self.store.create_replica_set(*set);
@@ -230,6 +319,16 @@ impl Bench {
             Action::QuotaStatus { quota, known, used, basis } => {
                 self.store.count_quota(quota, known, used, basis);
             }
+            Action::DaemonSetRevision { set, revision } => {
+                self.store.update_daemon_set(set, |s| s.keep_revision(revision));
+            }
+            Action::DropDaemonSetRevision { set, hash } => {
+                self.store.update_daemon_set(set, |s| s.drop_revision(&hash));
+            }
+            Action::DaemonSetStatus { set, status } => self.store.update_daemon_set(set, |s| {
+                s.status = status;
+                true
+            }),
             Action::DeploymentStatus { deployment, status, conditions, revision } => {
                 self.store.update_deployment(deployment, |d| {
                     (d.status, d.conditions, d.revision) = (status, conditions, revision);
@@ -246,8 +345,7 @@ impl Bench {
                 self.store.change_endpoints(service, &comes, &goes);
             }
             Action::PdbStatus { pdb, status } => self.store.update_pdb(pdb, |p| {
-                [p.disruptions_allowed, p.current_healthy, p.desired_healthy, p.expected_pods] =
-                    status;
+                p.status = status;
                 true
             }),
             other => panic!("{other:?} is not for this API server"),
@@ -273,7 +371,12 @@ pub fn template(name: &str) -> PodTemplate {
         termination_grace: secs(30),
         ..PodSpec::default()
     };
-    PodTemplate { labels: Labels::from([("app", name)]), spec: Arc::new(spec), hash: "v1".into() }
+    PodTemplate {
+        labels: Labels::from([("app", name)]),
+        spec: Arc::new(spec),
+        hash: "v1".into(),
+        rest: "".into(),
+    }
 }
 
 /// A Deployment labelled `app=name` with 25 % surge and unavailability.

@@ -7,8 +7,10 @@ use super::batch::{Batches, Candidates, Hint};
 use super::cache::Cache;
 use super::config::SchedulerConfiguration;
 use super::diagnosis::{Diagnosis, Rejection};
-use super::fast::Fast;
-use super::framework::{Code, Context, NodeIndex, NodeList, PluginId, PodBinding, Status};
+use super::fast::{Fast, Found as FoundFast, Nowhere};
+use super::framework::{
+    Code, Context, NodeIndex, NodeList, PluginId, PodBinding, PostFilter, Status,
+};
 use super::node_info::NodeInfo;
 use super::nominator::Nominator;
 use super::objects::Objects;
@@ -172,6 +174,12 @@ impl Core {
         self.dry_runs
     }
 
+    /// For how many nodes the fast path could not tell from an earlier trial what such a one would
+    /// come to.
+    pub fn preemption_trials(&self) -> u64 {
+        self.fast.as_ref().map_or(0, |fast| fast.trials())
+    }
+
     /// What the last cycle considered; empty unless asked for with [`Core::set_explain`].
     pub fn explanation(&self) -> &Explanation {
         &self.explanation
@@ -195,41 +203,59 @@ impl Core {
         }
         self.objects.speak_for(profile);
         self.scratch.clear();
-        let mut diagnosis = Diagnosis::new(std::mem::take(&mut self.scratch));
-        match self.search_fast(profile, pod, now, &mut diagnosis) {
-            Some(Some(placement)) => {
+        let diagnosis = Diagnosis::new(std::mem::take(&mut self.scratch));
+        match self.search_fast(profile, pod, now) {
+            Some(FoundFast::Placed(placement)) => {
                 self.scratch = diagnosis.rejections;
                 self.flush_batch(profile);
                 let next = self.next_start + placement.evaluated;
                 self.next_start = next % self.cache.nodes().len();
                 Ok(placement)
             }
-            Some(None) => {
+            Some(FoundFast::Nowhere(nowhere)) => {
                 // All nodes were looked at: the next search starts where this one did.
                 self.next_start %= self.cache.nodes().len();
-                let state = self.profiles[profile].run_pre_filter(&self.context(now), pod).state;
-                let unfit = self.post_filter(profile, pod, now, state, diagnosis);
+                let unfit = self.post_filter_fast(profile, pod, now, nowhere, diagnosis);
                 Err(Failure::Unfit(Box::new(unfit)))
             }
             None => self.search_plainly(profile, pod, now, diagnosis),
         }
     }
 
-    fn search_fast(
-        &mut self,
-        profile: usize,
-        pod: &PodInfo,
-        now: SimTime,
-        diagnosis: &mut Diagnosis,
-    ) -> Option<Option<Placement>> {
+    fn search_fast(&mut self, profile: usize, pod: &PodInfo, now: SimTime) -> Option<FoundFast> {
         let is_off = self.explain || self.fast.is_none() || !self.workers.is_one();
         if is_off || self.batches(profile, pod) {
             return None;
         }
         let mut fast = self.fast.take()?;
-        let found = fast.search(self, profile, pod, &self.context(now), diagnosis);
+        let found = fast.search(self, profile, pod, &self.context(now));
         self.fast = Some(fast);
         found
+    }
+
+    /// What PostFilter says after a search on the fast path that found no node.
+    fn post_filter_fast(
+        &mut self,
+        profile: usize,
+        pod: &PodInfo,
+        now: SimTime,
+        mut nowhere: Nowhere,
+        mut diagnosis: Diagnosis,
+    ) -> Unfit {
+        let mut fast = self.fast.take().unwrap_or_default();
+        let cx = self.context(now);
+        let state = nowhere.state.take();
+        let state = state.unwrap_or_else(|| self.profiles[profile].run_pre_filter(&cx, pod).state);
+        let handle = Handle { core: self, profile: &self.profiles[profile], cx, state: &state };
+        let found = match fast.preempt(&nowhere, &handle, pod, &mut diagnosis) {
+            Some(found) => found,
+            None => {
+                fast.explain(&nowhere, &handle, pod, &mut diagnosis);
+                handle.profile.run_post_filter(&handle, pod, &diagnosis)
+            }
+        };
+        self.fast = Some(fast);
+        self.propose(found, diagnosis)
     }
 
     /// The plain path: every plugin is asked about every node that is looked at.
@@ -422,11 +448,16 @@ impl Core {
         pod: &PodInfo,
         now: SimTime,
         state: CycleState,
-        mut diagnosis: Diagnosis,
+        diagnosis: Diagnosis,
     ) -> Unfit {
         let cx = self.context(now);
         let handle = Handle { core: self, profile: &self.profiles[profile], cx, state: &state };
         let found = handle.profile.run_post_filter(&handle, pod, &diagnosis);
+        self.propose(found, diagnosis)
+    }
+
+    /// Takes notice of what PostFilter proposes.
+    fn propose(&mut self, found: PostFilter, mut diagnosis: Diagnosis) -> Unfit {
         self.dry_runs += found.dry_runs as u64;
         diagnosis.post_filter_message = found.status.message();
         // Who was on the way out before does not go because of the scheduler.
@@ -459,10 +490,15 @@ impl Core {
         self.preemption_offset = self.preemption_offset.wrapping_add(OFFSET_STEP);
     }
 
-    /// The nodes to which pods of at least the priority of `pod` are nominated.
-    pub(super) fn weighty_nominations(&self, pod: &PodInfo) -> impl Iterator<Item = NodeIndex> {
+    /// Which pods are nominated where.
+    pub(super) fn nominator(&self) -> &Nominator {
+        &self.nominator
+    }
+
+    /// Whether another pod of at least the priority of `pod` is nominated to `node`.
+    pub(super) fn has_weighty_nominations(&self, pod: &PodInfo, node: NodeIndex) -> bool {
         let weighty = |n: &PodInfo| n.priority() >= pod.priority() && n.id != pod.id;
-        self.nominator.all().filter(move |(_, pods)| pods.iter().any(weighty)).map(|(node, _)| node)
+        self.nominator.on(node).iter().any(weighty)
     }
 
     /// Where the next dry run of preemption starts, modulo the number of potential nodes. Upstream
@@ -644,6 +680,16 @@ pub struct Handle<'a> {
 }
 
 impl<'a> Handle<'a> {
+    /// Everything there is, for the fast path.
+    pub(super) fn core(&self) -> &'a Core {
+        self.core
+    }
+
+    /// The pod's profile.
+    pub(super) fn profile(&self) -> &'a Profile {
+        self.profile
+    }
+
     /// Nodes and objects.
     pub fn context(&self) -> &Context<'a> {
         &self.cx

@@ -22,6 +22,8 @@ pub struct Rejection {
 pub struct Diagnosis {
     /// Nodes that were rejected, each once.
     pub rejections: Vec<Rejection>,
+    /// Likewise where nobody asks which nodes they were: words, and how many nodes were told so.
+    pub counted: Vec<(Status, usize)>,
     /// What counts for all other nodes (`AbsentNodesStatus`).
     pub absent: Status,
     /// Plugins that rejected the pod or a node, or narrowed the search.
@@ -37,6 +39,7 @@ impl Diagnosis {
     pub(super) fn new(rejections: Vec<Rejection>) -> Diagnosis {
         Diagnosis {
             rejections,
+            counted: Vec::new(),
             absent: Status::unresolvable(&[]),
             unschedulable_plugins: PluginSet::EMPTY,
             pre_filter_message: String::new(),
@@ -91,8 +94,10 @@ impl Diagnosis {
                 reasons.iter().for_each(|reason| *counts.entry(reason).or_default() += 1);
             }
         }
-        if self.rejections.len() < nodes {
-            shared.push((&self.absent.reasons, nodes - self.rejections.len()));
+        shared.extend(self.counted.iter().map(|(status, count)| (&status.reasons, *count)));
+        let told = self.rejections.len() + self.counted.iter().map(|(_, n)| n).sum::<usize>();
+        if told < nodes {
+            shared.push((&self.absent.reasons, nodes - told));
         }
         for (reasons, count) in shared {
             reasons.iter().for_each(|reason| *counts.entry(reason).or_default() += count);

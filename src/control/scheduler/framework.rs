@@ -8,6 +8,7 @@
 use super::claim_uses::ClaimUses;
 use super::cycle::Handle;
 use super::diagnosis::Diagnosis;
+use super::dry_run::DryRuns;
 use super::event::{ClusterEvent, EventObjects};
 use super::node_info::NodeInfo;
 use super::objects::Objects;
@@ -409,6 +410,19 @@ pub trait PostFilterPlugin: Send + Sync {
         pod: &PodInfo,
         diagnosis: &Diagnosis,
     ) -> PostFilter;
+
+    /// Its parts, if it tries nodes one by one, so that what it found out about a node can be used
+    /// again.
+    fn dry_runs(&self) -> Option<&dyn DryRuns> {
+        None
+    }
+
+    /// Whether it looks at the diagnosis of pods like `pod` node by node. If not, the fast path may
+    /// hand it one whose reasons are only counted.
+    fn heeds_nodes(&self, pod: &PodInfo) -> bool {
+        let _ = pod;
+        true
+    }
 }
 
 /// What PreScore finds.

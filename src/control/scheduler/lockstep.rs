@@ -1,7 +1,9 @@
 //! The fast path against the reference, decision for decision, over random histories: nodes,
 //! pods, services, ReplicaSets, namespaces, volumes and claims that come, change and go, with every
-//! feature that a plugin heeds. `STORMGLASS_LOCKSTEP_SEEDS=1000 cargo test --release lockstep`
-//! draws more of them.
+//! feature that a plugin heeds; in `contention.rs`, those in which pods have to make room for each
+//! other. `STORMGLASS_LOCKSTEP_SEEDS=1000 cargo test --release lockstep` draws more of them.
+
+mod contention;
 
 use super::binding::BindingStep;
 use super::storage::Reservation;
@@ -58,30 +60,12 @@ struct Seen {
 
 impl Pair {
     fn new(stream: &mut Stream, version: Version) -> Pair {
-        let scheduler = || {
-            let configuration = SchedulerConfiguration { version, ..Default::default() };
-            let mut scheduler = Scheduler::new(&configuration).unwrap();
-            let draw =
-                |pod: PodId, ties| Streams::new(pod.data().as_ffi()).stream("tie", 0).below(ties);
-            scheduler.set_tie_break(Box::new(draw));
-            scheduler
-        };
-        let mut plain = scheduler();
-        plain.set_fast(false);
+        let configuration = SchedulerConfiguration { version, ..Default::default() };
+        let mut pair = Pair::of(&configuration);
         let kinds = 3 + stream.below(8);
         // In some histories nobody names a namespace, so that pods of several are of one kind.
         let names_namespaces = stream.below(3) > 0;
-        let mut pair = Pair {
-            fast: scheduler(),
-            plain,
-            nodes: SlotMap::with_key(),
-            pods: SlotMap::with_key(),
-            sets: SlotMap::with_key(),
-            specs: (0..kinds).map(|_| Arc::new(random_spec(stream, names_namespaces))).collect(),
-            now: SimTime::ZERO,
-            most_nodes: 0,
-            seen: Seen::default(),
-        };
+        pair.specs = (0..kinds).map(|_| Arc::new(random_spec(stream, names_namespaces))).collect();
         if stream.below(3) == 0 {
             pair.each(|s, _| s.tell_storage());
         }
@@ -93,6 +77,30 @@ impl Pair {
         }
         pair.add_claims();
         pair
+    }
+
+    /// Two schedulers of an empty cluster.
+    fn of(configuration: &SchedulerConfiguration) -> Pair {
+        let scheduler = || {
+            let mut scheduler = Scheduler::new(configuration).unwrap();
+            let draw =
+                |pod: PodId, ties| Streams::new(pod.data().as_ffi()).stream("tie", 0).below(ties);
+            scheduler.set_tie_break(Box::new(draw));
+            scheduler
+        };
+        let mut plain = scheduler();
+        plain.set_fast(false);
+        Pair {
+            fast: scheduler(),
+            plain,
+            nodes: SlotMap::with_key(),
+            pods: SlotMap::with_key(),
+            sets: SlotMap::with_key(),
+            specs: Vec::new(),
+            now: SimTime::ZERO,
+            most_nodes: 0,
+            seen: Seen::default(),
+        }
     }
 
     /// Claims that wait for their pods are there before these, where claims are told at all.
@@ -259,15 +267,19 @@ impl Pair {
     fn run(&mut self) {
         loop {
             self.carry_on();
-            let (fast, plain) =
-                (self.fast.schedule_one(self.now), self.plain.schedule_one(self.now));
-            assert_eq!(fast, plain, "at {:?}", self.now);
-            let nodes = self.nodes.len().max(1);
-            let starts = (self.fast.core().next_start(), self.plain.core().next_start());
-            assert_eq!(starts.0 % nodes, starts.1 % nodes, "at {:?}", self.now);
-            let Some(decision) = fast else { break };
+            let Some(decision) = self.decide() else { break };
             self.carry_out(decision);
         }
+    }
+
+    /// The next decision, which is one and the same.
+    fn decide(&mut self) -> Option<Decision> {
+        let (fast, plain) = (self.fast.schedule_one(self.now), self.plain.schedule_one(self.now));
+        assert_eq!(fast, plain, "at {:?}", self.now);
+        let nodes = self.nodes.len().max(1);
+        let starts = (self.fast.core().next_start(), self.plain.core().next_start());
+        assert_eq!(starts.0 % nodes, starts.1 % nodes, "at {:?}", self.now);
+        fast
     }
 
     fn bind(&mut self, pod: PodId, node: NodeId) {
@@ -607,12 +619,16 @@ fn random_affinity(stream: &mut Stream, names_namespaces: bool) -> (String, Valu
     (kind.to_owned(), rule)
 }
 
+/// One history for each.
+fn seeds() -> std::ops::Range<u64> {
+    let given = std::env::var("STORMGLASS_LOCKSTEP_SEEDS");
+    0..given.ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(60)
+}
+
 #[test]
 fn the_fast_path_decides_as_the_reference() {
-    let given = std::env::var("STORMGLASS_LOCKSTEP_SEEDS");
-    let seeds = given.ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(60);
     let mut all = Seen::default();
-    for seed in 0..seeds {
+    for seed in seeds() {
         let mut stream = Streams::new(seed).stream("lockstep", 0);
         // Three histories of four are of the present version.
         let version = if seed % 4 == 0 { seed / 4 % 4 } else { 3 };

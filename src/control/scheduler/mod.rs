@@ -15,6 +15,7 @@
 //! | `cache.rs`, `node_tree.rs` | all nodes, assumed pods, the order of search |
 //! | `workers.rs` | which nodes a search comes to, when several workers filter side by side |
 //! | `cycle.rs`, `diagnosis.rs` | one scheduling cycle; its reasons in upstream's words |
+//! | `dry_run.rs` | preemption by trying nodes one by one: what is found out about one |
 //! | `queue.rs`, `event.rs`, `nominator.rs` | pods that wait, what moves them, nominations |
 //! | `batch.rs`, `signature.rs` | OpportunisticBatching: equal pods in a row share scores |
 //! | `storage.rs`, `claim_uses.rs` | volumes and claims, what is assumed of them, who uses them |
@@ -34,6 +35,7 @@ pub mod config;
 pub mod cycle;
 pub mod decision;
 pub mod diagnosis;
+pub mod dry_run;
 pub mod event;
 mod fast;
 pub mod framework;
@@ -312,8 +314,9 @@ impl Scheduler {
         let heeded = budget.map(|budget| Budget {
             namespace: budget.namespace.clone(),
             selector: budget.selector.clone(),
-            disruptions_allowed: i64::from(budget.disruptions_allowed),
+            disruptions_allowed: i64::from(budget.status.disruptions_allowed),
             disrupted_pods: Vec::new(),
+            version: 0,
         });
         self.core.objects.set_budget(id, heeded);
     }

@@ -2,6 +2,7 @@
 //!
 //! Source: `pkg/scheduler/backend/queue/nominator.go`, v1.37. It knows neither queues nor nodes.
 
+use super::fast::journal::Journal;
 use super::framework::NodeIndex;
 use super::pod_info::PodInfo;
 use crate::api::PodId;
@@ -13,6 +14,8 @@ use std::collections::BTreeMap;
 pub struct Nominator {
     by_node: BTreeMap<NodeIndex, Vec<PodInfo>>,
     node_of: SecondaryMap<PodId, NodeIndex>,
+    /// Nodes whose nominations have changed, for those who follow.
+    journal: Journal,
 }
 
 impl Nominator {
@@ -20,12 +23,14 @@ impl Nominator {
     pub fn add(&mut self, pod: PodInfo, node: NodeIndex) {
         self.remove(pod.id);
         self.node_of.insert(pod.id, node);
+        self.journal.push(node);
         self.by_node.entry(node).or_default().push(pod);
     }
 
     /// Takes the pod's nomination away, if there is one; gives its node.
     pub fn remove(&mut self, pod: PodId) -> Option<NodeIndex> {
         let node = self.node_of.remove(pod)?;
+        self.journal.push(node);
         if let Some(pods) = self.by_node.get_mut(&node) {
             pods.retain(|p| p.id != pod);
             if pods.is_empty() {
@@ -33,6 +38,11 @@ impl Nominator {
             }
         }
         Some(node)
+    }
+
+    /// The nodes whose nominations have changed.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// Whether nobody is nominated anywhere.

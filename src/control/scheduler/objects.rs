@@ -17,6 +17,8 @@ pub struct Versions {
     pub selectors: u64,
     /// Of budgets, which only preemption reads.
     pub budgets: u64,
+    /// The one of these at which a budget last came, went or began to select other pods.
+    pub budget_rules: u64,
     /// Of storage objects and what is assumed of them, which only pods with volumes read: those
     /// take the plain path.
     pub storage: u64,
@@ -81,10 +83,15 @@ impl Objects {
     /// read it.
     pub fn set_budget(&mut self, id: PdbId, budget: Option<Budget>) {
         self.versions.budgets += 1;
-        match budget {
-            Some(budget) => self.budgets.insert(id, budget),
+        let version = self.versions.budgets;
+        let before = match budget {
+            Some(budget) => self.budgets.insert(id, Budget { version, ..budget }),
             None => self.budgets.remove(&id),
         };
+        let rule = |b: &Budget| (b.namespace.clone(), b.selector.clone());
+        if before.as_ref().map(rule) != self.budgets.get(&id).map(rule) {
+            self.versions.budget_rules = version;
+        }
     }
 
     /// From now on storage objects are told; claims that are not are missing.
@@ -133,4 +140,6 @@ pub struct Budget {
     pub disruptions_allowed: i64,
     /// Names in `status.disruptedPods`: their disruption is in the budget's numbers already.
     pub disrupted_pods: Vec<PodId>,
+    /// The version of budgets ([`Versions::budgets`]) at which it was told last.
+    pub version: u64,
 }

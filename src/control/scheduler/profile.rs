@@ -11,7 +11,7 @@ use super::framework::{
     Aspects, Code, Context, EnqueueExtensions, FilterPlugin, NodeList, PermitPlugin, PluginId,
     PluginSet, PluginState, PostBindPlugin, PostFilter, PostFilterPlugin, PreBindPlugin,
     PreEnqueuePlugin, PreFilter, PreFilterPlugin, PreScore, PreScorePlugin, QueueSortPlugin,
-    QueueingHint, Reasons, ReservePlugin, ScorePlugin, SignPlugin, Status,
+    QueueingHint, Reasons, ReservePlugin, Scope, ScorePlugin, SignPlugin, Status,
 };
 use super::node_info::NodeInfo;
 use super::objects::Objects;
@@ -199,6 +199,20 @@ impl Profile {
         &self.filter
     }
 
+    /// Whether every filter that will be asked looks at nothing but the node's record.
+    pub(super) fn is_local(&self, state: &CycleState) -> bool {
+        let skips = |id: PluginId| state.skip_filter.has(id);
+        self.filter.iter().all(|(id, plugin)| plugin.scope() == Scope::Node || skips(*id))
+    }
+
+    /// Whether PostFilter asks about nodes one by one only by what it is made of
+    /// ([`PostFilterPlugin::dry_runs`]), and one plugin at that.
+    pub(super) fn only_dry_runs(&self, pod: &PodInfo) -> bool {
+        let (by_trial, others): (Vec<_>, Vec<_>) =
+            self.post_filter.iter().partition(|(_, plugin)| plugin.dry_runs().is_some());
+        by_trial.len() == 1 && !others.iter().any(|(_, plugin)| plugin.heeds_nodes(pod))
+    }
+
     /// A plugin's PreFilter.
     pub(super) fn pre_filter_of(&self, plugin: PluginId) -> Option<&dyn PreFilterPlugin> {
         self.pre_filter.iter().find(|(id, _)| *id == plugin).map(|(_, p)| &**p)
@@ -326,12 +340,22 @@ impl Profile {
         pod: &PodInfo,
         diagnosis: &Diagnosis,
     ) -> PostFilter {
+        self.run_post_filter_by(handle, |plugin, state| {
+            plugin.post_filter(handle, state, pod, diagnosis)
+        })
+    }
+
+    /// Likewise, asking each plugin in this way.
+    pub(super) fn run_post_filter_by(
+        &self,
+        handle: &Handle<'_>,
+        mut ask: impl FnMut(&dyn PostFilterPlugin, &PluginState) -> PostFilter,
+    ) -> PostFilter {
         let mut nomination = self.post_filter.is_empty().then_some(None);
         let mut reasons: Vec<Text> = Vec::new();
         let mut dry_runs = 0;
         for (id, plugin) in &self.post_filter {
-            let state = &handle.state().filter[usize::from(id.0)];
-            let found = plugin.post_filter(handle, state, pod, diagnosis);
+            let found = ask(&**plugin, &handle.state().filter[usize::from(id.0)]);
             match found.status.code {
                 Code::Success | Code::UnschedulableAndUnresolvable => return found,
                 Code::Error => {

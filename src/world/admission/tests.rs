@@ -1,11 +1,11 @@
 //! Commands that the API server refuses, in small worlds run to their end.
 
+use crate::api::ObjectName;
 use crate::api::convert::object::object;
 use crate::api::meta::Propagation;
 use crate::api::namespace::NamespacePhase;
 use crate::api::object::Target;
 use crate::api::refusal::Refusal;
-use crate::api::{ObjectName, PodId};
 use crate::record::Sink;
 use crate::record::rows::EventRow;
 use crate::scenario::curve::Curve;
@@ -69,8 +69,6 @@ impl Audience for Ear {
     fn answered(&mut self, _now: SimTime, _command: &Command, refusal: Option<&Refusal>) {
         self.refusals.extend(refusal.map(|refusal| refusal.message.clone()));
     }
-
-    fn keeps(&mut self, _now: SimTime, _pod: PodId, _refusal: &Refusal, _store: &Store) {}
 }
 
 /// Keeps nothing.

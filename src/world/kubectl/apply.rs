@@ -14,7 +14,7 @@ use crate::world::world::World;
 
 impl World<'_> {
     /// Applies an object; `keeps_replicas`: its `spec.replicas` stays as it is.
-    pub(super) fn apply_object(
+    pub(in crate::world) fn apply_object(
         &mut self,
         object: &Object,
         keeps_replicas: bool,
@@ -90,7 +90,14 @@ impl World<'_> {
         let name = ObjectName { namespace: given.namespace.clone(), name: given.name.clone() };
         let Some(id) = self.deployment_named(&name) else {
             let deployment = Deployment { created: self.now, ..given.clone() };
-            self.store.create_deployment(deployment);
+            let id = self.store.create_deployment(deployment);
+            // One of the scenario's that is back bears its load again.
+            let mut all = self.scenario.objects.deployments.iter();
+            let same = |d: &Deployment| d.name == name.name && d.namespace == name.namespace;
+            if let Some(index) = all.position(same) {
+                self.workload_of.insert(id, index);
+                self.deployments[index] = id;
+            }
             return;
         };
         self.store.update_deployment(id, |deployment| {
@@ -121,7 +128,7 @@ impl World<'_> {
                 Owner::ReplicaSet(set) => set.created = self.now,
                 Owner::StatefulSet(set) => set.meta.created = self.now,
                 Owner::DaemonSet(set) => set.meta.created = self.now,
-                Owner::Job(job) => job.meta.created = self.now,
+                Owner::Job(job) => self.admit_job(job),
             }
             self.store.create_owner(owner);
             return;
@@ -189,8 +196,10 @@ impl World<'_> {
             return;
         };
         self.store.update_pdb(id, |pdb| {
-            let changes = (&pdb.selector, pdb.budget) != (&given.selector, given.budget);
-            (pdb.selector, pdb.budget) = (given.selector.clone(), given.budget);
+            let spec = |p: &Pdb| (p.selector.clone(), p.budget, p.unhealthy);
+            let changes = spec(pdb) != spec(given);
+            (pdb.selector, pdb.budget, pdb.unhealthy) = spec(given);
+            pdb.generation += u64::from(changes);
             changes
         });
     }

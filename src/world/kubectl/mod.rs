@@ -14,9 +14,10 @@ use crate::api::meta::Propagation;
 use crate::api::object::Target;
 use crate::api::owner::{Owner, Parent};
 use crate::api::refusal::Refusal;
+use crate::api::workload::PodTemplate;
 use crate::api::{
-    CronJobId, DeploymentId, HpaId, LimitRangeId, ObjectName, OwnerId, PdbId, PodId, QuotaId,
-    ServiceId,
+    ClaimId, CronJobId, DeploymentId, HpaId, LimitRangeId, ObjectName, OwnerId, PdbId, PodId,
+    QuotaId, ServiceId,
 };
 use crate::control::controllers::garbagecollector::Item;
 use crate::record::story::Moment;
@@ -31,12 +32,16 @@ impl World<'_> {
         let answer = answer.and_then(|()| self.refused.take().map_or(Ok(()), Err));
         let refusal = answer.as_ref().err();
         if let Some(refusal) = refusal {
-            let text = format!("the API server refuses it: {}", refusal.message);
-            self.tell_moment(Moment::TimelineBegins, text);
+            self.tell_refusal(refusal);
         }
         if let Some(audience) = &mut self.audience {
             audience.answered(self.now, command, refusal);
         }
+    }
+
+    pub(in crate::world) fn tell_refusal(&mut self, refusal: &Refusal) {
+        let text = format!("the API server refuses it: {}", refusal.message);
+        self.tell_moment(Moment::TimelineBegins, text);
     }
 
     fn do_command(&mut self, command: &Command) -> Result<(), Refusal> {
@@ -45,6 +50,30 @@ impl World<'_> {
                 return self.apply_object(object, *keeps_replicas);
             }
             Command::Scale { target, replicas } => self.scale_by_hand(target, *replicas),
+            Command::Pause { name, on } => {
+                if let Some(id) = self.deployment_named(name) {
+                    self.store.update_deployment(id, |deployment| {
+                        let changes = deployment.paused != *on;
+                        deployment.paused = *on;
+                        deployment.generation += u64::from(changes);
+                        changes
+                    });
+                }
+            }
+            Command::Restart { target } => {
+                let now = self.now;
+                self.change_template(target, |template| {
+                    template.restart(now);
+                    true
+                });
+            }
+            Command::SetImage { target, images } => self.change_template(target, |template| {
+                images.iter().fold(false, |changes, (container, image)| {
+                    template.set_image(container, image) | changes
+                })
+            }),
+            Command::LabelNode { node, pairs } => self.label_node(node, pairs),
+            Command::TaintNode { node, add, remove } => self.taint_node(node, add, remove),
             Command::Undo { name, revision } => self.undo(name, *revision),
             Command::Delete { target, propagation, grace } => {
                 self.delete_by_hand(target, *propagation, *grace);
@@ -53,9 +82,7 @@ impl World<'_> {
             Command::Cordon { node, on } => self.cordon(node, *on),
             Command::Drain { nodes } => self.drain(nodes),
             Command::DeleteNode { node } => self.delete_node_by_hand(node),
-            Command::Node { node, labels, taints } => {
-                self.change_node(node, labels.as_ref(), taints.as_deref());
-            }
+            Command::SetTaints { node, taints } => self.set_taints(node, taints),
         }
         Ok(())
     }
@@ -67,6 +94,25 @@ impl World<'_> {
             }
         } else if let Some(id) = self.owner_named(&target.kind, &target.name) {
             self.store.update_owner(id, |owner| owners::scale(owner, replicas));
+        }
+    }
+
+    /// Changes the template of a Deployment or of what controls pods.
+    fn change_template(&mut self, target: &Target, change: impl Fn(&mut PodTemplate) -> bool) {
+        if target.kind == "Deployment" {
+            if let Some(id) = self.deployment_named(&target.name) {
+                self.store.update_deployment(id, |deployment| {
+                    let changes = change(&mut deployment.template);
+                    deployment.generation += u64::from(changes);
+                    changes
+                });
+            }
+        } else if let Some(id) = self.owner_named(&target.kind, &target.name) {
+            self.store.update_owner(id, |owner| {
+                let changes = change(owner.template_mut());
+                owner.raise_generation(changes);
+                changes
+            });
         }
     }
 
@@ -86,7 +132,7 @@ impl World<'_> {
                 return false;
             }
             let labels = template.labels.without("pod-template-hash");
-            deployment.template = crate::api::workload::PodTemplate { labels, ..template };
+            deployment.template = PodTemplate { labels, ..template };
             deployment.generation += 1;
             true
         });
@@ -142,6 +188,11 @@ impl World<'_> {
                     self.defaulted.forget();
                 }
             }
+            "PersistentVolumeClaim" => {
+                if let Some(id) = self.claim_named(name) {
+                    self.delete_claim(id);
+                }
+            }
             kind => {
                 if let Some(id) = self.owner_named(kind, name) {
                     self.delete_item(Item::Owner(id), propagation);
@@ -165,8 +216,13 @@ impl World<'_> {
                 job.meta.deletion = Some(propagation);
                 true
             }),
-            Item::Pod(_) => {}
+            Item::Pod(_) | Item::Claim(_) => {}
         }
+    }
+
+    fn claim_named(&self, name: &ObjectName) -> Option<ClaimId> {
+        let mut all = self.store.claims();
+        all.find(|(_, c)| is_named(&c.namespace, &c.name, name)).map(|(id, _)| id)
     }
 
     fn service_named(&self, name: &ObjectName) -> Option<ServiceId> {

@@ -1,9 +1,7 @@
 //! Commands about nodes: cordon, drain, label, taint, delete.
 
-use crate::api::labels::Labels;
 use crate::api::taint::{Taint, TaintEffect};
-use crate::api::{NodeId, Text};
-use crate::control::controllers::disruption;
+use crate::api::{NodeId, PodId, Text};
 use crate::units::SimDuration;
 use crate::world::event::Event;
 use crate::world::world::World;
@@ -11,9 +9,6 @@ use crate::world::world::World;
 /// How long `kubectl drain` waits before it asks again for a pod that a budget protects
 /// (`kubectl/pkg/drain/drain.go`).
 const RETRY: SimDuration = SimDuration::from_secs(5);
-/// How long the API server waits with an eviction when another one changed the budget under its
-/// hands (`EvictionsRetry`).
-const CONFLICT: SimDuration = SimDuration::from_millis(500);
 /// The taint of a cordoned node.
 const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 
@@ -42,54 +37,82 @@ impl World<'_> {
         for node in nodes {
             self.cordon(node, true);
             if let Some(id) = self.node_named(node) {
-                let now = self.now;
-                for pod in self.drained_pods(id) {
-                    self.plan(now, Event::Evict(pod));
+                for (place, pod) in self.drained_pods(id).into_iter().enumerate() {
+                    self.plan_eviction(place, pod, true);
                 }
             }
         }
     }
 
-    /// One eviction of a drain; a refused one is asked for again.
-    pub(in crate::world) fn on_evict(&mut self, pod: crate::api::PodId) {
-        let there = self.store.pod(pod).is_some_and(|pod| pod.deletion.is_none());
-        let budgets = disruption::budgets_of(&self.store, pod);
-        if there && budgets.iter().any(|budget| self.charged.get(budget) == Some(&self.now)) {
-            return self.plan(self.now + CONFLICT, Event::Evict(pod));
-        }
-        if there && !self.evict_pod(pod, None, "Drained") {
-            self.plan(self.now + RETRY, Event::Evict(pod));
+    /// One eviction after the other, for each answer is waited for. A granted one is three writes:
+    /// of the budget's status, of the pod's condition, and the deletion.
+    pub(super) fn plan_eviction(&mut self, place: usize, pod: PodId, again: bool) {
+        let step = self.scenario.flags.api_server.write_latency * 3;
+        self.plan(self.now + step * place as u64, Event::Evict { pod, again });
+    }
+
+    /// One eviction; a refused one of a drain is asked for again.
+    pub(in crate::world) fn on_evict(&mut self, pod: PodId, again: bool) {
+        let there = self.store.pod(pod).is_some_and(|pod| !again || pod.deletion.is_none());
+        let reason = if again { "Drained" } else { "Evicted" };
+        if there && !self.evict_pod(pod, None, reason) && again {
+            self.plan(self.now + RETRY, Event::Evict { pod, again });
         }
     }
 
     /// The Node object goes; its machine stays, and its pods until garbage collection takes them.
     pub(super) fn delete_node_by_hand(&mut self, node: &Text) {
         if let Some(id) = self.node_named(node) {
-            self.delete_node(id);
+            self.delete_node_object(id);
         }
     }
 
-    pub(super) fn change_node(
+    pub(super) fn label_node(&mut self, node: &Text, pairs: &[(Text, Option<Text>)]) {
+        let Some(id) = self.node_named(node) else { return };
+        self.store.update_node(id, |node| {
+            let before = node.labels.clone();
+            for (key, value) in pairs {
+                node.labels = match value {
+                    Some(value) => node.labels.with(key.clone(), value.clone()),
+                    None => node.labels.without(key),
+                };
+            }
+            before != node.labels
+        });
+    }
+
+    pub(super) fn taint_node(
         &mut self,
         node: &Text,
-        labels: Option<&Labels>,
-        taints: Option<&[Taint]>,
+        add: &[Taint],
+        remove: &[(Text, Option<TaintEffect>)],
     ) {
         let Some(id) = self.node_named(node) else { return };
         let now = self.now;
         self.store.update_node(id, |node| {
-            let before = (node.labels.clone(), node.taints.clone());
-            if let Some(labels) = labels {
-                node.labels = labels.clone();
-            }
-            if let Some(taints) = taints {
-                // Those that the node's condition makes are the controllers' business.
-                let old = std::mem::take(&mut node.taints);
-                let conditions = old.iter().filter(|taint| is_of_condition(&taint.key)).cloned();
-                let given = taints.iter().map(|taint| since(taint, &old, now));
-                node.taints = conditions.chain(given).collect();
-            }
-            before != (node.labels.clone(), node.taints.clone())
+            let before = node.taints.clone();
+            let goes = |taint: &Taint| {
+                let named = |(key, effect): &(Text, Option<TaintEffect>)| {
+                    taint.key == *key && effect.is_none_or(|effect| effect == taint.effect)
+                };
+                let same = |new: &Taint| new.key == taint.key && new.effect == taint.effect;
+                remove.iter().any(named) || add.iter().any(same)
+            };
+            node.taints.retain(|taint| !goes(taint));
+            node.taints.extend(add.iter().map(|taint| since(taint, &before, now)));
+            before != node.taints
+        });
+    }
+
+    pub(super) fn set_taints(&mut self, node: &Text, taints: &[Taint]) {
+        let Some(id) = self.node_named(node) else { return };
+        let now = self.now;
+        self.store.update_node(id, |node| {
+            let before = node.taints.clone();
+            // Those that the node's condition makes are the controllers' business.
+            node.taints.retain(|taint| is_of_condition(&taint.key));
+            node.taints.extend(taints.iter().map(|taint| since(taint, &before, now)));
+            before != node.taints
         });
     }
 }

@@ -3,21 +3,15 @@
 use crate::api::pod::{Pod, PodPhase};
 use crate::api::{NodeId, PodId};
 use crate::scenario::kubectl::{PodChoice, PodCommand};
-use crate::world::event::Event;
 use crate::world::world::World;
 use std::sync::Arc;
 
 impl World<'_> {
     pub(super) fn command_pods(&mut self, which: &PodChoice, what: &PodCommand) {
-        let mut asked = self.now;
-        for pod in self.chosen(which) {
+        for (place, pod) in self.chosen(which).into_iter().enumerate() {
             match what {
                 PodCommand::Delete(grace) => _ = self.delete_pod(pod, *grace, "Deleted"),
-                PodCommand::Evict => {
-                    // One after the other: an eviction is some writes, like a new pod.
-                    self.plan(asked, Event::EvictOnce(pod));
-                    asked += self.scenario.flags.api_server.pod_create_latency;
-                }
+                PodCommand::Evict => self.plan_eviction(place, pod, false),
                 PodCommand::DeletionCost(cost) => self.store.update_pod(pod, |p| {
                     std::mem::replace(&mut p.more_mut().deletion_cost, *cost) != *cost
                 }),

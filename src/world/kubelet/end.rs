@@ -5,17 +5,15 @@
 
 use super::state::Containers;
 use crate::api::PodId;
+use crate::api::job::completion_index;
 use crate::api::pod::{Pod, PodPhase, RestartPolicy};
 use crate::units::SimDuration;
 use crate::world::world::World;
 
-/// The label of a pod of an Indexed Job.
-const INDEX_LABEL: &str = "batch.kubernetes.io/job-completion-index";
-
 /// With what a pod's containers end when they end by themselves.
 fn exit_code(pod: &Pod) -> i32 {
     let rank = pod.more.as_ref().map_or(0, |more| more.rank);
-    let index = pod.labels.get(INDEX_LABEL).and_then(|index| index.parse().ok());
+    let index = completion_index(pod).map(|index| index as usize);
     pod.spec.behavior.as_ref().map_or(0, |behavior| behavior.exit_code_of(rank, index))
 }
 

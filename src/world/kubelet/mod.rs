@@ -17,5 +17,5 @@ mod state;
 mod stop;
 mod sync;
 
-pub use images::{ImageId, Images, Registry};
+pub use images::{Images, Registry};
 pub use state::{Containers, NodeState, PodState};

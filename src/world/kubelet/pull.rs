@@ -8,7 +8,7 @@ use super::images::{Flow, ImageId, PullRequest, pull_time, resolve_time};
 use super::sync::SYNC_BACK_OFF;
 use crate::api::event::EventType::{Normal, Warning};
 use crate::api::pod::PullPolicy;
-use crate::api::{NodeId, PodId};
+use crate::api::{NodeId, PodId, Text};
 use crate::record::story::Moment;
 use crate::units::{SimDuration, SimTime};
 use crate::world::event::Event;
@@ -26,7 +26,7 @@ impl World<'_> {
         let Some(state) = self.pods.get(pod) else { return };
         // Of the images of pods that no scenario describes nobody knows the size: they are there.
         let Some(workload) = state.workload() else { return self.image_is_there(pod) };
-        let (incarnation, image) = (state.incarnation, self.images[workload]);
+        let (incarnation, image) = (state.incarnation, state.image);
         let back_off = state.trouble.as_ref().and_then(|t| t.pull.since_update(now));
         let there = self.nodes.get(node).is_some_and(|state| state.images.has(image));
         let policy = self.pull_policy(pod);
@@ -60,6 +60,20 @@ impl World<'_> {
             });
             self.begin_pulls(node);
         }
+    }
+
+    /// The images of a pod, which count together; pods with the same images share them.
+    pub(in crate::world) fn image_of(&mut self, pod: PodId) -> ImageId {
+        let Some(p) = self.store.pod(pod) else { return ImageId(0) };
+        let all = p.spec.init_containers.iter().chain(&p.spec.containers);
+        let mut names: Vec<Text> = all.map(|container| container.image.clone()).collect();
+        names.sort_unstable();
+        let known = self.images.iter().position(|images| *images == names);
+        let at = known.unwrap_or_else(|| {
+            self.images.push(names);
+            self.images.len() - 1
+        });
+        ImageId(at as u32)
     }
 
     /// The policy for all images of a pod together.
@@ -162,8 +176,9 @@ impl World<'_> {
     fn others_find(&mut self, node: NodeId, image: ImageId) {
         for pod in self.store.pods_on(node).to_vec() {
             let Some(state) = self.pods.get(pod) else { continue };
-            let its = state.workload().is_some_and(|workload| self.images[workload] == image);
-            if its && ["ImagePullBackOff", "ErrImageNeverPull"].contains(&state.waiting()) {
+            if state.image == image
+                && ["ImagePullBackOff", "ErrImageNeverPull"].contains(&state.waiting())
+            {
                 self.next_look_counts(pod, |_| SYNC_BACK_OFF);
             }
         }
@@ -186,7 +201,7 @@ impl World<'_> {
         let (now, pod) = (self.now, request.pod);
         let name = self.image_name(pod);
         self.recorder.totals.image_pulls_failed += 1;
-        let about = self.store.pod(pod).map_or_else(String::new, |p| p.name.to_string());
+        let about = self.store.pod(pod).map_or_else(String::new, |p| p.name().to_string());
         self.tell_once(Moment::FirstPullFailure, || {
             format!("the first image pull fails: {about} waits for {name}")
         });

@@ -1,7 +1,7 @@
 //! What the world keeps of each pod and node beside their API objects.
 
 use super::back_off::BackOff;
-use super::images::Images;
+use super::images::{ImageId, Images};
 use crate::api::PodId;
 use crate::units::{OptionalTime, SimDuration, SimTime};
 use crate::world::client::TokenBucket;
@@ -25,6 +25,8 @@ pub enum Containers {
 pub struct PodState {
     /// Index of its Deployment in the scenario; `u32::MAX` for none.
     pub workload: u32,
+    /// Its images.
+    pub image: ImageId,
     /// Raised whenever its containers end, so that steps of an earlier life find nothing to do.
     /// It starts again from 0 after 65,535: a step outlives a few lives at most.
     pub incarnation: u16,
@@ -83,9 +85,10 @@ impl Default for Trouble {
 
 impl PodState {
     /// A pod that has just been created for Deployment `workload`.
-    pub fn new(workload: Option<usize>) -> PodState {
+    pub fn new(workload: Option<usize>, image: ImageId) -> PodState {
         PodState {
             workload: workload.map_or(u32::MAX, |w| w as u32),
+            image,
             incarnation: 0,
             containers: Containers::Waiting,
             container_started: SimTime::NEVER,

@@ -2,11 +2,16 @@
 
 use super::state::Containers;
 use crate::api::event::EventType::Normal;
+use crate::api::pod::{PodPhase, RestartPolicy};
 use crate::api::{NodeId, PodId};
 use crate::control::controllers::action::About;
 use crate::units::{OptionalTime, SimDuration};
 use crate::world::event::PodStep;
 use crate::world::world::World;
+
+/// Exit code of containers that a kubelet does not find, or has never started
+/// (`ContainerStatusUnknown`).
+const LOST: i32 = 137;
 
 impl World<'_> {
     /// The kubelet sees the deletion: preStop, SIGTERM, and the end at the latest when the grace
@@ -51,7 +56,8 @@ impl World<'_> {
         if p.is_tracked() {
             // Its Job still has to see how it ended.
             if !p.phase.is_terminal() {
-                let code = p.spec.behavior.as_ref().map_or(0, |behavior| behavior.stop_exit_code);
+                let told = p.spec.behavior.as_ref().map_or(0, |behavior| behavior.stop_exit_code);
+                let code = if self.is_stopping(pod) { told } else { LOST };
                 self.finish_pod(pod, code);
             }
             return;
@@ -83,6 +89,9 @@ impl World<'_> {
         state.images.drop_unfinished();
         state.start_gate = now;
         for pod in self.store.pods_on(node).to_vec() {
+            if self.store.pod(pod).is_some_and(|p| p.phase.is_terminal()) {
+                continue;
+            }
             if let Some(state) = self.pods.get_mut(pod) {
                 state.containers = Containers::Waiting;
                 state.begin_life();
@@ -98,7 +107,7 @@ impl World<'_> {
     }
 
     /// A machine is back with an empty memory and a full disk: its kubelet finishes what was marked
-    /// for deletion and starts the rest anew.
+    /// for deletion and starts the rest anew, but for pods that are never restarted: those failed.
     pub(in crate::world) fn machine_returns(&mut self, node: NodeId) {
         let now = self.now;
         let Some(state) = self.nodes.get_mut(node) else { return };
@@ -111,7 +120,14 @@ impl World<'_> {
                 self.plan_pod(now, pod, PodStep::Stop);
                 continue;
             }
-            let was_running = p.phase == crate::api::pod::PodPhase::Running;
+            if p.phase.is_terminal() {
+                continue;
+            }
+            let was_running = p.phase == PodPhase::Running;
+            if was_running && p.spec.restart_policy == RestartPolicy::Never {
+                self.finish_pod(pod, LOST);
+                continue;
+            }
             self.store.set_pod_ready(pod, false, now);
             if was_running {
                 self.store.update_pod(pod, |p| {

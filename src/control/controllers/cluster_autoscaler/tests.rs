@@ -3,7 +3,7 @@
 use super::testing::{Cloud, autoscaler, group};
 use super::*;
 use crate::api::labels::{Labels, Selector};
-use crate::api::policy::{Budget, Pdb};
+use crate::api::policy::{Budget, Pdb, PdbStatus, UnhealthyPods};
 use crate::api::workload::IntOrPercent;
 use crate::control::flags::Expander;
 use crate::units::SimDuration;
@@ -224,10 +224,9 @@ fn what_keeps_a_node() {
                     namespace: "default".into(),
                     selector: Selector::from_labels(&Labels::from([("app", "web")])),
                     budget: Budget::MaxUnavailable(IntOrPercent::Int(0)),
-                    disruptions_allowed: 0,
-                    current_healthy: 2,
-                    desired_healthy: 2,
-                    expected_pods: 2,
+                    unhealthy: UnhealthyPods::default(),
+                    generation: 1,
+                    status: PdbStatus::default(),
                 });
             },
             true,
@@ -240,6 +239,8 @@ fn what_keeps_a_node() {
                     let old = cloud.bench.store.pod(pod).unwrap().clone();
                     let mut alone = crate::api::pod::Pod { node: None, ..old };
                     alone.base_mut().owner = None;
+                    // Else the ReplicaSet would adopt it.
+                    alone.base_mut().labels = Labels::from([("app", "alone")]);
                     let alone = cloud.bench.store.create_pod(alone);
                     cloud.bench.store.bind_pod(alone, *node, cloud.bench.now);
                 }

@@ -30,6 +30,12 @@ pub fn sync(id: DeploymentId, store: &Store, now: SimTime) -> Outcome {
         sync.write_status();
         return sync.outcome;
     }
+    let claims = sync.claims();
+    if !claims.is_empty() {
+        // Counted when they have come back.
+        sync.outcome.batches.push(claims);
+        return sync.outcome;
+    }
     sync.note_pause();
     if sync.refresh_new_set() {
         return sync.outcome;
@@ -147,6 +153,19 @@ impl<'a> Sync<'a> {
         let revision = revision.max(new.revision);
         self.outcome.then(Action::SetRevision { set, revision, min_ready });
         true
+    }
+
+    /// Adoptions of ReplicaSets that nobody controls and that its selector matches
+    /// (`ClaimReplicaSets`).
+    fn claims(&self) -> Vec<Action> {
+        let (id, d) = (self.id, self.deployment);
+        let matches = |set: &ReplicaSet| {
+            set.namespace == d.namespace
+                && set.deletion.is_none()
+                && d.selector.matches(&set.template.labels)
+        };
+        let sets = self.store.bare_sets().filter(|(_, set)| matches(set));
+        sets.map(|(set, _)| Action::AdoptSet { set, deployment: id }).collect()
     }
 
     fn next_revision(&self) -> u64 {

@@ -363,3 +363,16 @@ fn a_finished_rollout_that_loses_its_pods_is_not_looked_at_for_ever() {
         assert_eq!(woken, SimTime::NEVER, "{late} s later");
     }
 }
+
+#[test]
+fn a_replica_set_that_nobody_controls_is_adopted() {
+    let mut bench = Bench::new();
+    let labelled = bench.replica_set("web", 3);
+    let other = bench.replica_set("db", 3);
+    let id = bench.deployment("web", 3);
+    bench.apply(&sync(id, &bench.store, bench.now));
+    assert_eq!(bench.store.replica_sets_of(id), [labelled], "by its labels");
+    assert_eq!(bench.store.replica_set(other).unwrap().owner, None, "and no other");
+    bench.apply(&sync(id, &bench.store, bench.now));
+    assert_eq!(bench.store.replica_sets_of(id).len(), 1, "its template is the Deployment's");
+}

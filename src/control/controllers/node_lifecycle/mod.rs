@@ -16,7 +16,7 @@ use super::action::{About, Action, Outcome};
 use crate::api::event::EventType::{Normal, Warning};
 use crate::api::node::{Node, NodeReady};
 use crate::api::taint::{NOT_READY, Taint, TaintEffect, UNREACHABLE, UNSCHEDULABLE};
-use crate::api::{NodeId, PodId};
+use crate::api::{NodeId, PodId, Text};
 use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
 use crate::units::SimTime;
@@ -47,6 +47,8 @@ pub struct NodeLifecycle {
     /// Nodes to look at: those that changed, and all about which there may be anything to do,
     /// oldest first.
     suspects: BTreeSet<(u64, NodeId)>,
+    /// Registered nodes that are gone, with their names: the next check says so.
+    gone: Vec<(NodeId, Text)>,
     /// Nodes that changed since the last sync.
     changed: Vec<NodeId>,
     /// The nodes that were there before the first sync have been seen.
@@ -62,8 +64,9 @@ pub struct NodeLifecycle {
 }
 
 /// What is kept of a registered node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Known {
+    name: Text,
     zone: usize,
     uid: u64,
     /// Counted among its zone's nodes that are not ready.
@@ -88,6 +91,11 @@ impl NodeLifecycle {
     /// Tells of a node that appeared, changed, fell silent, reports again or is gone.
     pub fn node_changed(&mut self, node: NodeId) {
         self.changed.push(node);
+    }
+
+    /// Whether a node is registered: when it is gone, an Event will say so.
+    pub fn knows(&self, node: NodeId) -> bool {
+        self.known.contains_key(node)
     }
 
     /// Looks at the nodes; to be called when a node changes, falls silent or reports again (which
@@ -145,6 +153,11 @@ impl NodeLifecycle {
             }
             self.queue_or_clear(id, node, ready, taints);
         }
+        for (id, name) in self.gone.drain(..) {
+            let message = format!("Node {name} event: Removing Node {name} from Controller");
+            let (reason, about) = ("RemovingNode", About::Node(id));
+            outcome.then(Action::Event { kind: Normal, reason, about, message });
+        }
         let lost = self.count_out(&silent);
         self.handle_disruption(store, now, taints);
         self.count_in(&lost);
@@ -163,10 +176,12 @@ impl NodeLifecycle {
         });
         let unready = node.ready != NodeReady::True;
         self.zones[zone].count(unready);
-        self.known.insert(id, Known { zone, uid: node.uid, unready });
+        let name = node.name.clone();
+        self.known.insert(id, Known { name, zone, uid: node.uid, unready });
         // Nodes that were there before the controller are no news.
         if self.begun {
-            let message = format!("Registered Node {} in Controller", node.name);
+            let name = &node.name;
+            let message = format!("Node {name} event: Registered Node {name} in Controller");
             let (reason, about) = ("RegisteredNode", About::Node(id));
             outcome.then(Action::Event { kind: Normal, reason, about, message });
         }
@@ -258,7 +273,8 @@ impl NodeLifecycle {
     /// A node is gone.
     fn forget(&mut self, id: NodeId) {
         match self.known.remove(id) {
-            Some(Known { zone, uid, unready }) => {
+            Some(Known { name, zone, uid, unready }) => {
+                self.gone.push((id, name));
                 self.zones[zone].uncount(unready);
                 self.zones[zone].queue.remove(&(uid, id));
                 self.suspects.remove(&(uid, id));
@@ -377,7 +393,8 @@ impl NodeLifecycle {
     fn look(&mut self, store: &Store, heartbeats: &dyn Heartbeats, now: SimTime) -> Look {
         let period = self.flags.node_monitor_period;
         let next = SimTime(now.0 + 1).next_on_grid(SimTime::ZERO, period);
-        let mut look = Look { troubled: Vec::new(), check_at: SimTime::NEVER };
+        let check_at = if self.gone.is_empty() { SimTime::NEVER } else { next };
+        let mut look = Look { troubled: Vec::new(), check_at };
         let mut suspects = std::mem::take(&mut self.suspects);
         suspects.retain(|(_, id)| {
             let Some(node) = store.node(*id) else { return false };

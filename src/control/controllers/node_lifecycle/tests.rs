@@ -241,7 +241,9 @@ fn a_new_node_is_not_ready_until_it_reports() {
     scene.notified = true;
     scene.run(6);
     assert!(
-        scene.bench.told().contains(&"RegisteredNode: Registered Node late in Controller".into())
+        scene.bench.told().contains(
+            &"RegisteredNode: Node late event: Registered Node late in Controller".into()
+        )
     );
     assert_eq!(scene.times("late +not-ready:NoExecute").len(), 1);
     scene.stop(3);

@@ -30,6 +30,21 @@ impl Bits {
         self.0.fill(0);
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// All of them, lowest first.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().enumerate().flat_map(|(word, bits)| positions(word, *bits))
+    }
+
     /// The positions of one word, as bits.
     pub fn word(&self, word: usize) -> u64 {
         self.0[word]

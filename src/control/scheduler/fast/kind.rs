@@ -3,13 +3,15 @@
 
 use super::journal::Journal;
 use super::table::Table;
+use super::trials::Trials;
 use crate::api::Text;
 use crate::api::node::Node;
 use crate::control::scheduler::cache::Cache;
+use crate::control::scheduler::cycle::Core;
 use crate::control::scheduler::framework::{Context, NodeIndex, PluginId, Scope};
 use crate::control::scheduler::objects::{Objects, Versions};
 use crate::control::scheduler::pod_info::PodInfo;
-use crate::control::scheduler::profile::Profile;
+use crate::control::scheduler::profile::{CycleState, Profile};
 use crate::control::scheduler::tally::{FilterTally, Ground, ScoreTally, Tally};
 use crate::control::scheduler::topologies::{Topologies, at};
 use std::any::Any;
@@ -37,6 +39,14 @@ pub struct Known {
     pub(super) tallies: Tallies,
     /// The next touch of the journal to be looked at.
     next_touch: u64,
+    /// Likewise of the journal of nominations.
+    next_nomination: u64,
+    /// A node to which the pod of the last search was nominated itself, which counts for others.
+    own_nomination: Option<NodeIndex>,
+    /// In the last search with nominations no filter looked at more than a node's record.
+    was_local: bool,
+    /// What came of trying nodes for preemption; made when first needed.
+    pub(super) trials: Option<Box<Trials>>,
     objects: Versions,
     touched: Vec<NodeIndex>,
 }
@@ -81,6 +91,10 @@ impl Kind {
                 table,
                 tallies: Tallies::new(profile, pod, cx.objects)?,
                 next_touch: 0,
+                next_nomination: 0,
+                own_nomination: None,
+                was_local: true,
+                trials: None,
                 objects: cx.objects.versions,
                 touched: Vec::new(),
             })
@@ -145,31 +159,37 @@ impl Kind {
                     && self.pod.is_like_in_another_namespace(pod)))
     }
 
-    /// Takes notice of all that has changed; gives what is known then.
+    /// Takes notice of all that has changed; gives what is known then. `pod` is of this kind.
     pub fn refresh(
         &mut self,
         profile: &Profile,
-        cache: &Cache,
-        objects: &Objects,
+        core: &Core,
+        pod: &PodInfo,
         topologies: &mut Topologies,
     ) -> Option<&mut Known> {
         let known = self.known.as_mut()?;
-        known.heed(profile, &self.pod, objects);
-        known.table.follow(cache.order());
+        let cache = &core.cache;
+        known.heed(profile, &self.pod, &core.objects);
+        let moved = known.table.follow(cache.order());
+        if let Some(trials) = &mut known.trials {
+            trials.follow(cache.order());
+        }
         known.touched.clear();
         match cache.journal().since(known.next_touch) {
             Some(touched) => known.touched.extend(touched),
             None => {
                 known.table.forget_all();
+                known.trials = None;
                 known.touched.extend(cache.order().iter());
             }
         }
         known.next_touch = cache.journal().end();
-        for node in &known.touched {
-            if let Some(position) = cache.position(*node) {
-                known.table.forget(position);
+        for touched in 0..known.touched.len() {
+            if let Some(position) = cache.position(known.touched[touched]) {
+                known.forget(position);
             }
         }
+        known.follow_nominations(core, pod, moved);
         let mut ground = Ground { nodes: cache.infos(), topologies };
         known.tallies.follow(cache, &self.pod, &mut ground, &mut known.touched);
         known.tallies.filters.iter_mut().for_each(|f| f.may_reject = f.tally.prepare());
@@ -178,6 +198,62 @@ impl Kind {
 }
 
 impl Known {
+    /// The record at a position was touched.
+    fn forget(&mut self, position: usize) {
+        self.table.forget(position);
+        if let Some(trials) = &mut self.trials {
+            trials.forget(position);
+        }
+    }
+
+    /// What PreFilter leaves, where there are nominations that `pod` must reckon with. What was
+    /// said of their nodes holds where all filters that were asked look at nothing but a node's
+    /// record, now and then.
+    pub(super) fn prepare_nominations(
+        &mut self,
+        core: &Core,
+        profile: &Profile,
+        cx: &Context<'_>,
+        pod: &PodInfo,
+    ) -> Option<CycleState> {
+        if core.nominator().is_empty() || self.table.weighty().is_empty() {
+            return None;
+        }
+        let state = profile.run_pre_filter(cx, pod).state;
+        let is_local = profile.is_local(&state);
+        if !std::mem::replace(&mut self.was_local, is_local) || !is_local {
+            self.table.forget_weighty();
+        }
+        Some(state)
+    }
+
+    /// Takes notice of nominations that have changed; of all, when the nodes have `moved`.
+    fn follow_nominations(&mut self, core: &Core, pod: &PodInfo, moved: bool) {
+        let nominator = core.nominator();
+        let since = nominator.journal().since(self.next_nomination);
+        self.next_nomination = nominator.journal().end();
+        let own = std::mem::replace(&mut self.own_nomination, nominator.node_of(pod.id));
+        let own = own.into_iter().chain(self.own_nomination);
+        if since.is_none() {
+            self.trials = None;
+        }
+        if moved || since.is_none() {
+            self.table.clear_weighty();
+            let nominated = nominator.all().map(|(node, _)| node);
+            nominated.for_each(|node| self.heed_nominations(core, pod, node));
+        }
+        for node in since.into_iter().flatten().chain(own) {
+            self.heed_nominations(core, pod, node);
+        }
+    }
+
+    fn heed_nominations(&mut self, core: &Core, pod: &PodInfo, node: NodeIndex) {
+        if let Some(position) = core.cache.position(node) {
+            self.forget(position);
+            self.table.set_weighty(position, core.has_weighty_nominations(pod, node));
+        }
+    }
+
     /// Takes notice of objects that have changed.
     fn heed(&mut self, profile: &Profile, pod: &PodInfo, objects: &Objects) {
         if !self.objects.same_for_nodes(&objects.versions) {

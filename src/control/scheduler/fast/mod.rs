@@ -11,6 +11,7 @@
 //! | `journal.rs` | which records were touched |
 //! | `kind.rs` | a kind of pod, and how it follows the journal |
 //! | `table.rs` | per node: verdicts and scores of plugins that look at nothing else |
+//! | `trials.rs` | per node: what came of trying it for preemption |
 //! | `walk.rs` | a search over the nodes |
 //! | `window.rs` | what it found, 64 nodes at a time, and the best of it |
 //! | `bits.rs` | sets of positions |
@@ -20,9 +21,12 @@
 //! Why the decisions are equal: a plugin of [`Scope::Node`] is a function of pod and record, so its
 //! answer holds while the record stands; tallies are sums of integers, which don't depend on the
 //! order of counting; the walk over the nodes, the number looked at, normalising and the choice
-//! among equals are the plain path's. What doesn't fit (a pod with a nomination, a narrowed search,
-//! a plugin without a tally, volumes, explanations) takes the plain path. `lockstep.rs` holds the
-//! two against each other over random histories, and the recordings are held against both.
+//! among equals are the plain path's. A dry run of preemption is a function of pod, record,
+//! nominations to the node and the budgets it names, where no filter looks at more; victims are
+//! found by the plugin itself, on the node that is chosen. What doesn't fit (a pod with a
+//! nomination, a narrowed search, a plugin without a tally, volumes, explanations) takes the plain
+//! path. `lockstep.rs` holds the two against each other over random histories, and the recordings
+//! are held against both.
 //!
 //! [`Scope::Node`]: super::framework::Scope::Node
 
@@ -30,18 +34,21 @@ mod bits;
 pub mod journal;
 mod kind;
 mod table;
+mod trials;
 mod walk;
 mod window;
 
 use super::cache::Cache;
-use super::cycle::{Core, Placement};
+use super::cycle::{Core, Handle, Placement};
 use super::diagnosis::Diagnosis;
-use super::framework::{Context, NodeIndex, NodeList};
+use super::framework::{Context, NodeIndex, NodeList, PostFilter};
 use super::objects::Versions;
 use super::pod_info::PodInfo;
-use super::profile::Profile;
+use super::profile::{CycleState, Profile};
 use super::topologies::Topologies;
 use kind::Kind;
+use table::Question;
+use trials::Trials;
 use walk::Walk;
 use window::Window;
 
@@ -49,6 +56,23 @@ use window::Window;
 const KINDS: usize = 128;
 /// At most so many entries of tables are kept: kinds times nodes.
 const ENTRIES: usize = 1 << 24;
+/// At most so many nodes' trials are kept, unless one kind has more.
+const TRIALS: usize = 1 << 21;
+
+/// What a search finds.
+pub(super) enum Found {
+    /// A node.
+    Placed(Placement),
+    /// Every node was looked at and rejected.
+    Nowhere(Nowhere),
+}
+
+/// A search that found no node; valid until the next one.
+pub(super) struct Nowhere {
+    kind: usize,
+    /// What PreFilter left, if it was run.
+    pub(super) state: Option<CycleState>,
+}
 
 /// What is known of all kinds of pods.
 #[derive(Default)]
@@ -60,6 +84,7 @@ pub struct Fast {
     objects: Versions,
     searches: u64,
     adopted: u64,
+    trials: u64,
     /// Memory that is used again in every cycle.
     window: Window,
     feasible: Vec<u32>,
@@ -68,16 +93,14 @@ pub struct Fast {
 }
 
 impl Fast {
-    /// Searches a node for `pod` as the plain path would. `Some(None)`: no node fits, and the
-    /// reasons are in `diagnosis`; `None`: the plain path must be taken, nothing is said.
+    /// Searches a node for `pod` as the plain path would; `None`: the plain path must be taken.
     pub(super) fn search(
         &mut self,
         core: &Core,
         profile: usize,
         pod: &PodInfo,
         cx: &Context<'_>,
-        diagnosis: &mut Diagnosis,
-    ) -> Option<Option<Placement>> {
+    ) -> Option<Found> {
         let index = profile;
         let profile = &core.profiles[index];
         let is_plain = !profile.has_filter_plugins() || !profile.has_score_plugins();
@@ -87,14 +110,14 @@ impl Fast {
         let kind = self.kind_of(index, profile, &core.cache, cx, pod)?;
         self.topologies.follow(&core.cache);
         let topologies = &mut self.topologies;
-        let known = self.kinds[kind].refresh(profile, &core.cache, cx.objects, topologies)?;
+        let known = self.kinds[kind].refresh(profile, core, pod, topologies)?;
         self.searches += 1;
-        let walk = Walk::new(core, profile, cx, pod, topologies);
-        let evaluated = walk.run(known, &mut self.window);
+        let state = known.prepare_nominations(core, profile, cx, pod);
+        let question = Question { core, profile, cx, pod, state: state.as_ref() };
+        let evaluated = Walk::new(question, topologies).run(known, &mut self.window);
         let feasible = self.window.len();
         if feasible == 0 {
-            walk.explain(known, diagnosis);
-            return Some(None);
+            return Some(Found::Nowhere(Nowhere { kind, state }));
         }
         // Where a single node is feasible nothing is scored; then the best is just that one.
         // A draw needs to know all of the best.
@@ -106,12 +129,80 @@ impl Fast {
             true => cx.nodes.order[known.table.best(&mut self.window)?],
             false => self.best_of(core, kind, cx, pod),
         };
-        Some(Some(Placement { node, evaluated, feasible }))
+        Some(Found::Placed(Placement { node, evaluated, feasible }))
+    }
+
+    /// Writes into `diagnosis` why a search found no node, node by node.
+    pub(super) fn explain(
+        &self,
+        nowhere: &Nowhere,
+        handle: &Handle<'_>,
+        pod: &PodInfo,
+        diagnosis: &mut Diagnosis,
+    ) {
+        let Some(known) = &self.kinds[nowhere.kind].known else { return };
+        let (core, profile, cx) = (handle.core(), handle.profile(), handle.context());
+        let question = Question { core, profile, cx, pod, state: None };
+        Walk::new(question, &self.topologies).explain(known, diagnosis);
+    }
+
+    /// What PostFilter says after a search that found no node, from trials of nodes that are
+    /// remembered; the nodes' reasons are counted in `diagnosis`. `None`: it must be asked itself.
+    pub(super) fn preempt(
+        &mut self,
+        nowhere: &Nowhere,
+        handle: &Handle<'_>,
+        pod: &PodInfo,
+        diagnosis: &mut Diagnosis,
+    ) -> Option<PostFilter> {
+        let profile = handle.profile();
+        if !profile.only_dry_runs(pod) || !profile.is_local(handle.state()) {
+            return None;
+        }
+        self.make_room_for_trials(nowhere.kind, handle.context().nodes.len());
+        let known = self.kinds[nowhere.kind].known.as_mut()?;
+        for (rejected, count) in known.table.counted() {
+            diagnosis.unschedulable_plugins.insert(rejected.plugin);
+            diagnosis.counted.push((rejected.status.clone(), count));
+        }
+        let potential = known.table.curable();
+        let order = handle.core().cache.order();
+        let trials = known.trials.get_or_insert_with(|| Box::new(Trials::new(order)));
+        Some(profile.run_post_filter_by(handle, |plugin, state| {
+            let Some(parts) = plugin.dry_runs() else {
+                return plugin.post_filter(handle, state, pod, diagnosis);
+            };
+            parts.at_once(handle, pod, diagnosis, potential.len()).unwrap_or_else(|| {
+                let tried = trials.run(parts, handle, pod, potential, &mut self.trials);
+                parts.answer(handle, tried)
+            })
+        }))
+    }
+
+    /// Trials of kinds that were not asked for lately are dropped when there are many.
+    fn make_room_for_trials(&mut self, kind: usize, nodes: usize) {
+        let has_trials = |k: &Kind| k.known.as_ref().is_some_and(|known| known.trials.is_some());
+        if has_trials(&self.kinds[kind]) {
+            return;
+        }
+        let mut count = self.kinds.iter().filter(|k| has_trials(k)).count();
+        while count > 0 && (count + 1) * nodes > TRIALS {
+            let oldest = self.kinds.iter_mut().filter(|k| has_trials(k)).min_by_key(|k| k.used);
+            if let Some(known) = oldest.and_then(|kind| kind.known.as_mut()) {
+                known.trials = None;
+            }
+            count -= 1;
+        }
     }
 
     /// How many searches came to an answer here.
     pub(super) fn searches(&self) -> u64 {
         self.searches
+    }
+
+    /// How many nodes were tried for preemption.
+    pub(super) fn trials(&self) -> u64 {
+        self.trials
     }
 
     /// How often pods of another namespace were found to be of a known kind.

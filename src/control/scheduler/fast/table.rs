@@ -1,18 +1,20 @@
 //! What the plugins that look at nothing but a node's record say of each node, for one kind of pod.
 //!
 //! An answer is asked for when a search first needs it and holds until the record is touched. The
-//! table follows the search order: place by place, so that a search reads memory in line. It knows
-//! neither how records change nor what other plugins say.
+//! table follows the search order: place by place, so that a search reads memory in line. Of nodes
+//! to which others are nominated that have to be reckoned with it keeps what all filters say. It
+//! knows neither how records change nor what other plugins say.
 
 use super::bits::{Bits, positions};
 use super::window::Window;
+use crate::control::scheduler::cycle::Core;
 use crate::control::scheduler::framework::{
-    Context, NodeIndex, NodeList, PluginId, PluginState, PreFilter, PreScore, Scope, ScorePlugin,
-    Status,
+    Code, Context, NodeIndex, NodeList, PluginId, PluginState, PreFilter, PreScore, Scope,
+    ScorePlugin, Status,
 };
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::pod_info::PodInfo;
-use crate::control::scheduler::profile::Profile;
+use crate::control::scheduler::profile::{CycleState, Profile};
 use std::sync::Arc;
 
 /// Verdicts and scores by position in the search order.
@@ -23,7 +25,12 @@ pub struct Table {
     known: Bits,
     /// Of those, the ones that no plugin rejects.
     fits: Bits,
-    /// For the others: which rejection, by place in `rejections`; empty while there is none.
+    /// Positions of nodes with nominations that the pods must reckon with.
+    weighty: Bits,
+    /// Positions that do not fit, but might if pods were removed.
+    curable: Bits,
+    /// For those that do not fit: which rejection, by place in `rejections`; empty while there is
+    /// none.
     rejected: Vec<u32>,
     /// Weighted sum of the scores that need no normalising.
     scores: Vec<i64>,
@@ -33,12 +40,28 @@ pub struct Table {
     raw: Vec<RawScores>,
     /// All different rejections so far.
     rejections: Vec<Rejected>,
+    /// How many known entries there are of each.
+    counts: Vec<usize>,
     /// Whether an entry depends on the number of nodes.
     heeds_size: bool,
 }
 
 /// Stands for a peak that is not known.
 const NOT_ASKED: i64 = i64::MIN;
+
+/// What a table asks about nodes.
+pub struct Question<'a> {
+    /// Where nominations lie.
+    pub core: &'a Core,
+    /// The pod's profile.
+    pub profile: &'a Profile,
+    /// Nodes and objects.
+    pub cx: &'a Context<'a>,
+    /// The pod.
+    pub pod: &'a PodInfo,
+    /// What PreFilter left, where the pod has to reckon with nominations.
+    pub state: Option<&'a CycleState>,
+}
 
 /// The plugins that a table asks, with what they found out about the pod.
 struct Plugins {
@@ -137,32 +160,39 @@ impl Table {
             order: Arc::new([]),
             known: Bits::default(),
             fits: Bits::default(),
+            weighty: Bits::default(),
+            curable: Bits::default(),
             rejected: Vec::new(),
             scores: Vec::new(),
             peaks: Vec::new(),
             raw,
             rejections: Vec::new(),
+            counts: Vec::new(),
             heeds_size: false,
         })
     }
 
-    /// Follows the search order: entries of nodes that stay keep their word.
-    pub fn follow(&mut self, order: &Arc<[NodeIndex]>) {
+    /// Follows the search order: entries of nodes that stay keep their word. True: it has changed,
+    /// and nominations have to be told anew.
+    pub fn follow(&mut self, order: &Arc<[NodeIndex]>) -> bool {
         if Arc::ptr_eq(order, &self.order) {
-            return;
+            return false;
         }
+        self.weighty.iter().for_each(|position| self.known.set(position, false));
         let keep = !(self.heeds_size && order.len() != self.order.len());
         let records = order.iter().chain(self.order.iter()).map(|n| n.0 + 1).max().unwrap_or(0);
         let mut before = vec![u32::MAX; records as usize];
         for (position, node) in self.order.iter().enumerate().filter(|(p, _)| self.known.has(*p)) {
             before[node.0 as usize] = position as u32;
         }
-        let (mut known, mut fits) = (Bits::new(order.len()), Bits::new(order.len()));
+        let none = || Bits::new(order.len());
+        let (mut known, mut fits, mut curable) = (none(), none(), none());
         let from = |node: &NodeIndex| before[node.0 as usize] as usize;
         for (position, node) in order.iter().enumerate() {
             if keep && from(node) != u32::MAX as usize {
                 known.set(position, true);
                 fits.set(position, self.fits.has(from(node)));
+                curable.set(position, self.curable.has(from(node)));
             }
         }
         if !self.rejected.is_empty() {
@@ -174,58 +204,69 @@ impl Table {
             scores.raw = order.iter().map(|n| *scores.raw.get(from(n)).unwrap_or(&0)).collect();
             scores.not_zero = scores.raw.iter().filter(|raw| **raw != 0).count();
         }
-        (self.known, self.fits) = (known, fits);
+        (self.known, self.fits, self.curable, self.weighty) = (known, fits, curable, none());
         self.peaks = vec![NOT_ASKED; order.len().div_ceil(64)];
         self.order = Arc::clone(order);
+        self.counts.fill(0);
+        for position in self.known.iter().filter(|p| !self.fits.has(*p)) {
+            self.counts[self.rejected[position] as usize] += 1;
+        }
+        true
+    }
+
+    /// Whether nominations to the node at a position have to be reckoned with.
+    pub fn set_weighty(&mut self, position: usize, is_weighty: bool) {
+        self.forget(position);
+        self.weighty.set(position, is_weighty);
+    }
+
+    /// No nomination has to be reckoned with.
+    pub fn clear_weighty(&mut self) {
+        self.forget_weighty();
+        self.weighty.clear();
+    }
+
+    /// What was said of nodes with nominations holds no more.
+    pub fn forget_weighty(&mut self) {
+        let weighty = std::mem::take(&mut self.weighty);
+        weighty.iter().for_each(|position| self.forget(position));
+        self.weighty = weighty;
     }
 
     /// The record at a position was touched.
     pub fn forget(&mut self, position: usize) {
+        if self.known.has(position) && !self.fits.has(position) {
+            self.counts[self.rejected[position] as usize] -= 1;
+        }
         self.known.set(position, false);
     }
 
     /// All records were touched.
     pub fn forget_all(&mut self) {
         self.known.clear();
+        self.counts.fill(0);
     }
 
     /// The positions of a word, out of `mask`, that no plugin rejects; asks for what is not known.
-    pub fn fitting(
-        &mut self,
-        word: usize,
-        mask: u64,
-        profile: &Profile,
-        cx: &Context<'_>,
-        pod: &PodInfo,
-    ) -> u64 {
+    pub fn fitting(&mut self, word: usize, mask: u64, question: &Question<'_>) -> u64 {
         for position in positions(word, mask & !self.known.word(word)) {
-            let info = &cx.nodes.infos[self.order[position].0 as usize];
-            self.ask(position, info, profile, cx, pod);
+            self.ask(position, question);
         }
         self.fits.word(word) & mask
     }
 
-    fn ask(
-        &mut self,
-        position: usize,
-        info: &NodeInfo,
-        profile: &Profile,
-        cx: &Context<'_>,
-        pod: &PodInfo,
-    ) {
+    fn ask(&mut self, position: usize, question: &Question<'_>) {
+        let Question { cx, pod, .. } = *question;
+        let info = &cx.nodes.infos[self.order[position].0 as usize];
         self.known.set(position, true);
         self.peaks[position / 64] = NOT_ASKED;
-        let mut rejected = None;
-        for (place, id, state) in &self.plugins.filters {
-            let status = profile.filters()[*place].1.filter(cx, state, pod, info);
-            if !status.is_success() {
-                rejected = Some(Rejected { place: *place, plugin: *id, status });
-                break;
-            }
-        }
+        let rejected = self.rejected_by(position, info, question);
         self.fits.set(position, rejected.is_none());
+        let is_curable = |r: &Rejected| r.status.code == Code::Unschedulable;
+        self.curable.set(position, rejected.as_ref().is_some_and(is_curable));
         if let Some(rejected) = rejected {
             let number = self.number(rejected);
+            self.counts[number as usize] += 1;
             self.rejected.resize(self.order.len(), 0);
             self.rejected[position] = number;
             return;
@@ -239,18 +280,58 @@ impl Table {
         self.heeds_size |= scorers.any(|s| s.plugin.heeds_size(info));
     }
 
+    /// The first filter's word against a node: with nominations, of all filters.
+    fn rejected_by(
+        &self,
+        position: usize,
+        info: &NodeInfo,
+        question: &Question<'_>,
+    ) -> Option<Rejected> {
+        let Question { core, profile, cx, pod, state } = *question;
+        if let Some(state) = state.filter(|_| self.weighty.has(position)) {
+            let found = core.filter(profile, cx, state, pod, self.order[position], info);
+            let (plugin, status) = found.err()?;
+            let place = profile.filters().iter().position(|(id, _)| *id == plugin)?;
+            return Some(Rejected { place, plugin, status });
+        }
+        self.plugins.filters.iter().find_map(|(place, plugin, state)| {
+            let status = profile.filters()[*place].1.filter(cx, state, pod, info);
+            if status.is_success() {
+                return None;
+            }
+            Some(Rejected { place: *place, plugin: *plugin, status })
+        })
+    }
+
     /// The number of a rejection, a new one if it is.
     fn number(&mut self, rejected: Rejected) -> u32 {
         if let Some(known) = self.rejections.iter().position(|r| *r == rejected) {
             return known as u32;
         }
         self.rejections.push(rejected);
+        self.counts.push(0);
         (self.rejections.len() - 1) as u32
     }
 
     /// What was said of the node at a position that does not fit.
     pub fn rejection(&self, position: usize) -> Option<&Rejected> {
         (!self.fits.has(position)).then(|| &self.rejections[self.rejected[position] as usize])
+    }
+
+    /// All rejections, each with the number of nodes rejected so; after a search that found none.
+    pub fn counted(&self) -> impl Iterator<Item = (&Rejected, usize)> {
+        let counted = self.rejections.iter().zip(self.counts.iter().copied());
+        counted.filter(|(_, count)| *count > 0)
+    }
+
+    /// Positions that do not fit, but might if pods were removed; after a search that found none.
+    pub fn curable(&self) -> &Bits {
+        &self.curable
+    }
+
+    /// Positions of nodes with nominations that have to be reckoned with.
+    pub fn weighty(&self) -> &Bits {
+        &self.weighty
     }
 
     /// Whether the scores that need normalising are the same for all nodes.

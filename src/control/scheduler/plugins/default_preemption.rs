@@ -7,6 +7,7 @@
 use crate::api::labels::Selector;
 use crate::control::scheduler::cycle::Handle;
 use crate::control::scheduler::diagnosis::{Diagnosis, Rejection, counted_message};
+use crate::control::scheduler::dry_run::{BudgetSet, Candidate, DryRuns, Tried};
 use crate::control::scheduler::event::{ClusterEvent, EventObjects};
 use crate::control::scheduler::framework::{
     Code, EnqueueExtensions, NodeIndex, PluginId, PluginState, PostFilter, PostFilterPlugin,
@@ -17,7 +18,6 @@ use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::scheduler::profile::CycleState;
 use crate::control::scheduler::queue::QueuedPod;
 use crate::control::scheduler::registry::decode;
-use crate::units::SimTime;
 use serde::Deserialize;
 use serde_json::Value;
 use std::cmp::Reverse;
@@ -41,13 +41,6 @@ impl Default for Args {
     }
 }
 
-/// A node with the pods whose deletion would make room, most important first.
-struct Candidate {
-    node: NodeIndex,
-    victims: Vec<PodInfo>,
-    violations: usize,
-}
-
 const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
 const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
 
@@ -57,28 +50,16 @@ impl DefaultPreemption {
         Ok(DefaultPreemption { args: decode(args)? })
     }
 
-    /// How many candidates are enough (`calculateNumCandidates`).
-    fn num_candidates(&self, nodes: usize) -> usize {
-        let share = nodes * self.args.min_candidate_nodes_percentage / 100;
-        share.max(self.args.min_candidate_nodes_absolute).min(nodes)
-    }
-
-    /// Tries the potential nodes (`DryRunPreemption`): candidates, those that violate no budget
-    /// first, and what the others said.
-    fn dry_run(
-        &self,
-        handle: &Handle<'_>,
-        pod: &PodInfo,
-        nodes: &[NodeIndex],
-        said: &mut Diagnosis,
-    ) -> Vec<Candidate> {
-        let mut harmless = Vec::new();
-        let mut violating = Vec::new();
+    /// Tries the potential nodes (`DryRunPreemption`): of the candidates, those that violate no
+    /// budget come first.
+    fn dry_run(&self, handle: &Handle<'_>, pod: &PodInfo, nodes: &[NodeIndex]) -> Tried {
+        let (mut harmless, mut violating) = (Vec::new(), Vec::new());
+        let mut said = self.nothing_said();
         let plugin = PluginId(0);
-        let enough = self.num_candidates(nodes.len());
+        let enough = self.enough(nodes.len());
         let start = handle.preemption_offset(nodes.len());
         for node in nodes[start..].iter().chain(&nodes[..start]) {
-            match select_victims(handle, pod, *node) {
+            match self.try_node(handle, pod, *node) {
                 Ok(candidate) if candidate.violations == 0 => harmless.push(candidate),
                 Ok(candidate) => violating.push(candidate),
                 Err(status) => said.rejections.push(Rejection { node: *node, plugin, status }),
@@ -87,8 +68,70 @@ impl DefaultPreemption {
                 break;
             }
         }
+        let dry_runs = harmless.len() + violating.len() + said.rejections.len();
         harmless.extend(violating);
-        harmless
+        Tried { best: pick_one(harmless), said, dry_runs }
+    }
+}
+
+impl DryRuns for DefaultPreemption {
+    fn at_once(
+        &self,
+        handle: &Handle<'_>,
+        pod: &PodInfo,
+        diagnosis: &Diagnosis,
+        potential: usize,
+    ) -> Option<PostFilter> {
+        if let Some(reasons) = not_eligible(handle, pod, diagnosis) {
+            let status = Status::unschedulable(reasons);
+            return Some(PostFilter { status, nomination: None, victims: Vec::new(), dry_runs: 0 });
+        }
+        let all = handle.context().nodes.len();
+        let in_vain = !handle.has_lower_priority_pods(pod.priority());
+        in_vain.then(|| no_victims_anywhere(potential, all))
+    }
+
+    /// `calculateNumCandidates`.
+    fn enough(&self, potential: usize) -> usize {
+        let share = potential * self.args.min_candidate_nodes_percentage / 100;
+        share.max(self.args.min_candidate_nodes_absolute).min(potential)
+    }
+
+    fn try_node(
+        &self,
+        handle: &Handle<'_>,
+        pod: &PodInfo,
+        node: NodeIndex,
+    ) -> Result<Candidate, Status> {
+        select_victims(handle, pod, node)
+    }
+
+    fn nothing_said(&self) -> Diagnosis {
+        let mut said = Diagnosis::new(Vec::new());
+        said.absent = Status::unresolvable(&[NOT_HELPFUL]);
+        said
+    }
+
+    fn answer(&self, handle: &Handle<'_>, tried: Tried) -> PostFilter {
+        let Tried { best, said, dry_runs } = tried;
+        let Some(best) = best else {
+            let all = handle.context().nodes.len();
+            return PostFilter { dry_runs, ..fruitless(&said.message(all)) };
+        };
+        let (node, victims) = (handle.node(best.node).name(), best.victims.len());
+        let reason = match handle.context().version.tells_of_victims() {
+            true => format!(
+                "preemption: found a potential placement for pod on node {node}, \
+                 preempting {victims} victims"
+            ),
+            false => String::new(),
+        };
+        PostFilter {
+            status: Status::made(Code::Success, reason),
+            nomination: Some(Some(best.node)),
+            victims: best.victims,
+            dry_runs,
+        }
     }
 }
 
@@ -112,7 +155,8 @@ fn select_victims(
     }
     handle.filter(&state, pod, node, &info).map_err(|(_, status)| status)?;
     sort_by_importance(&mut potential);
-    let (violating, harmless) = split_by_budgets(handle, potential);
+    let mut budgets = BudgetSet::default();
+    let (violating, harmless) = split_by_budgets(handle, potential, &mut budgets);
     let (both, mut violations) = (!violating.is_empty() && !harmless.is_empty(), 0);
     let mut victims = Vec::new();
     let mut reprieve = |victim: PodInfo, state: &mut CycleState| {
@@ -141,7 +185,7 @@ fn select_victims(
         let reason = format!("expected at least one victim pod on node {name:?}");
         return Err(Status::made(Code::Error, reason));
     }
-    Ok(Candidate { node, victims, violations })
+    Ok(Candidate { node, victims, violations, budgets })
 }
 
 /// Higher priority first, then earlier start (`MoreImportantVictim`). A pod that has not started
@@ -151,8 +195,13 @@ fn sort_by_importance(pods: &mut [PodInfo]) {
 }
 
 /// Pods whose deletion would violate a budget, and the others, both in the given order
-/// (`FilterVictimsWithPDBViolation`). Budgets are used up in that order.
-fn split_by_budgets(handle: &Handle<'_>, pods: Vec<PodInfo>) -> (Vec<PodInfo>, Vec<PodInfo>) {
+/// (`FilterVictimsWithPDBViolation`). Budgets are used up in that order; those that were heeded are
+/// put into `heeded`.
+fn split_by_budgets(
+    handle: &Handle<'_>,
+    pods: Vec<PodInfo>,
+    heeded: &mut BudgetSet,
+) -> (Vec<PodInfo>, Vec<PodInfo>) {
     let budgets = &handle.context().objects.budgets;
     if budgets.is_empty() {
         return (Vec::new(), pods);
@@ -162,14 +211,17 @@ fn split_by_budgets(handle: &Handle<'_>, pods: Vec<PodInfo>) -> (Vec<PodInfo>, V
         if pod.labels.is_empty() {
             return false;
         }
-        for (budget, allowed) in budgets.values().zip(&mut allowed) {
+        for ((id, budget), allowed) in budgets.iter().zip(&mut allowed) {
             let selects = match &budget.selector {
                 // An empty selector of a budget selects nothing.
                 Selector::All(requirements) if requirements.is_empty() => false,
                 selector => selector.matches(&pod.labels),
             };
-            let applies = budget.namespace == pod.namespace && selects;
-            if !applies || budget.disrupted_pods.contains(&pod.id) {
+            if budget.namespace != pod.namespace || !selects {
+                continue;
+            }
+            heeded.insert(*id);
+            if budget.disrupted_pods.contains(&pod.id) {
                 continue;
             }
             *allowed -= 1;
@@ -184,16 +236,7 @@ fn split_by_budgets(handle: &Handle<'_>, pods: Vec<PodInfo>) -> (Vec<PodInfo>, V
 
 /// The candidate that does least harm (`pickOneNodeForPreemption`), the first of equal ones.
 fn pick_one(candidates: Vec<Candidate>) -> Option<Candidate> {
-    // A key that is smaller where upstream's scores are higher, in upstream's order.
-    let harm = |c: &Candidate| {
-        let priority = |p: &PodInfo| i64::from(p.priority()) + (1 << 31);
-        let top = c.victims.first().map_or(0, |v| v.priority());
-        let sum: i64 = c.victims.iter().map(priority).sum();
-        let of_top = c.victims.iter().filter(|v| v.priority() == top);
-        let earliest = of_top.map(|v| v.started).min().unwrap_or(SimTime::NEVER);
-        (c.violations, top, sum, c.victims.len(), Reverse(earliest))
-    };
-    candidates.into_iter().min_by_key(harm)
+    candidates.into_iter().min_by_key(Candidate::harm)
 }
 
 /// Why the pod must not preempt, if it must not (`PodEligibleToPreemptOthers`).
@@ -227,36 +270,15 @@ impl PostFilterPlugin for DefaultPreemption {
         pod: &PodInfo,
         diagnosis: &Diagnosis,
     ) -> PostFilter {
-        if let Some(reasons) = not_eligible(handle, pod, diagnosis) {
-            let status = Status::unschedulable(reasons);
-            return PostFilter { status, nomination: None, victims: Vec::new(), dry_runs: 0 };
+        let nodes = potential_nodes(diagnosis, handle.context().nodes.order);
+        match self.at_once(handle, pod, diagnosis, nodes.len()) {
+            Some(answer) => answer,
+            None => self.answer(handle, self.dry_run(handle, pod, &nodes)),
         }
-        let all = handle.context().nodes.order;
-        let nodes = potential_nodes(diagnosis, all);
-        if !handle.has_lower_priority_pods(pod.priority()) {
-            return no_victims_anywhere(nodes.len(), all.len());
-        }
-        let mut said = Diagnosis::new(Vec::new());
-        said.absent = Status::unresolvable(&[NOT_HELPFUL]);
-        let candidates = self.dry_run(handle, pod, &nodes, &mut said);
-        let dry_runs = candidates.len() + said.rejections.len();
-        let Some(best) = pick_one(candidates) else {
-            return PostFilter { dry_runs, ..fruitless(&said.message(all.len())) };
-        };
-        let (node, victims) = (handle.node(best.node).name(), best.victims.len());
-        let reason = match handle.context().version.tells_of_victims() {
-            true => format!(
-                "preemption: found a potential placement for pod on node {node}, \
-                 preempting {victims} victims"
-            ),
-            false => String::new(),
-        };
-        PostFilter {
-            status: Status::made(Code::Success, reason),
-            nomination: Some(Some(best.node)),
-            victims: best.victims,
-            dry_runs,
-        }
+    }
+
+    fn dry_runs(&self) -> Option<&dyn DryRuns> {
+        Some(self)
     }
 }
 
@@ -318,6 +340,7 @@ mod tests {
     use crate::api::PodId;
     use crate::api::pod::PodSpec;
     use crate::control::scheduler::testing::{pod_info, spec};
+    use crate::units::SimTime;
 
     fn victim(priority: i32, started: u64) -> PodInfo {
         let mut pod = pod_info(PodId::default(), PodSpec { priority, ..spec(1, 1) });
@@ -342,6 +365,7 @@ mod tests {
                 node: NodeIndex(node),
                 victims: victims.iter().map(|(p, s)| victim(*p, *s)).collect(),
                 violations,
+                budgets: BudgetSet::default(),
             };
             let best = pick_one(vec![candidate(0, first), candidate(1, second)]).unwrap();
             assert_eq!(best.node, NodeIndex(expected), "{sentence}");

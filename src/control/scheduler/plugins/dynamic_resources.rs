@@ -44,6 +44,10 @@ impl PostFilterPlugin for DynamicResources {
         };
         PostFilter { status, nomination: None, victims: Vec::new(), dry_runs: 0 }
     }
+
+    fn heeds_nodes(&self, _pod: &PodInfo) -> bool {
+        false
+    }
 }
 
 impl SignPlugin for DynamicResources {

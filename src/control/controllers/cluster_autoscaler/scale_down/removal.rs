@@ -42,7 +42,7 @@ impl<'s, 'a> Removal<'s, 'a> {
         let bins = scan.simulator.bins(stays);
         let place_of = by_node(&bins);
         let pdbs = scan.simulator.store.pdbs();
-        let allowed = pdbs.map(|(id, pdb)| (id, pdb.disruptions_allowed)).collect();
+        let allowed = pdbs.map(|(id, pdb)| (id, pdb.status.disruptions_allowed)).collect();
         let gone = vec![false; bins.len()];
         Removal { scan, bins, place_of, allowed, needs: BTreeMap::new(), gone, next: 0 }
     }

@@ -1,0 +1,426 @@
+//! `kubectl:` entries of a timeline: a line, and what of the scenario it speaks of, to commands.
+//!
+//! Every name in a line is looked up here, so that a slip is an error with a hint and not a command
+//! that does nothing.
+
+use super::command_line::{self, Changes, Files, Line, Rollout, Set, Verb};
+use super::kubectl::{Command, PodChoice, PodCommand};
+use super::manifests::Manifests;
+use super::model::{NodeGroup, Objects};
+use super::resolve::Resolver;
+use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget, ScalingRules};
+use crate::api::convert::workload::DELETION_COST;
+use crate::api::labels::{Labels, Selector};
+use crate::api::meta::Propagation;
+use crate::api::object::{Object, Target};
+use crate::api::service::Service;
+use crate::api::taint::{Taint, TaintEffect};
+use crate::api::{ObjectName, Text};
+use crate::units::{SimDuration, SimTime};
+
+/// What went wrong with a line: message and hint.
+type Wrong = (String, Option<String>);
+
+/// The names that lines may use.
+pub(super) struct Names<'a> {
+    /// Objects that are there, or are applied by some line.
+    pub targets: Vec<Target>,
+    /// The manifests' objects.
+    pub objects: &'a Objects,
+    /// The node groups.
+    pub groups: &'a [NodeGroup],
+}
+
+impl<'a> Names<'a> {
+    /// The names of a scenario.
+    pub(super) fn of(objects: &'a Objects, groups: &'a [NodeGroup]) -> Names<'a> {
+        let target = |kind: &str, namespace: &Text, name: &Text| Target {
+            kind: kind.into(),
+            name: ObjectName { namespace: namespace.clone(), name: name.clone() },
+        };
+        let mut targets: Vec<Target> = objects.applied.iter().map(Object::target).collect();
+        targets.extend(
+            objects.deployments.iter().map(|d| target("Deployment", &d.namespace, &d.name)),
+        );
+        targets.extend(objects.services.iter().map(|s| target("Service", &s.namespace, &s.name)));
+        let hpas = objects.hpas.iter();
+        targets.extend(hpas.map(|(h, _)| target("HorizontalPodAutoscaler", &h.namespace, &h.name)));
+        targets.extend(
+            objects.pdbs.iter().map(|p| target("PodDisruptionBudget", &p.namespace, &p.name)),
+        );
+        Names { targets, objects, groups }
+    }
+
+    /// The object of this kind and name.
+    fn target(&self, kind: &str, namespace: &str, name: &str) -> Result<Target, Wrong> {
+        let wanted = Target { kind: kind.into(), name: ObjectName::new(namespace, name) };
+        // Pods are named by their controllers, nodes by the cloud.
+        if kind == "Pod" || kind == "Namespace" || self.targets.contains(&wanted) {
+            return Ok(wanted);
+        }
+        let known: Vec<&str> = self
+            .targets
+            .iter()
+            .filter(|target| target.kind == kind && *target.name.namespace == *namespace)
+            .map(|target| &*target.name.name)
+            .collect();
+        let near = super::diagnostic::did_you_mean(name, known.iter().copied());
+        let hint = match near {
+            Some(near) => Some(format!("did you mean `{near}`?")),
+            None if known.is_empty() => None,
+            None => Some(format!("known: {}", known.join(", "))),
+        };
+        Err((format!("there is no {kind} `{namespace}/{name}`"), hint))
+    }
+
+    fn targets(&self, words: &[String], namespace: &str) -> Result<Vec<Target>, Wrong> {
+        let objects = command_line::objects(words).map_err(|message| (message, None))?;
+        objects.into_iter().map(|(kind, name)| self.target(kind, namespace, &name)).collect()
+    }
+
+    /// A node of one of the groups, `<group>-<n>`.
+    fn node(&self, name: &str) -> Result<Text, Wrong> {
+        let is_of = |group: &NodeGroup| {
+            let number = name.strip_prefix(&*group.name).and_then(|rest| rest.strip_prefix('-'));
+            number.is_some_and(|number| number.parse::<u32>().is_ok())
+        };
+        if self.groups.iter().any(is_of) {
+            return Ok(name.into());
+        }
+        let example = self.groups.first().map(|group| format!("{}-0", group.name));
+        let hint = example.map(|name| format!("nodes are named by their group, like `{name}`"));
+        Err((format!("there is no node `{name}`"), hint))
+    }
+
+    fn nodes(&self, names: &[String]) -> Result<Vec<Text>, Wrong> {
+        names.iter().map(|name| self.node(name)).collect()
+    }
+}
+
+impl Resolver<'_> {
+    /// The commands of a line; an error is noted at `path`.
+    pub(super) fn kubectl(
+        &mut self,
+        line: &str,
+        path: &str,
+        names: &mut Names<'_>,
+    ) -> Vec<Command> {
+        let found = command_line::parse(line).and_then(|line| self.commands(line, path, names));
+        match found {
+            Ok(commands) => {
+                for command in &commands {
+                    if let Command::Apply { object, .. } = command {
+                        names.targets.push(object.target());
+                    }
+                }
+                commands
+            }
+            Err((message, hint)) => {
+                self.error(path, message, hint);
+                Vec::new()
+            }
+        }
+    }
+
+    fn commands(
+        &mut self,
+        line: Line,
+        path: &str,
+        names: &Names<'_>,
+    ) -> Result<Vec<Command>, Wrong> {
+        let namespace = &*line.namespace;
+        match line.verb {
+            Verb::Apply(files) | Verb::Create(files) => Ok(self.apply_files(&files, path)),
+            Verb::Delete(given) if !given.filename.is_empty() => {
+                let files = Files { filename: given.filename.clone(), server_side: false };
+                let propagation = propagation(&given.cascade);
+                let applied = self.apply_files(&files, path).into_iter();
+                let delete = |command| match command {
+                    Command::Apply { object, .. } => {
+                        let target = object.target();
+                        Some(Command::Delete { target, propagation, grace: None })
+                    }
+                    _ => None,
+                };
+                Ok(applied.filter_map(delete).collect())
+            }
+            Verb::Delete(given) => delete(&given, namespace, names),
+            Verb::Scale(given) => {
+                let replicas = given.replicas;
+                let targets = names.targets(&given.what, namespace)?.into_iter();
+                Ok(targets.map(|target| Command::Scale { target, replicas }).collect())
+            }
+            Verb::Set(Set::Image { what }) => set_image(&what, namespace, names),
+            Verb::Rollout(rollout) => roll(&rollout, namespace, names),
+            Verb::Cordon(given) => cordon(names.nodes(&given.nodes)?, true),
+            Verb::Uncordon(given) => cordon(names.nodes(&given.nodes)?, false),
+            Verb::Drain(given) => Ok(vec![Command::Drain { nodes: names.nodes(&given.nodes)? }]),
+            Verb::Taint(given) => taint(&given, names),
+            Verb::Label(given) => label(&given, namespace, names),
+            Verb::Annotate(given) => annotate(&given, namespace),
+            Verb::Expose(given) => {
+                let target = one(names.targets(&given.what, namespace)?)?;
+                let all = names.objects.deployments.iter();
+                let mut all = all.filter(|d| d.name == target.name.name);
+                let deployment = all.find(|d| d.namespace == target.name.namespace);
+                let Some(deployment) = deployment else {
+                    return Err((format!("{} can't be exposed here", target.kind), None));
+                };
+                let name = given.name.as_deref().unwrap_or(&target.name.name);
+                let service = Service {
+                    name: name.into(),
+                    namespace: target.name.namespace.clone(),
+                    labels: deployment.labels.clone(),
+                    selector: Some(deployment.selector.clone()),
+                    publish_not_ready: false,
+                    endpoints: Vec::new(),
+                };
+                Ok(vec![applied(Object::Service(Box::new(service)))])
+            }
+            Verb::Autoscale(given) => {
+                let target = one(names.targets(&given.what, namespace)?)?;
+                let hpa = autoscaler(&target, given.min, given.max, given.cpu_percent.as_deref())?;
+                Ok(vec![applied(Object::Hpa(Box::new(hpa), target.name.name))])
+            }
+        }
+    }
+
+    /// Objects of manifests, applied in the order of kinds that `kubectl` has not: file order.
+    fn apply_files(&mut self, files: &Files, path: &str) -> Vec<Command> {
+        let mut found = Manifests::default();
+        for file in &files.filename {
+            let at = self.place(path);
+            let full = self.folder.join(file);
+            let shown = full.display().to_string();
+            if let Some(text) = self.sources.text(&full, &shown, Some(at)) {
+                found.read(&shown, &text, &mut self.sources.out);
+            }
+        }
+        found.resolve_priorities(&mut self.sources.out);
+        let deployments = found.deployments.into_iter();
+        let mut objects: Vec<Object> =
+            deployments.map(|(d, _)| Object::Deployment(Box::new(d))).collect();
+        objects.extend(found.services.into_iter().map(|(s, _)| Object::Service(Box::new(s))));
+        objects.extend(found.applied.into_iter().map(|(object, ..)| object));
+        let hpas = found.hpas.into_iter();
+        objects.extend(hpas.map(|(hpa, target, _)| Object::Hpa(Box::new(hpa), target.1.into())));
+        objects.extend(found.pdbs.into_iter().map(|(pdb, _)| Object::Pdb(Box::new(pdb))));
+        objects.into_iter().map(applied).collect()
+    }
+}
+
+fn applied(object: Object) -> Command {
+    Command::Apply { object, keeps_replicas: false }
+}
+
+fn one(targets: Vec<Target>) -> Result<Target, Wrong> {
+    let [target] = <[Target; 1]>::try_from(targets)
+        .map_err(|targets| (format!("expected one object, found {}", targets.len()), None))?;
+    Ok(target)
+}
+
+fn propagation(cascade: &str) -> Propagation {
+    match cascade {
+        "foreground" => Propagation::Foreground,
+        "orphan" => Propagation::Orphan,
+        _ => Propagation::Background,
+    }
+}
+
+fn delete(
+    given: &command_line::Delete,
+    namespace: &str,
+    names: &Names<'_>,
+) -> Result<Vec<Command>, Wrong> {
+    let grace = if given.now { Some(1) } else { given.grace_period };
+    let grace = grace.map(SimDuration::from_secs);
+    if given.selector.is_some() || given.all {
+        let kind = given.what.first().and_then(|word| command_line::kind_of(word));
+        if kind != Some("Pod") {
+            return Err(("only pods are deleted by labels here".to_owned(), None));
+        }
+        let which = pods(namespace, given.selector.as_deref())?;
+        return Ok(vec![Command::Pods { which, what: PodCommand::Delete(grace) }]);
+    }
+    let objects = command_line::objects(&given.what).map_err(|message| (message, None))?;
+    let propagation = propagation(&given.cascade);
+    let command = |(kind, name): (&'static str, String)| {
+        if name.is_empty() {
+            return Err((format!("which {kind}? a name is missing"), None));
+        }
+        if kind == "Node" {
+            return Ok(Command::DeleteNode { node: names.node(&name)? });
+        }
+        let target = names.target(kind, namespace, &name)?;
+        Ok(Command::Delete { target, propagation, grace })
+    };
+    objects.into_iter().map(command).collect()
+}
+
+fn pods(namespace: &str, selector: Option<&str>) -> Result<PodChoice, Wrong> {
+    let pairs = selector.into_iter().flat_map(|text| text.split(','));
+    let pair = |text: &str| match text.split_once('=') {
+        Some((key, value)) => Ok((key.trim().into(), value.trim_start_matches('=').trim().into())),
+        None => Err((format!("`{text}` is no KEY=VALUE"), None)),
+    };
+    let labels = Labels::new(pairs.map(pair).collect::<Result<_, _>>()?);
+    Ok(PodChoice {
+        namespace: namespace.into(),
+        selector: Selector::from_labels(&labels),
+        name: None,
+        by_age: false,
+        places: None,
+    })
+}
+
+fn set_image(what: &[String], namespace: &str, names: &Names<'_>) -> Result<Vec<Command>, Wrong> {
+    let (images, objects): (Vec<_>, Vec<_>) = what.iter().cloned().partition(|w| w.contains('='));
+    let pair = |word: &String| {
+        let (container, image) = word.split_once('=').unwrap_or((word, ""));
+        (Text::from(container), Text::from(image))
+    };
+    let images: Vec<(Text, Text)> = images.iter().map(pair).collect();
+    if images.is_empty() {
+        return Err(("which image? CONTAINER=IMAGE is missing".to_owned(), None));
+    }
+    let targets = names.targets(&objects, namespace)?.into_iter();
+    Ok(targets.map(|target| Command::SetImage { target, images: images.clone() }).collect())
+}
+
+fn roll(rollout: &Rollout, namespace: &str, names: &Names<'_>) -> Result<Vec<Command>, Wrong> {
+    let words = match rollout {
+        Rollout::Pause(given) | Rollout::Resume(given) | Rollout::Restart(given) => &given.what,
+        Rollout::Undo(given) => &given.what,
+    };
+    let command = |target: Target| {
+        if target.kind != "Deployment" && !matches!(rollout, Rollout::Restart(_)) {
+            return Err((format!("a {} is not rolled here", target.kind), None));
+        }
+        Ok(match rollout {
+            Rollout::Pause(_) => Command::Pause { name: target.name, on: true },
+            Rollout::Resume(_) => Command::Pause { name: target.name, on: false },
+            Rollout::Restart(_) => Command::Restart { target },
+            Rollout::Undo(given) => {
+                Command::Undo { name: target.name, revision: given.to_revision }
+            }
+        })
+    };
+    names.targets(words, namespace)?.into_iter().map(command).collect()
+}
+
+fn cordon(nodes: Vec<Text>, on: bool) -> Result<Vec<Command>, Wrong> {
+    Ok(nodes.into_iter().map(|node| Command::Cordon { node, on }).collect())
+}
+
+/// Splits `KIND NAME... KEY=VALUE... KEY-...`.
+fn split(given: &Changes) -> (Vec<String>, Vec<String>) {
+    let is_change = |word: &String| word.contains('=') || word.ends_with('-');
+    let (changes, objects) = given.words.iter().cloned().partition(is_change);
+    (objects, changes)
+}
+
+fn taint(given: &Changes, names: &Names<'_>) -> Result<Vec<Command>, Wrong> {
+    let is_change =
+        |word: &&String| word.contains('=') || word.contains(':') || word.ends_with('-');
+    let (changes, words): (Vec<&String>, Vec<&String>) = given.words.iter().partition(is_change);
+    let effect = |text: &str| match text {
+        "NoSchedule" => Ok(TaintEffect::NoSchedule),
+        "PreferNoSchedule" => Ok(TaintEffect::PreferNoSchedule),
+        "NoExecute" => Ok(TaintEffect::NoExecute),
+        other => {
+            let hint = "one of NoSchedule, PreferNoSchedule, NoExecute".to_owned();
+            Err((format!("`{other}` is no effect of a taint"), Some(hint)))
+        }
+    };
+    let (mut add, mut remove) = (Vec::new(), Vec::new());
+    for change in changes {
+        if let Some(key) = change.strip_suffix('-') {
+            let (key, which) = key.split_once(':').map_or((key, None), |(k, e)| (k, Some(e)));
+            remove.push((Text::from(key), which.map(effect).transpose()?));
+            continue;
+        }
+        let Some((pair, which)) = change.rsplit_once(':') else {
+            return Err((format!("`{change}` is no KEY=VALUE:EFFECT"), None));
+        };
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let taint = Taint::new(key, effect(which)?, SimTime::ZERO);
+        add.push(Taint { value: value.into(), ..taint });
+    }
+    let nodes = words.iter().skip_while(|word| command_line::kind_of(word) == Some("Node"));
+    let nodes: Vec<String> =
+        nodes.map(|word| word.trim_start_matches("node/").to_owned()).collect();
+    let command = |node| Command::TaintNode { node, add: add.clone(), remove: remove.clone() };
+    Ok(names.nodes(&nodes)?.into_iter().map(command).collect())
+}
+
+fn label(given: &Changes, namespace: &str, names: &Names<'_>) -> Result<Vec<Command>, Wrong> {
+    let (objects, changes) = split(given);
+    let change = |word: &String| match word.strip_suffix('-') {
+        Some(key) => (Text::from(key), None),
+        None => {
+            let (key, value) = word.split_once('=').unwrap_or((word, ""));
+            (Text::from(key), Some(Text::from(value)))
+        }
+    };
+    let pairs: Vec<(Text, Option<Text>)> = changes.iter().map(change).collect();
+    let objects = command_line::objects(&objects).map_err(|message| (message, None))?;
+    let command = |(kind, name): (&'static str, String)| match kind {
+        "Node" => Ok(Command::LabelNode { node: names.node(&name)?, pairs: pairs.clone() }),
+        "Pod" => {
+            let mut which = pods(namespace, given.selector.as_deref())?;
+            which.name = (!name.is_empty()).then(|| name.as_str().into());
+            let set = pairs.iter().filter_map(|(k, v)| Some((k.clone(), v.clone()?)));
+            Ok(Command::Pods { which, what: PodCommand::Label(set.collect()) })
+        }
+        kind => Err((format!("a {kind} is not labelled here"), Some("nodes and pods are".into()))),
+    };
+    objects.into_iter().map(command).collect()
+}
+
+fn annotate(given: &Changes, namespace: &str) -> Result<Vec<Command>, Wrong> {
+    let (objects, changes) = split(given);
+    let cost =
+        changes.iter().find_map(|change| change.strip_prefix(DELETION_COST)?.strip_prefix('='));
+    let Some(cost) = cost.and_then(|cost| cost.parse().ok()) else {
+        let hint = format!("{DELETION_COST}=NUMBER is");
+        return Err(("no annotation that changes anything here".to_owned(), Some(hint)));
+    };
+    let objects = command_line::objects(&objects).map_err(|message| (message, None))?;
+    let command = |(kind, name): (&'static str, String)| {
+        if kind != "Pod" {
+            return Err((format!("a {kind} is not annotated here"), None));
+        }
+        let mut which = pods(namespace, given.selector.as_deref())?;
+        which.name = (!name.is_empty()).then(|| name.as_str().into());
+        Ok(Command::Pods { which, what: PodCommand::DeletionCost(cost) })
+    };
+    objects.into_iter().map(command).collect()
+}
+
+fn autoscaler(target: &Target, min: u32, max: u32, cpu: Option<&str>) -> Result<Hpa, Wrong> {
+    let per_cent = cpu.unwrap_or("80").trim_end_matches('%');
+    let Ok(per_cent) = per_cent.parse::<u32>() else {
+        return Err((format!("`{per_cent}` is no percentage"), None));
+    };
+    if max < min || max == 0 {
+        return Err((format!("--max={max} is below --min={min}"), None));
+    }
+    Ok(Hpa {
+        name: target.name.name.clone(),
+        namespace: target.name.namespace.clone(),
+        target: Default::default(),
+        target_name: target.name.name.clone(),
+        min_replicas: min,
+        max_replicas: max,
+        metrics: vec![MetricSpec {
+            source: MetricSource::Cpu,
+            target: MetricTarget::Utilization(per_cent),
+        }],
+        has_behavior: false,
+        scale_up: ScalingRules::default_up(),
+        scale_down: ScalingRules::default_down(),
+        created: SimTime::ZERO,
+        current_replicas: 0,
+        desired_replicas: 0,
+    })
+}
