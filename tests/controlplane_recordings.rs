@@ -110,6 +110,7 @@ const AGREE: &[&str] = &[
     "k01-gc-background",
     "k02-gc-foreground",
     "k03-gc-orphan",
+    "k04-namespace",
     "k05-owner-missing",
     "k06-cronjob-delete",
     "l01-readiness",

@@ -66,6 +66,7 @@ impl Store {
             "HorizontalPodAutoscaler" => self.hpas().filter(|(_, h)| here(&h.namespace)).count(),
             "PodDisruptionBudget" => self.pdbs().filter(|(_, p)| here(&p.namespace)).count(),
             "Deployment" => self.deployments().filter(|(_, d)| here(&d.namespace)).count(),
+            "PersistentVolumeClaim" => self.claims().filter(|(_, c)| here(&c.namespace)).count(),
             "CronJob" => self.cron_jobs().filter(|(_, j)| here(&j.meta.namespace)).count(),
             "ResourceQuota" => self.quotas().filter(|(_, q)| here(&q.namespace)).count(),
             "LimitRange" => self.limit_ranges().filter(|(_, l)| here(&l.namespace)).count(),

@@ -348,9 +348,13 @@ impl World<'_> {
         }
         let message = match self.queues.correlator(component) {
             Some(correlator) => correlator.correlate((about, kind, reason), message, time),
-            None => Some(message),
+            None => Some((message, false)),
         };
-        let Some(message) = message else { return false };
+        let Some((message, again)) = message else { return false };
+        // Nobody is told that a namespace at its end takes no new Events.
+        if !again && !self.is_namespace_there(&namespace) {
+            return true;
+        }
         if component != "kubelet" {
             self.occupy();
         }

@@ -180,6 +180,7 @@ impl World<'_> {
             }
             Change::DeploymentRemoved(_, deployment, _) => Some(deployment.namespace.clone()),
             Change::OwnerRemoved(_, owner, _) => Some(owner.namespace().clone()),
+            Change::ClaimRemoved(_, claim) => Some(claim.namespace.clone()),
             Change::Service(_)
             | Change::Hpa(_)
             | Change::Pdb(_)

@@ -16,7 +16,7 @@ pub const PATIENCE: SimDuration = SimDuration::from_secs(5);
 /// What it expects of finalizers (`finalizerEstimateSeconds`), seconds.
 const FINALIZERS: u64 = 15;
 /// What a namespace may hold beside pods.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 14] = [
     "Service",
     "PodDisruptionBudget",
     "HorizontalPodAutoscaler",
@@ -29,6 +29,7 @@ const KINDS: [&str; 13] = [
     "Job",
     "LimitRange",
     "ResourceQuota",
+    "PersistentVolumeClaim",
     "Pod",
 ];
 

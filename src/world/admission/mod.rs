@@ -15,7 +15,7 @@ pub(super) use limits::Defaulted;
 use super::world::World;
 use crate::api::Text;
 use crate::api::amounts::Amounts;
-use crate::api::namespace::NamespacePhase;
+use crate::api::namespace::{Namespace, NamespacePhase};
 use crate::api::pod::Pod;
 use crate::api::quantity::Quantity;
 use crate::api::quota::plural;
@@ -48,6 +48,12 @@ impl World<'_> {
             let names = quota.known.keys().filter(|name| one(name));
             names.map(|name| (name.clone(), Quantity::of(1))).collect::<Amounts>()
         })
+    }
+
+    /// Whether a namespace takes new objects.
+    pub(super) fn is_namespace_there(&self, name: &str) -> bool {
+        let ends = |known: &Namespace| known.name == *name && known.phase != NamespacePhase::Active;
+        !self.store.namespaces().any(|(_, known)| ends(known))
     }
 
     /// The NamespaceLifecycle plugin.

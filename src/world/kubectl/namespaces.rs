@@ -59,6 +59,13 @@ impl World<'_> {
                     self.remove_finalizer(Item::CronJob(id));
                 }
             }
+            "PersistentVolumeClaim" => {
+                let all = self.store.claims();
+                let here = all.filter(|(_, c)| c.namespace == *namespace).map(|(id, _)| id);
+                for id in here.collect::<Vec<_>>() {
+                    self.delete_claim(id);
+                }
+            }
             "Service"
             | "HorizontalPodAutoscaler"
             | "PodDisruptionBudget"
