@@ -35,6 +35,7 @@ const AGREE: &[&str] = &[
     "b15-never-available",
     "c01-adopt-orphan",
     "c02-delete-pods",
+    "c03-slow-start-quota",
     "c04-replication-controller",
     "c05-failed-pods",
     "d01-ordered",
@@ -103,9 +104,13 @@ const AGREE: &[&str] = &[
     "i03-drain-deadlock",
     "i04-unhealthy-policy",
     "i05-two-budgets",
+    "j01-quota-pods",
+    "j02-quota-deployment",
+    "j03-limitrange",
     "k01-gc-background",
     "k02-gc-foreground",
     "k03-gc-orphan",
+    "k04-namespace",
     "k05-owner-missing",
     "k06-cronjob-delete",
     "l01-readiness",
@@ -133,7 +138,7 @@ fn conform(folders: &[&Path]) -> (Option<i32>, Vec<String>) {
 #[test]
 fn the_kept_recordings_agree() {
     let (code, lines) = conform(&[&timelines::kept()]);
-    assert_eq!(lines.last().unwrap(), "16 scenarios, 0 differ", "{lines:#?}");
+    assert_eq!(lines.last().unwrap(), "17 scenarios, 0 differ", "{lines:#?}");
     assert_eq!(code, Some(0));
 }
 
@@ -151,13 +156,16 @@ fn what_has_agreed_of_the_full_set_still_does() {
 }
 
 #[test]
+fn a_refusal_that_was_not_recorded_differs() {
+    let rows = [
+        ("a larger quota", "\"pods\": \"3\"", "\"pods\": \"4\"", "refusals"),
+        ("another amount in the answer", "\"900m\"", "\"800m\"", "refusals"),
+    ];
+    change_and_play("j01-quota-pods", &rows);
+}
+
+#[test]
 fn a_script_that_does_something_else_differs() {
-    let kept = timelines::kept().join("a06-scale-0-and-back");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("another-script");
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::copy(kept.join("run1.ndjson.gz"), folder.join("run1.ndjson.gz")).unwrap();
-    let script = std::fs::read_to_string(kept.join("scenario.json")).unwrap();
     let rows = [
         ("another size", "\"replicas\": 0", "\"replicas\": 1", "sizes of"),
         ("the same four seconds later", "\"at\": 16", "\"at\": 20", "pod 5 of"),
@@ -168,11 +176,23 @@ fn a_script_that_does_something_else_differs() {
             "not modelled: sclae",
         ),
     ];
+    change_and_play("a06-scale-0-and-back", &rows);
+}
+
+/// Plays a kept script with another text in it: a sentence, the text, the other one, and what is
+/// said of the difference.
+fn change_and_play(name: &str, rows: &[(&str, &str, &str, &str)]) {
+    let kept = timelines::kept().join(name);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("another-script").join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(kept.join("run1.ndjson.gz"), folder.join("run1.ndjson.gz")).unwrap();
+    let script = std::fs::read_to_string(kept.join("scenario.json")).unwrap();
     for (sentence, from, to, expected) in rows {
-        assert!(script.contains(from), "{sentence}: no {from} in the script");
-        std::fs::write(folder.join("scenario.json"), script.replace(from, to)).unwrap();
+        assert!(script.contains(*from), "{sentence}: no {from} in the script");
+        std::fs::write(folder.join("scenario.json"), script.replace(*from, to)).unwrap();
         let (code, lines) = conform(&[&folder]);
         assert_eq!(code, Some(1), "{sentence}: {lines:?}");
-        assert!(lines[0].contains(expected), "{sentence}: {}", lines[0]);
+        assert!(lines[0].contains(*expected), "{sentence}: {}", lines[0]);
     }
 }

@@ -5,6 +5,7 @@
 //! what pods of one template have in common sits behind one `Arc`, so that a live pod costs a few
 //! hundred bytes.
 
+pub mod amounts;
 pub mod autoscaling;
 pub mod behavior;
 pub mod cel;
@@ -16,7 +17,9 @@ pub mod event;
 pub mod job;
 pub mod kind;
 pub mod labels;
+pub mod limit_range;
 pub mod meta;
+pub mod namespace;
 pub mod node;
 pub mod node_affinity;
 pub mod object;
@@ -25,6 +28,8 @@ pub mod pod;
 pub mod pod_affinity;
 pub mod policy;
 pub mod quantity;
+pub mod quota;
+pub mod refusal;
 pub mod resources;
 pub mod semver;
 pub mod service;
@@ -85,4 +90,10 @@ slotmap::new_key_type! {
     pub struct ClaimId;
     /// A PodDisruptionBudget in the store.
     pub struct PdbId;
+    /// A ResourceQuota in the store.
+    pub struct QuotaId;
+    /// A LimitRange in the store.
+    pub struct LimitRangeId;
+    /// A Namespace in the store that is being deleted or has been.
+    pub struct NamespaceId;
 }

@@ -2,9 +2,11 @@
 
 use super::autoscaling::Hpa;
 use super::job::CronJob;
+use super::limit_range::LimitRange;
 use super::owner::Owner;
 use super::pod::{Pod, PodSpec};
 use super::policy::Pdb;
+use super::quota::ResourceQuota;
 use super::service::Service;
 use super::workload::Deployment;
 use super::{ObjectName, Text};
@@ -27,6 +29,12 @@ pub enum Object {
     Hpa(Box<Hpa>, Text),
     /// A PodDisruptionBudget.
     Pdb(Box<Pdb>),
+    /// A ResourceQuota.
+    Quota(Box<ResourceQuota>),
+    /// A LimitRange.
+    LimitRange(Box<LimitRange>),
+    /// A Namespace of this name.
+    Namespace(Text),
 }
 
 /// How a person names an object.
@@ -46,7 +54,12 @@ impl Object {
             Object::Owner(owner) => Some(&mut owner.template_mut().spec),
             Object::Pod(pod) => Some(&mut pod.base_mut().spec),
             Object::CronJob(cron_job) => Some(&mut cron_job.spec.job.template.spec),
-            Object::Service(_) | Object::Hpa(..) | Object::Pdb(_) => None,
+            Object::Service(_)
+            | Object::Hpa(..)
+            | Object::Pdb(_)
+            | Object::Quota(_)
+            | Object::LimitRange(_)
+            | Object::Namespace(_) => None,
         }
     }
 
@@ -60,6 +73,9 @@ impl Object {
             Object::Service(service) => ("Service", &service.namespace, service.name.clone()),
             Object::Hpa(hpa, _) => ("HorizontalPodAutoscaler", &hpa.namespace, hpa.name.clone()),
             Object::Pdb(pdb) => ("PodDisruptionBudget", &pdb.namespace, pdb.name.clone()),
+            Object::Quota(quota) => ("ResourceQuota", &quota.namespace, quota.name.clone()),
+            Object::LimitRange(range) => ("LimitRange", &range.namespace, range.name.clone()),
+            Object::Namespace(name) => ("Namespace", name, name.clone()),
         };
         let name = ObjectName { namespace: namespace.clone(), name };
         Target { kind: kind.into(), name }

@@ -57,6 +57,8 @@ pub struct PodSpec {
     pub host_network: bool,
     /// `resourceClaims`: devices that it needs.
     pub resource_claims: Vec<PodResourceClaim>,
+    /// `activeDeadlineSeconds` is given: only the scopes of quotas ask.
+    pub has_deadline: bool,
     /// Features of the kubelet that the pod needs, by name, sorted: what the scheduler infers from
     /// fields that nothing else reads.
     pub node_features: Vec<Text>,

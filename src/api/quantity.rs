@@ -178,6 +178,70 @@ impl Quantity {
     pub fn is_negative(self) -> bool {
         self.nanos < 0
     }
+
+    /// Whether it is nothing.
+    pub fn is_zero(self) -> bool {
+        self.nanos == 0
+    }
+
+    /// So many times as much.
+    pub fn times(self, n: i64) -> Quantity {
+        Quantity { nanos: self.nanos.saturating_mul(i128::from(n)) }
+    }
+
+    /// So many whole units.
+    pub fn of(units: i64) -> Quantity {
+        Quantity { nanos: i128::from(units) * NANO }
+    }
+
+    /// So many thousandths.
+    pub fn of_milli(thousandths: i64) -> Quantity {
+        Quantity { nanos: i128::from(thousandths) * (NANO / 1000) }
+    }
+
+    /// Writes it in its shortest exact form, as upstream's canonical one: `300m`, `1500m`, `2k`;
+    /// with `binary` also `1536Mi`, where that is shorter. (Upstream remembers which of the two was
+    /// given.)
+    pub fn canonical(self, binary: bool) -> String {
+        if self.nanos == 0 {
+            return "0".to_owned();
+        }
+        let sign = if self.nanos < 0 { "-" } else { "" };
+        let (mut digits, mut power) = (self.nanos.unsigned_abs(), 0);
+        while digits.is_multiple_of(1000) && power < DECIMAL.len() - 1 {
+            (digits, power) = (digits / 1000, power + 1);
+        }
+        let decimal = format!("{sign}{digits}{}", DECIMAL[power]);
+        let units = self.nanos.unsigned_abs();
+        if !binary || !units.is_multiple_of(NANO.unsigned_abs()) {
+            return decimal;
+        }
+        let (mut units, mut power) = (units / NANO.unsigned_abs(), 0);
+        while units.is_multiple_of(1024) && power < BINARY.len() - 1 {
+            (units, power) = (units / 1024, power + 1);
+        }
+        let written = format!("{sign}{units}{}", BINARY[power]);
+        if written.len() < decimal.len() { written } else { decimal }
+    }
+}
+
+/// Decimal suffixes from a billionth on.
+const DECIMAL: [&str; 10] = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
+/// Binary suffixes.
+const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+
+impl std::ops::Add for Quantity {
+    type Output = Quantity;
+
+    fn add(self, other: Quantity) -> Quantity {
+        Quantity { nanos: self.nanos.saturating_add(other.nanos) }
+    }
+}
+
+impl std::ops::AddAssign for Quantity {
+    fn add_assign(&mut self, other: Quantity) {
+        *self = *self + other;
+    }
 }
 
 #[cfg(test)]
@@ -205,6 +269,24 @@ mod tests {
         }
         assert_eq!("7E".parse::<Quantity>().unwrap().value(), 7_000_000_000_000_000_000);
         assert_eq!("1Ei".parse::<Quantity>().unwrap().value(), 1 << 60);
+    }
+
+    #[test]
+    fn quantities_are_written_in_their_canonical_form() {
+        let rows = [
+            ("nothing", "0", false, "0"),
+            ("milli-CPU", "0.3", false, "300m"),
+            ("whole CPUs", "1000m", false, "1"),
+            ("thousands", "2000", false, "2k"),
+            ("a fraction of a gibi", "1.5Gi", true, "1536Mi"),
+            ("decimal bytes stay decimal", "500M", true, "500M"),
+            ("what is no memory is not written in binary", "1024", false, "1024"),
+            ("below zero", "-1.5", false, "-1500m"),
+        ];
+        for (sentence, text, binary, expected) in rows {
+            let quantity: Quantity = text.parse().unwrap();
+            assert_eq!(quantity.canonical(binary), expected, "{sentence}: {text}");
+        }
     }
 
     #[test]

@@ -174,6 +174,10 @@ pub struct Condition {
     pub transition: SimTime,
 }
 
+/// The type of the condition of a ReplicaSet, and through it of its Deployment, whose pods are
+/// refused.
+pub const REPLICA_FAILURE: &str = "ReplicaFailure";
+
 /// `status` of a condition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConditionStatus {
@@ -232,8 +236,10 @@ pub struct ReplicaSet {
     pub generation: u64,
     /// When it was created.
     pub created: SimTime,
-    /// `status`.
+    /// `status`, the counts.
     pub status: WorkloadStatus,
+    /// `status.conditions`.
+    pub conditions: Vec<Condition>,
     /// It is being deleted, and its pods first are dealt with so.
     pub deletion: Option<Propagation>,
 }

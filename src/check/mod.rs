@@ -9,13 +9,15 @@ mod endpoints;
 mod jobs;
 mod lifecycle;
 mod ordinals;
+mod quotas;
 mod tallies;
 
-use crate::api::ServiceId;
+use crate::api::{QuotaId, ServiceId};
 use crate::store::Store;
 use crate::units::SimTime;
 use jobs::JobCounts;
 use lifecycle::Lifecycle;
+use quotas::Quotas;
 use std::ops::Range;
 
 /// How often the state is recounted.
@@ -60,6 +62,8 @@ pub struct View<'a> {
     /// Whether the endpoints of a Service are as its controller wants them: nothing that changed
     /// is still under way.
     pub settled: &'a dyn Fn(ServiceId) -> bool,
+    /// Whether a quota is as its controller wants it.
+    pub counted: &'a dyn Fn(QuotaId) -> bool,
     /// What of the endpoints that requests are sent to does not add up, if anything.
     pub miscounted: &'a dyn Fn() -> Option<String>,
 }
@@ -73,6 +77,7 @@ pub struct Checks {
     stride: Stride,
     events: u64,
     lifecycle: Lifecycle,
+    quotas: Quotas,
     jobs: JobCounts,
     /// The Service whose endpoints are recounted at the next look.
     service: usize,
@@ -83,8 +88,9 @@ pub struct Checks {
 impl Checks {
     /// Checks that look every `stride`.
     pub fn new(stride: Stride) -> Checks {
-        let (lifecycle, jobs) = (Lifecycle::default(), JobCounts::default());
-        Checks { stride, events: 0, lifecycle, jobs, service: 0, pending: None }
+        let (lifecycle, quotas) = (Lifecycle::default(), Quotas::default());
+        let jobs = JobCounts::default();
+        Checks { stride, events: 0, lifecycle, quotas, jobs, service: 0, pending: None }
     }
 
     /// Events seen so far.
@@ -130,6 +136,8 @@ impl Checks {
             .or_else(|| lifecycle::lost(view.store, view.pods_gone))
             .or_else(|| self.jobs.wrong(view.store))
             .or_else(|| endpoints::stale(view, services))
+            .or_else(|| self.quotas.exceeded(view.store))
+            .or_else(|| quotas::miscounted(view))
             .or_else(|| (view.miscounted)().map(|found| ("every endpoint is counted once", found)));
         self.report(view.now, found)
     }
@@ -171,8 +179,11 @@ impl Checks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::amounts::Amounts;
     use crate::api::labels::{Labels, Selector};
     use crate::api::pod::PodPhase;
+    use crate::api::quantity::Quantity;
+    use crate::api::quota::ResourceQuota;
     use crate::api::service::Service;
     use crate::api::{NodeId, PodId};
     use crate::control::controllers::testing::Bench;
@@ -186,6 +197,7 @@ mod tests {
         service: ServiceId,
         pods_gone: u64,
         miscounted: Option<String>,
+        quota: QuotaId,
     }
 
     impl Small {
@@ -203,7 +215,17 @@ mod tests {
                 publish_not_ready: false,
                 endpoints: pods.to_vec(),
             });
-            Small { bench, node, pods, service, pods_gone: 0, miscounted: None }
+            let amounts = |n: i64| -> Amounts { [("pods".into(), Quantity::of(n))].into() };
+            let quota = bench.store.create_quota(ResourceQuota {
+                name: "q".into(),
+                namespace: "default".into(),
+                hard: amounts(2),
+                scopes: Vec::new(),
+                known: amounts(2),
+                used: amounts(2),
+                version: 0,
+            });
+            Small { bench, node, pods, service, pods_gone: 0, miscounted: None, quota }
         }
 
         fn change(&mut self, change: impl FnOnce(&mut crate::api::pod::Pod)) {
@@ -219,6 +241,7 @@ mod tests {
                 now: self.bench.now,
                 pods_gone: self.pods_gone,
                 settled: &|_| true,
+                counted: &|_| true,
                 miscounted: &|| self.miscounted.clone(),
             })
         }
@@ -227,7 +250,7 @@ mod tests {
     #[test]
     fn what_is_broken_is_found() {
         type Row = (&'static str, fn(&mut Small, &mut Checks), &'static str);
-        let rows: [Row; 13] = [
+        let rows: [Row; 15] = [
             (
                 "two CPUs requested of one",
                 |s, _| {
@@ -294,6 +317,22 @@ mod tests {
                 "requests are sent to nobody",
                 |s, _| s.miscounted = Some("station 0".into()),
                 "every endpoint is counted once",
+            ),
+            (
+                "a quota counts a pod that is not there",
+                |s, _| {
+                    let one = [("pods".into(), Quantity::of(1))].into();
+                    assert!(s.bench.store.count_quota(s.quota, one, Amounts::new(), 0));
+                },
+                "quotas count their pods",
+            ),
+            (
+                "one pod more than a quota has",
+                |s, _| {
+                    let one = [("pods".into(), Quantity::of(1))].into();
+                    s.bench.store.charge_quota(s.quota, &one);
+                },
+                "no quota is exceeded",
             ),
             (
                 "a StatefulSet's pod is made twice",

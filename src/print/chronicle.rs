@@ -97,7 +97,13 @@ fn key_of(change: &Change, store: &Store) -> Option<(Key, bool)> {
             (Key::CronJob(*id), store.cron_job(*id).is_some())
         }
         Change::Service(id) => (Key::Service(*id), store.service(*id).is_some()),
-        Change::Endpoints(_) | Change::Claim(_) | Change::ClaimRemoved(..) => return None,
+        Change::Endpoints(_)
+        | Change::Claim(_)
+        | Change::ClaimRemoved(..)
+        | Change::Quota(_)
+        | Change::QuotaStatus(_)
+        | Change::LimitRange(_)
+        | Change::Namespace(_) => return None,
         Change::Hpa(id) | Change::HpaStatus(id) => (Key::Hpa(*id), store.hpa(*id).is_some()),
         Change::Pdb(id) => (Key::Pdb(*id), store.pdb(*id).is_some()),
     })

@@ -33,6 +33,7 @@ pub(super) fn difference(ours: &History, repeats: &[History], margin: i64) -> Op
         repeats.iter().any(|repeat| turning_points(repeat) == turning_points(ours))
     })
     .or_else(|| entries("condition of", &ours.conditions, &conditions, |_, _| false))
+    .or_else(|| answers("refusals", &ours.refusals, repeats, |repeat| &repeat.refusals))
     // Where repeats have different counts, those hang on who was first: then they do not bind.
     .or_else(|| entries("status of", &ours.statuses, &statuses, |_, _| true))
     .or_else(|| entries("evictions of", &ours.evictions, &evictions, is_between))
@@ -48,6 +49,17 @@ pub(super) fn difference(ours: &History, repeats: &[History], margin: i64) -> Op
         ours.pods.iter().find_map(|(owner, moments)| times(owner, moments, repeats, margin))
     })
     .or_else(|| order::difference(ours, repeats))
+}
+
+/// What was answered must be what a repeat was answered.
+fn answers<'a, T: PartialEq + Debug + 'a>(
+    what: &str,
+    ours: &T,
+    repeats: &'a [History],
+    of: impl Fn(&'a History) -> &'a T,
+) -> Option<String> {
+    let same = repeats.iter().any(|repeat| of(repeat) == ours);
+    (!same).then(|| format!("{what}: {ours:?}, recorded {:?}", of(&repeats[0])))
 }
 
 /// The first entry that is not that of a repeat, nor `between` those of repeats that differ.
@@ -212,7 +224,7 @@ mod tests {
                 let fields = ["desiredNumberScheduled", "numberReady"];
                 history.status("agent", &fields, &[*desired, ready]);
             }
-            (0..refused).for_each(|_| history.eviction("web-#1-*", 429, "no"));
+            (0..refused).for_each(|_| history.eviction("web-#1-*", 429, "no", ""));
             history
         };
         let repeats = [of(&[0, 4, 3], 3, 1), of(&[0, 4, 3], 2, 3)];
@@ -221,8 +233,8 @@ mod tests {
             ("at the end they differ, so ours may too", of(&[0, 4, 3], 1, 1), None),
             ("answers between those of repeats", of(&[0, 4, 3], 3, 2), None),
             ("other nodes in between", of(&[0, 3], 3, 1), Some("status of \"agent desired")),
-            ("too many refusals", of(&[0, 4, 3], 3, 4), Some("evictions of \"web-#1-* 429: no\"")),
-            ("none at all", of(&[0, 4, 3], 3, 0), Some("evictions of \"web-#1-* 429: no\"")),
+            ("too many refusals", of(&[0, 4, 3], 3, 4), Some("evictions of \"web-#1-* 429: no")),
+            ("none at all", of(&[0, 4, 3], 3, 0), Some("evictions of \"web-#1-* 429: no")),
         ];
         for (sentence, ours, expected) in rows {
             let found = difference(&ours, &repeats, MARGIN_MS);

@@ -4,8 +4,8 @@
 //! their CronJob likewise, pods by their owner (`web-#1-*`), nodes all alike; pods of a StatefulSet
 //! have names that stay. Of each pod the four great moments count, of each owner in order; of each
 //! ReplicaSet its sizes; of each StatefulSet its status, its revisions by their numbers; of each
-//! Deployment and Job its conditions; of each Job how many pods it has counted in the end; of Events
-//! how often each was told.
+//! Deployment and Job its conditions; of each Job how many pods it has counted in the end; of
+//! Events how often each was told.
 
 use crate::units::WallClock;
 use jiff::Timestamp;
@@ -23,6 +23,8 @@ const UNSTEADY: &[&str] = &[
     "FailedComputeMetricsReplicas",
 ];
 
+/// Length of what the API server adds to a name.
+const SUFFIX: usize = 5;
 /// Counts of a DaemonSet's status.
 pub(super) const DAEMON_SET: &[&str] = &[
     "desiredNumberScheduled",
@@ -51,7 +53,7 @@ pub struct History {
     pub sizes: BTreeMap<String, Vec<u64>>,
     /// By DaemonSet or PodDisruptionBudget: counts of its status, one by one, and all at the end.
     pub statuses: BTreeMap<String, Vec<u64>>,
-    /// Answers to evictions, `pod code: cause`, and how often.
+    /// Answers to evictions, `pod code: message; cause`, and how often.
     pub evictions: BTreeMap<String, u64>,
     /// By StatefulSet and field of its status: the values, one by one.
     pub sets: BTreeMap<String, Vec<u64>>,
@@ -63,6 +65,8 @@ pub struct History {
     pub pods: BTreeMap<String, Moments>,
     /// When each action of the script was answered, milliseconds.
     pub answers: Vec<i64>,
+    /// What the actions were told that were refused, in their order.
+    pub refusals: Vec<String>,
 }
 
 /// Counts in the status of a StatefulSet.
@@ -143,9 +147,14 @@ impl Names {
         self.known.insert(name.to_owned(), "NODE".to_owned());
     }
 
-    /// What stands for a name.
+    /// What stands for a name; also for that of a pod of a known set that was never made.
     pub(super) fn of(&self, name: &str) -> String {
-        self.known.get(name).cloned().unwrap_or_else(|| name.to_owned())
+        if let Some(known) = self.known.get(name) {
+            return known.clone();
+        }
+        let set = name.rsplit_once('-').filter(|(_, suffix)| suffix.len() == SUFFIX);
+        let set = set.and_then(|(set, _)| self.known.get(set));
+        set.map_or_else(|| name.to_owned(), |set| format!("{set}-*"))
     }
 
     /// A text with all names replaced.
@@ -193,6 +202,10 @@ impl History {
     fn take<'a>(&mut self, line: &'a Value, names: &Names, seen: &mut Seen<'a>) {
         if line["watch"] == "ACTION" {
             self.answers.extend(line["answered"].as_i64());
+            // What evictions are told has lines of its own.
+            let result = line["result"].as_str().filter(|result| *result != "ok");
+            let result = result.filter(|_| line["action"]["do"] != "evict");
+            self.refusals.extend(result.map(|result| names.told(result)));
         }
         let name = line["name"].as_str().unwrap_or_default();
         if line["watch"] == "START" {
@@ -223,18 +236,9 @@ impl History {
                 }
             }
             Some("DaemonSet" | "PodDisruptionBudget") if line["watch"] != "DELETED" => {
-                let status = &line["status"];
-                let of = |field: &str| status[field].as_u64().unwrap_or(0);
-                let is_daemon = line["kind"] == "DaemonSet";
-                let fields = if is_daemon { DAEMON_SET } else { BUDGET };
-                let counts: Vec<u64> = fields.iter().map(|field| of(field)).collect();
-                self.status(&names.of(name), fields, &counts);
+                self.recorded_counts(line, names);
             }
-            None if line["watch"] == "EVICT" => {
-                let pod = names.of(line["pod"].as_str().unwrap_or_default());
-                let cause = line["causes"][0]["message"].as_str().unwrap_or_default();
-                self.eviction(&pod, line["code"].as_u64().unwrap_or(0), cause);
-            }
+            None if line["watch"] == "EVICT" => self.recorded_eviction(line, names),
             Some("Pod") => {
                 let mut owner = line["owner"][0].as_str().map_or(name, owner_name);
                 if line["owner"][0].as_str().is_some_and(is_stateful) {
@@ -260,6 +264,20 @@ impl History {
             }
             _ => {}
         }
+    }
+
+    fn recorded_counts(&mut self, line: &Value, names: &Names) {
+        let of = |field: &str| line["status"][field].as_u64().unwrap_or(0);
+        let fields = if line["kind"] == "DaemonSet" { DAEMON_SET } else { BUDGET };
+        let counts: Vec<u64> = fields.iter().map(|field| of(field)).collect();
+        self.status(&names.of(line["name"].as_str().unwrap_or_default()), fields, &counts);
+    }
+
+    fn recorded_eviction(&mut self, line: &Value, names: &Names) {
+        let pod = names.of(line["pod"].as_str().unwrap_or_default());
+        let message = line["result"].as_str().unwrap_or_default();
+        let cause = line["causes"][0]["message"].as_str().unwrap_or_default();
+        self.eviction(&pod, line["code"].as_u64().unwrap_or(0), message, cause);
     }
 
     fn recorded_status(&mut self, line: &Value, names: &mut Names) {
@@ -336,8 +354,8 @@ impl History {
     }
 
     /// An answer to a request for an eviction.
-    pub(super) fn eviction(&mut self, pod: &str, code: u64, cause: &str) {
-        *self.evictions.entry(format!("{pod} {code}: {cause}")).or_default() += 1;
+    pub(super) fn eviction(&mut self, pod: &str, code: u64, message: &str, cause: &str) {
+        *self.evictions.entry(format!("{pod} {code}: {message}; {cause}")).or_default() += 1;
     }
 
     /// A field of a status as it is now.
@@ -451,6 +469,7 @@ mod tests {
                 "assigned demo/web-79d7-abc to n1",
                 "demo/web-#1-* to NODE",
             ),
+            ("a pod that was refused", "pods \"web-79d7-x4567\" is forbidden", "\"web-#1-*\" is"),
             ("in quotes", "ReplicaSet \"web-79d7\" is progressing.", "\"web-#1\""),
             ("what is no name stays", "minimum availability.", "minimum availability."),
         ];

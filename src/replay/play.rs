@@ -88,9 +88,6 @@ impl<'a> Play<'a> {
                     _ => Propagation::Background,
                 };
                 let grace = action.grace.map(SimDuration::from_secs);
-                if ["Namespace", "ResourceQuota"].contains(&action.kind.as_str()) {
-                    return Err(format!("delete of a {}", action.kind));
-                }
                 Command::Delete { target: self.target(action), propagation, grace }
             }
             "deletePods" => {

@@ -2,7 +2,6 @@
 
 use super::script::Script;
 use super::{stage, watching};
-use crate::api::pod::Pod;
 use crate::store::{Change, Store};
 use crate::units::SimTime;
 use crate::world::{Audience, run_before};
@@ -19,8 +18,6 @@ struct Claims {
 }
 
 impl Audience for Claims {
-    fn answers_eviction(&mut self, _: &Pod, _: u16, _: &str) {}
-
     fn sees(&mut self, now: SimTime, change: &Change, store: &Store) {
         let name = match change {
             Change::Claim(id) if !self.names.contains_key(id) => {

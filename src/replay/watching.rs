@@ -4,11 +4,13 @@ use super::history::{BUDGET, COUNTS, DAEMON_SET, History, Names, REVISIONS};
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
 use crate::api::policy::Pdb;
+use crate::api::refusal::{Cause, Refusal};
 use crate::api::stateful_set::StatefulSet;
 use crate::api::workload::Condition;
 use crate::api::{OwnerId, PodId, Text};
 use crate::record::Sink;
 use crate::record::rows::EventRow;
+use crate::scenario::kubectl::Command;
 use crate::store::{Change, Store};
 use crate::units::SimTime;
 use crate::world::Audience;
@@ -27,8 +29,10 @@ pub(super) struct Watching {
     marked: BTreeSet<PodId>,
     /// Whose pod, which moment, when: names are replaced when all are known.
     moments: Vec<(Text, usize, i64)>,
-    /// Whose eviction was asked for, and the answer.
-    evictions: Vec<(Text, u64, String)>,
+    /// What refused commands were told.
+    refusals: Vec<String>,
+    /// Whose eviction was asked for, and why it was refused.
+    evictions: Vec<(Text, Option<Refusal>)>,
 }
 
 /// Who keeps the Events.
@@ -50,11 +54,19 @@ impl Watching {
             let object = format!("{}/{}", row.object_kind, row.name);
             self.history.event(&object, row.reason, &row.message, &self.names);
         }
+        self.history.refusals = self.refusals.iter().map(|told| self.names.told(told)).collect();
         for (owner, which, ms) in self.moments {
             self.history.moment(self.names.of(&owner), which, ms);
         }
-        for (pod, code, cause) in self.evictions {
-            self.history.eviction(&self.names.of(&pod), code, &cause);
+        for (pod, refusal) in &self.evictions {
+            let (code, message, cause) = match refusal {
+                None => (201, "ok", ""),
+                Some(Refusal { code, message, cause: Cause::DisruptionBudget(cause) }) => {
+                    (*code, &**message, &**cause)
+                }
+                Some(Refusal { code, message, .. }) => (*code, &**message, ""),
+            };
+            self.history.eviction(&self.names.of(pod), code.into(), message, cause);
         }
         self.history.sort();
         self.history
@@ -193,8 +205,8 @@ fn is_stateful(owner: &Owner) -> bool {
 }
 
 impl Audience for Watching {
-    fn answers_eviction(&mut self, pod: &Pod, code: u16, cause: &str) {
-        self.evictions.push((pod.name(), code.into(), cause.to_owned()));
+    fn answers_eviction(&mut self, pod: &Pod, refusal: Option<&Refusal>) {
+        self.evictions.push((pod.name(), refusal.cloned()));
     }
 
     fn sees(&mut self, now: SimTime, change: &Change, store: &Store) {
@@ -224,5 +236,9 @@ impl Audience for Watching {
             }
             change => self.pod_sees(now, change, store),
         }
+    }
+
+    fn answered(&mut self, _now: SimTime, _command: &Command, refusal: Option<&Refusal>) {
+        self.refusals.extend(refusal.map(|refusal| refusal.message.clone()));
     }
 }

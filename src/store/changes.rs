@@ -7,7 +7,8 @@ use crate::api::pod::Pod;
 use crate::api::stateful_set::Claim;
 use crate::api::workload::Deployment;
 use crate::api::{
-    ClaimId, CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId,
+    ClaimId, CronJobId, DeploymentId, HpaId, LimitRangeId, NamespaceId, NodeId, OwnerId, PdbId,
+    PodId, QuotaId, ServiceId,
 };
 use std::sync::Arc;
 
@@ -62,4 +63,12 @@ pub enum Change {
     ClaimRemoved(ClaimId, Box<Claim>),
     /// A budget was created, changed or removed.
     Pdb(PdbId),
+    /// A quota was created or removed, or its spec changed.
+    Quota(QuotaId),
+    /// A quota's status changed.
+    QuotaStatus(QuotaId),
+    /// A limit range was created, changed or removed.
+    LimitRange(LimitRangeId),
+    /// A namespace is being deleted, is gone, or has been made again.
+    Namespace(NamespaceId),
 }

@@ -8,6 +8,7 @@ mod changes;
 mod claims;
 mod index;
 mod load;
+mod namespaces;
 mod owners;
 mod tally;
 
@@ -18,15 +19,19 @@ pub use tally::{NodeTally, PodTally};
 use crate::api::autoscaling::Hpa;
 use crate::api::job::CronJob;
 use crate::api::labels::{Labels, Selector};
+use crate::api::limit_range::LimitRange;
+use crate::api::namespace::Namespace;
 use crate::api::node::Node;
 use crate::api::owner::Owner;
 use crate::api::pod::{Pod, PodPhase};
 use crate::api::policy::Pdb;
+use crate::api::quota::ResourceQuota;
 use crate::api::service::Service;
 use crate::api::stateful_set::Claim;
 use crate::api::workload::Deployment;
 use crate::api::{
-    ClaimId, CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId, Text,
+    ClaimId, CronJobId, DeploymentId, HpaId, LimitRangeId, NamespaceId, NodeId, OwnerId, PdbId,
+    PodId, QuotaId, ServiceId, Text,
 };
 use crate::units::SimTime;
 use index::PodIndex;
@@ -48,6 +53,9 @@ pub struct Store {
     services: SlotMap<ServiceId, Service>,
     hpas: SlotMap<HpaId, Hpa>,
     pdbs: SlotMap<PdbId, Pdb>,
+    quotas: SlotMap<QuotaId, ResourceQuota>,
+    limit_ranges: SlotMap<LimitRangeId, LimitRange>,
+    namespaces: SlotMap<NamespaceId, Namespace>,
     claims: SlotMap<ClaimId, Claim>,
     /// Claims by namespace and name of their pods.
     claims_by_pod: BTreeMap<(Text, Text), Vec<ClaimId>>,

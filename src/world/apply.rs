@@ -6,10 +6,11 @@
 use super::controllers::Key;
 use super::world::World;
 use crate::api::event::EventType;
+use crate::api::namespace::NamespacePhase;
 use crate::api::node::NodeReady;
 use crate::api::owner::Parent;
 use crate::api::pod::{IndexFailures, NameSuffix};
-use crate::api::workload::{Condition, WorkloadStatus};
+use crate::api::workload::{Condition, ReplicaSet, WorkloadStatus};
 use crate::api::{DeploymentId, NodeId, PodId, ServiceId};
 use crate::control::controllers::Action;
 use crate::control::controllers::action::About;
@@ -25,13 +26,14 @@ impl World<'_> {
     /// Does what a request asks; false when it is refused.
     pub(super) fn apply(&mut self, key: Key, action: Action) -> bool {
         match action {
-            Action::CreatePod { owner } => {
-                let created = self.create_pod(owner);
-                if let Some(pod) = created {
+            Action::CreatePod { owner } => match self.create_pod(owner) {
+                None => false,
+                Some(Ok(pod)) => {
                     self.tell_of_creation(key, owner, pod);
+                    true
                 }
-                created.is_some()
-            }
+                Some(Err(refused)) => self.refuse_pod(key, owner, refused),
+            },
             Action::DeletePod { pod, grace, reason } => {
                 if reason == "TaintManager" {
                     self.eviction_begins(pod);
@@ -114,6 +116,21 @@ impl World<'_> {
                 self.remove_finalizer(item);
                 true
             }
+            Action::QuotaStatus { quota, known, used, basis } => {
+                self.store.count_quota(quota, known, used, basis)
+            }
+            Action::DeleteAll { namespace, kind } => {
+                self.delete_all(&namespace, kind);
+                true
+            }
+            Action::NamespaceStatus { namespace, fails } => {
+                self.store.set_content_failure(namespace, fails);
+                true
+            }
+            Action::FinalizeNamespace { namespace } => {
+                self.store.set_namespace(&namespace, NamespacePhase::Gone);
+                true
+            }
             Action::DaemonSetRevision { set, revision } => {
                 self.store.update_daemon_set(set, |s| s.keep_revision(revision));
                 true
@@ -134,10 +151,7 @@ impl World<'_> {
     /// Requests about workloads, services, autoscalers and budgets.
     fn apply_workload(&mut self, action: Action) -> bool {
         match action {
-            Action::CreateReplicaSet { mut set } => {
-                set.created = self.now;
-                self.store.create_replica_set(*set);
-            }
+            Action::CreateReplicaSet { set } => return self.create_set(*set),
             Action::ScaleReplicaSet { set, replicas, desired, max } => {
                 self.store.update_replica_set(set, |s| {
                     let before = (s.replicas, s.desired_replicas, s.max_replicas);
@@ -160,9 +174,11 @@ impl World<'_> {
                 }
                 self.store.remove_owner(set);
             }
-            Action::ReplicaSetStatus { set, status } => {
+            Action::ReplicaSetStatus { set, status, conditions } => {
                 self.store.update_replica_set(set, |s| {
-                    std::mem::replace(&mut s.status, status) != status
+                    let changes = (s.status, &s.conditions) != (status, &conditions);
+                    (s.status, s.conditions) = (status, conditions);
+                    changes
                 });
             }
             Action::DeploymentStatus { deployment, status, conditions, revision } => {
@@ -186,6 +202,15 @@ impl World<'_> {
             }
             other => unreachable!("{other:?} is handled by apply"),
         }
+        true
+    }
+
+    fn create_set(&mut self, set: ReplicaSet) -> bool {
+        if let Err(refusal) = self.admit_object("ReplicaSet", &set.namespace, &set.name) {
+            self.refused = Some(refusal);
+            return false;
+        }
+        self.store.create_replica_set(ReplicaSet { created: self.now, ..set });
         true
     }
 
@@ -214,7 +239,8 @@ impl World<'_> {
     /// shifted by the seed.
     pub(super) fn name_suffix(&self) -> NameSuffix {
         // 5^9 is prime to 27, so the map is one to one.
-        let mut n = (self.store.next_pod_uid() * 1_953_125 + self.name_shift) % SUFFIXES;
+        let drawn = self.store.next_pod_uid() + self.refused_pods;
+        let mut n = (drawn * 1_953_125 + self.name_shift) % SUFFIXES;
         let mut suffix = String::with_capacity(5);
         for _ in 0..5 {
             suffix.push(char::from(SAFE[(n % 27) as usize]));
@@ -260,13 +286,15 @@ impl World<'_> {
     ) -> bool {
         let answer = disruption::may_evict(&self.store, pod);
         if let (Some(audience), Some(p)) = (&mut self.audience, self.store.pod(pod)) {
-            let (code, cause) = match &answer {
-                Ok(_) => (201, ""),
-                Err(refusal) => (refusal.code, &*refusal.cause),
-            };
-            audience.answers_eviction(p, code, cause);
+            audience.answers_eviction(p, answer.as_ref().err());
         }
-        let Ok(charged) = answer else { return false };
+        let charged = match answer {
+            Ok(charged) => charged,
+            Err(refusal) => {
+                self.refused = Some(refusal);
+                return false;
+            }
+        };
         if let Some(pdb) = charged {
             // Taken before the pod is marked, so that two evictions can't share one allowance.
             self.store.update_pdb(pdb, |p| {
@@ -320,9 +348,13 @@ impl World<'_> {
         }
         let message = match self.queues.correlator(component) {
             Some(correlator) => correlator.correlate((about, kind, reason), message, time),
-            None => Some(message),
+            None => Some((message, false)),
         };
-        let Some(message) = message else { return false };
+        let Some((message, again)) = message else { return false };
+        // Nobody is told that a namespace at its end takes no new Events.
+        if !again && !self.is_namespace_there(&namespace) {
+            return true;
+        }
         if component != "kubelet" {
             self.occupy();
         }

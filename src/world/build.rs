@@ -115,7 +115,9 @@ impl<'a> World<'a> {
     /// Objects that nothing has settled: their controllers begin with them when the clock starts.
     fn apply_others(&mut self) {
         for object in &self.scenario.objects.applied {
-            self.apply_object(object, false);
+            if let Err(refusal) = self.apply_object(object, false) {
+                self.tell_refusal(&refusal);
+            }
         }
     }
 

@@ -12,7 +12,9 @@ use super::correlator::Correlator;
 use super::event::Event;
 use super::world::World;
 use crate::api::owner::Owner;
-use crate::api::{CronJobId, DeploymentId, HpaId, OwnerId, PdbId, ServiceId};
+use crate::api::refusal::Refusal;
+use crate::api::{CronJobId, DeploymentId, HpaId, NamespaceId, OwnerId, PdbId, QuotaId, ServiceId};
+use crate::control::controllers::action::Rest;
 use crate::control::controllers::{Action, Outcome, job};
 use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags};
 use crate::units::{SimDuration, SimTime};
@@ -61,6 +63,10 @@ pub enum Key {
     OrphanPods,
     /// The ttl-after-finished controller.
     TtlAfterFinished(OwnerId),
+    /// The resourcequota controller.
+    ResourceQuota(QuotaId),
+    /// The namespace controller.
+    Namespace(NamespaceId),
 }
 
 impl Key {
@@ -83,6 +89,8 @@ impl Key {
             Key::CronJob(_) => 13,
             Key::GarbageCollector => 14,
             Key::TtlAfterFinished(_) => 15,
+            Key::ResourceQuota(_) => 16,
+            Key::Namespace(_) => 17,
         }
     }
 
@@ -104,7 +112,7 @@ impl Key {
 }
 
 /// `source.component` of the controllers' Events, by index.
-const COMPONENTS: [&str; 16] = [
+const COMPONENTS: [&str; 18] = [
     "deployment-controller",
     "replicaset-controller",
     "endpoint-slice-controller",
@@ -121,7 +129,12 @@ const COMPONENTS: [&str; 16] = [
     "cronjob-controller",
     "garbage-collector-controller",
     "ttl-after-finished-controller",
+    "resourcequota-controller",
+    "namespace-controller",
 ];
+
+/// Index of the namespace controller.
+const NAMESPACE: usize = 17;
 
 /// Client and workers of one controller.
 #[derive(Debug)]
@@ -140,7 +153,7 @@ struct Queued {
     /// When it is due; never: it is not queued.
     due: SimTime,
     /// When it becomes due: its place in the delaying queue (`AddAfter`), where a later one gives
-    /// way to an earlier one but not to one that is due at once.
+    /// way to an earlier one but not to one that is due at once. Syncs that failed put it there.
     later: SimTime,
     /// It is being synced, or its writes have not come back on the watch.
     busy: bool,
@@ -151,16 +164,21 @@ struct Queued {
 }
 
 /// The requests of one sync.
-#[derive(Debug)]
 struct Flight {
     key: Key,
     batches: VecDeque<Vec<Option<Action>>>,
     outstanding: usize,
+    /// A request of its first half was refused.
     failed: bool,
+    /// The first refusal whose reason is told.
+    refusal: Option<Refusal>,
+    /// What comes after the batches.
+    rest: Option<Rest>,
+    /// The sync has failed for a reason of its own.
+    is_error: bool,
 }
 
 /// All work queues.
-#[derive(Debug)]
 pub struct WorkQueues {
     controllers: Vec<Controller>,
     keys: BTreeMap<Key, Queued>,
@@ -193,6 +211,9 @@ impl WorkQueues {
             1,
             // --concurrent-ttl-after-finished-syncs
             5,
+            // --concurrent-resource-quota-syncs, -namespace-syncs
+            5,
+            10,
         ];
         let controller = |n: u32| Controller {
             client: TokenBucket::new(flags.kube_api_qps, flags.kube_api_burst),
@@ -204,6 +225,9 @@ impl WorkQueues {
         // No part of the controller manager: it has a client of its own.
         controllers[Key::ClusterAutoscaler.controller()].client =
             TokenBucket::new(autoscaler.kube_client_qps, autoscaler.kube_client_burst);
+        // A namespace is to be emptied fast.
+        controllers[NAMESPACE].client =
+            TokenBucket::new(flags.kube_api_qps * 20.0, flags.kube_api_burst * 100);
         WorkQueues { controllers, keys: BTreeMap::new(), flights: SlotMap::with_key() }
     }
 }
@@ -217,7 +241,8 @@ impl WorkQueues {
 
     /// Whether a key is neither queued nor in work.
     pub(super) fn is_idle(&self, key: Key) -> bool {
-        let idle = |q: &Queued| q.due == SimTime::NEVER && !q.busy && !q.waiting;
+        let none = |q: &Queued| q.due == SimTime::NEVER && q.later == SimTime::NEVER;
+        let idle = |q: &Queued| none(q) && !q.busy && !q.waiting;
         self.keys.get(&key).is_none_or(idle)
     }
 }
@@ -226,6 +251,8 @@ impl WorkQueues {
 const RETRY_BASE: SimDuration = SimDuration::from_millis(5);
 /// Its longest delay.
 const RETRY_MAX: SimDuration = SimDuration::from_secs(1000);
+/// That of namespaces (`nsControllerRateLimiter`).
+const RETRY_MAX_NAMESPACE: SimDuration = SimDuration::from_secs(60);
 
 impl Queued {
     const EMPTY: Queued = Queued {
@@ -247,6 +274,7 @@ impl Key {
     fn retries(self) -> (SimDuration, SimDuration) {
         match self {
             Key::Job(_) | Key::OrphanPods => (job::RETRY_FIRST, job::RETRY_LONGEST),
+            Key::Namespace(_) => (RETRY_BASE, RETRY_MAX_NAMESPACE),
             _ => (RETRY_BASE, RETRY_MAX),
         }
     }
@@ -333,9 +361,47 @@ impl World<'_> {
 
     /// Sends what a sync came to.
     fn dispatch(&mut self, key: Key, outcome: Outcome) {
-        let mut batches: VecDeque<Vec<Option<Action>>> = VecDeque::new();
+        let mut next = Some(outcome);
+        let (mut failed, mut wake_at) = (false, SimTime::NEVER);
+        while let Some(outcome) = next.take() {
+            let (batches, events) = self.unpack(key, outcome.batches);
+            failed |= outcome.is_error;
+            if !batches.is_empty() {
+                let flight = Flight {
+                    key,
+                    batches,
+                    outstanding: 0,
+                    failed: false,
+                    refusal: None,
+                    rest: outcome.rest,
+                    is_error: failed,
+                };
+                let id = self.queues.flights.insert(flight);
+                self.send_batch(id);
+                self.take_tokens(key, events);
+                self.wake(key, outcome.wake_at.min(wake_at));
+                return;
+            }
+            self.take_tokens(key, events);
+            wake_at = wake_at.min(outcome.wake_at);
+            next = outcome.rest.map(|rest| rest(&self.store, None, self.now));
+        }
+        self.release_worker(key);
+        self.note_end(key, failed);
+        self.set_idle(key, false);
+        self.wake(key, wake_at);
+        self.retry(key);
+    }
+
+    /// Publishes the Events of some batches; their requests, and how many Events were told.
+    fn unpack(
+        &mut self,
+        key: Key,
+        batches: Vec<Vec<Action>>,
+    ) -> (VecDeque<Vec<Option<Action>>>, usize) {
+        let mut out: VecDeque<Vec<Option<Action>>> = VecDeque::new();
         let mut events = 0;
-        for batch in outcome.batches {
+        for batch in batches {
             let mut requests = Vec::new();
             for action in batch {
                 if let Action::Event { kind, reason, about, message } = action {
@@ -346,21 +412,29 @@ impl World<'_> {
                 }
             }
             if !requests.is_empty() {
-                batches.push_back(requests);
+                out.push_back(requests);
             }
         }
-        if batches.is_empty() {
-            self.take_tokens(key, events);
-            self.release_worker(key);
-            self.set_idle(key, false);
-            self.wake(key, outcome.wake_at);
-            return;
+        (out, events)
+    }
+
+    /// A flight's batches are over: what comes after them is sent, if anything does.
+    fn go_on(&mut self, id: FlightId) -> bool {
+        let flight = &mut self.queues.flights[id];
+        let key = flight.key;
+        let Some(rest) = flight.rest.take() else { return false };
+        let outcome = rest(&self.store, flight.refusal.as_ref(), self.now);
+        let (batches, events) = self.unpack(key, outcome.batches);
+        let flight = &mut self.queues.flights[id];
+        (flight.batches, flight.rest) = (batches, outcome.rest);
+        flight.is_error |= std::mem::take(&mut flight.failed) | outcome.is_error;
+        let sends = !flight.batches.is_empty();
+        if sends {
+            self.send_batch(id);
         }
-        let flight = Flight { key, batches, outstanding: 0, failed: false };
-        let id = self.queues.flights.insert(flight);
-        self.send_batch(id);
         self.take_tokens(key, events);
         self.wake(key, outcome.wake_at);
+        sends || self.go_on(id)
     }
 
     /// Events share the client's rate with requests, but nobody waits for them: they take their
@@ -427,9 +501,12 @@ impl World<'_> {
         let flight = &mut self.queues.flights[id];
         let action = flight.batches.front_mut().and_then(|batch| batch[index as usize].take());
         let key = flight.key;
+        self.refused = None;
         let done = action.is_none_or(|action| self.apply(key, action));
+        let refusal = self.refused.take();
         let flight = &mut self.queues.flights[id];
         flight.failed |= !done;
+        flight.refusal = flight.refusal.take().or(refusal);
         flight.outstanding -= 1;
         if flight.outstanding > 0 {
             return;
@@ -439,24 +516,38 @@ impl World<'_> {
             self.send_batch(id);
             return;
         }
-        let failed = flight.failed;
+        if self.go_on(id) {
+            return;
+        }
+        let flight = &self.queues.flights[id];
+        let failed = flight.failed || flight.is_error;
         self.queues.flights.remove(id);
         self.release_worker(key);
-        if let Some(queued) = self.queues.keys.get_mut(&key) {
-            queued.failures = if failed { queued.failures + 1 } else { 0 };
-        }
+        self.note_end(key, failed);
         // Not synced again before its own writes are seen: what upstream has expectations for.
         self.plan(self.now + self.scenario.flags.api_server.watch_latency, Event::SyncDone(key));
     }
 
+    /// A sync is over: the work queue counts failures in a row.
+    fn note_end(&mut self, key: Key, failed: bool) {
+        if let Some(queued) = self.queues.keys.get_mut(&key) {
+            queued.failures = if failed { queued.failures + 1 } else { 0 };
+        }
+    }
+
     /// A key's writes have come back: it may be synced again.
     pub(super) fn on_sync_done(&mut self, key: Key) {
-        let failures = self.queues.keys.get(&key).map_or(0, |queued| queued.failures);
         self.set_idle(key, true);
+        self.retry(key);
+    }
+
+    /// A key whose sync has failed comes back after a while; other syncs don't make that later.
+    fn retry(&mut self, key: Key) {
+        let failures = self.queues.keys.get(&key).map_or(0, |queued| queued.failures);
         if failures > 0 {
             let (first, longest) = key.retries();
             let delay = first * (1u64 << (failures - 1).min(30));
-            self.enqueue(key, self.now + delay.min(longest));
+            self.enqueue_later(key, self.now + delay.min(longest));
         }
     }
 

@@ -38,25 +38,31 @@ pub(super) struct Correlator {
 #[derive(Debug)]
 struct Similar {
     messages: BTreeSet<String>,
+    /// An Event stands for all of them.
+    are_combined: bool,
     last: SimTime,
 }
 
 impl Correlator {
-    /// The message that an Event is published with; `None`: it is not.
+    /// The message that an Event is published with, and whether an Event that is there is only told
+    /// again; `None`: it is not published.
     pub(super) fn correlate(
         &mut self,
         (about, kind, reason): (About, EventType, &'static str),
         message: String,
         now: SimTime,
-    ) -> Option<String> {
-        let fresh = || Similar { messages: BTreeSet::new(), last: now };
+    ) -> Option<(String, bool)> {
+        let fresh = || Similar { messages: BTreeSet::new(), are_combined: false, last: now };
         let similar = self.similar.get((about, kind, reason), fresh);
         if now.since(similar.last) > SIMILAR_FOR {
             similar.messages.clear();
+            similar.are_combined = false;
         }
         similar.last = now;
-        similar.messages.insert(message.clone());
+        let is_known = !similar.messages.insert(message.clone());
         let combined = similar.messages.len() >= SIMILAR;
+        let again = if combined { similar.are_combined } else { is_known };
+        similar.are_combined |= combined;
         if combined {
             // Upstream takes out any: the order of a Go map.
             similar.messages.pop_first();
@@ -67,7 +73,7 @@ impl Correlator {
             true => format!("(combined from similar events): {message}"),
             false => message,
         };
-        told.then(message)
+        told.then(|| (message(), again))
     }
 }
 
@@ -118,7 +124,8 @@ mod tests {
         let about = About::Group(1);
         let message = |i: usize| format!("pod {i}");
         let now = SimTime::from_secs(at);
-        (0..n).map(|i| correlator.correlate((about, kind, "Made"), message(i), now)).collect()
+        let told = |i| correlator.correlate((about, kind, "Made"), message(i), now);
+        (0..n).map(told).map(|told| told.map(|(message, _)| message)).collect()
     }
 
     #[test]
@@ -133,6 +140,19 @@ mod tests {
         let later = tell(&mut correlator, Normal, 3, 700);
         assert_eq!(later[0].as_deref(), Some("pod 0"), "after ten minutes they are new");
         assert_eq!(later.iter().flatten().count(), 2, "a token each five minutes");
+    }
+
+    #[test]
+    fn what_is_told_again_is_known() {
+        let mut correlator = Correlator::default();
+        let mut again = |message: &str| {
+            let key = (About::Group(1), Normal, "Made");
+            correlator.correlate(key, message.to_owned(), SimTime::ZERO).map(|(_, again)| again)
+        };
+        assert_eq!((again("a"), again("b"), again("a")), (Some(false), Some(false), Some(true)));
+        let others: Vec<_> = "cdefghij".chars().map(|c| again(&c.to_string())).collect();
+        assert_eq!(others, [Some(false); 8], "the last one is that of all");
+        assert_eq!(again("k"), Some(true), "which is told again");
     }
 
     #[test]

@@ -61,5 +61,9 @@ pub(super) fn change_record(store: &Store, change: &Change) -> (u16, u64) {
         Change::Claim(id) => (22, id.data().as_ffi()),
         Change::ClaimRemoved(id, _) => (23, id.data().as_ffi()),
         Change::Pdb(id) => (16, id.data().as_ffi()),
+        Change::Quota(id) => (24, id.data().as_ffi()),
+        Change::QuotaStatus(id) => (25, id.data().as_ffi()),
+        Change::LimitRange(id) => (26, id.data().as_ffi()),
+        Change::Namespace(id) => (27, id.data().as_ffi()),
     }
 }

@@ -4,6 +4,7 @@
 //! One world is one run on one thread. It knows neither files nor reports; what it leaves goes
 //! through the recorder.
 
+mod admission;
 mod api_server;
 mod apply;
 mod bind;

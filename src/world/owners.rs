@@ -9,14 +9,23 @@ use super::world::World;
 use crate::api::meta::Propagation;
 use crate::api::owner::Owner;
 use crate::api::pod::{IndexFailures, NameSuffix, Pod};
-use crate::api::{OwnerId, PodId};
+use crate::api::refusal::{Cause, Refusal};
+use crate::api::{OwnerId, PodId, Text};
 use crate::control::controllers::action::{NewName, NewPod};
 use crate::control::controllers::garbagecollector::Item;
-use crate::control::controllers::replicaset;
+use crate::control::controllers::{refused, replicaset};
+
+/// A pod that is not let in.
+pub(super) struct Refused {
+    /// The name that it would have had.
+    pub pod: Text,
+    /// Why.
+    pub refusal: Refusal,
+}
 
 impl World<'_> {
-    /// Creates a pod from a ReplicaSet's template.
-    pub(super) fn create_pod(&mut self, owner: OwnerId) -> Option<PodId> {
+    /// Creates a pod from a ReplicaSet's template; `None`: there is no such set.
+    pub(super) fn create_pod(&mut self, owner: OwnerId) -> Option<Result<PodId, Refused>> {
         let set = self.store.replica_set(owner)?;
         let (labels, spec) = (set.template.labels.clone(), set.template.spec.clone());
         let base = format!("{}-", set.name).into();
@@ -51,18 +60,44 @@ impl World<'_> {
             let more = pod.more_mut();
             (more.is_tracked, more.index_failures) = (true, failures);
         }
-        let id = self.admit_pod(pod);
-        self.tell_creation(key, owner, id, new.created);
-        true
+        match self.admit_pod(pod) {
+            Ok(id) => {
+                self.tell_creation(key, owner, id, new.created);
+                true
+            }
+            Err(refused) => self.refuse_pod(key, owner, refused),
+        }
+    }
+
+    /// A pod that an owner asked for is refused: the owner is told, and an Event tells of it. In a
+    /// namespace that is being deleted neither is: there controllers give up in silence.
+    pub(super) fn refuse_pod(&mut self, key: Key, owner: OwnerId, refused: Refused) -> bool {
+        let Refused { pod, refusal } = refused;
+        if refusal.cause == Cause::NamespaceTerminating {
+            return true;
+        }
+        if let Some(found) = self.store.owner(owner) {
+            let event = refused::event(owner, found, &pod, &refusal);
+            if self.publish_action(key.component(), event) {
+                self.take_token(key);
+            }
+        }
+        self.refused = Some(refusal);
+        false
     }
 
     /// Creates a pod that nobody controls.
-    pub(super) fn create_bare_pod(&mut self, pod: &Pod) {
-        self.admit_pod(Pod { created: self.now, ready_changed: self.now, ..pod.clone() });
+    pub(super) fn create_bare_pod(&mut self, pod: &Pod) -> Result<(), Refusal> {
+        let pod = Pod { created: self.now, ready_changed: self.now, ..pod.clone() };
+        self.admit_pod(pod).map(drop).map_err(|refused| refused.refusal)
     }
 
     /// A pod that the API server takes. One that names its node is there at once.
-    fn admit_pod(&mut self, mut pod: Pod) -> PodId {
+    fn admit_pod(&mut self, mut pod: Pod) -> Result<PodId, Refused> {
+        if let Err(refusal) = self.admit(&mut pod) {
+            self.refused_pods += 1;
+            return Err(Refused { pod: pod.name(), refusal });
+        }
         let (owner, named) = (pod.owner, pod.spec.node_name.clone());
         let deployment =
             owner.and_then(|owner| self.store.replica_set(owner)).and_then(|set| set.owner);
@@ -85,7 +120,7 @@ impl World<'_> {
         if let Some(node) = named.and_then(|name| self.node_named(&name)) {
             self.store.bind_pod(id, node, self.now);
         }
-        id
+        Ok(id)
     }
 
     /// The owner's SuccessfulCreate, which takes a token of the controller's client.

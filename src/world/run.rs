@@ -5,9 +5,11 @@ use super::event::Event;
 use super::world::World;
 use crate::api::ObjectName;
 use crate::api::pod::Pod;
+use crate::api::refusal::Refusal;
 use crate::check::{Checks, Stride, View, Violation};
 use crate::record::attempt::Attempt;
 use crate::record::{Recorder, Sink};
+use crate::scenario::kubectl::Command;
 use crate::scenario::model::Scenario;
 use crate::sim::queue::EventQueue;
 use crate::store::{Change, Store};
@@ -60,9 +62,14 @@ pub trait Audience {
     /// the store shows the last.
     fn sees(&mut self, now: SimTime, change: &Change, store: &Store);
 
-    /// Somebody has asked for the eviction of a pod: the HTTP status and the cause of the answer.
-    fn answers_eviction(&mut self, pod: &Pod, code: u16, cause: &str) {
-        let _ = (pod, code, cause);
+    /// A command was answered; `refusal`: so it was refused.
+    fn answered(&mut self, now: SimTime, command: &Command, refusal: Option<&Refusal>) {
+        let _ = (now, command, refusal);
+    }
+
+    /// Somebody has asked for the eviction of a pod; `refusal`: so it was refused.
+    fn answers_eviction(&mut self, pod: &Pod, refusal: Option<&Refusal>) {
+        let _ = (pod, refusal);
     }
 }
 
@@ -134,6 +141,7 @@ impl<'a> World<'a> {
             now: self.now,
             pods_gone: self.recorder.totals.pods_gone,
             settled: &|service| queues.is_idle(Key::EndpointSlice(service)),
+            counted: &|quota| queues.is_idle(Key::ResourceQuota(quota)),
             miscounted: &|| network.miscounted(),
         };
         if at_end { self.checks.at_end(&view) } else { self.checks.after_event(&view) }

@@ -67,6 +67,10 @@ impl World<'_> {
                 other => _ = self.apply(key, other),
             }
         }
+        if let Some(rest) = outcome.rest {
+            let outcome = rest(&self.store, None, self.now);
+            self.apply_quietly(key, outcome);
+        }
     }
 
     /// Runs the scheduler until nobody waits, and starts what it placed. It is told of the pods one

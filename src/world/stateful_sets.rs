@@ -52,6 +52,12 @@ impl World<'_> {
             Some((_, known)) => !known.is_deleted,
             None => {
                 drop(known);
+                let admitted =
+                    self.admit_object("PersistentVolumeClaim", &claim.namespace, &claim.name);
+                if let Err(refusal) = admitted {
+                    self.refused = Some(refusal);
+                    return false;
+                }
                 self.store.create_claim(claim);
                 true
             }

@@ -15,7 +15,8 @@ use crate::control::controllers::podautoscaler::PodAutoscaler;
 use crate::control::controllers::podgc::PodGc;
 use crate::control::controllers::taint_eviction::TaintEviction;
 use crate::control::controllers::{
-    Outcome, deployment, disruption, replicaset, statefulset, ttlafterfinished,
+    Outcome, deployment, disruption, namespace, replicaset, resourcequota, statefulset,
+    ttlafterfinished,
 };
 use crate::record::story::Moment;
 use crate::scenario::model::Scenario;
@@ -85,6 +86,8 @@ impl World<'_> {
                 replicaset::sync(id, &self.store, now)
             }
             Key::StatefulSet(id) => statefulset::sync(id, &self.store, now),
+            Key::ResourceQuota(id) => resourcequota::sync(id, &self.store),
+            Key::Namespace(id) => namespace::sync(id, &self.store, now),
             Key::DaemonSet(id) => self.with_controllers(|controllers, world| {
                 controllers.daemons.sync(id, &world.store, now)
             }),

@@ -11,6 +11,7 @@ use crate::api::pod::Pod;
 use crate::api::{NodeId, PdbId, PodId, ServiceId};
 use crate::control::controllers::action::About;
 use crate::control::controllers::garbagecollector::Item;
+use crate::control::controllers::namespace;
 use crate::record::rows::PodRow;
 use crate::store::Change;
 use crate::units::SimTime;
@@ -48,6 +49,9 @@ impl World<'_> {
     }
 
     fn tell(&mut self, change: Change) {
+        if self.store.quotas().next().is_some() {
+            self.tell_quotas(&change);
+        }
         match change {
             Change::PodCreated(id) => {
                 self.pod_claims_changed(id);
@@ -160,7 +164,38 @@ impl World<'_> {
                 self.with_cron_jobs(|memory, _| memory.forget(id));
                 jobs.into_iter().for_each(|job| self.collect(Item::Owner(job)));
             }
+            Change::Quota(id) => self.notify(Key::ResourceQuota(id)),
+            Change::Namespace(id) => {
+                let at = self.now + self.watch_latency() + namespace::PATIENCE;
+                self.enqueue(Key::Namespace(id), at);
+            }
             _ => {}
+        }
+    }
+
+    /// Something went, or a pod ended: quotas may have room again.
+    fn tell_quotas(&mut self, change: &Change) {
+        let namespace = match change {
+            Change::PodRemoved(_, pod) => Some(pod.namespace.clone()),
+            Change::PodUpdated(id) => {
+                let ended = self.store.pod(*id).filter(|pod| pod.phase.is_terminal());
+                let Some(pod) = ended else { return };
+                Some(pod.namespace.clone())
+            }
+            Change::DeploymentRemoved(_, deployment, _) => Some(deployment.namespace.clone()),
+            Change::OwnerRemoved(_, owner, _) => Some(owner.namespace().clone()),
+            Change::ClaimRemoved(_, claim) => Some(claim.namespace.clone()),
+            Change::Service(_)
+            | Change::Hpa(_)
+            | Change::Pdb(_)
+            | Change::CronJobRemoved(..)
+            | Change::LimitRange(_) => None,
+            _ => return,
+        };
+        let here = |other: &str| namespace.as_ref().is_none_or(|namespace| *namespace == *other);
+        let quotas = self.store.quotas().filter(|(_, quota)| here(&quota.namespace));
+        for id in quotas.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.notify(Key::ResourceQuota(id));
         }
     }
 

@@ -4,6 +4,7 @@
 //! file per part. Parts change objects only through the store and plan events only through
 //! [`World::plan`]; after each event the watchers are told, rates settle and the checks look.
 
+use super::admission::Defaulted;
 use super::api_server::ApiServer;
 use super::cloud::Cloud;
 use super::controllers::WorkQueues;
@@ -20,6 +21,7 @@ use super::traffic::network::Network;
 use super::watch::Said;
 use crate::api::node::{HOSTNAME_LABEL, Node};
 use crate::api::pod::Pod;
+use crate::api::refusal::Refusal;
 use crate::api::{DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId, Text};
 use crate::check::{Checks, Violation};
 use crate::control::controllers::action::About;
@@ -82,6 +84,12 @@ pub struct World<'a> {
     pub(super) name_shift: u64,
     /// What the metrics API says of pods whose load is not simulated, by their label `app`.
     pub(super) given_metrics: BTreeMap<Text, GivenMetrics>,
+    /// What limits put into pods of each template.
+    pub(super) defaulted: Defaulted,
+    /// Why the last request was refused, until its sender is told.
+    pub(super) refused: Option<Refusal>,
+    /// How many pods have been refused: their names are drawn too.
+    pub(super) refused_pods: u64,
     /// How many pods owners have made whose templates tell how containers behave.
     pub(super) created_of: BTreeMap<OwnerId, u32>,
     /// Sum of the bills of recorded nodes: the other side of the ledger.
@@ -165,6 +173,9 @@ impl<'a> World<'a> {
             crash_loops: vec![None; n],
             name_shift,
             given_metrics: BTreeMap::new(),
+            defaulted: Defaulted::default(),
+            refused: None,
+            refused_pods: 0,
             created_of: BTreeMap::new(),
             billed: 0.0,
             network: parts.network,

@@ -15,6 +15,7 @@ pub mod node_features;
 pub mod object;
 pub mod pod;
 pub mod pod_affinity;
+pub mod quota;
 pub mod resource_claim;
 pub mod service;
 pub mod stateful_set;

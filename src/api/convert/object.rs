@@ -1,6 +1,6 @@
 //! Any object that a person may apply, by its kind.
 
-use super::{FieldError, autoscaling, daemon_set, job, service, stateful_set, workload};
+use super::{FieldError, autoscaling, daemon_set, job, quota, service, stateful_set, workload};
 use crate::api::object::Object;
 use crate::api::owner::Owner;
 use serde::de::DeserializeOwned;
@@ -51,6 +51,15 @@ pub fn object(given: &Value, namespace: &str, errors: &mut Vec<FieldError>) -> O
             let given = decode(given, errors)?;
             Object::Pdb(Box::new(service::pdb(&given, namespace, errors)))
         }
+        "ResourceQuota" => {
+            let given = decode(given, errors)?;
+            Object::Quota(Box::new(quota::resource_quota(&given, namespace, errors)))
+        }
+        "LimitRange" => {
+            let given = decode(given, errors)?;
+            Object::LimitRange(Box::new(quota::limit_range(&given, namespace, errors)))
+        }
+        "Namespace" => Object::Namespace(given["metadata"]["name"].as_str()?.into()),
         _ => return None,
     })
 }

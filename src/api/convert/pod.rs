@@ -45,6 +45,7 @@ pub fn pod_spec(spec: &k8s::PodSpec, path: &str, errors: &mut Vec<FieldError>) -
         termination_grace: grace(spec.termination_grace_period_seconds),
         restart_policy: restart_policy(spec.restart_policy.as_deref(), path, errors),
         host_network: spec.host_network.unwrap_or(false),
+        has_deadline: spec.active_deadline_seconds.is_some(),
         node_features: node_features::needed(spec),
         ..PodSpec::default()
     };

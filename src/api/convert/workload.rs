@@ -117,6 +117,7 @@ fn bare_set(
         generation: 1,
         created: SimTime::ZERO,
         status: WorkloadStatus::default(),
+        conditions: Vec::new(),
         deletion: None,
     }
 }

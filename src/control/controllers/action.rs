@@ -2,6 +2,7 @@
 
 use super::garbagecollector::Item;
 use super::statefulset::request::Request;
+use crate::api::amounts::Amounts;
 use crate::api::daemon_set::{DaemonSetStatus, Revision};
 use crate::api::event::EventType;
 use crate::api::job::{CronJobStatus, Job, JobStatus};
@@ -9,9 +10,14 @@ use crate::api::labels::Labels;
 use crate::api::meta::Propagation;
 use crate::api::pod::{IndexFailures, PodSpec};
 use crate::api::policy::PdbStatus;
+use crate::api::refusal::Refusal;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::api::workload::{Condition, ReplicaSet, WorkloadStatus};
-use crate::api::{CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId, Text};
+use crate::api::{
+    CronJobId, DeploymentId, HpaId, NamespaceId, NodeId, OwnerId, PdbId, PodId, QuotaId, ServiceId,
+    Text,
+};
+use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
 use std::sync::Arc;
 
@@ -153,6 +159,8 @@ pub enum Action {
         set: OwnerId,
         /// The status.
         status: WorkloadStatus,
+        /// The conditions.
+        conditions: Vec<Condition>,
     },
     /// Create the ControllerRevision of a DaemonSet's template, or give it another number.
     DaemonSetRevision {
@@ -219,6 +227,36 @@ pub enum Action {
         pdb: PdbId,
         /// The status.
         status: PdbStatus,
+    },
+    /// Write a quota's status: what its controller has counted.
+    QuotaStatus {
+        /// The quota.
+        quota: QuotaId,
+        /// `status.hard`.
+        known: Amounts,
+        /// `status.used`.
+        used: Amounts,
+        /// Its version when it was counted: if something has been charged since, the write fails.
+        basis: u64,
+    },
+    /// Delete all objects of a kind in a namespace (`deletecollection`).
+    DeleteAll {
+        /// The namespace.
+        namespace: Text,
+        /// Their kind.
+        kind: &'static str,
+    },
+    /// Write a namespace's condition `NamespaceDeletionContentFailure`.
+    NamespaceStatus {
+        /// The namespace.
+        namespace: NamespaceId,
+        /// Whether content stays that nobody expects to.
+        fails: bool,
+    },
+    /// Let a namespace go in which nothing is left.
+    FinalizeNamespace {
+        /// Its name.
+        namespace: Text,
     },
     /// Set condition `Ready` of a node to Unknown.
     NodeUnknown {
@@ -324,7 +362,7 @@ pub enum About {
 }
 
 /// What a sync came to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Outcome {
     /// Requests: those of one batch are sent side by side, the next batch when all of them are
     /// answered. If one is refused, later batches are not sent and the key is retried with the
@@ -332,12 +370,29 @@ pub struct Outcome {
     pub batches: Vec<Vec<Action>>,
     /// When to sync this key again even if nothing changes; [`SimTime::NEVER`]: only on a change.
     pub wake_at: SimTime,
+    /// What remains to be done when all batches are answered or one of a batch is refused; the
+    /// sync goes on with that.
+    pub rest: Option<Rest>,
+    /// The sync has failed without a request that was refused: its key is retried.
+    pub is_error: bool,
+}
+
+/// The second half of a sync: shown the objects as they are by then, and the first refusal of the
+/// first half, if any.
+pub type Rest = Arc<dyn Fn(&Store, Option<&Refusal>, SimTime) -> Outcome + Send + Sync>;
+
+impl std::fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut out = f.debug_struct("Outcome");
+        out.field("batches", &self.batches).field("wake_at", &self.wake_at);
+        out.field("rest", &self.rest.is_some()).field("is_error", &self.is_error).finish()
+    }
 }
 
 impl Outcome {
     /// Nothing to do until something changes.
     pub fn idle() -> Outcome {
-        Outcome { batches: Vec::new(), wake_at: SimTime::NEVER }
+        Outcome { batches: Vec::new(), wake_at: SimTime::NEVER, rest: None, is_error: false }
     }
 
     /// Adds a request that waits for all before it.

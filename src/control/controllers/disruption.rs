@@ -10,6 +10,7 @@ use crate::api::labels::{Operator, Requirement, Selector};
 use crate::api::owner::Owner;
 use crate::api::pod::{Pod, PodPhase};
 use crate::api::policy::{Budget, Pdb, PdbStatus, UnhealthyPods};
+use crate::api::refusal::{Cause, Refusal};
 use crate::api::workload::{IntOrPercent, ReplicaSet};
 use crate::api::{DeploymentId, OwnerId, PdbId, PodId};
 use crate::store::Store;
@@ -172,17 +173,6 @@ fn written(selector: &Selector) -> String {
     )
 }
 
-/// Why an eviction is refused, in upstream's words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// HTTP status: 429 may be tried again, 500 never succeeds.
-    pub code: u16,
-    /// `message` of the answer.
-    pub message: &'static str,
-    /// Its cause, which names the budget; empty when there is none.
-    pub cause: String,
-}
-
 /// Whether the eviction API lets a pod go; `Some`: the budget that this disruption is charged to.
 ///
 /// # Errors
@@ -200,7 +190,7 @@ pub fn may_evict(store: &Store, id: PodId) -> Result<Option<PdbId>, Refusal> {
         [one] => *one,
         _ => {
             let message = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
-            return Err(Refusal { code: 500, message, cause: String::new() });
+            return Err(Refusal { code: 500, message: message.to_owned(), cause: Cause::None });
         }
     };
     let Some(pdb) = store.pdb(pdb_id) else { return Ok(None) };
@@ -229,7 +219,7 @@ fn exhausted(pdb: &Pdb) -> Refusal {
     };
     let cause = format!("The disruption budget {} {why}", pdb.name);
     let message = "Cannot evict pod as it would violate the pod's disruption budget.";
-    Refusal { code: 429, message, cause }
+    Refusal { code: 429, message: message.to_owned(), cause: Cause::DisruptionBudget(cause) }
 }
 
 /// The budgets that select a pod.
@@ -327,10 +317,8 @@ mod tests {
         settle(&mut bench, id);
         let refusal = may_evict(&bench.store, pods[1]).unwrap_err();
         assert_eq!(refusal.code, 429);
-        assert_eq!(
-            refusal.cause,
-            "The disruption budget web needs 3 healthy pods and has 3 currently"
-        );
+        let expected = "The disruption budget web needs 3 healthy pods and has 3 currently";
+        assert_eq!(refusal.cause, Cause::DisruptionBudget(expected.to_owned()));
         assert_eq!(may_evict(&bench.store, pods[0]), Ok(None), "it is going anyway");
         let pending = bench.pod(bench.store.pod(pods[0]).unwrap().owner.unwrap());
         assert_eq!(may_evict(&bench.store, pending), Ok(None), "it has not begun");
@@ -350,7 +338,7 @@ mod tests {
         settle(&mut bench, id);
         let refusal = may_evict(&bench.store, pods[0]).unwrap_err();
         let expected = "The disruption budget web needs 2 healthy pods and has 1 currently";
-        assert_eq!(refusal.cause, expected);
+        assert_eq!(refusal.cause, Cause::DisruptionBudget(expected.to_owned()));
     }
 
     #[test]
@@ -387,7 +375,10 @@ mod tests {
         let mut bench = Bench::new();
         let id = pdb(&mut bench, Budget::MinAvailable(Int(4)));
         let pods = workload(&mut bench, 4, 4);
-        let cause = |bench: &Bench| may_evict(&bench.store, pods[0]).unwrap_err().cause;
+        let cause = |bench: &Bench| match may_evict(&bench.store, pods[0]).unwrap_err().cause {
+            Cause::DisruptionBudget(cause) => cause,
+            other => panic!("{other:?}"),
+        };
         let processed = "The disruption budget web is still being processed by the server.";
         assert_eq!(cause(&bench), processed, "a new one too");
         settle(&mut bench, id);

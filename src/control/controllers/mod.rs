@@ -17,10 +17,13 @@ pub mod disruption;
 pub mod endpointslice;
 pub mod garbagecollector;
 pub mod job;
+pub mod namespace;
 pub mod node_lifecycle;
 pub mod podautoscaler;
 pub mod podgc;
+pub mod refused;
 pub mod replicaset;
+pub mod resourcequota;
 pub mod statefulset;
 pub mod taint_eviction;
 #[cfg(test)]

@@ -9,12 +9,16 @@ use super::claim::claims;
 use crate::api::event::EventType::Normal;
 use crate::api::owner::Owner;
 use crate::api::pod::{Pod, PodPhase};
-use crate::api::workload::{ReplicaSet, WorkloadStatus};
+use crate::api::refusal::Refusal;
+use crate::api::workload::{
+    Condition, ConditionStatus, REPLICA_FAILURE, ReplicaSet, WorkloadStatus,
+};
 use crate::api::{NodeId, OwnerId, PodId};
 use crate::store::Store;
 use crate::units::SimTime;
 use slotmap::SecondaryMap;
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 /// Most pods created or deleted in one sync (`BurstReplicas`).
 const BURST: usize = 500;
@@ -39,8 +43,45 @@ pub fn sync(id: OwnerId, store: &Store, now: SimTime) -> Outcome {
     } else if active > wanted {
         delete(id, set, store, now, &mut outcome);
     }
-    if status != set.status {
-        outcome.then(Action::ReplicaSetStatus { set: id, status });
+    if outcome.batches.is_empty() {
+        return written(id, set, status, None, now, outcome);
+    }
+    outcome.rest = Some(Arc::new(move |store, refusal, now| match store.replica_set(id) {
+        Some(set) => written(id, set, status, refusal, now, Outcome::idle()),
+        None => Outcome::idle(),
+    }));
+    outcome
+}
+
+/// Writes a status, with the condition `ReplicaFailure` while creations are refused
+/// (`calculateStatus`): it tells of the first refusal until nothing is refused.
+fn written(
+    id: OwnerId,
+    set: &ReplicaSet,
+    status: WorkloadStatus,
+    refusal: Option<&Refusal>,
+    now: SimTime,
+    mut outcome: Outcome,
+) -> Outcome {
+    let mut conditions = set.conditions.clone();
+    let stands = conditions.iter().any(|condition| condition.kind == REPLICA_FAILURE);
+    match refusal {
+        None => conditions.retain(|condition| condition.kind != REPLICA_FAILURE),
+        Some(_) if stands => {}
+        Some(refusal) => {
+            let since = SimTime::from_secs(now.whole_secs());
+            conditions.push(Condition {
+                kind: REPLICA_FAILURE,
+                status: ConditionStatus::True,
+                reason: "FailedCreate",
+                message: refusal.message.as_str().into(),
+                updated: since,
+                transition: since,
+            });
+        }
+    }
+    if status != set.status || conditions != set.conditions {
+        outcome.then(Action::ReplicaSetStatus { set: id, status, conditions });
     }
     outcome
 }

@@ -95,6 +95,7 @@ impl Bench {
             generation: 1,
             created: self.now,
             status: WorkloadStatus::default(),
+            conditions: Vec::new(),
             deletion: None,
         })
     }
@@ -157,6 +158,9 @@ impl Bench {
     pub fn apply(&mut self, outcome: &Outcome) {
         for action in outcome.batches.iter().flatten() {
             self.act(action.clone());
+        }
+        if let Some(rest) = &outcome.rest {
+            self.apply(&rest(&self.store, None, self.now));
         }
     }
 
@@ -306,10 +310,15 @@ impl Bench {
                 });
             }
             Action::DeleteReplicaSet { set } => self.store.remove_owner(set),
-            Action::ReplicaSetStatus { set, status } => self.store.update_replica_set(set, |s| {
-                s.status = status;
-                true
-            }),
+            Action::ReplicaSetStatus { set, status, conditions } => {
+                self.store.update_replica_set(set, |s| {
+                    (s.status, s.conditions) = (status, conditions);
+                    true
+                });
+            }
+            Action::QuotaStatus { quota, known, used, basis } => {
+                self.store.count_quota(quota, known, used, basis);
+            }
             Action::DaemonSetRevision { set, revision } => {
                 self.store.update_daemon_set(set, |s| s.keep_revision(revision));
             }

@@ -3,22 +3,34 @@
 use super::keep_parent;
 use crate::api::ObjectName;
 use crate::api::autoscaling::Hpa;
-use crate::api::object::Object;
+use crate::api::object::{Object, Target};
 use crate::api::owner::Owner;
 use crate::api::policy::Pdb;
+use crate::api::quota::ResourceQuota;
+use crate::api::refusal::Refusal;
 use crate::api::service::Service;
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::world::world::World;
 
 impl World<'_> {
     /// Applies an object; `keeps_replicas`: its `spec.replicas` stays as it is.
-    pub(in crate::world) fn apply_object(&mut self, object: &Object, keeps_replicas: bool) {
+    pub(in crate::world) fn apply_object(
+        &mut self,
+        object: &Object,
+        keeps_replicas: bool,
+    ) -> Result<(), Refusal> {
+        let Target { kind, name } = object.target();
+        let is_new = !self.exists(&kind, &name);
+        // Pods go their own way.
+        if is_new && !matches!(object, Object::Pod(_) | Object::Namespace(_)) {
+            self.admit_object(&kind, &name.namespace, &name.name)?;
+        }
         match object {
             Object::Deployment(given) => self.apply_deployment(given, keeps_replicas),
             Object::Owner(given) => self.apply_owner(given, keeps_replicas),
             Object::CronJob(given) => {
                 let (given, now) = (&**given, self.now);
-                match self.cron_job_named(&object.target().name) {
+                match self.cron_job_named(&name) {
                     None => {
                         let mut job = given.clone();
                         job.meta.created = now;
@@ -27,18 +39,50 @@ impl World<'_> {
                     Some(id) => self.store.update_cron_job(id, |job| job.apply(given)),
                 }
             }
-            Object::Pod(pod) => {
-                if self.pod_named(&object.target().name).is_none() {
-                    self.create_bare_pod(pod);
-                }
-            }
+            Object::Pod(pod) if is_new => return self.create_bare_pod(pod),
+            Object::Pod(_) => {}
             Object::Service(given) => self.apply_service(given),
             Object::Hpa(given, target) => {
                 let target = ObjectName::new(&given.namespace, target);
                 self.apply_hpa(given, &target);
             }
             Object::Pdb(given) => self.apply_pdb(given),
+            Object::Quota(given) => self.apply_quota(given),
+            Object::LimitRange(given) => {
+                self.store.put_limit_range((**given).clone());
+                self.defaulted.forget();
+            }
+            Object::Namespace(name) => return self.apply_namespace(name),
         }
+        Ok(())
+    }
+
+    /// Whether there is an object of a kind and name.
+    fn exists(&self, kind: &str, name: &ObjectName) -> bool {
+        match kind {
+            "Pod" => self.pod_named(name).is_some(),
+            "Deployment" => self.deployment_named(name).is_some(),
+            "CronJob" => self.cron_job_named(name).is_some(),
+            "Service" => self.service_named(name).is_some(),
+            "PodDisruptionBudget" => self.pdb_named(name).is_some(),
+            "HorizontalPodAutoscaler" => self.hpa_named(name).is_some(),
+            "ResourceQuota" => self.quota_named(name).is_some(),
+            "LimitRange" => self.limit_range_named(name).is_some(),
+            kind => self.owner_named(kind, name).is_some(),
+        }
+    }
+
+    fn apply_quota(&mut self, given: &ResourceQuota) {
+        let name = ObjectName { namespace: given.namespace.clone(), name: given.name.clone() };
+        let Some(id) = self.quota_named(&name) else {
+            self.store.create_quota(given.clone());
+            return;
+        };
+        self.store.update_quota(id, |quota| {
+            let changes = (&quota.hard, &quota.scopes) != (&given.hard, &given.scopes);
+            (quota.hard, quota.scopes) = (given.hard.clone(), given.scopes.clone());
+            changes
+        });
     }
 
     /// Applies a Deployment that may be one of the scenario's.

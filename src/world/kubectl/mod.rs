@@ -4,6 +4,7 @@
 //! way. It knows no controller.
 
 mod apply;
+mod namespaces;
 mod nodes;
 mod pods;
 
@@ -12,20 +13,41 @@ use super::world::World;
 use crate::api::meta::Propagation;
 use crate::api::object::Target;
 use crate::api::owner::{Owner, Parent};
+use crate::api::refusal::Refusal;
 use crate::api::workload::PodTemplate;
 use crate::api::{
-    ClaimId, CronJobId, DeploymentId, HpaId, ObjectName, OwnerId, PdbId, PodId, ServiceId,
+    ClaimId, CronJobId, DeploymentId, HpaId, LimitRangeId, ObjectName, OwnerId, PdbId, PodId,
+    QuotaId, ServiceId,
 };
 use crate::control::controllers::garbagecollector::Item;
+use crate::record::story::Moment;
 use crate::scenario::kubectl::Command;
 use crate::units::SimDuration;
 
 impl World<'_> {
-    /// Carries out a command.
+    /// Carries out a command, and tells what it was answered.
     pub(super) fn kubectl(&mut self, command: &Command) {
+        self.refused = None;
+        let answer = self.do_command(command);
+        let answer = answer.and_then(|()| self.refused.take().map_or(Ok(()), Err));
+        let refusal = answer.as_ref().err();
+        if let Some(refusal) = refusal {
+            self.tell_refusal(refusal);
+        }
+        if let Some(audience) = &mut self.audience {
+            audience.answered(self.now, command, refusal);
+        }
+    }
+
+    pub(in crate::world) fn tell_refusal(&mut self, refusal: &Refusal) {
+        let text = format!("the API server refuses it: {}", refusal.message);
+        self.tell_moment(Moment::TimelineBegins, text);
+    }
+
+    fn do_command(&mut self, command: &Command) -> Result<(), Refusal> {
         match command {
             Command::Apply { object, keeps_replicas } => {
-                self.apply_object(object, *keeps_replicas);
+                return self.apply_object(object, *keeps_replicas);
             }
             Command::Scale { target, replicas } => self.scale_by_hand(target, *replicas),
             Command::Pause { name, on } => {
@@ -62,6 +84,7 @@ impl World<'_> {
             Command::DeleteNode { node } => self.delete_node_by_hand(node),
             Command::SetTaints { node, taints } => self.set_taints(node, taints),
         }
+        Ok(())
     }
 
     fn scale_by_hand(&mut self, target: &Target, replicas: u32) {
@@ -153,6 +176,18 @@ impl World<'_> {
                     self.store.remove_hpa(id);
                 }
             }
+            "Namespace" => self.delete_namespace(&name.name),
+            "ResourceQuota" => {
+                if let Some(id) = self.quota_named(name) {
+                    self.store.remove_quota(id);
+                }
+            }
+            "LimitRange" => {
+                if let Some(id) = self.limit_range_named(name) {
+                    self.store.remove_limit_range(id);
+                    self.defaulted.forget();
+                }
+            }
             "PersistentVolumeClaim" => {
                 if let Some(id) = self.claim_named(name) {
                     self.delete_claim(id);
@@ -203,6 +238,16 @@ impl World<'_> {
     fn pdb_named(&self, name: &ObjectName) -> Option<PdbId> {
         let mut all = self.store.pdbs();
         all.find(|(_, p)| is_named(&p.namespace, &p.name, name)).map(|(id, _)| id)
+    }
+
+    fn quota_named(&self, name: &ObjectName) -> Option<QuotaId> {
+        let mut all = self.store.quotas();
+        all.find(|(_, q)| is_named(&q.namespace, &q.name, name)).map(|(id, _)| id)
+    }
+
+    fn limit_range_named(&self, name: &ObjectName) -> Option<LimitRangeId> {
+        let mut all = self.store.limit_ranges();
+        all.find(|(_, l)| is_named(&l.namespace, &l.name, name)).map(|(id, _)| id)
     }
 
     pub(super) fn deployment_named(&self, name: &ObjectName) -> Option<DeploymentId> {

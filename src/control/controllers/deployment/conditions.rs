@@ -7,7 +7,7 @@
 
 use super::{Sync, max_unavailable};
 use crate::api::workload::ConditionStatus::{False, True, Unknown};
-use crate::api::workload::{Condition, ConditionStatus, WorkloadStatus};
+use crate::api::workload::{Condition, ConditionStatus, REPLICA_FAILURE, WorkloadStatus};
 use crate::control::controllers::action::Action;
 use crate::units::{SimDuration, SimTime};
 
@@ -73,6 +73,7 @@ impl Sync<'_> {
         let status = self.count();
         let Some(deadline) = self.deployment.progress_deadline() else {
             self.conditions.retain(|condition| condition.kind != PROGRESSING);
+            self.take_failure_over();
             self.write(status, &before);
             return;
         };
@@ -82,8 +83,22 @@ impl Sync<'_> {
         if !is_over {
             self.judge_progress(status, current.as_ref(), deadline);
         }
+        self.take_failure_over();
         if !self.write(status, &before) {
             self.wake_when_stuck(status, current.as_ref(), deadline);
+        }
+    }
+
+    /// Says of the Deployment that pods of its sets are refused, those of the new one first
+    /// (`getReplicaFailures`).
+    fn take_failure_over(&mut self) {
+        let mut failures = self.new.iter().chain(&self.old).filter_map(|set| set.failure.as_ref());
+        match failures.next().cloned() {
+            Some(failure) => {
+                let (status, reason) = (failure.status, failure.reason);
+                self.set(REPLICA_FAILURE, status, reason, failure.message.to_string());
+            }
+            None => self.conditions.retain(|condition| condition.kind != REPLICA_FAILURE),
         }
     }
 

@@ -12,7 +12,9 @@ mod scaling;
 use super::action::{About, Action, Outcome};
 use crate::api::event::EventType::Normal;
 use crate::api::labels::{Operator, Requirement, Selector};
-use crate::api::workload::{Condition, Deployment, ReplicaSet, Strategy, WorkloadStatus};
+use crate::api::workload::{
+    Condition, Deployment, REPLICA_FAILURE, ReplicaSet, Strategy, WorkloadStatus,
+};
 use crate::api::{DeploymentId, OwnerId};
 use crate::store::Store;
 use crate::units::SimTime;
@@ -70,6 +72,8 @@ struct Set {
     max: u32,
     observed: bool,
     status: WorkloadStatus,
+    /// Its condition `ReplicaFailure`.
+    failure: Option<Condition>,
 }
 
 impl Set {
@@ -84,6 +88,7 @@ impl Set {
             max: set.max_replicas,
             observed: set.status.observed_generation >= set.generation,
             status: set.status,
+            failure: set.conditions.iter().find(|c| c.kind == REPLICA_FAILURE).cloned(),
         }
     }
 
@@ -203,6 +208,7 @@ impl<'a> Sync<'a> {
             max: set.max_replicas,
             observed: false,
             status: WorkloadStatus::default(),
+            failure: None,
         };
         let message = format!("Scaled up replica set {} from 0 to {replicas}", set.name);
         self.outcome.then(Action::CreateReplicaSet { set: Box::new(set) });
@@ -244,6 +250,7 @@ impl<'a> Sync<'a> {
             generation: 1,
             created: SimTime::ZERO,
             status: WorkloadStatus::default(),
+            conditions: Vec::new(),
             deletion: None,
         }
     }
