@@ -1,7 +1,7 @@
 //! What essentially happened, read from a recording: the same whatever names were drawn.
 //!
 //! ReplicaSets are named by their Deployment and the order of their creation (`web-#1`), Jobs by
-//! their CronJob likewise, pods by their owner (`web-#1-*`), nodes all alike; pods of a StatefulSet
+//! their CronJob likewise, pods by their owner (`web-#1-*`), nodes alike; pods of a StatefulSet
 //! have names that stay. Of each pod the four great moments count, of each owner in order; of each
 //! ReplicaSet its sizes; of each StatefulSet its status, its revisions by their numbers; of each
 //! Deployment and Job its conditions; of each Job how many pods it has counted in the end; of
@@ -201,11 +201,7 @@ impl History {
 
     fn take<'a>(&mut self, line: &'a Value, names: &Names, seen: &mut Seen<'a>) {
         if line["watch"] == "ACTION" {
-            self.answers.extend(line["answered"].as_i64());
-            // What evictions are told has lines of its own.
-            let result = line["result"].as_str().filter(|result| *result != "ok");
-            let result = result.filter(|_| line["action"]["do"] != "evict");
-            self.refusals.extend(result.map(|result| names.told(result)));
+            self.recorded_answer(line, names);
         }
         let name = line["name"].as_str().unwrap_or_default();
         if line["watch"] == "START" {
@@ -293,6 +289,15 @@ impl History {
             let name = status[field].as_str().unwrap_or_default();
             self.set_status(set, field, names.revision(set, name));
         }
+    }
+
+    /// An action of the script, and what was answered.
+    fn recorded_answer(&mut self, line: &Value, names: &Names) {
+        self.answers.extend(line["answered"].as_i64());
+        // What evictions are told has lines of its own.
+        let result = line["result"].as_str().filter(|result| *result != "ok");
+        let result = result.filter(|_| line["action"]["do"] != "evict");
+        self.refusals.extend(result.map(|result| names.told(result)));
     }
 
     /// A line of an Event says how often it has been told so far; `told` is what earlier ones said.

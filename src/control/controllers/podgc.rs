@@ -1,5 +1,5 @@
-//! The pod garbage collector: pods of nodes that no longer exist, pods that go on nodes that are out
-//! of service, pods that go and never had a node, and ended pods beyond a number.
+//! The pod garbage collector: pods of nodes that no longer exist, pods that go on nodes that are
+//! out of service, pods that go and never had a node, and ended pods beyond a number.
 //!
 //! Source: kubernetes `pkg/controller/podgc/gc_controller.go`, v1.37: a check each 20 s; a node
 //! must be missing for 40 s after the check that found it so. Lazily evaluated: it is told which

@@ -6,9 +6,9 @@
 //!
 //! Source: `framework/preemption/preemption.go`, v1.37.
 
-use super::cycle::Handle;
 use super::diagnosis::Diagnosis;
 use super::framework::{NodeIndex, PostFilter, Status};
+use super::handle::Handle;
 use super::pod_info::PodInfo;
 use crate::api::PdbId;
 use crate::units::SimTime;

@@ -6,10 +6,10 @@
 //! state of the cycle, nothing else; outcomes are values ([`Status`]), not errors.
 
 use super::claim_uses::ClaimUses;
-use super::cycle::Handle;
 use super::diagnosis::Diagnosis;
 use super::dry_run::DryRuns;
 use super::event::{ClusterEvent, EventObjects};
+use super::handle::Handle;
 use super::node_info::NodeInfo;
 use super::objects::Objects;
 use super::pod_info::PodInfo;

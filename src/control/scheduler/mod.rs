@@ -42,6 +42,7 @@ pub mod dry_run;
 pub mod event;
 mod fast;
 pub mod framework;
+pub mod handle;
 #[cfg(test)]
 mod lockstep;
 mod memo;

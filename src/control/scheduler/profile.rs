@@ -4,7 +4,6 @@
 //! Source: `pkg/scheduler/framework/runtime/framework.go`, v1.37.
 
 use super::config::{self, PluginNames, Plugins, ProfileConfiguration};
-use super::cycle::Handle;
 use super::diagnosis::Diagnosis;
 use super::event::{ClusterEvent, EventObjects};
 use super::framework::{
@@ -13,6 +12,7 @@ use super::framework::{
     PreEnqueuePlugin, PreFilter, PreFilterPlugin, PreScore, PreScorePlugin, QueueSortPlugin,
     QueueingHint, Reasons, ReservePlugin, Scope, ScorePlugin, SignPlugin, Status,
 };
+use super::handle::Handle;
 use super::node_info::NodeInfo;
 use super::objects::Objects;
 use super::pod_info::PodInfo;

@@ -39,9 +39,10 @@ mod walk;
 mod window;
 
 use super::cache::Cache;
-use super::cycle::{Core, Handle, Placement};
+use super::cycle::{Core, Placement};
 use super::diagnosis::Diagnosis;
 use super::framework::{Context, NodeIndex, NodeList, PostFilter};
+use super::handle::Handle;
 use super::objects::Versions;
 use super::pod_info::PodInfo;
 use super::profile::{CycleState, Profile};

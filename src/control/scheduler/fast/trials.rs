@@ -9,9 +9,9 @@
 //! knows neither how records change nor what a trial is.
 
 use super::bits::{Bits, circular_words, positions};
-use crate::control::scheduler::cycle::Handle;
 use crate::control::scheduler::dry_run::{BudgetSet, Candidate, DryRuns, Harm, Tried};
 use crate::control::scheduler::framework::{Code, NodeIndex, Status};
+use crate::control::scheduler::handle::Handle;
 use crate::control::scheduler::objects::{Objects, Versions};
 use crate::control::scheduler::pod_info::PodInfo;
 use std::sync::Arc;

@@ -5,7 +5,6 @@
 //! order of a map; here it is the order in which they were searched.
 
 use crate::api::labels::Selector;
-use crate::control::scheduler::cycle::Handle;
 use crate::control::scheduler::diagnosis::{Diagnosis, Rejection, counted_message};
 use crate::control::scheduler::dry_run::{BudgetSet, Candidate, DryRuns, Tried};
 use crate::control::scheduler::event::{ClusterEvent, EventObjects};
@@ -13,6 +12,7 @@ use crate::control::scheduler::framework::{
     Code, EnqueueExtensions, NodeIndex, PluginId, PluginState, PostFilter, PostFilterPlugin,
     PreEnqueuePlugin, QueueingHint, Status,
 };
+use crate::control::scheduler::handle::Handle;
 use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::scheduler::profile::CycleState;

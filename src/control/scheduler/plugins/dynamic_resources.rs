@@ -15,7 +15,6 @@ mod hints;
 mod search;
 
 use crate::api::ObjectName;
-use crate::control::scheduler::cycle::Handle;
 use crate::control::scheduler::devices::pod_claims::{self, IN_MEMORY};
 use crate::control::scheduler::diagnosis::Diagnosis;
 use crate::control::scheduler::framework::{
@@ -23,6 +22,7 @@ use crate::control::scheduler::framework::{
     PreEnqueuePlugin, PreFilter, PreFilterPlugin, Scope, ScorePlugin, SignPlugin, Status,
     default_normalize_score,
 };
+use crate::control::scheduler::handle::Handle;
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::PodInfo;
