@@ -120,7 +120,7 @@ fn what_is_wrong_is_said_as_kubectl_says_it() {
             0,
             "No resources found in elsewhere namespace.",
         ),
-        ("nor anywhere", "get jobs -A", 0, "No resources found\n"),
+        ("nor anywhere", "get rc -A", 0, "No resources found\n"),
         (
             "after the end of the run",
             "get pods --at 21m",
@@ -158,7 +158,9 @@ fn json_and_yaml_say_the_same() {
 /// Objects are read back by the types of the API, which know every field.
 #[test]
 fn objects_are_those_of_the_api() {
-    use k8s_openapi::api::{apps::v1 as apps, autoscaling::v2 as scaling, core::v1 as core};
+    use k8s_openapi::api::{
+        apps::v1 as apps, autoscaling::v2 as scaling, batch::v1 as batch, core::v1 as core,
+    };
     fn read<T: serde::de::DeserializeOwned + serde::Serialize>(kind: &str) -> usize {
         let printed = text(&look(&format!("get {kind} -A -o json")).stdout);
         let list: serde_json::Value = serde_json::from_str(&printed).unwrap();
@@ -175,6 +177,8 @@ fn objects_are_those_of_the_api() {
     assert_eq!(read::<core::Node>("nodes"), 2);
     assert_eq!(read::<apps::Deployment>("deployments"), 3);
     assert_eq!(read::<apps::ReplicaSet>("replicasets"), 3);
+    assert!(read::<batch::Job>("jobs") > 0);
+    assert_eq!(read::<batch::CronJob>("cronjobs"), 1);
     assert_eq!(read::<scaling::HorizontalPodAutoscaler>("hpa"), 1);
 }
 

@@ -23,6 +23,11 @@ pub(super) fn stamp(at: SimTime) -> Option<String> {
     Some(wall(at)?.to_string())
 }
 
+/// The timestamp of an instant so many seconds after 1970.
+pub(super) fn stamp_of_seconds(seconds: i64) -> Option<String> {
+    Some(Timestamp::new(seconds, 0).ok()?.to_string())
+}
+
 /// Nanoseconds since 1970, of which the names of Events are made.
 pub(super) fn nanoseconds(at: SimTime) -> i128 {
     i128::from(START) * 1_000_000_000 + i128::from(at.0)

@@ -1,12 +1,12 @@
 //! Jobs and CronJobs.
 
-use super::meta::{Meta, marked, object, owned_by, selector};
-use super::pod_spec::template;
-use crate::api::job::{CronJob, Job};
-use crate::api::pod::PodPhase;
+use super::meta::{Meta, conditions, marked, object, owned_by, selector, set, set_count};
+use super::pod_spec::{seconds, template};
+use crate::api::job::{CronJob, Job, JobSpec, JobStatus};
 use crate::api::{CronJobId, OwnerId};
 use crate::print::Snapshot;
 use crate::print::chronicle::Key;
+use crate::print::clock::{stamp, stamp_of_seconds};
 use serde_json::{Value, json};
 use slotmap::Key as _;
 
@@ -28,22 +28,59 @@ pub(super) fn job(snapshot: &Snapshot, id: OwnerId, given: &Job) -> Value {
         let reference = owned_by("CronJob", &owner.meta.name, id.data().as_ffi());
         out["metadata"]["ownerReferences"] = reference;
     }
-    out["spec"] = json!({
-        "selector": selector(&given.selector),
-        "template": template(&given.template),
+    out["spec"] = spec(&given.spec);
+    out["spec"]["selector"] = selector(&given.selector);
+    out["spec"]["template"] = template(&given.template);
+    out["status"] = status(&given.status);
+    out
+}
+
+/// What a Job says of how it is to be done; its policies are left out.
+fn spec(given: &JobSpec) -> Value {
+    let replaces = if given.replaces_only_failed { "Failed" } else { "TerminatingOrFailed" };
+    let mut out = json!({
+        "backoffLimit": given.backoff_limit,
+        "completionMode": if given.is_indexed { "Indexed" } else { "NonIndexed" },
+        "manualSelector": given.has_manual_selector,
+        "parallelism": given.parallelism,
+        "podReplacementPolicy": replaces,
+        "suspend": given.suspend,
     });
-    // Counted from the pods that are there.
-    let pods = snapshot.store.pods_of(id).iter().filter_map(|id| snapshot.store.pod(*id));
-    let mut status = json!({});
-    for pod in pods {
-        let field = match pod.phase {
-            PodPhase::Succeeded => "succeeded",
-            PodPhase::Failed => "failed",
-            PodPhase::Pending | PodPhase::Running => "active",
-        };
-        status[field] = (status[field].as_u64().unwrap_or(0) + 1).into();
+    set(&mut out, "completions", given.completions);
+    set(&mut out, "backoffLimitPerIndex", given.backoff_limit_per_index);
+    set(&mut out, "maxFailedIndexes", given.max_failed_indexes);
+    set(&mut out, "activeDeadlineSeconds", given.active_deadline.map(seconds));
+    set(&mut out, "ttlSecondsAfterFinished", given.ttl.map(seconds));
+    if !given.managed_by.is_empty() {
+        out["managedBy"] = Value::from(&*given.managed_by);
     }
-    out["status"] = status;
+    out
+}
+
+fn status(given: &JobStatus) -> Value {
+    let mut out = json!({});
+    if !given.conditions.is_empty() {
+        out["conditions"] = conditions(&given.conditions);
+        for condition in out["conditions"].as_array_mut().into_iter().flatten() {
+            // Those of Jobs tell when they were probed, not when they were updated.
+            let updated = condition["lastUpdateTime"].take();
+            condition["lastProbeTime"] = updated;
+            if let Some(fields) = condition.as_object_mut() {
+                fields.remove("lastUpdateTime");
+            }
+        }
+    }
+    set(&mut out, "startTime", given.start.and_then(stamp));
+    set(&mut out, "completionTime", given.completion.and_then(stamp));
+    set(&mut out, "ready", given.ready);
+    set(&mut out, "terminating", given.terminating);
+    set_count(&mut out, "active", given.active);
+    set_count(&mut out, "succeeded", given.succeeded);
+    set_count(&mut out, "failed", given.failed);
+    if !given.completed_indexes.is_empty() {
+        out["completedIndexes"] = Value::from(&*given.completed_indexes);
+    }
+    set(&mut out, "failedIndexes", given.failed_indexes.as_ref().map(|text| text.to_string()));
     out
 }
 
@@ -60,9 +97,30 @@ pub(super) fn cron_job(snapshot: &Snapshot, id: CronJobId, given: &CronJob) -> V
         created: given.meta.created,
         version,
     });
-    let jobs = snapshot.store.jobs_of(id).iter().filter_map(|id| snapshot.store.owner(*id));
-    let active = jobs.map(|job| json!({ "kind": "Job", "name": &**job.name() }));
-    out["spec"] = json!({});
-    out["status"] = json!({ "active": active.collect::<Value>() });
+    let limits = &given.spec;
+    let mut jobs = spec(&limits.job.spec);
+    jobs["template"] = template(&limits.job.template);
+    out["spec"] = json!({
+        "concurrencyPolicy": format!("{:?}", limits.concurrency),
+        "failedJobsHistoryLimit": limits.failed_limit,
+        "jobTemplate": { "spec": jobs },
+        "schedule": &*limits.schedule,
+        "successfulJobsHistoryLimit": limits.successful_limit,
+        "suspend": limits.suspend,
+    });
+    set(&mut out["spec"], "timeZone", limits.time_zone.as_ref().map(|zone| zone.to_string()));
+    set(&mut out["spec"], "startingDeadlineSeconds", limits.starting_deadline.map(seconds));
+    let mut status = json!({});
+    let active = |name: &crate::api::Text| {
+        json!({ "apiVersion": "batch/v1", "kind": "Job", "name": &**name,
+                "namespace": &*given.meta.namespace })
+    };
+    if !given.status.active.is_empty() {
+        status["active"] = given.status.active.iter().map(active).collect();
+    }
+    let last = given.status.last_schedule.and_then(stamp_of_seconds);
+    set(&mut status, "lastScheduleTime", last);
+    set(&mut status, "lastSuccessfulTime", given.status.last_successful.and_then(stamp));
+    out["status"] = status;
     out
 }
