@@ -199,6 +199,7 @@ const KINDS: &[(&str, &[&str])] = &[
     ("PodDisruptionBudget", &["poddisruptionbudget", "poddisruptionbudgets", "pdb"]),
     ("Namespace", &["namespace", "namespaces", "ns"]),
     ("ResourceQuota", &["resourcequota", "resourcequotas", "quota"]),
+    ("LimitRange", &["limitrange", "limitranges", "limits"]),
     ("Event", &["event", "events", "ev"]),
 ];
 

@@ -26,7 +26,7 @@ pub(super) struct Manifests {
     pub services: Vec<(Service, Place)>,
     pub hpas: Vec<(Hpa, autoscaling::Target, Place)>,
     pub pdbs: Vec<(Pdb, Place)>,
-    /// Other objects with pods, and the path of their priority class.
+    /// Other objects that are applied at the start, and the path of their priority class, if any.
     pub applied: Vec<(Object, Place, String)>,
     pub ignored: Vec<Ignored>,
     /// Priority classes.
@@ -54,7 +54,7 @@ const CUSTOM: &str = "a custom resource: no effect on the simulation";
 /// Kinds that are read strictly but change nothing in the simulation.
 pub(super) const NO_EFFECT: &str = "no effect on the simulation";
 /// Kinds that will matter some day.
-const NOT_YET: &str = "not modelled yet";
+pub(super) const NOT_YET: &str = "not modelled yet";
 /// Dynamic resource allocation: pods that claim devices, and what describes these.
 const NO_DEVICES: &str = "dynamic resource allocation is not modelled: claims count as allocated, \
                           wherever a pod goes";
@@ -432,12 +432,9 @@ fn check_known(version: &str, kind: &str, reader: &mut Reader<'_>) -> Known {
         };
     }
     kinds! {
-        "v1" "Namespace" k8s::core::v1::Namespace => NO_EFFECT,
         "v1" "ConfigMap" k8s::core::v1::ConfigMap => NO_EFFECT,
         "v1" "Secret" k8s::core::v1::Secret => NO_EFFECT,
         "v1" "ServiceAccount" k8s::core::v1::ServiceAccount => NO_EFFECT,
-        "v1" "ResourceQuota" k8s::core::v1::ResourceQuota => NOT_YET,
-        "v1" "LimitRange" k8s::core::v1::LimitRange => NOT_YET,
         "v1" "PersistentVolume" k8s::core::v1::PersistentVolume => NOT_YET,
         "v1" "PersistentVolumeClaim" k8s::core::v1::PersistentVolumeClaim => NOT_YET,
         "v1" "Endpoints" k8s::core::v1::Endpoints => NO_EFFECT,

@@ -90,8 +90,17 @@ fn delete(kind: &str, name: &str) -> Command {
 
 /// A world with `replicas` pods and four idle nodes in which these commands are given.
 fn play(replicas: u32, commands: Vec<(u64, Command)>) -> Ear {
+    play_with(Vec::new(), replicas, commands)
+}
+
+/// The same, where these objects are there from the start.
+fn play_with(applied: Vec<Command>, replicas: u32, commands: Vec<(u64, Command)>) -> Ear {
     let mut scenario: Scenario = scenario(replicas, 4, Curve::Constant(0.0));
     scenario.duration = SimDuration::from_secs(200);
+    for command in applied {
+        let Command::Apply { object, .. } = command else { continue };
+        scenario.objects.applied.push(object);
+    }
     for (second, command) in commands {
         scenario.timeline.push(TimelineEntry {
             at: SimTime::from_secs(second),
@@ -188,4 +197,19 @@ fn limits_reach_the_pods_that_controllers_make() {
     let expected =
         "pods \"big\" is forbidden: maximum cpu usage per Container is 2, but limit is 3";
     assert_eq!(ear.refusals, [expected]);
+}
+
+#[test]
+fn limits_that_are_there_from_the_start_bind_what_has_settled() {
+    let range = apply(json!({"kind": "LimitRange", "metadata": {"name": "l"}, "spec": {
+        "limits": [{"type": "Container", "default": {"ephemeral-storage": "1Gi"}}]}}));
+    let few = quota(json!({"pods": "3", "count/replicasets.apps": "1"}));
+    let more = quota(json!({"pods": "9", "count/replicasets.apps": "1"}));
+    let ear = play_with(vec![range, few], 5, vec![(30, more)]);
+    let (at, told) = &ear.failures[0];
+    assert!(*at < 5 && told.contains("exceeded quota: q, requested: pods=1"), "{at} {told}");
+    assert_eq!(ear.failures.last().unwrap().1, "", "it goes when there is room");
+    let numbers: Vec<usize> = ear.pods.iter().map(|(_, number)| *number).collect();
+    assert_eq!(numbers, [4, 5], "three were there before");
+    assert!(ear.pods[0].0 >= 30, "{:?}", ear.pods);
 }
