@@ -30,6 +30,8 @@ struct Ear {
     gone: Option<SimTime>,
     /// What was left then.
     left: usize,
+    /// Events about CronJobs.
+    told: Vec<String>,
     /// CPU that the pods request and may have.
     cpu: Vec<(i64, Option<i64>)>,
 }
@@ -71,11 +73,16 @@ impl Audience for Ear {
     }
 }
 
-/// Keeps nothing.
-struct Deaf;
+/// Keeps what controllers tell of Jobs.
+#[derive(Default)]
+struct Told(Vec<String>);
 
-impl Sink for Deaf {
-    fn event(&mut self, _row: &EventRow) {}
+impl Sink for Told {
+    fn event(&mut self, row: &EventRow) {
+        if row.object_kind == "CronJob" {
+            self.0.push(format!("{}: {}", row.reason, row.message));
+        }
+    }
 }
 
 fn apply(given: Value) -> Command {
@@ -108,9 +115,9 @@ fn play_with(applied: Vec<Command>, replicas: u32, commands: Vec<(u64, Command)>
             what: Happening::Kubectl(Box::new(command)),
         });
     }
-    let mut ear = Ear::default();
-    run_before(&scenario, 1, &mut Deaf, &mut ear).unwrap();
-    ear
+    let (mut ear, mut told) = (Ear::default(), Told::default());
+    run_before(&scenario, 1, &mut told, &mut ear).unwrap();
+    Ear { told: told.0, ..ear }
 }
 
 fn quota(hard: Value) -> Command {
@@ -212,4 +219,21 @@ fn limits_that_are_there_from_the_start_bind_what_has_settled() {
     let numbers: Vec<usize> = ear.pods.iter().map(|(_, number)| *number).collect();
     assert_eq!(numbers, [4, 5], "three were there before");
     assert!(ear.pods[0].0 >= 30, "{:?}", ear.pods);
+}
+
+#[test]
+fn a_job_that_is_refused_is_told_and_tried_again() {
+    let cron = apply(json!({"kind": "CronJob", "metadata": {"name": "c"}, "spec": {
+        "schedule": "* * * * *",
+        "jobTemplate": {"spec": {"template": {"spec": {"restartPolicy": "Never",
+            "containers": [{"name": "c", "image": "web:1"}]}}}}}}));
+    let few = quota(json!({"count/jobs.batch": "0"}));
+    let more = quota(json!({"count/jobs.batch": "1"}));
+    let ear = play_with(vec![few], 1, vec![(1, cron), (70, more)]);
+    let text = "is forbidden: exceeded quota: q, requested: count/jobs.batch=1, \
+                used: count/jobs.batch=0, limited: count/jobs.batch=0";
+    assert!(ear.told[0].starts_with("FailedCreate: Error creating job: jobs.batch \"c-"));
+    assert!(ear.told[0].ends_with(text), "{:?}", ear.told);
+    let made = ear.told.iter().filter(|told| told.starts_with("SuccessfulCreate")).count();
+    assert_eq!(made, 1, "as many as there is room for: {:?}", ear.told);
 }
