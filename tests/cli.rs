@@ -390,13 +390,13 @@ fn all_shipped_scenarios_are_valid() {
 fn real_projects_manifests_load_unchanged() {
     let rows = [
         ("online-boutique", 12, "ServiceAccount frontend: no effect"),
-        ("sock-shop", 14, "Namespace sock-shop: no effect"),
+        ("sock-shop", 14, "0 disruption budgets, 1 Namespace"),
         ("guestbook", 6, "containers[0].env): no effect"),
         ("bookinfo", 6, "ServiceAccount bookinfo-details: no effect"),
         (
             "ingress-nginx",
             1,
-            "1 Deployment, 2 Services, 0 autoscalers, 0 disruption budgets, 2 Jobs",
+            "2 Services, 0 autoscalers, 0 disruption budgets, 1 Namespace, 2 Jobs",
         ),
         ("metrics-server", 1, "APIService v1beta1.metrics.k8s.io: no effect"),
     ];

@@ -55,6 +55,7 @@ pub const KINDS: &[Kind] = &[
     ),
     kind("Namespace", "v1", false, &["namespace", "namespaces", "ns"]),
     kind("ResourceQuota", "v1", true, &["resourcequota", "resourcequotas", "quota"]),
+    kind("LimitRange", "v1", true, &["limitrange", "limitranges", "limits"]),
     kind("Event", "v1", true, &["event", "events", "ev"]),
     kind("Endpoints", "v1", true, &["endpoint", "endpoints", "ep"]),
     kind("EndpointSlice", "discovery.k8s.io/v1", true, &["endpointslice", "endpointslices"]),

@@ -68,7 +68,7 @@ fn describe(file: &str, scenario: &Scenario) -> String {
     text
 }
 
-/// How many other objects with pods there are, by kind.
+/// How many other objects there are, by kind.
 fn others(objects: &crate::scenario::model::Objects) -> String {
     let mut kinds: Vec<(String, u64)> = Vec::new();
     for object in &objects.applied {

@@ -1,14 +1,16 @@
-//! Manifests of objects that are applied at the start and have pods of their own: bare pods and all
-//! workloads but Deployments.
+//! Manifests of objects that are applied at the start: bare pods and all workloads but Deployments,
+//! and what limits the content of a namespace.
 //!
 //! Each is read strictly as its kind; what of it has no effect is listed. It knows kinds, not what
 //! becomes of them.
 
-use super::manifests::{Manifests, NO_EFFECT, Reader};
+use super::manifests::{Manifests, NO_EFFECT, NOT_YET, Reader};
+use crate::api::Text;
 use crate::api::convert::object::object;
 use crate::api::convert::{FieldError, ignored};
 use crate::api::object::Object;
 use crate::api::owner::Owner;
+use crate::api::quota::{is_of_pods, kind_counted_as};
 use crate::control::controllers::cronjob;
 use crate::units::SimDuration;
 use k8s_openapi::api as k8s;
@@ -37,8 +39,26 @@ fn end_jobs(object: &mut Object) {
     behavior.run.get_or_insert(JOB_RUNS);
 }
 
+/// What of a quota or limit range concerns objects that are not here.
+fn unread(object: &Object, given: &Value) -> Vec<String> {
+    match object {
+        Object::Quota(quota) => {
+            let is_other = |name: &&Text| !is_of_pods(name) && kind_counted_as(name).is_none();
+            let others = quota.hard.keys().filter(is_other);
+            others.map(|name| format!("spec.hard.{name}")).collect()
+        }
+        Object::LimitRange(_) => {
+            let items = given["spec"]["limits"].as_array().into_iter().flatten().enumerate();
+            let others =
+                items.filter(|(_, item)| item["type"] != "Container" && item["type"] != "Pod");
+            others.map(|(i, _)| format!("spec.limits[{i}]")).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 impl Manifests {
-    /// Reads an object that has pods; false when its kind is another.
+    /// Reads an object that is applied at the start; false when its kind is another.
     pub(super) fn applied(&mut self, version: &str, kind: &str, reader: &mut Reader<'_>) -> bool {
         let template = "spec.template.spec";
         let (found, path) = match (version, kind) {
@@ -53,6 +73,9 @@ impl Manifests {
             ("batch/v1", "CronJob") => {
                 (read::<k8s::batch::v1::CronJob>(reader), "spec.jobTemplate.spec.template.spec")
             }
+            ("v1", "ResourceQuota") => (read::<k8s::core::v1::ResourceQuota>(reader), ""),
+            ("v1", "LimitRange") => (read::<k8s::core::v1::LimitRange>(reader), ""),
+            ("v1", "Namespace") => (read::<k8s::core::v1::Namespace>(reader), ""),
             _ => return false,
         };
         let Some(given) = found else { return true };
@@ -70,12 +93,20 @@ impl Manifests {
         let mut object = object;
         end_jobs(&mut object);
         let target = object.target();
-        self.name(kind, &target.name.namespace, &target.name.name, reader);
-        let spec = reader.place.document.nearest(path).to_json();
-        let fields = ignored::ignored_fields(&spec, path);
+        // Several files may make sure that their namespace is there.
+        if kind != "Namespace" {
+            self.name(kind, &target.name.namespace, &target.name.name, reader);
+        }
+        let (fields, reason) = match path {
+            "" => (unread(&object, &given), NOT_YET),
+            path => {
+                let spec = reader.place.document.nearest(path).to_json();
+                (ignored::ignored_fields(&spec, path), NO_EFFECT)
+            }
+        };
         if !fields.is_empty() {
             let name = format!("{kind} {}", target.name);
-            self.ignored.push(reader.ignored(name, fields, NO_EFFECT));
+            self.ignored.push(reader.ignored(name, fields, reason));
         }
         self.applied.push((object, reader.place.clone(), format!("{path}.priorityClassName")));
         true

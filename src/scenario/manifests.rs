@@ -28,7 +28,7 @@ pub(super) struct Manifests {
     pub services: Vec<(Service, Place)>,
     pub hpas: Vec<(Hpa, autoscaling::Target, Place)>,
     pub pdbs: Vec<(Pdb, Place)>,
-    /// Other objects with pods, and the path of their priority class.
+    /// Other objects that are applied at the start, and the path of their priority class, if any.
     pub applied: Vec<(Object, Place, String)>,
     pub devices: devices::Devices,
     pub ignored: Vec<Ignored>,
@@ -57,7 +57,7 @@ const CUSTOM: &str = "a custom resource: no effect on the simulation";
 /// Kinds that are read strictly but change nothing in the simulation.
 pub(super) const NO_EFFECT: &str = "no effect on the simulation";
 /// Kinds that will matter some day.
-const NOT_YET: &str = "not modelled yet";
+pub(super) const NOT_YET: &str = "not modelled yet";
 /// The workload API. By default its group's beta version is not served, and the API server drops
 /// `schedulingGroup` (`pkg/api/pod/util.go`, v1.37).
 const NO_GANGS: &str = "gang scheduling is not modelled, and off by default in Kubernetes 1.37 \
@@ -434,12 +434,9 @@ fn check_known(version: &str, kind: &str, reader: &mut Reader<'_>) -> Known {
         };
     }
     kinds! {
-        "v1" "Namespace" k8s::core::v1::Namespace => NO_EFFECT,
         "v1" "ConfigMap" k8s::core::v1::ConfigMap => NO_EFFECT,
         "v1" "Secret" k8s::core::v1::Secret => NO_EFFECT,
         "v1" "ServiceAccount" k8s::core::v1::ServiceAccount => NO_EFFECT,
-        "v1" "ResourceQuota" k8s::core::v1::ResourceQuota => NOT_YET,
-        "v1" "LimitRange" k8s::core::v1::LimitRange => NOT_YET,
         "v1" "PersistentVolume" k8s::core::v1::PersistentVolume => NOT_YET,
         "v1" "PersistentVolumeClaim" k8s::core::v1::PersistentVolumeClaim => NOT_YET,
         "v1" "Endpoints" k8s::core::v1::Endpoints => NO_EFFECT,

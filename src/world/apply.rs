@@ -90,7 +90,7 @@ impl World<'_> {
             Action::CreateIndexPod { owner, pod, failures } => {
                 self.create_pod_as(key, owner, *pod, failures)
             }
-            Action::CreateJob { job } => self.create_job(*job),
+            Action::CreateJob { job } => self.create_job(key, *job),
             Action::JobStatus { job, status } => self.write_job_status(job, *status),
             Action::CronJobStatus { cron_job, status } => {
                 self.write_cron_job_status(cron_job, *status)

@@ -7,14 +7,21 @@ use super::traffic::station::PodModel;
 use super::world::{Parts, World};
 use crate::api::autoscaling::Hpa;
 use crate::api::node::NodeReady;
+use crate::api::object::Object;
 use crate::api::workload::Deployment;
 use crate::check::Checks;
+use crate::control::controllers::resourcequota;
 use crate::record::Recorder;
 use crate::record::latency::LatencyHistogram;
 use crate::scenario::model::{Scenario, Workload};
 use crate::sim::rng::Streams;
 use crate::units::{MilliCpu, SimTime};
 use slotmap::Key as _;
+
+/// Whether an object limits the content of its namespace.
+fn limits(object: &Object) -> bool {
+    matches!(object, Object::Quota(_) | Object::LimitRange(_))
+}
 
 impl<'a> World<'a> {
     /// The world of a scenario before anything is in it.
@@ -36,6 +43,7 @@ impl<'a> World<'a> {
         self.prepare_totals();
         self.add_nodes();
         self.apply_objects();
+        self.limit_namespaces();
         if !self.scenario.cold_start {
             self.settle_start();
         }
@@ -112,9 +120,23 @@ impl<'a> World<'a> {
         }
     }
 
+    /// What limits namespaces is there before any pod is, and has been counted.
+    fn limit_namespaces(&mut self) {
+        let scenario = self.scenario;
+        for object in scenario.objects.applied.iter().filter(|object| limits(object)) {
+            if let Err(refusal) = self.apply_object(object, false) {
+                self.tell_refusal(&refusal);
+            }
+        }
+        for id in self.store.quotas().map(|(id, _)| id).collect::<Vec<_>>() {
+            let outcome = resourcequota::sync(id, &self.store);
+            self.apply_quietly(Key::ResourceQuota(id), outcome);
+        }
+    }
+
     /// Objects that nothing has settled: their controllers begin with them when the clock starts.
     fn apply_others(&mut self) {
-        for object in &self.scenario.objects.applied {
+        for object in self.scenario.objects.applied.iter().filter(|object| !limits(object)) {
             if let Err(refusal) = self.apply_object(object, false) {
                 self.tell_refusal(&refusal);
             }

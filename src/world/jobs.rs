@@ -7,8 +7,9 @@ use super::world::World;
 use crate::api::job::{CronJobStatus, Job, JobStatus};
 use crate::api::owner::Owner;
 use crate::api::pod::PodPhase;
+use crate::api::refusal::Cause;
 use crate::api::{CronJobId, OwnerId, PodId};
-use crate::control::controllers::ttlafterfinished;
+use crate::control::controllers::{Action, cronjob, ttlafterfinished};
 use crate::units::WallClock;
 
 impl World<'_> {
@@ -24,8 +25,9 @@ impl World<'_> {
         job.admit(&format!("uid-{}", self.store.resource_version() + 1));
     }
 
-    /// Creates a Job; false when there is one with its name.
-    pub(super) fn create_job(&mut self, mut job: Job) -> bool {
+    /// Creates a Job of a CronJob, and tells of it; false when there is one with its name, or when
+    /// it is refused.
+    pub(super) fn create_job(&mut self, key: Key, mut job: Job) -> bool {
         let is_it = |owner: &Owner| {
             owner.kind() == "Job"
                 && *owner.namespace() == job.meta.namespace
@@ -34,9 +36,25 @@ impl World<'_> {
         if self.store.owners().any(|(_, owner)| is_it(owner)) {
             return false;
         }
+        let Some(parent) = job.owner else { return false };
+        if let Err(refusal) = self.admit_object("Job", &job.meta.namespace, &job.meta.name) {
+            if refusal.cause != Cause::NamespaceTerminating {
+                self.tell_of_job(key, cronjob::refused(parent, &refusal));
+            }
+            self.refused = Some(refusal);
+            return false;
+        }
+        let event = cronjob::created(parent, &job.meta.name);
         self.admit_job(&mut job);
         self.store.create_owner(Owner::Job(Box::new(job)));
+        self.tell_of_job(key, event);
         true
+    }
+
+    fn tell_of_job(&mut self, key: Key, event: Action) {
+        if self.publish_action(key.component(), event) {
+            self.take_token(key);
+        }
     }
 
     /// Writes a Job's status; false when the Job is gone.

@@ -55,11 +55,18 @@ impl World<'_> {
                     self.apply_quietly(Key::ReplicaSet(set), outcome);
                     self.pass_over_changes();
                 }
+                if self.store.replica_set(set).is_some_and(|s| before < s.replicas as usize) {
+                    // Refused, as by a quota: tried again when the clock starts.
+                    self.enqueue(Key::ReplicaSet(set), self.now);
+                }
+            }
+            if self.store.replica_sets_of(id).is_empty() {
+                self.enqueue(key, self.now);
             }
         }
     }
 
-    fn apply_quietly(&mut self, key: Key, outcome: Outcome) {
+    pub(super) fn apply_quietly(&mut self, key: Key, outcome: Outcome) {
         for action in outcome.batches.into_iter().flatten() {
             match action {
                 Action::Event { .. } => {}

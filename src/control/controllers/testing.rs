@@ -279,6 +279,11 @@ impl Bench {
     fn act_on_workload(&mut self, action: Action) {
         match action {
             Action::CreateJob { mut job } => {
+                if let Some(Action::Event { reason, message, .. }) =
+                    job.owner.map(|id| super::cronjob::created(id, &job.meta.name))
+                {
+                    self.events.push(format!("{reason}: {message}"));
+                }
                 job.meta.created = self.now;
                 self.store.create_owner(Owner::Job(job));
             }

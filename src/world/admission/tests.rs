@@ -30,6 +30,8 @@ struct Ear {
     gone: Option<SimTime>,
     /// What was left then.
     left: usize,
+    /// Events about CronJobs.
+    told: Vec<String>,
     /// CPU that the pods request and may have.
     cpu: Vec<(i64, Option<i64>)>,
 }
@@ -71,11 +73,16 @@ impl Audience for Ear {
     }
 }
 
-/// Keeps nothing.
-struct Deaf;
+/// Keeps what controllers tell of Jobs.
+#[derive(Default)]
+struct Told(Vec<String>);
 
-impl Sink for Deaf {
-    fn event(&mut self, _row: &EventRow) {}
+impl Sink for Told {
+    fn event(&mut self, row: &EventRow) {
+        if row.object_kind == "CronJob" {
+            self.0.push(format!("{}: {}", row.reason, row.message));
+        }
+    }
 }
 
 fn apply(given: Value) -> Command {
@@ -90,8 +97,17 @@ fn delete(kind: &str, name: &str) -> Command {
 
 /// A world with `replicas` pods and four idle nodes in which these commands are given.
 fn play(replicas: u32, commands: Vec<(u64, Command)>) -> Ear {
+    play_with(Vec::new(), replicas, commands)
+}
+
+/// The same, where these objects are there from the start.
+fn play_with(applied: Vec<Command>, replicas: u32, commands: Vec<(u64, Command)>) -> Ear {
     let mut scenario: Scenario = scenario(replicas, 4, Curve::Constant(0.0));
     scenario.duration = SimDuration::from_secs(200);
+    for command in applied {
+        let Command::Apply { object, .. } = command else { continue };
+        scenario.objects.applied.push(object);
+    }
     for (second, command) in commands {
         scenario.timeline.push(TimelineEntry {
             at: SimTime::from_secs(second),
@@ -99,9 +115,9 @@ fn play(replicas: u32, commands: Vec<(u64, Command)>) -> Ear {
             what: Happening::Kubectl(Box::new(command)),
         });
     }
-    let mut ear = Ear::default();
-    run_before(&scenario, 1, &mut Deaf, &mut ear).unwrap();
-    ear
+    let (mut ear, mut told) = (Ear::default(), Told::default());
+    run_before(&scenario, 1, &mut told, &mut ear).unwrap();
+    Ear { told: told.0, ..ear }
 }
 
 fn quota(hard: Value) -> Command {
@@ -188,4 +204,36 @@ fn limits_reach_the_pods_that_controllers_make() {
     let expected =
         "pods \"big\" is forbidden: maximum cpu usage per Container is 2, but limit is 3";
     assert_eq!(ear.refusals, [expected]);
+}
+
+#[test]
+fn limits_that_are_there_from_the_start_bind_what_has_settled() {
+    let range = apply(json!({"kind": "LimitRange", "metadata": {"name": "l"}, "spec": {
+        "limits": [{"type": "Container", "default": {"ephemeral-storage": "1Gi"}}]}}));
+    let few = quota(json!({"pods": "3", "count/replicasets.apps": "1"}));
+    let more = quota(json!({"pods": "9", "count/replicasets.apps": "1"}));
+    let ear = play_with(vec![range, few], 5, vec![(30, more)]);
+    let (at, told) = &ear.failures[0];
+    assert!(*at < 5 && told.contains("exceeded quota: q, requested: pods=1"), "{at} {told}");
+    assert_eq!(ear.failures.last().unwrap().1, "", "it goes when there is room");
+    let numbers: Vec<usize> = ear.pods.iter().map(|(_, number)| *number).collect();
+    assert_eq!(numbers, [4, 5], "three were there before");
+    assert!(ear.pods[0].0 >= 30, "{:?}", ear.pods);
+}
+
+#[test]
+fn a_job_that_is_refused_is_told_and_tried_again() {
+    let cron = apply(json!({"kind": "CronJob", "metadata": {"name": "c"}, "spec": {
+        "schedule": "* * * * *",
+        "jobTemplate": {"spec": {"template": {"spec": {"restartPolicy": "Never",
+            "containers": [{"name": "c", "image": "web:1"}]}}}}}}));
+    let few = quota(json!({"count/jobs.batch": "0"}));
+    let more = quota(json!({"count/jobs.batch": "1"}));
+    let ear = play_with(vec![few], 1, vec![(1, cron), (70, more)]);
+    let text = "is forbidden: exceeded quota: q, requested: count/jobs.batch=1, \
+                used: count/jobs.batch=0, limited: count/jobs.batch=0";
+    assert!(ear.told[0].starts_with("FailedCreate: Error creating job: jobs.batch \"c-"));
+    assert!(ear.told[0].ends_with(text), "{:?}", ear.told);
+    let made = ear.told.iter().filter(|told| told.starts_with("SuccessfulCreate")).count();
+    assert_eq!(made, 1, "as many as there is room for: {:?}", ear.told);
 }

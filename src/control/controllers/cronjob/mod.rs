@@ -21,6 +21,7 @@ use super::action::{About, Action, Outcome};
 use crate::api::event::EventType::{self, Normal, Warning};
 use crate::api::job::{ConcurrencyPolicy, CronJob, CronJobStatus, Job};
 use crate::api::meta::{Meta, Propagation};
+use crate::api::refusal::Refusal;
 use crate::api::{CronJobId, OwnerId, Text};
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime, WallClock};
@@ -319,7 +320,6 @@ impl<'a> Sync<'a> {
         if there.is_some() {
             return None;
         }
-        self.event(Normal, "SuccessfulCreate", format!("Created job {name}"));
         let template = &*self.job.spec.job;
         let meta = Meta {
             name,
@@ -329,6 +329,18 @@ impl<'a> Sync<'a> {
         };
         Some(Job { meta, owner: Some(self.id), ..template.clone() })
     }
+}
+
+/// What is told when a CronJob's Job is there.
+pub fn created(id: CronJobId, job: &str) -> Action {
+    let (about, message) = (About::CronJob(id), format!("Created job {job}"));
+    Action::Event { kind: Normal, reason: "SuccessfulCreate", about, message }
+}
+
+/// What is told when the API server refuses it.
+pub fn refused(id: CronJobId, refusal: &Refusal) -> Action {
+    let (about, message) = (About::CronJob(id), format!("Error creating job: {}", refusal.message));
+    Action::Event { kind: Warning, reason: "FailedCreate", about, message }
 }
 
 /// Whether the schedule and the time zone of a CronJob can be read; else the path of the one that
