@@ -71,7 +71,7 @@ pub struct World<'a> {
     pub(super) gone_nodes: BTreeMap<NodeId, Text>,
     pub(super) hostname_label: Text,
     pub(super) pods: SecondaryMap<PodId, PodState>,
-    /// Images of pods, by their names together; the place is the [`ImageId`].
+    /// Images of pods, by their names together; the place is the number of an image.
     pub(super) images: Vec<Vec<Text>>,
     pub(super) registry: Registry,
     /// Entries of the timeline that hold for the registry, in the order of their beginnings.
