@@ -130,8 +130,8 @@ pub struct Objects {
     pub hpas: Vec<(Hpa, usize)>,
     /// Disruption budgets.
     pub pdbs: Vec<Pdb>,
-    /// Bare pods, all workloads but Deployments, quotas, limit ranges and namespaces, in file order:
-    /// applied when the clock starts. Quotas and limit ranges are there before anything settles.
+    /// Bare pods, all workloads but Deployments, quotas, limit ranges and namespaces, in file
+    /// order: applied when the clock starts, quotas and limit ranges before anything settles.
     pub applied: Vec<Object>,
     /// Devices, and claims on them.
     pub devices: Devices,
