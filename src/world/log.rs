@@ -45,7 +45,7 @@ pub(super) fn change_record(store: &Store, change: &Change) -> (u16, u64) {
             (10, store.owner(*id).map_or(0, |o| o.generation() << 32 | u64::from(wanted)))
         }
         Change::OwnerRemoved(id, ..) => (11, id.data().as_ffi()),
-        Change::Released(id, _) => (22, id.data().as_ffi()),
+        Change::Released(id, _) => (28, id.data().as_ffi()),
         Change::CronJob(id) => (18, id.data().as_ffi()),
         Change::CronJobRemoved(id, _) => (19, id.data().as_ffi()),
         Change::PodRelabelled(id, _) => (20, pod(*id)),
