@@ -440,3 +440,39 @@ fn selectors(
     };
     given.into_iter().flatten().enumerate().filter_map(&mut one).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn slice_with(device: serde_json::Value) -> (ResourceSlice, Vec<FieldError>) {
+        let given = json!({
+            "metadata": {"name": "s"},
+            "spec": {
+                "driver": "gpu.example.com", "nodeName": "n", "devices": [device],
+                "pool": {"name": "n", "generation": 1, "resourceSliceCount": 1},
+            },
+        });
+        let mut errors = Vec::new();
+        let slice = slice(&serde_json::from_value(given).unwrap(), &mut errors);
+        (slice, errors)
+    }
+
+    #[test]
+    fn what_is_off_by_default_does_not_act() {
+        let (plain, errors) =
+            slice_with(json!({"name": "d", "attributes": {"m": {"string": "a"}}}));
+        assert!(errors.is_empty() && plain.devices[0].attributes.len() == 1);
+        let (_, errors) = slice_with(json!({"name": "d", "attributes": {"m": {"strings": ["a"]}}}));
+        assert_eq!(errors.len(), 1, "a list is no attribute: {errors:?}");
+        let groups = json!([{"counterSet": "c", "counters": {}, "compatibilityGroups": ["g"]}]);
+        let (grouped, _) = slice_with(json!({"name": "d", "consumesCounters": groups}));
+        assert!(grouped.has_compatibility_groups, "the allocator passes over such a slice");
+        assert!(!plain.has_compatibility_groups);
+        let mapped = json!({"name": "d", "nodeAllocatableResourceMappings": {"cpu": {}}});
+        let (mapped, errors) = slice_with(mapped);
+        assert!(errors.is_empty(), "what else a device maps is read by nobody: {errors:?}");
+        assert_eq!(mapped.devices[0].capacity.len(), 0);
+    }
+}
