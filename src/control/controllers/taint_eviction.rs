@@ -105,18 +105,28 @@ impl TaintEviction {
             return;
         }
         for pod in store.pods_on(id).to_vec() {
-            self.pod(pod, store, now, batch);
+            self.process(pod, store, now, batch);
+        }
+    }
+
+    /// A pod was bound or changed: its being marked for deletion is nothing to act on.
+    fn pod(&mut self, id: PodId, store: &Store, now: SimTime, batch: &mut Vec<Action>) {
+        if store.pod(id).is_some_and(|pod| pod.deletion.is_some()) {
+            self.forget(id);
+        } else {
+            self.process(id, store, now, batch);
         }
     }
 
     /// A pod may have to go, or may stay after all (`processPodOnNode`).
-    fn pod(&mut self, id: PodId, store: &Store, now: SimTime, batch: &mut Vec<Action>) {
+    fn process(&mut self, id: PodId, store: &Store, now: SimTime, batch: &mut Vec<Action>) {
         let Some(pod) = store.pod(id) else {
             // Gone before its time.
             self.forget(id);
             return;
         };
-        if pod.deletion.is_some() || pod.phase.is_terminal() {
+        // One that is being deleted already is evicted all the same: upstream does not look.
+        if pod.phase.is_terminal() {
             self.forget(id);
             return;
         }
@@ -146,7 +156,7 @@ impl TaintEviction {
             }
             self.due.remove(&(at, id));
             self.planned.remove(id);
-            let Some(pod) = store.pod(id).filter(|pod| pod.is_active()) else { continue };
+            let Some(pod) = store.pod(id).filter(|pod| !pod.phase.is_terminal()) else { continue };
             batch.push(tell(id, format!("Marking for deletion Pod {}", name(pod))));
             batch.push(Action::DeletePod { pod: id, grace: None, reason: "TaintManager" });
             evicted += 1;
