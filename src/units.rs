@@ -120,11 +120,14 @@ pub struct WallClock {
 impl Default for WallClock {
     /// A run starts on 2026-01-01 at 00:00:00 UTC.
     fn default() -> WallClock {
-        WallClock::starting_at(1_767_225_600 * NS_PER_SECOND as i64)
+        WallClock::starting_at(WallClock::RUN_START * NS_PER_SECOND as i64)
     }
 }
 
 impl WallClock {
+    /// When a run begins that says nothing else, in seconds since 1970 (UTC).
+    pub const RUN_START: i64 = 1_767_225_600;
+
     /// The clock of a run that starts so many nanoseconds after 1970 (UTC).
     pub const fn starting_at(nanos: i64) -> WallClock {
         WallClock { start: nanos }

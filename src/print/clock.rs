@@ -2,12 +2,12 @@
 //!
 //! Source: apimachinery `pkg/util/duration/duration.go`, v1.37. No real clock is read.
 
-use crate::units::SimTime;
+use crate::units::{SimTime, WallClock};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// The instant at which a run begins: 2026-01-01T00:00:00Z, in seconds since 1970.
-const START: i64 = 1_767_225_600;
+/// The second since 1970 at which a run begins.
+const START: i64 = WallClock::RUN_START;
 
 /// A simulated instant on the wall clock; `None`: it is not known, or beyond the calendar.
 fn wall(at: SimTime) -> Option<Timestamp> {

@@ -1,6 +1,6 @@
 //! DaemonSets in the API's form.
 
-use super::meta::{Meta, int_or_percent, marked, object, selector, set_count};
+use super::meta::{described, int_or_percent, selector, set_count};
 use super::pod_spec::{seconds, template};
 use crate::api::OwnerId;
 use crate::api::daemon_set::{DaemonSet, DaemonStrategy};
@@ -11,17 +11,8 @@ use slotmap::Key as _;
 
 /// A DaemonSet.
 pub(super) fn daemon_set(snapshot: &Snapshot, id: OwnerId, given: &DaemonSet) -> Value {
-    let (version, _) = marked(snapshot, Key::Owner(id));
-    let mut out = object(&Meta {
-        kind: "DaemonSet",
-        namespace: &given.meta.namespace,
-        name: &given.meta.name,
-        ordinal: id.data().as_ffi(),
-        labels: Some(&given.meta.labels),
-        generation: given.meta.generation,
-        created: given.meta.created,
-        version,
-    });
+    let ordinal = id.data().as_ffi();
+    let mut out = described(snapshot, Key::Owner(id), "DaemonSet", ordinal, &given.meta);
     let generation = given.template_generation.to_string();
     out["metadata"]["annotations"] =
         json!({ "deprecated.daemonset.template.generation": generation });

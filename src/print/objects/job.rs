@@ -1,6 +1,6 @@
 //! Jobs and CronJobs.
 
-use super::meta::{Meta, conditions, marked, object, owned_by, selector, set, set_count};
+use super::meta::{conditions, described, owned_by, selector, set, set_count};
 use super::pod_spec::{seconds, template};
 use crate::api::job::{CronJob, Job, JobSpec, JobStatus};
 use crate::api::{CronJobId, OwnerId};
@@ -12,17 +12,8 @@ use slotmap::Key as _;
 
 /// A Job.
 pub(super) fn job(snapshot: &Snapshot, id: OwnerId, given: &Job) -> Value {
-    let (version, _) = marked(snapshot, Key::Owner(id));
-    let mut out = object(&Meta {
-        kind: "Job",
-        namespace: &given.meta.namespace,
-        name: &given.meta.name,
-        ordinal: id.data().as_ffi(),
-        labels: Some(&given.meta.labels),
-        generation: given.meta.generation,
-        created: given.meta.created,
-        version,
-    });
+    let ordinal = id.data().as_ffi();
+    let mut out = described(snapshot, Key::Owner(id), "Job", ordinal, &given.meta);
     let owner = given.owner.and_then(|id| Some((id, snapshot.store.cron_job(id)?)));
     if let Some((id, owner)) = owner {
         let reference = owned_by("CronJob", &owner.meta.name, id.data().as_ffi());
@@ -86,17 +77,8 @@ fn status(given: &JobStatus) -> Value {
 
 /// A CronJob.
 pub(super) fn cron_job(snapshot: &Snapshot, id: CronJobId, given: &CronJob) -> Value {
-    let (version, _) = marked(snapshot, Key::CronJob(id));
-    let mut out = object(&Meta {
-        kind: "CronJob",
-        namespace: &given.meta.namespace,
-        name: &given.meta.name,
-        ordinal: id.data().as_ffi(),
-        labels: Some(&given.meta.labels),
-        generation: given.meta.generation,
-        created: given.meta.created,
-        version,
-    });
+    let ordinal = id.data().as_ffi();
+    let mut out = described(snapshot, Key::CronJob(id), "CronJob", ordinal, &given.meta);
     let limits = &given.spec;
     let mut jobs = spec(&limits.job.spec);
     jobs["template"] = template(&limits.job.template);

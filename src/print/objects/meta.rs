@@ -53,6 +53,27 @@ pub(super) fn object(meta: &Meta) -> Value {
     json!({ "apiVersion": api_version, "kind": meta.kind, "metadata": metadata })
 }
 
+/// An object whose kind keeps its `metadata` as the API does, and no more as yet.
+pub(super) fn described(
+    snapshot: &Snapshot,
+    key: Key,
+    kind: &'static str,
+    ordinal: u64,
+    given: &crate::api::meta::Meta,
+) -> Value {
+    let (version, _) = marked(snapshot, key);
+    object(&Meta {
+        kind,
+        namespace: &given.namespace,
+        name: &given.name,
+        ordinal,
+        labels: Some(&given.labels),
+        generation: given.generation,
+        created: given.created,
+        version,
+    })
+}
+
 /// The version and first sight of an object. What nobody saw come was there when the clock started.
 pub(super) fn marked(snapshot: &Snapshot, key: Key) -> (u64, SimTime) {
     let mark = snapshot.chronicle.mark(key);

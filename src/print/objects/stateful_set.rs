@@ -1,6 +1,6 @@
 //! StatefulSets in the API's form.
 
-use super::meta::{Meta, int_or_percent, marked, object, selector, set_count};
+use super::meta::{described, int_or_percent, selector, set_count};
 use super::pod_spec::{seconds, template};
 use crate::api::OwnerId;
 use crate::api::stateful_set::{StatefulSet, StatefulSetStatus, UpdateStrategy};
@@ -11,17 +11,8 @@ use slotmap::Key as _;
 
 /// A StatefulSet.
 pub(super) fn stateful_set(snapshot: &Snapshot, id: OwnerId, given: &StatefulSet) -> Value {
-    let (version, _) = marked(snapshot, Key::Owner(id));
-    let mut out = object(&Meta {
-        kind: "StatefulSet",
-        namespace: &given.meta.namespace,
-        name: &given.meta.name,
-        ordinal: id.data().as_ffi(),
-        labels: Some(&given.meta.labels),
-        generation: given.meta.generation,
-        created: given.meta.created,
-        version,
-    });
+    let ordinal = id.data().as_ffi();
+    let mut out = described(snapshot, Key::Owner(id), "StatefulSet", ordinal, &given.meta);
     let strategy = match given.update {
         UpdateStrategy::OnDelete => json!({ "type": "OnDelete" }),
         UpdateStrategy::RollingUpdate { partition, max_unavailable } => json!({
