@@ -142,7 +142,7 @@ impl Replay<'_> {
     fn disabled(&mut self, name: &str, line: &Value) {
         let Some(id) = self.hpas.get(name).copied() else { return };
         let target = self.store.hpa(id).unwrap().target;
-        let at_zero = self.store.deployment(target).unwrap().replicas == 0;
+        let at_zero = self.store.scale_of(target).unwrap().replicas == 0;
         if at_zero && line["status"]["desiredReplicas"] == 0 {
             let now = self.timeline.instant(line["t"].as_i64().unwrap());
             self.syncs += 1;
@@ -154,7 +154,7 @@ impl Replay<'_> {
     /// A change of limits that the replicas violate is a sync at once, without metrics.
     fn limits_changed(&mut self, name: &str, id: HpaId, line: &Value) {
         let hpa = self.store.hpa(id).unwrap();
-        let replicas = self.store.deployment(hpa.target).unwrap().replicas;
+        let replicas = self.store.scale_of(hpa.target).unwrap().replicas;
         if !(hpa.min_replicas..=hpa.max_replicas).contains(&replicas) {
             let now = self.timeline.instant(line["t"].as_i64().unwrap());
             self.syncs += 1;
@@ -170,7 +170,7 @@ impl Replay<'_> {
         let Some((name, id)) = self
             .hpas
             .iter()
-            .find(|(_, id)| self.store.hpa(**id).unwrap().target == target)
+            .find(|(_, id)| self.store.hpa(**id).unwrap().target == ScaleTarget::Deployment(target))
             .map(|(name, id)| (name.clone(), *id))
         else {
             return;
@@ -323,7 +323,8 @@ fn hpa(name: &str, target: DeploymentId, spec: &Value) -> Hpa {
     Hpa {
         name: name.into(),
         namespace: "demo".into(),
-        target,
+        target: ScaleTarget::Deployment(target),
+        target_kind: "Deployment",
         min_replicas: spec["minReplicas"].as_u64().unwrap_or(1) as u32,
         max_replicas: spec["maxReplicas"].as_u64().unwrap() as u32,
         metrics: spec["metrics"].as_array().unwrap().iter().map(metric).collect(),

@@ -2,8 +2,23 @@
 //!
 //! Source of the defaults: kubernetes `pkg/apis/autoscaling/v2/defaults.go`, v1.37.
 
-use super::{DeploymentId, Text};
+use super::{DeploymentId, OwnerId, Text};
 use crate::units::{SimDuration, SimTime};
+
+/// What an autoscaler scales: something with a scale subresource.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ScaleTarget {
+    /// A Deployment.
+    Deployment(DeploymentId),
+    /// A StatefulSet, ReplicaSet or ReplicationController.
+    Owner(OwnerId),
+}
+
+impl Default for ScaleTarget {
+    fn default() -> ScaleTarget {
+        ScaleTarget::Deployment(DeploymentId::default())
+    }
+}
 
 /// A HorizontalPodAutoscaler.
 #[derive(Clone, PartialEq, Debug)]
@@ -13,7 +28,9 @@ pub struct Hpa {
     /// `metadata.namespace`.
     pub namespace: Text,
     /// `spec.scaleTargetRef`, resolved.
-    pub target: DeploymentId,
+    pub target: ScaleTarget,
+    /// `spec.scaleTargetRef.kind`.
+    pub target_kind: &'static str,
     /// `spec.scaleTargetRef.name`.
     pub target_name: Text,
     /// `spec.minReplicas`, default 1.

@@ -123,6 +123,28 @@ impl Owner {
         *generation += u64::from(changes);
     }
 
+    /// `spec.replicas` of what can be scaled.
+    pub fn replicas(&self) -> Option<u32> {
+        match self {
+            Owner::ReplicaSet(set) => Some(set.replicas),
+            Owner::StatefulSet(set) => Some(set.replicas),
+            Owner::DaemonSet(_) | Owner::Job(_) => None,
+        }
+    }
+
+    /// Sets `spec.replicas` of what can be scaled and raises the generation when that is a change
+    /// (`/scale`); tells whether it is.
+    pub fn scale(&mut self, replicas: u32) -> bool {
+        let wanted = match self {
+            Owner::ReplicaSet(set) => &mut set.replicas,
+            Owner::StatefulSet(set) => &mut set.replicas,
+            Owner::DaemonSet(_) | Owner::Job(_) => return false,
+        };
+        let changes = std::mem::replace(wanted, replicas) != replicas;
+        self.raise_generation(changes);
+        changes
+    }
+
     /// When it was created.
     pub fn created(&self) -> SimTime {
         match self {

@@ -262,7 +262,7 @@ fn quoted(word: &str) -> String {
 
 /// `namespace/name` of every Deployment, as tables name them.
 fn names_of(scenario: &Scenario) -> Vec<String> {
-    scenario.objects.deployments.iter().map(|d| format!("{}/{}", d.namespace, d.name)).collect()
+    scenario.objects.names_of_bearers()
 }
 
 fn summary_of(

@@ -410,6 +410,7 @@ fn autoscaler(target: &Target, min: u32, max: u32, cpu: Option<&str>) -> Result<
         name: target.name.name.clone(),
         namespace: target.name.namespace.clone(),
         target: Default::default(),
+        target_kind: kind_of(&target.kind).unwrap_or("Deployment"),
         target_name: target.name.name.clone(),
         min_replicas: min,
         max_replicas: max,

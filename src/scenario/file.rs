@@ -40,7 +40,8 @@ pub struct ScenarioFile {
     /// CustomResourceDefinition is among the manifests are accepted anyway.
     #[serde(default)]
     pub custom_resources: Vec<String>,
-    /// What manifests do not say, by Deployment (`name` or `namespace/name`).
+    /// What manifests do not say of whatever bears traffic, by `name`, `namespace/name` or
+    /// `kind/name`.
     #[serde(default)]
     pub workloads: BTreeMap<String, WorkloadFile>,
     /// Requests that arrive from outside.
@@ -229,7 +230,7 @@ pub enum EffectFile {
     NoExecute,
 }
 
-/// How the containers of a Deployment behave.
+/// How the containers of a workload behave.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct WorkloadFile {
@@ -596,7 +597,7 @@ pub struct ExpectFile {
     pub at_least: Option<BoundFile>,
     /// Largest value that is fine.
     pub at_most: Option<BoundFile>,
-    /// Only for this Deployment.
+    /// Only for this workload (`name`, `namespace/name` or `kind/name`).
     pub of: Option<String>,
     /// Only from this instant on.
     pub from: Option<Span>,

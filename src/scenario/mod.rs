@@ -3,6 +3,7 @@
 //! The only room that reads input files. It does not know the event loop.
 
 mod applied;
+pub mod bearers;
 mod checks;
 pub(crate) mod command_line;
 mod commands;
@@ -26,6 +27,7 @@ mod scheduler_configuration;
 pub mod strict;
 mod trace;
 pub mod value;
+mod workloads;
 pub mod yaml;
 
 pub use load::{Overrides, load};

@@ -42,7 +42,7 @@ pub struct Scenario {
     pub node_groups: Vec<NodeGroup>,
     /// Objects from manifests.
     pub objects: Objects,
-    /// What manifests don't say; one entry per entry of `objects.deployments`, same order.
+    /// What manifests don't say; one entry for each of `objects.bearers()`, same order.
     pub workloads: Vec<Workload>,
     /// Requests that arrive from outside.
     pub traffic: Vec<Traffic>,
@@ -125,14 +125,16 @@ pub struct Objects {
     pub deployments: Vec<Deployment>,
     /// Services in file order.
     pub services: Vec<Service>,
-    /// Autoscalers; their target is the Deployment at the index beside them (the `target` id
-    /// inside is null until the store gives one).
+    /// Autoscalers; their target is the bearer at the index beside them (the `target` id inside is
+    /// null until the store gives one).
     pub hpas: Vec<(Hpa, usize)>,
     /// Disruption budgets.
     pub pdbs: Vec<Pdb>,
     /// Bare pods, all workloads but Deployments, quotas, limit ranges and namespaces, in file
     /// order: applied when the clock starts, quotas and limit ranges before anything settles.
     pub applied: Vec<Object>,
+    /// Which of `applied` bear traffic.
+    pub others: Vec<usize>,
     /// Devices, and claims on them.
     pub devices: Devices,
 }
@@ -146,7 +148,7 @@ pub struct Devices {
     pub templates: Vec<ClaimTemplate>,
 }
 
-/// How the containers of one Deployment behave: what no manifest says.
+/// How the containers of what bears traffic behave: what no manifest says.
 #[derive(Clone, Debug)]
 pub struct Workload {
     /// CPU time that a request takes in one pod.
@@ -481,7 +483,7 @@ pub struct Observe {
 pub struct Expectation {
     /// What is measured, e.g. `failed_ratio`: a name from `record::metric`.
     pub metric: String,
-    /// Only for this Deployment or Service (`namespace/name`), where the metric has that.
+    /// Only for this bearer of traffic (as `names_of_bearers` has it), where the metric has that.
     pub of: Option<String>,
     /// Only from this instant on.
     pub from: Option<SimTime>,

@@ -15,13 +15,13 @@ use serde_json::{Map, Value, json};
 
 /// Everything that was decided, by the file or by a default.
 pub(super) fn of(scenario: &Scenario) -> Value {
-    let deployments = (0..scenario.workloads.len()).map(|index| deployment(scenario, index));
+    let bearers = scenario.objects.names_of_bearers().into_iter();
     let workloads = scenario.workloads.iter().map(|w| workload(scenario, w));
     json!({
         "duration": scenario.duration.told(),
         "start": if scenario.cold_start { "cold" } else { "settled" },
         "nodes": scenario.node_groups.iter().map(group).collect::<Vec<_>>(),
-        "workloads": deployments.zip(workloads).collect::<Map<_, _>>(),
+        "workloads": bearers.zip(workloads).collect::<Map<_, _>>(),
         "traffic": scenario.traffic.iter().map(|t| json!({
             "to": service(scenario, t.service),
             "rate": shape(&t.rate),

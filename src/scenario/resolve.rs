@@ -6,20 +6,21 @@ use super::commands::Names;
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::file::{
     BoundFile, EffectFile, ExpectFile, MachineFile, NodeGroupFile, NodesFile, OwnMachine, PodsFile,
-    ScenarioFile, Start, TimelineFile, WorkloadFile,
+    ScenarioFile, Start, TimelineFile,
 };
 use super::flags::WITHOUT_EFFECT;
 use super::load::Sources;
 use super::manifests::{DNS_NAME, Manifests, is_dns_name};
 use super::model::*;
 use super::value::{Span, parse_duration, parse_ratio};
+use super::workloads::others;
 use super::yaml::Node;
 use super::{checks, machines, scheduler_configuration};
 use crate::api::labels::Labels;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::record::metric::{self, Unit};
 use crate::sim::sample::Distribution;
-use crate::units::{Bytes, MilliCpu, SimDuration, SimTime, WallClock};
+use crate::units::{SimDuration, SimTime, WallClock};
 use std::path::PathBuf;
 
 /// Most nodes of a group: beyond any cluster, and below what would fill the memory by a slip.
@@ -55,10 +56,10 @@ impl Resolver<'_> {
         self.sources.out.errors.push(diagnostic);
     }
 
-    fn unknown(&mut self, path: &str, what: &str, name: &str, known: &[String]) {
+    pub(super) fn unknown(&mut self, path: &str, what: &str, name: &str, known: &[String]) {
         let unsure = match what {
             "node group" | "zone" => !self.all_groups,
-            "Service" | "Deployment" => !self.all_objects,
+            "Service" | "Deployment" | "workload" => !self.all_objects,
             _ => false,
         };
         if unsure {
@@ -84,7 +85,7 @@ impl Resolver<'_> {
         }
         let mut ignored = manifests.ignored.clone();
         ignored.extend(self.flags_without_effect());
-        let objects = self.objects(manifests);
+        let objects = self.objects(&file, manifests);
         let groups = self.node_groups(&file);
         let workloads = self.workloads(&file, &objects);
         self.check_calls(&objects, &workloads);
@@ -185,7 +186,7 @@ impl Resolver<'_> {
         WITHOUT_EFFECT.iter().filter_map(given).collect()
     }
 
-    fn objects(&mut self, manifests: Manifests) -> Objects {
+    fn objects(&mut self, file: &ScenarioFile, manifests: Manifests) -> Objects {
         let deployments: Vec<_> = manifests.deployments.into_iter().map(|(d, _)| d).collect();
         let mut objects = Objects {
             services: manifests.services.into_iter().map(|(s, _)| s).collect(),
@@ -196,29 +197,11 @@ impl Resolver<'_> {
             },
             hpas: Vec::new(),
             applied: manifests.applied.into_iter().map(|(object, ..)| object).collect(),
+            others: Vec::new(),
             deployments,
         };
-        for (hpa, (kind, name), place) in manifests.hpas {
-            let same = |d: &crate::api::workload::Deployment| {
-                *d.name == *name && d.namespace == hpa.namespace
-            };
-            let target = objects.deployments.iter().position(same);
-            match target.filter(|_| kind == "Deployment") {
-                Some(target) => objects.hpas.push((hpa, target)),
-                None if !self.all_objects => {}
-                None => {
-                    let known = objects.deployments.iter().map(|d| &*d.name);
-                    let hint = did_you_mean(&name, known).map(|n| format!("did you mean `{n}`?"));
-                    self.sources.out.errors.push(Diagnostic {
-                        file: place.file,
-                        span: Some(place.document.nearest("spec.scaleTargetRef.name").span.clone()),
-                        path: "spec.scaleTargetRef".to_string(),
-                        message: format!("there is no {kind} `{}/{name}` to scale", hpa.namespace),
-                        hint,
-                    });
-                }
-            }
-        }
+        objects.others = others(file, &objects);
+        self.hpas(manifests.hpas, &mut objects);
         objects
     }
 
@@ -318,79 +301,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn workloads(&mut self, file: &ScenarioFile, objects: &Objects) -> Vec<Workload> {
-        let names = names_of(objects);
-        for name in file.workloads.keys() {
-            if !objects.deployments.iter().any(|d| is_named(name, &d.namespace, &d.name)) {
-                self.unknown(&format!("workloads.{name}"), "Deployment", name, &names);
-            }
-        }
-        let default = WorkloadFile::default();
-        let mut found = Vec::new();
-        for deployment in &objects.deployments {
-            let entry = file
-                .workloads
-                .iter()
-                .find(|(name, _)| is_named(name, &deployment.namespace, &deployment.name));
-            let (path, given) = match entry {
-                Some((name, given)) => (format!("workloads.{name}"), given),
-                None => (String::new(), &default),
-            };
-            found.push(self.workload(given, &path, objects));
-        }
-        found
-    }
-
-    fn workload(&mut self, given: &WorkloadFile, path: &str, objects: &Objects) -> Workload {
-        let span = |given: Option<Span>, default: SimDuration| given.map_or(default, |span| span.0);
-        let memory = given.memory.clone().unwrap_or_default();
-        let image = given.image.clone().unwrap_or_default();
-        let bytes = |given: Option<super::value::Amount>, default: Bytes| {
-            given.map_or(default, |amount| amount.0.as_bytes())
-        };
-        let demand = span(given.demand, SimDuration::from_millis(10));
-        let timeout = span(given.timeout, SimDuration::from_secs(1));
-        if timeout == SimDuration::ZERO {
-            self.error(&format!("{path}.timeout"), "must be longer than zero", None);
-        }
-        if given.concurrency == Some(0) {
-            self.error(&format!("{path}.concurrency"), "must be at least 1", None);
-        }
-        let burst = given.burst.unwrap_or(2.0);
-        if !(1.0..=1000.0).contains(&burst) {
-            self.error(&format!("{path}.burst"), "is a factor of at least 1", None);
-        }
-        let mut calls = Vec::new();
-        for (name, each) in &given.calls {
-            let path = format!("{path}.calls.{name}");
-            if !(*each >= 0.0 && each.is_finite()) {
-                self.error(&path, "is a number of calls, 0 or more", None);
-            }
-            if let Some(service) = self.service(name, &path, objects) {
-                calls.push((service, *each));
-            }
-        }
-        Workload {
-            demand,
-            wait: span(given.wait, SimDuration::ZERO),
-            concurrency: given.concurrency.unwrap_or(100),
-            queue: given.queue.unwrap_or(1000),
-            timeout,
-            idle_cpu: given.idle_cpu.map_or(MilliCpu(5), |amount| amount.0.as_cpu()),
-            memory: bytes(memory.base, Bytes::mebi(64)),
-            memory_per_request: bytes(memory.per_request, Bytes::ZERO),
-            startup: given
-                .startup
-                .as_ref()
-                .map_or_else(|| Distribution::lognormal_p50_p99(2.0, 6.0), |v| v.0.clone()),
-            image_size: bytes(image.size, Bytes(200_000_000)),
-            image_layers: image.layers.unwrap_or(8),
-            burst,
-            calls,
-        }
-    }
-
-    fn service(&mut self, name: &str, path: &str, objects: &Objects) -> Option<usize> {
+    pub(super) fn service(&mut self, name: &str, path: &str, objects: &Objects) -> Option<usize> {
         let found = objects.services.iter().position(|s| is_named(name, &s.namespace, &s.name));
         if found.is_none() {
             let known: Vec<String> = objects.services.iter().map(|s| s.name.to_string()).collect();
@@ -405,37 +316,6 @@ impl Resolver<'_> {
             self.unknown(path, "Deployment", name, &names_of(objects));
         }
         found
-    }
-
-    /// Calls must not run in a circle.
-    fn check_calls(&mut self, objects: &Objects, workloads: &[Workload]) {
-        let behind = |service: usize| {
-            let s = &objects.services[service];
-            let selects = |d: &&crate::api::workload::Deployment| {
-                let labels = &d.template.labels;
-                d.namespace == s.namespace && s.selector.as_ref().is_some_and(|x| x.matches(labels))
-            };
-            objects.deployments.iter().enumerate().filter(move |(_, d)| selects(d)).map(|(i, _)| i)
-        };
-        // A workload whose calls, followed to the end, reach itself.
-        for start in 0..workloads.len() {
-            let mut reached = vec![false; workloads.len()];
-            let mut todo = vec![start];
-            while let Some(at) = todo.pop() {
-                for (service, _) in &workloads[at].calls {
-                    for next in behind(*service) {
-                        if !std::mem::replace(&mut reached[next], true) {
-                            todo.push(next);
-                        }
-                    }
-                }
-            }
-            if reached[start] {
-                let name = objects.deployments[start].name.to_string();
-                let message = format!("`{name}` calls itself through its callees");
-                self.error(&format!("workloads.{name}.calls"), message, None);
-            }
-        }
     }
 
     fn traffic(&mut self, file: &ScenarioFile, objects: &Objects) -> Vec<Traffic> {
@@ -668,9 +548,8 @@ impl Resolver<'_> {
         let of = match &given.of {
             None => None,
             Some(of) => {
-                let index = self.deployment(of, &format!("{path}.of"), objects)?;
-                let d = &objects.deployments[index];
-                Some(format!("{}/{}", d.namespace, d.name))
+                let index = self.bearer(of, &format!("{path}.of"), objects)?;
+                objects.names_of_bearers().into_iter().nth(index)
             }
         };
         let at_least =
@@ -756,7 +635,7 @@ fn names_of(objects: &Objects) -> Vec<String> {
 }
 
 /// Whether `given` (`name` or `namespace/name`) names this object.
-fn is_named(given: &str, namespace: &str, name: &str) -> bool {
+pub(super) fn is_named(given: &str, namespace: &str, name: &str) -> bool {
     match given.split_once('/') {
         Some((space, rest)) => space == namespace && rest == name,
         None => given == name,

@@ -10,10 +10,12 @@ mod index;
 mod load;
 mod namespaces;
 mod owners;
+mod scale;
 mod tally;
 
 pub use changes::Change;
 pub use load::NodeLoad;
+pub use scale::Scale;
 pub use tally::{NodeTally, PodTally};
 
 use crate::api::autoscaling::Hpa;

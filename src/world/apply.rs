@@ -184,9 +184,7 @@ impl World<'_> {
             Action::DeploymentStatus { deployment, status, conditions, revision } => {
                 self.write_status_of(deployment, status, conditions, revision);
             }
-            Action::ScaleDeployment { deployment, replicas } => {
-                self.store.scale_deployment(deployment, replicas);
-            }
+            Action::Scale { target, replicas } => self.store.set_scale(target, replicas),
             Action::HpaStatus { hpa, current, desired } => {
                 self.store.set_hpa_status(hpa, current, desired);
             }

@@ -2,12 +2,15 @@
 
 use super::controllers::Key;
 use super::event::Event;
+use super::settle::is_settled;
 use super::traffic::network::{Network, pod_cpu};
 use super::traffic::station::PodModel;
 use super::world::{Parts, World};
 use crate::api::autoscaling::Hpa;
 use crate::api::node::NodeReady;
 use crate::api::object::Object;
+use crate::api::pod::PodSpec;
+use crate::api::service::Service;
 use crate::api::workload::Deployment;
 use crate::check::Checks;
 use crate::control::controllers::resourcequota;
@@ -53,7 +56,7 @@ impl<'a> World<'a> {
     }
 
     fn prepare_totals(&mut self) {
-        let n = self.scenario.objects.deployments.len();
+        let n = self.scenario.workloads.len();
         let totals = &mut self.recorder.totals;
         totals.restarts = vec![0; n];
         totals.workload_latency = vec![LatencyHistogram::default(); n];
@@ -106,10 +109,11 @@ impl<'a> World<'a> {
             }
         }
         for (hpa, target) in &objects.hpas {
-            let target_id = self.deployments[*target];
-            let id = self.store.create_hpa(Hpa { target: target_id, ..hpa.clone() });
+            let id = self.store.create_hpa(Hpa { target: self.target_of(*target), ..hpa.clone() });
             self.scaled_by[*target].push(id);
-            let (namespace, selector) = (&hpa.namespace, &objects.deployments[*target].selector);
+            let bearer = objects.bearers().nth(*target);
+            let Some(selector) = bearer.and_then(|bearer| bearer.selector) else { continue };
+            let namespace = &hpa.namespace;
             for (workload, deployment) in objects.deployments.iter().enumerate() {
                 let template = &deployment.template;
                 let labels = template.labels.with("pod-template-hash", template.hash.clone());
@@ -136,7 +140,10 @@ impl<'a> World<'a> {
 
     /// Objects that nothing has settled: their controllers begin with them when the clock starts.
     fn apply_others(&mut self) {
-        for object in self.scenario.objects.applied.iter().filter(|object| !limits(object)) {
+        let scenario = self.scenario;
+        let starts =
+            |object: &&Object| !limits(object) && (scenario.cold_start || !is_settled(object));
+        for object in scenario.objects.applied.iter().filter(starts) {
             if let Err(refusal) = self.apply_object(object, false) {
                 self.tell_refusal(&refusal);
             }
@@ -173,22 +180,17 @@ fn network(scenario: &Scenario) -> Network {
     let objects = &scenario.objects;
     let largest = scenario.node_groups.iter().map(|g| g.machine.allocatable.cpu).max();
     let node = largest.unwrap_or(MilliCpu(1000));
-    let pairs = objects.deployments.iter().zip(&scenario.workloads);
-    let stations = pairs.map(|(d, workload)| pod_model(d, workload, node)).collect();
-    let behind = |service: &crate::api::service::Service| {
-        objects.deployments.iter().position(|d| {
-            let selects = |s: &crate::api::labels::Selector| s.matches(&d.template.labels);
-            d.namespace == service.namespace && service.selector.as_ref().is_some_and(selects)
-        })
-    };
+    let pairs = objects.bearers().zip(&scenario.workloads);
+    let stations = pairs.map(|(bearer, workload)| pod_model(bearer.spec, workload, node)).collect();
+    let behind = |service: &Service| objects.bearers().position(|b| b.is_behind(service));
     let primaries = objects.services.iter().map(behind).collect();
     let calls = scenario.workloads.iter().map(|workload| workload.calls.clone()).collect();
     Network::new(stations, primaries, calls)
 }
 
-/// What one pod of a Deployment can do. Its containers count together.
-fn pod_model(deployment: &Deployment, workload: &Workload, node: MilliCpu) -> PodModel {
-    let containers = &deployment.template.spec.containers;
+/// What one pod of a workload can do. Its containers count together.
+fn pod_model(spec: &PodSpec, workload: &Workload, node: MilliCpu) -> PodModel {
+    let containers = &spec.containers;
     let limits: Option<Vec<MilliCpu>> = containers.iter().map(|c| c.cpu_limit).collect();
     let limit = limits.map(|limits| limits.into_iter().sum());
     let request = containers.iter().map(|c| c.requests.cpu).sum();

@@ -232,15 +232,12 @@ impl World<'_> {
         found.into_iter().take(count).map(|(_, id)| id).collect()
     }
 
-    fn running_by_uid(&self, deployment: usize) -> Vec<(u64, PodId)> {
+    fn running_by_uid(&self, workload: usize) -> Vec<(u64, PodId)> {
         let mut found = Vec::new();
-        for set in self.store.replica_sets_of(self.deployments[deployment]) {
-            for id in self.store.pods_of(*set) {
-                let running =
-                    self.pods.get(*id).is_some_and(|s| s.containers == Containers::Running);
-                if let Some(pod) = self.store.pod(*id).filter(|_| running) {
-                    found.push((pod.uid, *id));
-                }
+        for id in self.pods_of_workload(workload) {
+            let running = self.pods.get(id).is_some_and(|s| s.containers == Containers::Running);
+            if let Some(pod) = self.store.pod(id).filter(|_| running) {
+                found.push((pod.uid, id));
             }
         }
         found.sort_unstable();
@@ -251,7 +248,7 @@ impl World<'_> {
         self.running_by_uid(deployment).into_iter().map(|(_, id)| id).collect()
     }
 
-    /// One running pod of a Deployment, drawn by how often this has been asked.
+    /// One running pod of a workload, drawn by how often this has been asked.
     pub(super) fn draw_running_pod(&mut self, workload: usize, purpose: &str) -> Option<PodId> {
         let found = self.running_by_uid(workload);
         self.observed.draws += 1;

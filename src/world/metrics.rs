@@ -5,9 +5,9 @@
 
 use super::kubelet::Containers;
 use super::world::World;
-use crate::api::autoscaling::MetricSource;
+use crate::api::autoscaling::{MetricSource, ScaleTarget};
 use crate::api::pod::Pod;
-use crate::api::{DeploymentId, HpaId, PodId, Text};
+use crate::api::{HpaId, PodId, Text};
 use crate::control::controllers::podautoscaler::{Alike, PodMetrics, Sample};
 use crate::scenario::metrics::{GivenMetrics, value};
 use crate::units::{SimDuration, SimTime};
@@ -32,8 +32,8 @@ impl PodMetrics for World<'_> {
         Some(Sample { milli, timestamp, window })
     }
 
-    fn alike(&self, target: DeploymentId, source: MetricSource) -> Option<Alike<'_>> {
-        let workload = *self.workload_of.get(target)?;
+    fn alike(&self, target: ScaleTarget, source: MetricSource) -> Option<Alike<'_>> {
+        let workload = self.workload_of_target(target)?;
         let (window, timestamp) = (self.window(), self.last_scrape());
         let except = &self.unlike[workload];
         let Some(before) = timestamp.0.checked_sub(window.0).map(SimTime) else {
@@ -51,8 +51,8 @@ impl PodMetrics for World<'_> {
     }
 
     /// Two scrapes after the last change of rates or containers, all samples stay what they are.
-    fn steady_from(&self, target: DeploymentId) -> Option<SimTime> {
-        let workload = *self.workload_of.get(target)?;
+    fn steady_from(&self, target: ScaleTarget) -> Option<SimTime> {
+        let workload = self.workload_of_target(target)?;
         let rates = self.network.stations[workload].steady_since();
         let changed = rates.max(self.containers_changed[workload]);
         let window = self.window();
@@ -142,7 +142,7 @@ impl World<'_> {
     /// something happens to them again they will go on to.
     pub(super) fn settle_samples(&mut self, hpa: HpaId) {
         let target = self.store.hpa(hpa).map(|hpa| hpa.target);
-        let workload = target.and_then(|target| self.workload_of.get(target).copied());
+        let workload = target.and_then(|target| self.workload_of_target(target));
         let before = self.last_scrape().0.checked_sub(self.window().0).map(SimTime);
         let (Some(workload), Some(before)) = (workload, before) else { return };
         let mut unlike = std::mem::take(&mut self.unlike[workload]);

@@ -7,6 +7,7 @@
 mod admission;
 mod api_server;
 mod apply;
+mod bearers;
 mod bind;
 #[cfg(test)]
 mod bind_tests;

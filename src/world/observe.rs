@@ -2,7 +2,6 @@
 
 use super::event::Event;
 use super::world::World;
-use crate::api::DeploymentId;
 use crate::record::latency::LatencyHistogram;
 use crate::record::objective::{Target, missed};
 use crate::record::rows::{ClusterSample, WorkloadSample};
@@ -80,7 +79,7 @@ impl World<'_> {
             capacity_rps: station.capacity(),
             in_flight: tally.in_flight / seconds,
             latency: latency.quantiles(),
-            desired: self.store.deployment(self.deployments[workload]).map_or(0, |d| d.replicas),
+            desired: self.desired_of(workload),
             current: level.unmarked,
             ready: level.ready,
             pending: level.unbound,
@@ -120,7 +119,8 @@ impl World<'_> {
             nodes_ready: ready.ready,
             nodes_booting: self.cloud.booting(),
             nodes_limit: self.node_limit(),
-            pods_desired: self.store.deployments().map(|(_, d)| d.replicas).sum(),
+            pods_desired: self.store.deployments().map(|(_, d)| d.replicas).sum::<u32>()
+                + self.desired_of_others(),
             pods: total(|l| l.all),
             pods_ready: total(|l| l.ready),
             pods_unbound: total(|l| l.unbound),
@@ -165,16 +165,9 @@ impl World<'_> {
         }
     }
 
-    /// The numbers of each Deployment's pods.
+    /// The numbers of each workload's pods.
     fn workload_levels(&self) -> Vec<PodTally> {
-        let of = |id: &DeploymentId| {
-            let mut level = PodTally::default();
-            for set in self.store.replica_sets_of(*id) {
-                level.merge(&self.store.tally_of(*set));
-            }
-            level
-        };
-        self.deployments.iter().map(of).collect()
+        (0..self.scenario.workloads.len()).map(|workload| self.level_of(workload)).collect()
     }
 
     /// The number of pods without a node changed.

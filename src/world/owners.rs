@@ -7,7 +7,6 @@ use super::controllers::Key;
 use super::kubelet::PodState;
 use super::world::World;
 use crate::api::meta::Propagation;
-use crate::api::owner::Owner;
 use crate::api::pod::{IndexFailures, NameSuffix, Pod};
 use crate::api::refusal::{Cause, Refusal};
 use crate::api::{OwnerId, PodId, Text};
@@ -41,14 +40,31 @@ impl World<'_> {
         new: NewPod,
         failures: IndexFailures,
     ) -> bool {
-        let Some(namespace) = self.store.owner(owner).map(|owner| owner.namespace().clone()) else {
-            return false;
-        };
+        let told = new.created;
+        match self.make_pod(owner, new, failures) {
+            None => false,
+            Some(Ok(id)) => {
+                self.tell_creation(key, owner, id, told);
+                true
+            }
+            Some(Err(refused)) => self.refuse_pod(key, owner, refused),
+        }
+    }
+
+    /// Creates a pod as its owner describes it, and tells nobody; `None` when there is one with its
+    /// name, or no such owner.
+    pub(super) fn make_pod(
+        &mut self,
+        owner: OwnerId,
+        new: NewPod,
+        failures: IndexFailures,
+    ) -> Option<Result<PodId, Refused>> {
+        let namespace = self.store.owner(owner)?.namespace().clone();
         let (name, suffix) = match new.name {
             NewName::Is(name) => {
                 let same = |(_, p): (PodId, &Pod)| p.namespace == namespace && p.name() == name;
                 if self.store.pods().any(same) {
-                    return false;
+                    return None;
                 }
                 (name, NameSuffix::default())
             }
@@ -60,13 +76,7 @@ impl World<'_> {
             let more = pod.more_mut();
             (more.is_tracked, more.index_failures) = (true, failures);
         }
-        match self.admit_pod(pod) {
-            Ok(id) => {
-                self.tell_creation(key, owner, id, new.created);
-                true
-            }
-            Err(refused) => self.refuse_pod(key, owner, refused),
-        }
+        Some(self.admit_pod(pod))
     }
 
     /// A pod that an owner asked for is refused: the owner is told, and an Event tells of it. In a
@@ -99,15 +109,13 @@ impl World<'_> {
             return Err(Refused { pod: pod.name(), refusal });
         }
         let (owner, named) = (pod.owner, pod.spec.node_name.clone());
-        let deployment =
-            owner.and_then(|owner| self.store.replica_set(owner)).and_then(|set| set.owner);
-        let workload = deployment.and_then(|d| self.workload_of.get(d).copied());
         if let (Some(owner), Some(_)) = (owner, &pod.spec.behavior) {
             let created = self.created_of.entry(owner).or_insert(0);
             *created += 1;
             pod.more_mut().rank = *created;
         }
         let id = self.store.create_pod(pod);
+        let workload = self.workload_of_new(id);
         let image = self.image_of(id);
         self.pods.insert(id, PodState::new(workload, image));
         if let Some(workload) = workload {
@@ -192,16 +200,4 @@ impl World<'_> {
             self.store.remove_pod(id);
         }
     }
-}
-
-/// Whether an object is one that a person may scale, and to what it is then scaled.
-pub(super) fn scale(owner: &mut Owner, replicas: u32) -> bool {
-    let (wanted, generation) = match owner {
-        Owner::ReplicaSet(set) => (&mut set.replicas, &mut set.generation),
-        Owner::StatefulSet(set) => (&mut set.replicas, &mut set.meta.generation),
-        Owner::DaemonSet(_) | Owner::Job(_) => return false,
-    };
-    let changes = std::mem::replace(wanted, replicas) != replicas;
-    *generation += u64::from(changes);
-    changes
 }

@@ -8,18 +8,38 @@
 use super::controllers::Key;
 use super::schedule::Notice;
 use super::world::World;
-use crate::api::pod::PodPhase;
-use crate::api::{NodeId, PodId};
+use crate::api::behavior::Behavior;
+use crate::api::object::Object;
+use crate::api::owner::Owner;
+use crate::api::pod::{IndexFailures, Pod, PodPhase};
+use crate::api::{NodeId, ObjectName, OwnerId, PodId};
 use crate::control::controllers::{Action, Outcome, deployment, disruption, replicaset};
 use crate::control::scheduler::decision::Decision;
 
+/// Whether an object has long been there at a settled start. Pods that end by themselves, never
+/// come up or name their node begin when the clock starts, and so does all that is no pod's owner.
+pub(super) fn is_settled(object: &Object) -> bool {
+    let spec = match object {
+        Object::Owner(Owner::Job(_)) => return false,
+        Object::Owner(owner) => &owner.template().spec,
+        Object::Pod(pod) => &pod.spec,
+        _ => return false,
+    };
+    let lasts =
+        |b: &Behavior| b.run.is_none() && b.fail.is_none() && !b.never_starts && !b.never_ready;
+    spec.node_name.is_none() && spec.behavior.as_deref().is_none_or(lasts)
+}
+
 impl World<'_> {
-    /// Brings every Deployment to its wanted replicas, Ready where there is room.
+    /// Brings all that controls pods for good to its wanted replicas, Ready where there is room.
     pub(super) fn settle_start(&mut self) {
+        let others = self.apply_settled();
         self.raise_to_minimum();
         self.create_replica_sets_and_pods();
+        others.iter().for_each(|id| self.create_pods_of(*id));
         self.place_pods(self.all_have_one_priority());
-        self.write_statuses();
+        self.settle_in_turn(&others);
+        self.write_statuses(&others);
         self.pass_over_changes();
         self.proxies_are_settled();
     }
@@ -34,9 +54,52 @@ impl World<'_> {
     /// An autoscaler has long since brought its target to its minReplicas.
     fn raise_to_minimum(&mut self) {
         for (_, hpa) in self.store.hpas().map(|(id, h)| (id, h.clone())).collect::<Vec<_>>() {
-            let current = self.store.deployment(hpa.target).map_or(0, |d| d.replicas);
+            let Some(current) = self.store.scale_of(hpa.target).map(|scale| scale.replicas) else {
+                continue;
+            };
             let wanted = current.clamp(hpa.min_replicas, hpa.max_replicas);
-            self.store.scale_deployment(hpa.target, wanted);
+            self.store.set_scale(hpa.target, wanted);
+        }
+    }
+
+    /// Applies what has long been there beside Deployments; gives what of it controls pods.
+    fn apply_settled(&mut self) -> Vec<OwnerId> {
+        let scenario = self.scenario;
+        let mut owners = Vec::new();
+        for object in scenario.objects.applied.iter().filter(|object| is_settled(object)) {
+            if let Err(refusal) = self.apply_object(object, false) {
+                self.tell_refusal(&refusal);
+            } else if let Object::Owner(owner) = object {
+                let name = ObjectName::new(owner.namespace(), owner.name());
+                owners.extend(self.owner_named(owner.kind(), &name));
+            }
+        }
+        owners
+    }
+
+    /// Syncs an owner until it has nothing more to do.
+    fn create_pods_of(&mut self, owner: OwnerId) {
+        let Some(key) = self.store.owner(owner).map(|found| Key::of_owner(owner, found)) else {
+            return;
+        };
+        let mut before = None;
+        while before != Some(self.store.resource_version()) {
+            before = Some(self.store.resource_version());
+            let outcome = self.sync(key);
+            self.apply_quietly(key, outcome);
+            self.pass_over_changes();
+        }
+    }
+
+    /// Pods that wait for those before them: places each round before the next.
+    fn settle_in_turn(&mut self, sets: &[OwnerId]) {
+        loop {
+            let known = self.store.next_pod_uid() - 1;
+            sets.iter().for_each(|id| self.create_pods_of(*id));
+            if self.store.next_pod_uid() - 1 == known {
+                return;
+            }
+            self.place(known, true);
         }
     }
 
@@ -71,6 +134,9 @@ impl World<'_> {
             match action {
                 Action::Event { .. } => {}
                 Action::CreatePod { owner } => _ = self.create_pod(owner),
+                Action::CreatePodAs { owner, pod } => {
+                    self.make_pod(owner, *pod, IndexFailures::default());
+                }
                 other => _ = self.apply(key, other),
             }
         }
@@ -82,7 +148,7 @@ impl World<'_> {
 
     /// Runs the scheduler until nobody waits, and starts what it placed. It is told of the pods one
     /// by one, as long as all fit, or of all of them first.
-    fn place_pods(&mut self, mut one_by_one: bool) {
+    fn place_pods(&mut self, one_by_one: bool) {
         self.settle_devices();
         for id in self.store.nodes().map(|(id, _)| id).collect::<Vec<_>>() {
             self.tell_scheduler(Notice::Node(id));
@@ -93,9 +159,17 @@ impl World<'_> {
         for id in self.store.pdbs().map(|(id, _)| id).collect::<Vec<_>>() {
             self.tell_scheduler(Notice::Budget(id));
         }
+        self.place(0, one_by_one);
+    }
+
+    /// Places the pods with uids above `known`, daemons first, in order of their creation.
+    fn place(&mut self, known: u64, mut one_by_one: bool) {
         let mut pods = Vec::with_capacity(self.store.pod_count());
-        pods.extend(self.store.pods().map(|(id, _)| id));
-        pods.sort_by_key(|id| self.store.pod(*id).map(|p| p.uid));
+        pods.extend(self.store.pods().filter(|(_, pod)| pod.uid > known).map(|(id, _)| id));
+        // Nodes have had their daemons since they joined.
+        let is_daemons = |owner| self.store.daemon_set(owner).is_some();
+        let order = |pod: &Pod| (!pod.owner.is_some_and(is_daemons), pod.uid);
+        pods.sort_by_key(|id| self.store.pod(*id).map(order));
         self.scheduler.expect_pods(pods.len());
         let mut pods = pods.into_iter();
         while !pods.as_slice().is_empty() {
@@ -176,7 +250,16 @@ impl World<'_> {
     }
 
     /// Statuses, endpoints and budgets as the controllers have long since written them.
-    fn write_statuses(&mut self) {
+    fn write_statuses(&mut self, others: &[OwnerId]) {
+        for id in others {
+            let Some(key) = self.store.owner(*id).map(|found| Key::of_owner(*id, found)) else {
+                continue;
+            };
+            let outcome = self.sync(key);
+            self.apply_quietly(key, outcome);
+            // What could not be settled goes on when the clock starts.
+            self.enqueue(key, self.now);
+        }
         for set in self.store.replica_sets().map(|(id, _)| id).collect::<Vec<_>>() {
             let outcome = replicaset::sync(set, &self.store, self.now);
             self.apply_quietly(Key::ReplicaSet(set), outcome);

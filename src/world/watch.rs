@@ -213,8 +213,8 @@ impl World<'_> {
         if unschedulable {
             self.notify(Key::ClusterAutoscaler);
         }
-        if self.pods.get(id).is_some_and(|state| state.workload().is_some()) {
-            self.notify_selectors_of_workload(id);
+        if let Some(workload) = self.deployment_of(id) {
+            self.notify_selectors_of_deployment(workload, id);
         } else if let Some(pod) = self.store.pod(id).cloned() {
             self.notify_selectors_by_labels(id, &pod);
         }
@@ -222,16 +222,21 @@ impl World<'_> {
 
     /// Services and budgets whose selectors match a pod.
     fn notify_selectors(&mut self, id: PodId, pod: &Pod) {
-        if self.pods.get(id).is_some_and(|state| state.workload().is_some()) {
-            self.notify_selectors_of_workload(id);
+        if let Some(workload) = self.deployment_of(id) {
+            self.notify_selectors_of_deployment(workload, id);
         } else {
             self.notify_selectors_by_labels(id, pod);
         }
     }
 
+    /// The workload of a pod, if that is a Deployment of the scenario.
+    fn deployment_of(&self, id: PodId) -> Option<usize> {
+        let workload = self.pods.get(id)?.workload()?;
+        (workload < self.deployments.len()).then_some(workload)
+    }
+
     /// Of a Deployment's pod its template decides, once for all.
-    fn notify_selectors_of_workload(&mut self, id: PodId) {
-        let Some(workload) = self.pods.get(id).and_then(|state| state.workload()) else { return };
+    fn notify_selectors_of_deployment(&mut self, workload: usize, id: PodId) {
         self.tell_selectors(workload, id);
         self.notify_workload(workload);
         let budgets = self.guarded_by[workload].clone();
@@ -249,8 +254,8 @@ impl World<'_> {
         let budgets = budgets.filter(|(_, p)| p.namespace == pod.namespace && selects(&p.selector));
         let budgets: Vec<PdbId> = budgets.map(|(id, _)| id).collect();
         let counts = |hpa: &Hpa| {
-            let target = self.store.deployment(hpa.target);
-            hpa.namespace == pod.namespace && target.is_some_and(|d| selects(&d.selector))
+            let target = self.store.scale_of(hpa.target);
+            hpa.namespace == pod.namespace && target.is_some_and(|scale| selects(scale.selector))
         };
         let hpas = self.store.hpas().filter(|(_, hpa)| counts(hpa));
         for hpa in hpas.map(|(id, _)| id).collect::<Vec<_>>() {

@@ -6,6 +6,7 @@
 
 use super::admission::Defaulted;
 use super::api_server::ApiServer;
+use super::bearers::Others;
 use super::cloud::Cloud;
 use super::controllers::WorkQueues;
 use super::devices::Claims;
@@ -105,6 +106,7 @@ pub struct World<'a> {
     // Who belongs to whom, by index in the scenario.
     pub(super) workload_of: SecondaryMap<DeploymentId, usize>,
     pub(super) deployments: Vec<DeploymentId>,
+    pub(super) others: Others,
     pub(super) service_index: SecondaryMap<ServiceId, usize>,
     pub(super) fronted_by: Vec<Vec<ServiceId>>,
     pub(super) guarded_by: Vec<Vec<PdbId>>,
@@ -135,7 +137,7 @@ pub(super) struct Parts<'a> {
 impl<'a> World<'a> {
     pub(super) fn from_parts(parts: Parts<'a>) -> World<'a> {
         let scenario = parts.scenario;
-        let n = scenario.objects.deployments.len();
+        let n = scenario.workloads.len();
         let streams = Streams::new(parts.seed);
         let name_shift = streams.stream("pod names", 0).below(1 << 40);
         World {
@@ -185,6 +187,7 @@ impl<'a> World<'a> {
             proxies: Proxies::default(),
             workload_of: SecondaryMap::new(),
             deployments: Vec::new(),
+            others: Others::new(scenario),
             service_index: SecondaryMap::new(),
             fronted_by: vec![Vec::new(); n],
             guarded_by: vec![Vec::new(); n],

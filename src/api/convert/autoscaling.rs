@@ -5,6 +5,7 @@ use crate::api::autoscaling::{
     Hpa, MetricSource, MetricSpec, MetricTarget, PolicyKind, ScalingPolicy, ScalingRules,
     SelectPolicy,
 };
+use crate::api::kind::Kind;
 use crate::units::{SimDuration, SimTime};
 use k8s_openapi::api::autoscaling::{v1, v2};
 
@@ -33,6 +34,7 @@ pub fn hpa(
         name: given.metadata.name.as_deref().unwrap_or("").into(),
         namespace: given.metadata.namespace.as_deref().unwrap_or(namespace).into(),
         target: Default::default(),
+        target_kind: kind_of_target(&spec.scale_target_ref.kind),
         target_name: spec.scale_target_ref.name.as_str().into(),
         min_replicas: replicas(spec.min_replicas, 1, "spec.minReplicas", errors),
         max_replicas: replicas(Some(spec.max_replicas), 1, "spec.maxReplicas", errors),
@@ -60,6 +62,7 @@ pub fn hpa_v1(
         name: given.metadata.name.as_deref().unwrap_or("").into(),
         namespace: given.metadata.namespace.as_deref().unwrap_or(namespace).into(),
         target: Default::default(),
+        target_kind: kind_of_target(&spec.scale_target_ref.kind),
         target_name: spec.scale_target_ref.name.as_str().into(),
         min_replicas: replicas(spec.min_replicas, 1, "spec.minReplicas", errors),
         max_replicas: replicas(Some(spec.max_replicas), 1, "spec.maxReplicas", errors),
@@ -73,6 +76,11 @@ pub fn hpa_v1(
     };
     bounds(&object, errors);
     (object, (spec.scale_target_ref.kind, spec.scale_target_ref.name))
+}
+
+/// The kind as it is known here; what is none is told as an error by whoever looks for the target.
+fn kind_of_target(given: &str) -> &'static str {
+    Kind::named(given).map_or("Deployment", |kind| kind.name)
 }
 
 fn cpu(percent: u32) -> MetricSpec {

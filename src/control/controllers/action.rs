@@ -3,6 +3,7 @@
 use super::garbagecollector::Item;
 use super::statefulset::request::Request;
 use crate::api::amounts::Amounts;
+use crate::api::autoscaling::ScaleTarget;
 use crate::api::daemon_set::{DaemonSetStatus, Revision};
 use crate::api::event::EventType;
 use crate::api::job::{CronJobStatus, Job, JobStatus};
@@ -196,10 +197,10 @@ pub enum Action {
         /// Annotation `deployment.kubernetes.io/revision`.
         revision: u64,
     },
-    /// Set `spec.replicas` of a Deployment through its scale subresource.
-    ScaleDeployment {
-        /// The Deployment.
-        deployment: DeploymentId,
+    /// Set `spec.replicas` through the scale subresource.
+    Scale {
+        /// What is scaled.
+        target: ScaleTarget,
         /// The new number.
         replicas: u32,
     },

@@ -340,8 +340,8 @@ impl Bench {
                     true
                 });
             }
-            Action::ScaleDeployment { deployment, replicas } => {
-                self.store.scale_deployment(deployment, replicas);
+            Action::Scale { target, replicas } => {
+                self.store.set_scale(target, replicas);
             }
             Action::HpaStatus { hpa, current, desired } => {
                 self.store.set_hpa_status(hpa, current, desired);

@@ -4,6 +4,7 @@ use super::meta::{Meta, marked, object, set_count};
 use super::quantity;
 use crate::api::HpaId;
 use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget, ScalingRules};
+use crate::api::kind::Kind;
 use crate::print::Snapshot;
 use crate::print::chronicle::Key;
 use crate::units::{Bytes, MilliCpu};
@@ -28,8 +29,8 @@ pub(super) fn hpa(snapshot: &Snapshot, id: HpaId, given: &Hpa) -> Value {
         "metrics": given.metrics.iter().map(metric).collect::<Value>(),
         "minReplicas": given.min_replicas,
         "scaleTargetRef": {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
+            "apiVersion": Kind::named(given.target_kind).map_or("apps/v1", |kind| kind.api_version),
+            "kind": given.target_kind,
             "name": &*given.target_name,
         },
     });
@@ -50,8 +51,8 @@ pub(super) fn hpa(snapshot: &Snapshot, id: HpaId, given: &Hpa) -> Value {
 /// A metric as the metrics API has it at this instant: over the Ready pods that have a sample, as
 /// the controller takes it (`GetResourceUtilizationRatio`). `None`: no pod has one.
 fn current(snapshot: &Snapshot, hpa: &Hpa, metric: &MetricSpec) -> Option<Value> {
-    let target = snapshot.store.deployment(hpa.target)?;
-    let pods = snapshot.store.pods_matching(&hpa.namespace, &target.selector);
+    let target = snapshot.store.scale_of(hpa.target)?;
+    let pods = snapshot.store.pods_matching(&hpa.namespace, target.selector);
     let (mut used, mut asked, mut count) = (0, 0, 0);
     for (id, pod) in pods.filter(|(_, pod)| pod.ready && pod.is_active()) {
         let Some(milli) = snapshot.kubelets.usage(id, metric.source) else { continue };

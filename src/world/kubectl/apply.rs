@@ -2,7 +2,7 @@
 
 use super::keep_parent;
 use crate::api::ObjectName;
-use crate::api::autoscaling::Hpa;
+use crate::api::autoscaling::{Hpa, ScaleTarget};
 use crate::api::object::{Object, Target};
 use crate::api::owner::Owner;
 use crate::api::policy::Pdb;
@@ -97,6 +97,9 @@ impl World<'_> {
             if let Some(index) = all.position(same) {
                 self.workload_of.insert(id, index);
                 self.deployments[index] = id;
+                for hpa in &self.scaled_by[index] {
+                    self.store.retarget_hpa(*hpa, ScaleTarget::Deployment(id));
+                }
             }
             return;
         };
@@ -130,7 +133,8 @@ impl World<'_> {
                 Owner::DaemonSet(set) => set.meta.created = self.now,
                 Owner::Job(job) => self.admit_job(job),
             }
-            self.store.create_owner(owner);
+            let id = self.store.create_owner(owner);
+            self.owner_bears(id);
             return;
         };
         self.store.update_owner(id, |owner| {
@@ -168,7 +172,7 @@ impl World<'_> {
 
     fn apply_hpa(&mut self, given: &Hpa, target: &ObjectName) {
         let name_of_target = target.name.clone();
-        let target = self.deployment_named(target).unwrap_or_default();
+        let target = self.scale_target(given.target_kind, target);
         let name = ObjectName { namespace: given.namespace.clone(), name: given.name.clone() };
         let Some(id) = self.hpa_named(&name) else {
             let target_name = name_of_target;
@@ -187,6 +191,16 @@ impl World<'_> {
             };
             *hpa != before
         });
+    }
+
+    /// What an autoscaler's reference means at present.
+    fn scale_target(&self, kind: &str, name: &ObjectName) -> ScaleTarget {
+        match kind {
+            "Deployment" => {
+                ScaleTarget::Deployment(self.deployment_named(name).unwrap_or_default())
+            }
+            kind => ScaleTarget::Owner(self.owner_named(kind, name).unwrap_or_default()),
+        }
     }
 
     fn apply_pdb(&mut self, given: &Pdb) {

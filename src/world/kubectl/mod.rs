@@ -8,7 +8,6 @@ mod namespaces;
 mod nodes;
 mod pods;
 
-use super::owners;
 use super::world::World;
 use crate::api::meta::Propagation;
 use crate::api::object::Target;
@@ -93,7 +92,7 @@ impl World<'_> {
                 self.store.scale_deployment(id, replicas);
             }
         } else if let Some(id) = self.owner_named(&target.kind, &target.name) {
-            self.store.update_owner(id, |owner| owners::scale(owner, replicas));
+            self.store.update_owner(id, |owner| owner.scale(replicas));
         }
     }
 

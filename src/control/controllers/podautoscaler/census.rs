@@ -4,9 +4,10 @@
 //! whatever the time; only a change of the pod can alter that. Such pods are kept as sets, one per
 //! specification. The others are looked at one by one at each sync, until they are such too.
 
+use crate::api::PodId;
+use crate::api::autoscaling::ScaleTarget;
 use crate::api::labels::Selector;
 use crate::api::pod::{Pod, PodPhase, PodSpec};
-use crate::api::{DeploymentId, PodId};
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
 use std::collections::BTreeSet;
@@ -28,7 +29,7 @@ pub(super) struct Asked<'a> {
     pub store: &'a Store,
     pub namespace: &'a str,
     pub selector: &'a Selector,
-    pub target: DeploymentId,
+    pub target: ScaleTarget,
     /// `--horizontal-pod-autoscaler-cpu-initialization-period`.
     pub initialization: SimDuration,
     pub now: SimTime,
@@ -56,7 +57,7 @@ impl Census {
         let plain = &mut self.plain;
         self.odd.retain(|id| {
             let Some(pod) = store.pod(*id) else { return false };
-            let foreign = store.deployment_of(pod) != Some(asked.target);
+            let foreign = !store.is_pod_of(pod, asked.target);
             if foreign || !counts_in_full(pod, asked.initialization, asked.now) {
                 return true;
             }

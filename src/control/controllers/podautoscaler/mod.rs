@@ -18,7 +18,7 @@ pub mod replica_calculator;
 use super::action::{About, Action, Outcome};
 use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget};
 use crate::api::event::EventType::{Normal, Warning};
-use crate::api::workload::Deployment;
+use crate::api::kind::Kind;
 use crate::api::{HpaId, PodId};
 use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
@@ -99,8 +99,9 @@ impl PodAutoscaler {
     ) -> Outcome {
         let mut outcome = Outcome::idle();
         let Some(hpa) = store.hpa(id) else { return outcome };
-        let Some(target) = store.deployment(hpa.target) else {
-            let message = format!("deployments.apps {:?} not found", &*hpa.target_name);
+        let Some(target) = store.scale_of(hpa.target) else {
+            let resource = Kind::named(hpa.target_kind).map_or_else(String::new, Kind::resource);
+            let message = format!("{resource} {:?} not found", &*hpa.target_name);
             let (reason, about) = ("FailedGetScale", About::Hpa(id));
             outcome.then(Action::Event { kind: Warning, reason, about, message });
             outcome.wake(now + self.flags.horizontal_pod_autoscaler_sync_period);
@@ -120,7 +121,7 @@ impl PodAutoscaler {
         state.census.take(&Asked {
             store,
             namespace: &hpa.namespace,
-            selector: &target.selector,
+            selector: target.selector,
             target: hpa.target,
             initialization: flags.horizontal_pod_autoscaler_cpu_initialization_period,
             now,
@@ -132,11 +133,11 @@ impl PodAutoscaler {
             target: hpa.target,
             census: &state.census,
             namespace: &hpa.namespace,
-            selector: &target.selector,
+            selector: target.selector,
             now,
             turns: Cell::new(SimTime::NEVER),
         };
-        let decision = decide(hpa, target, &calculator, &mut state.memory, clock);
+        let decision = decide(hpa, current, &calculator, &mut state.memory, clock);
         state.synced = now;
         state.recommended = decision.recommended;
         state.plan(&decision, current, metrics.steady_from(hpa.target), now, period);
@@ -144,7 +145,7 @@ impl PodAutoscaler {
         state.complain(id, &decision, &mut outcome);
         if let Some(desired) = decision.desired.filter(|desired| *desired != current) {
             state.memory.scaled(hpa, current, desired, clock);
-            outcome.then(Action::ScaleDeployment { deployment: hpa.target, replicas: desired });
+            outcome.then(Action::Scale { target: hpa.target, replicas: desired });
             let message = format!("New size: {desired}; reason: {}", decision.reason);
             let (reason, about) = ("SuccessfulRescale", About::Hpa(id));
             outcome.then(Action::Event { kind: Normal, reason, about, message });
@@ -213,12 +214,11 @@ impl State {
 /// What an autoscaler wants of its target, and why (`reconcileAutoscaler`).
 fn decide(
     hpa: &Hpa,
-    target: &Deployment,
+    current: u32,
     calculator: &Calculator<'_>,
     memory: &mut Memory,
     clock: SimTime,
 ) -> Decision {
-    let current = target.replicas;
     let without_metrics = |desired: u32, reason: &str| Decision {
         desired: Some(desired),
         reason: reason.to_string(),

@@ -5,10 +5,10 @@
 //! and their samples and knows nothing of rates, windows and limits.
 
 use super::census::Census;
-use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget};
+use crate::api::PodId;
+use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget, ScaleTarget};
 use crate::api::labels::Selector;
 use crate::api::pod::{Container, Pod, PodPhase, PodSpec};
-use crate::api::{DeploymentId, PodId};
 use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
@@ -35,14 +35,14 @@ pub trait PodMetrics {
     /// From which instant on every pod of `target` reads the same value, or stays without one,
     /// whenever it is asked again, until the controller is told of a change
     /// ([`super::PodAutoscaler::inputs_changed`]). `None`: not known.
-    fn steady_from(&self, _target: DeploymentId) -> Option<SimTime> {
+    fn steady_from(&self, _target: ScaleTarget) -> Option<SimTime> {
         None
     }
 
     /// What most pods of `target` read alike. `None`: not known, each has to be asked. Who answers
     /// this must be asked by a controller that is told of every pod
     /// ([`super::PodAutoscaler::pod_changed`]).
-    fn alike(&self, _target: DeploymentId, _source: MetricSource) -> Option<Alike<'_>> {
+    fn alike(&self, _target: ScaleTarget, _source: MetricSource) -> Option<Alike<'_>> {
         None
     }
 }
@@ -76,7 +76,7 @@ pub struct Calculator<'a> {
     /// The metrics API.
     pub metrics: &'a dyn PodMetrics,
     /// The target.
-    pub target: DeploymentId,
+    pub target: ScaleTarget,
     /// Its pods, sorted by whether they need a look of their own.
     pub census: &'a Census,
     /// Namespace of the target.

@@ -1,8 +1,10 @@
 //! An autoscaler and a metrics API for tests.
 
 use super::replica_calculator::{PodMetrics, Sample};
-use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget, ScalingRules};
-use crate::api::{DeploymentId, PodId};
+use crate::api::PodId;
+use crate::api::autoscaling::{
+    Hpa, MetricSource, MetricSpec, MetricTarget, ScaleTarget, ScalingRules,
+};
 use crate::units::{SimDuration, SimTime};
 use std::collections::BTreeMap;
 
@@ -12,6 +14,7 @@ pub fn hpa(min: u32, max: u32) -> Hpa {
         name: "web".into(),
         namespace: "default".into(),
         target: Default::default(),
+        target_kind: "Deployment",
         min_replicas: min,
         max_replicas: max,
         metrics: vec![MetricSpec {
@@ -42,7 +45,7 @@ impl PodMetrics for Values {
         self.milli.get(&pod).map(|milli| Sample { milli: *milli, timestamp, window })
     }
 
-    fn steady_from(&self, _: DeploymentId) -> Option<SimTime> {
+    fn steady_from(&self, _: ScaleTarget) -> Option<SimTime> {
         self.steady
     }
 }

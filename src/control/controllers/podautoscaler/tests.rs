@@ -2,6 +2,7 @@
 
 use super::testing::{Values, hpa};
 use super::*;
+use crate::api::autoscaling::ScaleTarget;
 use crate::api::pod::PodPhase;
 use crate::api::{DeploymentId, NodeId, PodId};
 use crate::control::controllers::testing::{Bench, at, secs};
@@ -25,7 +26,7 @@ impl Scene {
         let node = bench.node("n", "a");
         let deployment = bench.deployment("web", replicas);
         let set = bench.replica_set_of("web", replicas, Some(deployment));
-        hpa.target = deployment;
+        hpa.target = ScaleTarget::Deployment(deployment);
         let id = bench.store.create_hpa(hpa);
         let pods = (0..replicas).map(|_| bench.ready_pod(set, node)).collect();
         bench.now = at(1600);
@@ -372,7 +373,7 @@ impl PodMetrics for Crowd {
         if self.except.contains(&pod) { self.own.sample(pod, source) } else { Some(self.common()) }
     }
 
-    fn alike(&self, _: DeploymentId, _: MetricSource) -> Option<Alike<'_>> {
+    fn alike(&self, _: ScaleTarget, _: MetricSource) -> Option<Alike<'_>> {
         self.tells.then(|| Alike { sample: Some(self.common()), except: &self.except })
     }
 }
