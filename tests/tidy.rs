@@ -164,7 +164,11 @@ fn sources() -> BTreeMap<PathBuf, String> {
     walk(&root, &root, &mut found);
     // Files that hold only tests follow the rules of tests.
     let only_tests = ["tests.rs", "testing.rs", "lockstep.rs"];
-    found.retain(|path, _| !only_tests.iter().any(|name| path.ends_with(name)));
+    let is_test = |path: &Path| {
+        let below = path.components().any(|part| part.as_os_str() == "tests");
+        below || only_tests.iter().any(|name| path.ends_with(name))
+    };
+    found.retain(|path, _| !is_test(path));
     assert!(found.len() > 20, "the sources were not found");
     found
 }

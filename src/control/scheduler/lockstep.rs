@@ -3,6 +3,7 @@
 //! feature that a plugin heeds; in `contention.rs`, those in which pods have to make room for each
 //! other. `STORMGLASS_LOCKSTEP_SEEDS=1000 cargo test --release lockstep` draws more of them.
 
+mod claiming;
 mod contention;
 
 use super::binding::BindingStep;

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod drawn;
+mod naive;
+mod property;
+
 use super::search::Claims;
 use super::*;
 use crate::api::PodId;
