@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 13] = [
+const LIGHT: [&str; 15] = [
     "hello",
     "incidents/gitops-prune",
     "incidents/one-bad-node",
@@ -28,7 +28,9 @@ const LIGHT: [&str; 13] = [
     "incidents/stuck-rollout",
     "pokemon-go/planned-5x",
     "self-healing/crash-loop",
+    "self-healing/hung-container",
     "self-healing/node-loss",
+    "self-healing/overload-liveness",
     "self-healing/registry-outage",
     "self-healing/registry-slow",
     "scheduling/packing",

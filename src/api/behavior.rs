@@ -3,7 +3,7 @@
 //! A template tells it in annotations `stormglass/...`, so that a manifest with them is still one
 //! that a real cluster takes. Times are from one step of a pod's life to the next.
 
-use crate::units::SimDuration;
+use crate::units::{Bytes, SimDuration};
 
 /// What the containers of a pod do once a kubelet has it. Containers count together.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -28,6 +28,12 @@ pub struct Behavior {
     pub exit_codes: Vec<i32>,
     /// `fail-first`: so many pods of an owner, in order of creation, end with 1 whatever is said.
     pub fail_first: u32,
+    /// `hang-ms`: from Running until they are there and answer nothing.
+    pub hang: Option<SimDuration>,
+    /// `memory`: what they take together when they start.
+    pub memory: Bytes,
+    /// `memory-growth`: what they gain a minute, until they meet their limits.
+    pub memory_growth: Bytes,
     /// `stop-exit-code`: with which they end when they are stopped.
     pub stop_exit_code: i32,
 }

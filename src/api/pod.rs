@@ -143,8 +143,8 @@ pub struct HostPort {
     pub port: u16,
 }
 
-/// Timing of a probe with upstream's defaults filled in; how it asks does not matter here.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Timing of a probe with upstream's defaults filled in, and with what it asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Probe {
     /// `initialDelaySeconds`, default 0.
     pub initial_delay: SimDuration,
@@ -156,6 +156,24 @@ pub struct Probe {
     pub success_threshold: u32,
     /// `failureThreshold`, default 3.
     pub failure_threshold: u32,
+    /// `terminationGracePeriodSeconds`: instead of the pod's, where this probe ends a container.
+    pub termination_grace: Option<SimDuration>,
+    /// With what it asks.
+    pub handler: ProbeHandler,
+}
+
+/// With what a probe asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ProbeHandler {
+    /// `httpGet`: a request to the application.
+    #[default]
+    HttpGet,
+    /// `grpc`: likewise.
+    Grpc,
+    /// `exec`: a command in the container, which asks the application.
+    Exec,
+    /// `tcpSocket`: a connection, which the node's kernel takes for a process that is there.
+    TcpSocket,
 }
 
 /// `spec.restartPolicy`.

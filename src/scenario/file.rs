@@ -256,6 +256,24 @@ pub struct WorkloadFile {
     pub burst: Option<f64>,
     /// Requests to other Services for each request served.
     pub calls: BTreeMap<String, f64>,
+    /// From the start of a container until it exits with an error. Default: never.
+    pub crash_after: Option<Varying>,
+    /// From the start of a container until it hangs: it is there and answers nothing, neither
+    /// requests nor probes. Default: never.
+    pub hang_after: Option<Varying>,
+    /// When probes fail, beside those of containers that are not up. Default: hung.
+    pub probe_fails_when: Option<ProbeFailsFile>,
+}
+
+/// When probes fail.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeFailsFile {
+    /// Only when the container hangs: probes are answered apart from requests.
+    Hung,
+    /// Also when the pod is overloaded: a probe waits like any request, and fails when that takes
+    /// longer than its `timeoutSeconds` or when the queue is full.
+    Overloaded,
 }
 
 /// Memory of a pod.
@@ -266,6 +284,9 @@ pub struct MemoryFile {
     pub base: Option<Amount>,
     /// For each request in the pod. Default 0.
     pub per_request: Option<Amount>,
+    /// What a container gains a minute from its start, until it is OOM-killed at its limit: a leak.
+    /// Default 0.
+    pub growth: Option<Amount>,
 }
 
 /// Images of a pod.
@@ -469,6 +490,9 @@ pub struct TimelineFile {
     /// Containers exit once.
     #[serde(default)]
     pub container_crash: Option<PodsFile>,
+    /// Containers hang: they are there and answer nothing, and answer again when it is over.
+    #[serde(default)]
+    pub container_hang: Option<PodsFile>,
     /// Every container of a Deployment exits some time after its start.
     #[serde(default)]
     pub crash_loop: Option<CrashLoopFile>,
@@ -643,6 +667,7 @@ impl TimelineFile {
             self.node_hang.is_some(),
             self.zone_outage.is_some(),
             self.container_crash.is_some(),
+            self.container_hang.is_some(),
             self.crash_loop.is_some(),
             self.delete_pods.is_some(),
             self.registry_slow.is_some(),

@@ -178,6 +178,21 @@ pub struct Workload {
     /// Requests made to other services for each request served: index into `objects.services`
     /// and how many.
     pub calls: Vec<(usize, f64)>,
+    /// How its containers go wrong.
+    pub failings: Failings,
+}
+
+/// How containers go wrong by themselves; by default they don't.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Failings {
+    /// Seconds from a container's start until it exits.
+    pub crash_after: Option<Distribution>,
+    /// Seconds from a container's start until it is there and answers nothing.
+    pub hang_after: Option<Distribution>,
+    /// Memory that a container gains a minute.
+    pub memory_growth: Bytes,
+    /// A probe waits in the pod's queue like any request, so that an overloaded pod fails it.
+    pub probes_queue: bool,
 }
 
 /// Requests from outside to one service.
@@ -216,6 +231,8 @@ pub enum Happening {
     },
     /// Containers of some pods exit once.
     ContainerCrash(PodSelection),
+    /// Containers of some pods are there and answer nothing; when over, they answer again.
+    ContainerHang(PodSelection),
     /// While it lasts, every container of the Deployment exits so long after its start.
     CrashLoop {
         /// Index into `objects.deployments`.

@@ -10,7 +10,7 @@ use super::model::{Happening, NodeGroup, NodeSelection, PodSelection, Scenario, 
 use super::value::duration_text;
 use crate::api::resources::Resources;
 use crate::api::taint::Taint;
-use crate::units::SimTime;
+use crate::units::{Bytes, SimTime};
 use serde_json::{Map, Value, json};
 
 /// Everything that was decided, by the file or by a default.
@@ -101,7 +101,7 @@ fn taint(taint: &Taint) -> Value {
 
 fn workload(scenario: &Scenario, workload: &Workload) -> Value {
     let calls = workload.calls.iter();
-    json!({
+    let mut told = json!({
         "demand": workload.demand.told(),
         "wait": workload.wait.told(),
         "concurrency": workload.concurrency,
@@ -113,7 +113,23 @@ fn workload(scenario: &Scenario, workload: &Workload) -> Value {
         "image": {"size": workload.image_size.0, "layers": workload.image_layers},
         "burst": workload.burst,
         "calls": calls.map(|(s, n)| (service(scenario, *s), json!(n))).collect::<Map<_, _>>(),
-    })
+    });
+    // What goes wrong with few is told of those.
+    let failings = &workload.failings;
+    for (field, after) in
+        [("crash-after", &failings.crash_after), ("hang-after", &failings.hang_after)]
+    {
+        if let Some(after) = after {
+            told[field] = json!(after.told());
+        }
+    }
+    if failings.memory_growth > Bytes::ZERO {
+        told["memory"]["growth"] = failings.memory_growth.0.into();
+    }
+    if failings.probes_queue {
+        told["probe-fails-when"] = "overloaded".into();
+    }
+    told
 }
 
 fn shape(curve: &Curve) -> Value {
@@ -157,6 +173,7 @@ fn happening(scenario: &Scenario, what: &Happening) -> (&'static str, Value) {
         Happening::NodeHang(of) => ("node-hang", nodes(of)),
         Happening::ZoneOutage { zone } => ("zone-outage", json!({"zone": zone})),
         Happening::ContainerCrash(of) => ("container-crash", pods(of)),
+        Happening::ContainerHang(of) => ("container-hang", pods(of)),
         Happening::CrashLoop { deployment: d, after } => {
             let told = json!({"deployment": deployment(scenario, *d), "after": after.told()});
             ("crash-loop", told)

@@ -356,9 +356,9 @@ impl Resolver<'_> {
                 commands.map(|command| Happening::Kubectl(Box::new(command))).collect();
             let count = given.count();
             if count != 1 {
-                let hint = "one of node-crash, node-hang, zone-outage, container-crash, crash-loop, \
-                            delete-pods, registry-slow, registry-outage, node-group-max, \
-                            max-nodes-total, scale, kubectl";
+                let hint = "one of node-crash, node-hang, zone-outage, container-crash, \
+                            container-hang, crash-loop, delete-pods, registry-slow, \
+                            registry-outage, node-group-max, max-nodes-total, scale, kubectl";
                 let message = format!("expected one happening, found {count}");
                 self.error(&path, message, Some(hint.into()));
             }
@@ -395,6 +395,10 @@ impl Resolver<'_> {
         if let Some(pods) = &given.container_crash {
             let pods = self.pods(pods, &format!("{path}.container-crash"), objects)?;
             return Some(Happening::ContainerCrash(pods));
+        }
+        if let Some(pods) = &given.container_hang {
+            let pods = self.pods(pods, &format!("{path}.container-hang"), objects)?;
+            return Some(Happening::ContainerHang(pods));
         }
         if let Some(pods) = &given.delete_pods {
             let pods = self.pods(pods, &format!("{path}.delete-pods"), objects)?;

@@ -4,9 +4,9 @@
 
 use super::bearers::{Bearer, bearer};
 use super::diagnostic::{Diagnostic, did_you_mean};
-use super::file::{ScenarioFile, WorkloadFile};
+use super::file::{ProbeFailsFile, ScenarioFile, WorkloadFile};
 use super::manifests::Place;
-use super::model::{Objects, Workload};
+use super::model::{Failings, Objects, Workload};
 use super::resolve::Resolver;
 use super::value::Span;
 use crate::api::autoscaling::Hpa;
@@ -92,6 +92,12 @@ impl Resolver<'_> {
             image_layers: image.layers.unwrap_or(8),
             burst,
             calls,
+            failings: Failings {
+                crash_after: given.crash_after.as_ref().map(|varying| varying.0.clone()),
+                hang_after: given.hang_after.as_ref().map(|varying| varying.0.clone()),
+                memory_growth: bytes(memory.growth, Bytes::ZERO),
+                probes_queue: given.probe_fails_when == Some(ProbeFailsFile::Overloaded),
+            },
         }
     }
 

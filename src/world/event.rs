@@ -99,6 +99,8 @@ pub enum Event {
     Traffic,
     /// A queue of requests runs full or empty.
     Station(u32),
+    /// Containers of a Deployment may have met their memory limit.
+    Memory(u32),
     /// An entry of the timeline begins.
     Begin(u32),
     /// An entry of the timeline is over.
@@ -120,8 +122,18 @@ pub enum PodStep {
     Started,
     /// The readiness probe has succeeded.
     Ready,
-    /// A container exits by itself (crash loop of the timeline).
+    /// It has failed often enough.
+    Unready,
+    /// Probes ask, or give up waiting for their answer.
+    Probe,
+    /// A container exits by itself.
     Exit,
+    /// A container hangs: it is there and answers nothing.
+    Hang,
+    /// A container takes more memory than it may.
+    OutOfMemory,
+    /// A container that a probe has condemned has ended.
+    Killed,
     /// The containers have done their work, or failed at it.
     Ended,
     /// The kubelet notices the exit.
@@ -153,7 +165,7 @@ impl Event {
             Event::Begin(_) | Event::End(_) => 0,
             Event::Machine(..) | Event::NodeReports(_) => 1,
             Event::Kubelet { .. } | Event::Pull { .. } => 2,
-            Event::Traffic | Event::Station(_) => 3,
+            Event::Traffic | Event::Station(_) | Event::Memory(_) => 3,
             Event::Request { .. }
             | Event::Bind { .. }
             | Event::Expect { .. }

@@ -34,6 +34,11 @@ impl World<'_> {
                     self.container_exits(pod, "Error");
                 }
             }
+            Happening::ContainerHang(selection) => {
+                for pod in self.draw_pods(selection, index) {
+                    self.containers_hang(pod, index as u32);
+                }
+            }
             Happening::CrashLoop { deployment, after } => {
                 self.crash_loops[*deployment] = Some(*after);
                 for pod in self.running_pods(*deployment) {
@@ -85,6 +90,11 @@ impl World<'_> {
         match what {
             Happening::ZoneOutage { zone } => self.zone_up(zone),
             Happening::CrashLoop { deployment, .. } => self.crash_loops[*deployment] = None,
+            Happening::ContainerHang(selection) => {
+                for pod in self.running_pods(selection.deployment) {
+                    self.containers_answer_again(pod, index as u32);
+                }
+            }
             Happening::RegistrySlow { .. } | Happening::RegistryOutage { .. } => {
                 self.registry_faults.retain(|other| *other != index);
                 self.registry_follows();
@@ -154,8 +164,11 @@ impl World<'_> {
                 self.plan_pod(self.now, pod, super::event::PodStep::Stop);
             } else if p.started == SimTime::NEVER {
                 self.plan_pod(self.now, pod, super::event::PodStep::Seen);
-            } else if serves && self.is_up(pod) {
-                self.store.set_pod_ready(pod, true, self.now);
+            } else if serves {
+                if self.is_up(pod) {
+                    self.store.set_pod_ready(pod, true, self.now);
+                }
+                self.probes_may_find_otherwise(pod);
             }
         }
         self.heartbeats_changed(node);
@@ -164,6 +177,12 @@ impl World<'_> {
     /// Whether the application of a pod whose containers run answers.
     fn is_up(&self, pod: PodId) -> bool {
         let Some(state) = self.pods.get(pod) else { return false };
+        if let Some(health) = state.health().filter(|_| state.is_hung()) {
+            return health.answered && !health.is_unready();
+        }
+        if state.health().is_some_and(|health| health.is_unready()) {
+            return false;
+        }
         match state.workload() {
             Some(_) => self.network.is_alive(pod),
             None => state.first_ready != SimTime::NEVER,
@@ -244,7 +263,7 @@ impl World<'_> {
         found
     }
 
-    fn running_pods(&self, deployment: usize) -> Vec<PodId> {
+    pub(super) fn running_pods(&self, deployment: usize) -> Vec<PodId> {
         self.running_by_uid(deployment).into_iter().map(|(_, id)| id).collect()
     }
 
@@ -286,6 +305,7 @@ fn describe(world: &World<'_>, what: &Happening) -> String {
         }
         Happening::ZoneOutage { zone } => format!("zone {zone} loses power"),
         Happening::ContainerCrash(selection) => format!("containers of {} crash", pods(selection)),
+        Happening::ContainerHang(selection) => format!("containers of {} hang", pods(selection)),
         Happening::CrashLoop { deployment: d, after } => {
             format!("containers of {} exit {after} after their start", deployment(*d))
         }
@@ -323,6 +343,7 @@ fn describe_end(world: &World<'_>, what: &Happening) -> String {
             let name = &world.scenario.objects.deployments[*deployment].name;
             format!("containers of {name} no longer exit")
         }
+        Happening::ContainerHang(_) => "what hangs answers again".to_string(),
         Happening::RegistryOutage { .. } => "the image registry answers again".to_string(),
         Happening::RegistrySlow { .. } => "image pulls take their usual time again".to_string(),
         other => format!("over: {}", describe(world, other)),

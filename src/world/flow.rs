@@ -2,7 +2,7 @@
 
 use super::event::Event;
 use super::world::World;
-use crate::units::{SimDuration, SimTime};
+use crate::units::SimTime;
 
 impl World<'_> {
     /// A curve of traffic has its next value.
@@ -53,6 +53,7 @@ impl World<'_> {
         }
         self.watch_capacity();
         self.watch_memory();
+        self.watch_waits();
         let next = self.network.next_change();
         if next != SimTime::NEVER
             && (next < self.station_planned || self.station_planned <= self.now)
@@ -67,31 +68,6 @@ impl World<'_> {
         if self.now >= self.station_planned {
             self.station_planned = SimTime::NEVER;
             self.traffic_changed = true;
-        }
-    }
-
-    /// A pod above its memory limit is OOM-killed: one pod a second of each such Deployment, since
-    /// in truth they do not reach the limit in the same instant.
-    fn watch_memory(&mut self) {
-        for workload in 0..self.network.stations.len() {
-            let station = &self.network.stations[workload];
-            let over = station.pod.memory_limit.is_some_and(|limit| station.pod_memory() > limit);
-            if !over || station.endpoints().0 == 0 {
-                continue;
-            }
-            if self.now.since(self.observed.last_oom[workload]) < SimDuration::from_secs(1)
-                && self.observed.last_oom[workload] != SimTime::ZERO
-            {
-                self.plan(
-                    self.observed.last_oom[workload] + SimDuration::from_secs(1),
-                    Event::Station(1),
-                );
-                continue;
-            }
-            self.observed.last_oom[workload] = self.now;
-            if let Some(pod) = self.draw_running_pod(workload, "oom") {
-                self.container_exits(pod, "OOMKilled");
-            }
         }
     }
 }

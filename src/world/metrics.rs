@@ -34,6 +34,9 @@ impl PodMetrics for World<'_> {
 
     fn alike(&self, target: ScaleTarget, source: MetricSource) -> Option<Alike<'_>> {
         let workload = self.workload_of_target(target)?;
+        if source == MetricSource::Memory && self.leaks(workload) {
+            return None;
+        }
         let (window, timestamp) = (self.window(), self.last_scrape());
         let except = &self.unlike[workload];
         let Some(before) = timestamp.0.checked_sub(window.0).map(SimTime) else {
@@ -53,6 +56,9 @@ impl PodMetrics for World<'_> {
     /// Two scrapes after the last change of rates or containers, all samples stay what they are.
     fn steady_from(&self, target: ScaleTarget) -> Option<SimTime> {
         let workload = self.workload_of_target(target)?;
+        if self.leaks(workload) {
+            return None;
+        }
         let rates = self.network.stations[workload].steady_since();
         let changed = rates.max(self.containers_changed[workload]);
         let window = self.window();
@@ -149,11 +155,6 @@ impl World<'_> {
         unlike
             .retain(|pod| !(self.ran_since(*pod, before) && self.network.live_since(*pod, before)));
         self.unlike[workload] = unlike;
-    }
-
-    fn memory_of(&self, pod: PodId) -> Option<i64> {
-        let workload = self.pods.get(pod)?.workload()?;
-        Some(self.network.stations[workload].pod_memory().round() as i64)
     }
 }
 

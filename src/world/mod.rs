@@ -22,6 +22,8 @@ mod explain;
 mod faults;
 mod flow;
 #[cfg(test)]
+mod health_tests;
+#[cfg(test)]
 mod job_tests;
 mod jobs;
 mod kubectl;
@@ -30,6 +32,7 @@ mod ledger;
 mod log;
 mod look;
 mod machines;
+mod memory;
 mod metrics;
 mod observe;
 mod owners;

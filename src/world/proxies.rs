@@ -118,6 +118,7 @@ impl World<'_> {
             let Some(index) = self.service_index.get(service).copied() else { continue };
             self.network.route(self.now, index, pod, routed);
             self.samples_differ(pod);
+            self.queue_of_probes_changed(pod);
         }
     }
 }

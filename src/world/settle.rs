@@ -247,6 +247,7 @@ impl World<'_> {
                 state.pods_peak = state.pods_peak.max(count);
             }
         }
+        self.begin_behavior(id, true);
     }
 
     /// Statuses, endpoints and budgets as the controllers have long since written them.

@@ -131,6 +131,7 @@ pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
             image_layers: 5,
             burst: 1.0,
             calls: vec![],
+            failings: Default::default(),
         }],
         traffic: vec![Traffic { service: 0, rate, noise: 0.0 }],
         timeline: vec![],

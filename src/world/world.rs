@@ -14,6 +14,7 @@ use super::event::Event;
 use super::explain::Watched;
 use super::kubelet::{NodeState, PodState, Registry};
 use super::ledger::Ledger;
+use super::memory::Memory;
 use super::proxies::Proxies;
 use super::run::Audience;
 use super::schedule::SchedulerDriver;
@@ -100,6 +101,9 @@ pub struct World<'a> {
     pub(super) network: Network,
     pub(super) traffic_changed: bool,
     pub(super) station_planned: SimTime,
+    pub(super) memory: Memory,
+    /// Whether probes of each Deployment's pods fail by their timeouts, as last seen.
+    pub(super) slow: Vec<Vec<bool>>,
     pub(super) noise: Vec<crate::sim::rng::Stream>,
     pub(super) proxies: Proxies,
 
@@ -183,6 +187,8 @@ impl<'a> World<'a> {
             network: parts.network,
             traffic_changed: true,
             station_planned: SimTime::NEVER,
+            memory: Memory::new(n),
+            slow: vec![Vec::new(); n],
             noise: parts.noise,
             proxies: Proxies::default(),
             workload_of: SecondaryMap::new(),
@@ -254,6 +260,7 @@ impl<'a> World<'a> {
             Event::Proxy => self.on_proxy(),
             Event::Traffic => self.on_traffic(),
             Event::Station(_) => self.on_station(),
+            Event::Memory(workload) => self.on_memory(workload as usize),
             Event::Begin(index) => self.on_begin(index as usize),
             Event::End(index) => self.on_end(index as usize),
             Event::Observe => self.on_observe(),
@@ -277,6 +284,7 @@ impl<'a> World<'a> {
     pub(super) fn containers_change(&mut self, pod: PodId) {
         if let Some(workload) = self.pods.get(pod).and_then(|state| state.workload()) {
             self.containers_changed[workload] = self.now;
+            self.memory_is_freed(pod, workload);
             self.unlike[workload].insert(pod);
         }
     }

@@ -2,6 +2,7 @@
 
 use super::FieldError;
 use crate::api::behavior::Behavior;
+use crate::api::quantity::Quantity;
 use crate::units::SimDuration;
 use std::collections::BTreeMap;
 
@@ -9,7 +10,8 @@ use std::collections::BTreeMap;
 const PREFIX: &str = "stormglass/";
 /// What may follow.
 const WORDS: &str = "of an annotation known here: start-ms, ready-ms, stop-ms, never-start, \
-                     never-ready, run-ms, fail-ms, exit-code, exit-codes, fail-first, stop-exit-code";
+                     never-ready, run-ms, fail-ms, exit-code, exit-codes, fail-first, stop-exit-code, \
+                     hang-ms, memory, memory-growth";
 
 /// Reads the annotations of a template; `path` is where they stand.
 pub fn behavior(
@@ -33,12 +35,19 @@ fn read(out: &mut Behavior, word: &str, value: &str) -> Result<(), &'static str>
     let ms = || value.parse().map(SimDuration::from_millis).map_err(|_| "a number of milliseconds");
     let code = |text: &str| text.trim().parse::<i32>().map_err(|_| "an exit code");
     let flag = || value.parse::<bool>().map_err(|_| "true or false");
+    let bytes = || match value.parse::<Quantity>() {
+        Ok(quantity) if !quantity.is_negative() => Ok(quantity.as_bytes()),
+        _ => Err("an amount of memory like 64Mi"),
+    };
     match word {
         "start-ms" => out.start = Some(ms()?),
         "ready-ms" => out.ready = Some(ms()?),
         "stop-ms" => out.stop = Some(ms()?),
         "run-ms" => out.run = Some(ms()?),
         "fail-ms" => out.fail = Some(ms()?),
+        "hang-ms" => out.hang = Some(ms()?),
+        "memory" => out.memory = bytes()?,
+        "memory-growth" => out.memory_growth = bytes()?,
         "never-start" => out.never_starts = flag()?,
         "never-ready" => out.never_ready = flag()?,
         "exit-code" => out.exit_code = code(value)?,
@@ -72,7 +81,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        for (key, value) in [("run-ms", "soon"), ("exit-code", "x"), ("runs", "1")] {
+        for (key, value) in
+            [("run-ms", "soon"), ("memory", "-1"), ("exit-code", "x"), ("runs", "1")]
+        {
             let given = BTreeMap::from([(format!("stormglass/{key}"), value.to_owned())]);
             let mut errors = Vec::new();
             behavior(Some(&given), "a", &mut errors);

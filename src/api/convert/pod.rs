@@ -11,7 +11,8 @@ use super::{
 };
 use crate::api::Text;
 use crate::api::pod::{
-    Container, ExplicitZero, HostPort, PodRequests, PodSpec, Probe, PullPolicy, RestartPolicy,
+    Container, ExplicitZero, HostPort, PodRequests, PodSpec, Probe, ProbeHandler, PullPolicy,
+    RestartPolicy,
 };
 use crate::api::taint::{TaintEffect, Toleration, TolerationOperator};
 use crate::api::volume::{Disk, DiskIdentity, Volume, VolumeSource};
@@ -209,6 +210,16 @@ fn probe(given: Option<&k8s::Probe>) -> Option<Probe> {
         timeout: seconds(given.timeout_seconds, 1),
         success_threshold: positive(given.success_threshold, 1),
         failure_threshold: positive(given.failure_threshold, 3),
+        termination_grace: given.termination_grace_period_seconds.map(|s| grace(Some(s))),
+        handler: if given.tcp_socket.is_some() {
+            ProbeHandler::TcpSocket
+        } else if given.exec.is_some() {
+            ProbeHandler::Exec
+        } else if given.grpc.is_some() {
+            ProbeHandler::Grpc
+        } else {
+            ProbeHandler::HttpGet
+        },
     })
 }
 

@@ -121,6 +121,7 @@ fn probe(probe: &Probe) -> Value {
     if probe.initial_delay > SimDuration::ZERO {
         out["initialDelaySeconds"] = seconds(probe.initial_delay).into();
     }
+    set(&mut out, "terminationGracePeriodSeconds", probe.termination_grace.map(seconds));
     out
 }
 

@@ -3,10 +3,12 @@
 //! Source: kubernetes `pkg/kubelet/kuberuntime/kuberuntime_manager.go` (`doBackOff`), v1.37. The
 //! first exit restarts at once; then 10 s, doubling to 5 min, counted from the container's end.
 
+use super::end::LOST;
 use super::state::Containers;
 use super::sync::SYNC_FREQUENCY;
 use crate::api::container_status::Termination;
 use crate::api::event::EventType::Warning;
+use crate::api::pod::RestartPolicy;
 use crate::api::{NodeId, PodId};
 use crate::control::controllers::action::About;
 use crate::units::SimTime;
@@ -18,20 +20,9 @@ impl World<'_> {
     /// at its next relist.
     pub(in crate::world) fn container_exits(&mut self, pod: PodId, reason: &'static str) {
         let now = self.now;
-        let Some(state) = self.pods.get_mut(pod) else { return };
-        if state.containers != Containers::Running {
+        if !self.life_ends(pod, reason, Termination::exit_code_of(reason)) {
             return;
         }
-        state.containers = Containers::Waiting;
-        state.begin_life();
-        let started = state.container_started;
-        let trouble = state.trouble.get_or_insert_default();
-        trouble.finished = now;
-        let exit_code = Termination::exit_code_of(reason);
-        trouble.last_end = Some(Termination { reason, exit_code, started, finished: now });
-        self.containers_change(pod);
-        self.network.set_alive(now, pod, false);
-        self.traffic_changed = true;
         if reason == "OOMKilled" {
             let message = "Memory cgroup out of memory: Killed process".to_string();
             self.publish("kubelet", Warning, "OOMKilling", About::Pod(pod), message);
@@ -41,13 +32,58 @@ impl World<'_> {
         self.plan_pod(noticed, pod, PodStep::Noticed);
     }
 
+    /// The containers of a pod end, and others may take their place; false: they do not run.
+    fn life_ends(&mut self, pod: PodId, reason: &'static str, exit_code: i32) -> bool {
+        let now = self.now;
+        let Some(state) = self.pods.get_mut(pod) else { return false };
+        if state.containers != Containers::Running {
+            return false;
+        }
+        state.containers = Containers::Waiting;
+        state.begin_life();
+        let started = state.container_started;
+        let trouble = state.trouble.get_or_insert_default();
+        trouble.finished = now;
+        trouble.last_end = Some(Termination { reason, exit_code, started, finished: now });
+        self.containers_change(pod);
+        self.network.set_alive(now, pod, false);
+        self.traffic_changed = true;
+        true
+    }
+
     /// The kubelet has noticed the exit: not Ready, and restart now or after the back-off.
     pub(super) fn exit_noticed(&mut self, pod: PodId, node: NodeId) {
+        let trouble = self.pods.get(pod).and_then(|state| state.trouble.as_ref());
+        let finished = trouble.map_or(SimTime::NEVER, |trouble| trouble.finished);
+        self.restart_containers(pod, node, finished);
+    }
+
+    /// A container that a probe has condemned has ended: the kubelet has waited for it, and starts
+    /// it again in the same sync. What it knew of the pod before counts for the back-off: the end
+    /// before this one (`doBackOff` looks at the status that the sync began with).
+    pub(super) fn container_killed(&mut self, pod: PodId, node: NodeId) {
+        let trouble = self.pods.get(pod).and_then(|state| state.trouble.as_ref());
+        let Some(trouble) = trouble else { return };
+        let code = trouble.health.condemned.unwrap_or(LOST);
+        let before = trouble.last_end.map_or(SimTime::NEVER, |last| last.finished);
+        if self.store.pod(pod).is_none_or(|p| p.spec.restart_policy == RestartPolicy::Never) {
+            self.finish_pod(pod, code);
+            return;
+        }
+        let reason = if code == 0 { "Completed" } else { "Error" };
+        if self.life_ends(pod, reason, code) {
+            self.restart_containers(pod, node, before);
+        }
+    }
+
+    /// The containers of a pod have ended: they start again, now or after the back-off of what
+    /// ended at `finished`.
+    fn restart_containers(&mut self, pod: PodId, node: NodeId, finished: SimTime) {
         let now = self.now;
         if self.store.pod(pod).is_none_or(|p| p.deletion.is_some()) {
             return;
         }
-        let until = self.crash_back_off(pod);
+        let until = self.crash_back_off(pod, finished);
         self.store.set_pod_ready(pod, false, now);
         self.store.update_pod(pod, |p| {
             p.restarts += 1;
@@ -57,26 +93,34 @@ impl World<'_> {
         if let Some(workload) = self.pods.get(pod).and_then(|state| state.workload()) {
             self.recorder.totals.restarts[workload] += 1;
         }
-        self.start_containers(pod, node, false);
+        if !self.waits_since(pod, finished) {
+            self.ensure_image(pod, node, false);
+        }
     }
 
-    /// Until when the containers of a pod may not restart.
-    fn crash_back_off(&self, pod: PodId) -> Option<SimTime> {
+    /// Until when the containers of a pod may not restart, because of what ended at `finished`.
+    fn crash_back_off(&self, pod: PodId, finished: SimTime) -> Option<SimTime> {
         let trouble = self.pods.get(pod)?.trouble.as_ref()?;
-        let ended = trouble.finished != SimTime::NEVER;
-        ended.then(|| trouble.crash.since_end(trouble.finished, self.now))?
+        let ended = finished != SimTime::NEVER;
+        ended.then(|| trouble.crash.since_end(finished, self.now))?
     }
 
     /// Whether the containers of a pod have to wait; if so says it and looks again later, else the
     /// next wait is longer.
     pub(super) fn waits_after_crash(&mut self, pod: PodId) -> bool {
+        let trouble = self.pods.get(pod).and_then(|state| state.trouble.as_ref());
+        let finished = trouble.map_or(SimTime::NEVER, |trouble| trouble.finished);
+        self.waits_since(pod, finished)
+    }
+
+    fn waits_since(&mut self, pod: PodId, finished: SimTime) -> bool {
         let now = self.now;
-        let Some(until) = self.crash_back_off(pod) else {
+        let Some(until) = self.crash_back_off(pod, finished) else {
             let kubelet = &self.scenario.flags.kubelet;
             let (first, most) = (kubelet.crash_loop_initial, kubelet.crash_loop_max);
             let trouble = self.pods.get_mut(pod).and_then(|state| state.trouble.as_deref_mut());
-            if let Some(trouble) = trouble.filter(|trouble| trouble.finished != SimTime::NEVER) {
-                trouble.crash.raise(trouble.finished, now, first, most);
+            if let Some(trouble) = trouble.filter(|_| finished != SimTime::NEVER) {
+                trouble.crash.raise(finished, now, first, most);
             }
             return false;
         };

@@ -10,6 +10,10 @@ use crate::api::pod::{Pod, PodPhase, RestartPolicy};
 use crate::units::SimDuration;
 use crate::world::world::World;
 
+/// Exit code of containers that are killed, and of those that a kubelet does not find or has never
+/// started (`ContainerStatusUnknown`).
+pub(super) const LOST: i32 = 137;
+
 /// With what a pod's containers end when they end by themselves.
 fn exit_code(pod: &Pod) -> i32 {
     let rank = pod.more.as_ref().map_or(0, |more| more.rank);

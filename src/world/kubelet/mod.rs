@@ -1,16 +1,19 @@
 //! The kubelets: what happens to a pod on its node.
 //!
 //! A pod's way: seen, queued for the node's start rate, sandbox, image pull with ImagePullBackOff,
-//! containers started, application up, readiness probe, Ready; crash and restart with
-//! CrashLoopBackOff; graceful end.
+//! containers started, application up, readiness probe, Ready; crash, hang or a probe that fails,
+//! and restart with CrashLoopBackOff; graceful end.
 //! Each step is an event, so that faults can strike between any two. Kubelets know their own pods
 //! and machine, not controllers nor traffic beyond "my containers answer".
 
 mod back_off;
+mod behave;
 mod crash;
 mod end;
+mod health;
 mod heartbeats;
 mod images;
+mod probe;
 mod pull;
 mod start;
 mod state;

@@ -25,14 +25,25 @@ impl World<'_> {
         // A dead machine does nothing; what it would have done begins anew when it returns.
         let Some(state) = self.nodes.get_mut(node).filter(|state| state.alive) else { return };
         if state.silent_since.is_some() {
+            // A container hangs whoever looks.
+            if step == PodStep::Hang {
+                self.containers_hang(pod, u32::MAX);
+                return;
+            }
             // What it would see it sees when it is back; what its containers do it reports then.
-            if !matches!(step, PodStep::Seen | PodStep::Stop) {
+            if !matches!(step, PodStep::Seen | PodStep::Stop | PodStep::Probe) {
                 state.unreported.push((pod, incarnation, step));
             }
             return;
         }
-        let reports =
-            matches!(step, PodStep::Started | PodStep::Ready | PodStep::Ended | PodStep::Stopped);
+        let reports = matches!(
+            step,
+            PodStep::Started
+                | PodStep::Ready
+                | PodStep::Unready
+                | PodStep::Ended
+                | PodStep::Stopped
+        );
         if reports && self.api_server.is_limited() {
             if step == PodStep::Stopped {
                 // Its last status, and its grace period set to zero.
@@ -57,7 +68,12 @@ impl World<'_> {
             PodStep::Sync => self.look(pod, node),
             PodStep::Started => self.pod_started(pod),
             PodStep::Ready => self.pod_ready(pod),
+            PodStep::Unready => self.pod_unready(pod),
+            PodStep::Probe => self.probe(pod),
             PodStep::Exit => self.container_exits(pod, "Error"),
+            PodStep::OutOfMemory => self.container_exits(pod, "OOMKilled"),
+            PodStep::Hang => self.containers_hang(pod, u32::MAX),
+            PodStep::Killed => self.container_killed(pod, node),
             PodStep::Ended => self.containers_end(pod),
             PodStep::Noticed => self.exit_noticed(pod, node),
             PodStep::Stop => self.stop_pod(pod),
@@ -129,21 +145,37 @@ impl World<'_> {
             p.crash_loop = false;
             true
         });
-        if let Some(after) = self.run_time_of(pod) {
-            self.plan_pod(now + after, pod, PodStep::Ended);
-        }
-        if let Some(startup) = self.startup_of(pod, workload) {
-            let ready = self.probed(pod, now, now + startup);
-            if ready == now {
-                // One report says both.
-                self.pod_ready(pod);
-            } else {
-                self.plan_pod(ready, pod, PodStep::Ready);
-            }
-        }
+        self.begin_behavior(pod, false);
+        self.plan_ready(pod);
+        self.probes_find_late_start(pod);
         if let Some(after) = workload.and_then(|workload| self.crash_loops[workload]) {
             self.plan_pod(now + after, pod, PodStep::Exit);
         }
+    }
+
+    /// Plans when the probes of a pod will find its application, which is up or comes up.
+    pub(super) fn plan_ready(&mut self, pod: PodId) {
+        let now = self.now;
+        let Some((started, up)) = self.up_of(pod) else { return };
+        let ready = self.probed(pod, started, up.max(now));
+        if ready == now {
+            // One report says both.
+            self.pod_ready(pod);
+        } else {
+            self.plan_pod(ready, pod, PodStep::Ready);
+        }
+    }
+
+    /// When the present containers of a pod started, and when their application is up; `None`: it
+    /// never is, and no probe but that of readiness minds.
+    pub(super) fn up_of(&self, pod: PodId) -> Option<(SimTime, SimTime)> {
+        let state = self.pods.get(pod)?;
+        let started = state.container_started;
+        // Those of a settled start have long been up.
+        if state.first_ready == started {
+            return Some((started, started));
+        }
+        Some((started, started + self.startup_of(pod, state.workload())?))
     }
 
     /// How long the application of a pod takes to come up; `None`: it never does.
@@ -176,12 +208,17 @@ impl World<'_> {
     }
 
     /// The readiness probe has succeeded: the kubelet's status update makes the pod Ready.
-    fn pod_ready(&mut self, pod: PodId) {
+    pub(super) fn pod_ready(&mut self, pod: PodId) {
         let now = self.now;
         let Some(state) = self.pods.get_mut(pod) else { return };
         if state.containers != Containers::Running {
             return;
         }
+        let hung = state.is_hung();
+        if hung && self.asks_application(pod) {
+            return;
+        }
+        let Some(state) = self.pods.get_mut(pod) else { return };
         if state.first_ready == SimTime::NEVER {
             state.first_ready = now;
             if let Some(p) = self.store.pod(pod) {
@@ -189,7 +226,9 @@ impl World<'_> {
                 self.recorder.totals.startup.add(waited, 1.0);
             }
         }
-        self.network.set_alive(now, pod, true);
+        if !hung {
+            self.network.set_alive(now, pod, true);
+        }
         self.samples_differ(pod);
         self.traffic_changed = true;
         self.store.set_pod_ready(pod, true, now);
@@ -199,7 +238,7 @@ impl World<'_> {
 /// The instant at which a probe has succeeded often enough for an application that is up from
 /// `up` on: probes run at `started + initialDelay + k x period` (prober/worker.go, without its
 /// random start within a period, which applies to a restarted kubelet only).
-fn probe_succeeds(probe: &Probe, started: SimTime, up: SimTime) -> SimTime {
+pub(super) fn probe_succeeds(probe: &Probe, started: SimTime, up: SimTime) -> SimTime {
     let first = up.next_on_grid(started + probe.initial_delay, probe.period);
     first + probe.period * u64::from(probe.success_threshold.max(1) - 1)
 }
@@ -217,6 +256,7 @@ mod tests {
             timeout: SimDuration::from_secs(1),
             success_threshold,
             failure_threshold: 3,
+            ..Probe::default()
         };
         let rows = [
             (

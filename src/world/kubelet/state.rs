@@ -1,6 +1,7 @@
 //! What the world keeps of each pod and node beside their API objects.
 
 use super::back_off::BackOff;
+use super::health::Health;
 use super::images::{ImageId, Images};
 use crate::api::PodId;
 use crate::api::container_status::Termination;
@@ -67,6 +68,8 @@ pub struct Trouble {
     pub grace: Option<SimDuration>,
     /// Why it goes, for its record; empty while it does not.
     pub end_reason: &'static str,
+    /// What probes find of its present containers.
+    pub health: Health,
 }
 
 impl Default for Trouble {
@@ -83,6 +86,7 @@ impl Default for Trouble {
             told: spam_filter(),
             grace: None,
             end_reason: "",
+            health: Health::default(),
         }
     }
 }
@@ -116,7 +120,23 @@ impl PodState {
         }
         if let Some(trouble) = &mut self.trouble {
             trouble.finished = SimTime::NEVER;
+            trouble.health = Health::default();
         }
+    }
+
+    /// What probes have found, if they have found anything.
+    pub fn health(&self) -> Option<&Health> {
+        self.trouble.as_ref().map(|trouble| &trouble.health)
+    }
+
+    /// What probes find, to be changed.
+    pub fn health_mut(&mut self) -> &mut Health {
+        &mut self.trouble.get_or_insert_default().health
+    }
+
+    /// Whether its containers hang.
+    pub fn is_hung(&self) -> bool {
+        self.health().is_some_and(|health| health.hung != SimTime::NEVER)
     }
 
     /// First Running; [`SimTime::NEVER`] before.

@@ -1,5 +1,6 @@
 //! Pods that go: graceful termination, and what a dead machine leaves behind.
 
+use super::end::LOST;
 use super::state::Containers;
 use crate::api::event::EventType::Normal;
 use crate::api::pod::{PodPhase, RestartPolicy};
@@ -8,10 +9,6 @@ use crate::control::controllers::action::About;
 use crate::units::{OptionalTime, SimDuration};
 use crate::world::event::PodStep;
 use crate::world::world::World;
-
-/// Exit code of containers that a kubelet does not find, or has never started
-/// (`ContainerStatusUnknown`).
-const LOST: i32 = 137;
 
 impl World<'_> {
     /// The kubelet sees the deletion: preStop, SIGTERM, and the end at the latest when the grace
@@ -23,6 +20,7 @@ impl World<'_> {
         let grace = state.trouble.as_ref().and_then(|trouble| trouble.grace);
         let grace = grace.unwrap_or(p.spec.termination_grace);
         let running = state.containers == Containers::Running;
+        let hung = state.is_hung();
         // Whatever its life had planned is off; the end is what comes.
         state.begin_life();
         let pre_stop =
@@ -33,7 +31,8 @@ impl World<'_> {
             let ends = told.unwrap_or_else(|| {
                 self.sample_for(pod, "termination", &self.scenario.flags.kubelet.termination)
             });
-            (pre_stop + ends).min(grace)
+            // What hangs does not hear SIGTERM.
+            if hung { grace } else { (pre_stop + ends).min(grace) }
         } else {
             SimDuration::ZERO
         };

@@ -158,6 +158,15 @@ impl Network {
         self.endpoints.get(pod).is_some_and(|endpoint| endpoint.alive)
     }
 
+    /// Seconds until a request that reaches a pod now would be answered; infinite: it is refused. A
+    /// pod that nobody routes to is idle.
+    pub fn answer_time(&self, pod: PodId) -> f64 {
+        match self.endpoints.get(pod) {
+            Some(endpoint) if endpoint.live => self.stations[endpoint.station()].answer_time(),
+            _ => 0.0,
+        }
+    }
+
     /// Forgets a pod that is gone; requests that are still routed to it fail.
     pub fn remove_pod(&mut self, now: SimTime, pod: PodId) {
         self.set_alive(now, pod, false);
@@ -527,6 +536,7 @@ mod tests {
             servers: 1,
             rate: 100.0,
             wait_max: 0.5,
+            refuses: false,
             idle_cores: 0.0,
             memory: (0.0, 0.0),
             memory_limit: None,

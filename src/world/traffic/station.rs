@@ -25,6 +25,8 @@ pub struct PodModel {
     /// Longest wait of a request that is still served, seconds: the caller's patience or the
     /// queue's length, whichever ends first.
     pub wait_max: f64,
+    /// The queue is full before its last request loses patience: then more are refused.
+    pub refuses: bool,
     /// Cores that a pod uses without requests.
     pub idle_cores: f64,
     /// Bytes of a pod without requests, and per request in it.
@@ -48,12 +50,14 @@ impl PodModel {
         let servers = (raw * service - 1e-9).ceil().clamp(1.0, 1e6);
         let service = servers / raw;
         let patience = (workload.timeout.as_secs_f64() - service).max(0.0);
+        let longest_queue = f64::from(workload.queue) * service / servers;
         PodModel {
             demand,
             service,
             servers: servers as u32,
             rate: servers / service,
-            wait_max: patience.min(f64::from(workload.queue) * service / servers),
+            wait_max: patience.min(longest_queue),
+            refuses: longest_queue < patience,
             idle_cores: workload.idle_cpu.cores(),
             memory: (workload.memory.0 as f64, workload.memory_per_request.0 as f64),
             memory_limit,
@@ -126,6 +130,8 @@ pub struct Station {
     rates: Rates,
     /// Latency of the current regime in slices of (share, seconds), for a steady station.
     slices: Vec<(f64, f64)>,
+    /// Waits that somebody wants to know of when they are passed, seconds.
+    marks: Vec<f64>,
     /// Sums since the last [`Station::take_interval`].
     interval: Tally,
     /// Latencies since then.
@@ -149,6 +155,7 @@ impl Station {
             regime: Regime::NoEndpoint,
             rates: Rates::default(),
             slices: Vec::new(),
+            marks: Vec::new(),
             interval: Tally::default(),
             latency: LatencyHistogram::default(),
             total: Tally::default(),
@@ -175,6 +182,20 @@ impl Station {
     #[cfg(test)]
     pub fn backlog(&self) -> f64 {
         self.backlog
+    }
+
+    /// Lets the station change whenever the wait of a new request passes one of these.
+    pub fn mark_waits(&mut self, seconds: Vec<f64>) {
+        self.marks = seconds;
+    }
+
+    /// Seconds until a request that arrives now would be answered; infinite: it is refused.
+    pub fn answer_time(&self) -> f64 {
+        match self.regime {
+            Regime::NoEndpoint | Regime::Steady => self.pod.service,
+            Regime::Full if self.pod.refuses => f64::INFINITY,
+            _ => self.pod.service + self.backlog / self.capacity(),
+        }
     }
 
     /// Sums over the run up to the last change.
@@ -259,9 +280,20 @@ impl Station {
         if slope == 0.0 {
             return SimTime::NEVER;
         }
+        let distance = self.to_next_mark(slope).map_or(distance, |mark| mark.min(distance));
         // Past the level by a microsecond, so that it is met for certain whatever the rounding.
         let wait = SimDuration::from_secs_f64(distance / slope.abs());
         self.since.saturating_add(wait).saturating_add(SimDuration::from_micros(1))
+    }
+
+    /// How far the backlog is from the next marked wait ahead of it.
+    fn to_next_mark(&self, slope: f64) -> Option<f64> {
+        let ahead = |seconds: &f64| {
+            let level = (seconds - self.pod.service).max(0.0) * self.capacity();
+            let distance = if slope > 0.0 { level - self.backlog } else { self.backlog - level };
+            (distance > 0.0).then_some(distance)
+        };
+        self.marks.iter().filter_map(ahead).reduce(f64::min)
     }
 
     /// Integrates up to `now` and lets a level that was met change the regime.
@@ -524,6 +556,7 @@ mod tests {
             servers: 1,
             rate: 100.0,
             wait_max: 0.49,
+            refuses: false,
             idle_cores: 0.0,
             memory: (0.0, 0.0),
             memory_limit: None,
@@ -604,6 +637,24 @@ mod tests {
         station.look(S(20));
         let t = station.total();
         assert!((t.offered - t.served - t.failed).abs() < 1e-6, "every request is accounted for");
+    }
+
+    #[test]
+    fn a_marked_wait_is_noticed_when_it_is_passed() {
+        let mut station = Station::new(pod());
+        station.mark_waits(vec![0.21]);
+        station.set(S(0), 150.0, 1, 0, 0);
+        // The surplus of 50 a second is a wait of 0.2 s when 20 requests wait.
+        let passed = station.next_change();
+        assert!((0.4..0.400_002).contains(&passed.as_secs_f64()), "{passed:?}");
+        station.look(passed);
+        assert!(station.answer_time() >= 0.21);
+        let full = station.next_change();
+        assert!((0.98..0.980_002).contains(&full.as_secs_f64()), "then it fills: {full:?}");
+        station.look(full);
+        station.set(S(10), 51.0, 1, 0, 0);
+        station.look(station.next_change());
+        assert!((0.2..0.21).contains(&station.answer_time()), "and passes it on the way back");
     }
 
     #[test]
@@ -689,6 +740,7 @@ mod tests {
             image_layers: 0,
             burst: 1.0,
             calls: vec![],
+            failings: Default::default(),
         };
         let rows = [
             ("one core, 10 ms of CPU: 100 a second", workload(10, 0, 8), 1000, 100.0),
