@@ -52,7 +52,7 @@ impl Told {
     fn of(scenario: &Scenario) -> Told {
         let mut keep = Keep::default();
         let run = run(scenario, 1, EVERY, &mut keep, |_| {}).unwrap();
-        let rows = run.recorder.cluster.iter().cloned().collect();
+        let rows = run.recorder.cluster.to_vec();
         let restarts = run.recorder.totals.restarts[0];
         drop(run);
         let kubelet = keep.events.into_iter().filter(|event| event.component == "kubelet");
@@ -129,6 +129,7 @@ fn liveness_heals_a_hung_pod() {
 #[test]
 fn what_a_hang_comes_to() {
     type Change = fn(&mut Scenario);
+    type Row = (&'static str, Change, (f64, f64), (f64, f64), u64);
     fn spec(scenario: &mut Scenario) -> &mut crate::api::pod::PodSpec {
         Arc::make_mut(&mut scenario.objects.deployments[0].template.spec)
     }
@@ -136,7 +137,7 @@ fn what_a_hang_comes_to() {
         spec(scenario).containers[0].liveness_probe.as_mut().unwrap()
     }
     // Seconds from the hang to Killing and from there to the new start (0: never); restarts.
-    let rows: [(&str, Change, (f64, f64), (f64, f64), u64); 6] = [
+    let rows: [Row; 6] = [
         ("three failures, and thirty seconds of grace", |_| {}, (21.0, 31.5), (30.0, 31.0), 1),
         (
             "the probe's own grace period",
