@@ -147,9 +147,9 @@ fn what_a_hang_comes_to() {
             1,
         ),
         (
-            "one failure is enough",
-            |s| liveness(s).failure_threshold = 1,
-            (1.0, 11.5),
+            "two failures are enough",
+            |s| liveness(s).failure_threshold = 2,
+            (11.0, 21.5),
             (30.0, 31.0),
             1,
         ),
