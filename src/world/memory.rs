@@ -158,7 +158,8 @@ impl World<'_> {
         }
     }
 
-    /// Whether a pod of a Deployment may be OOM-killed now; else it is looked at again when one may.
+    /// Whether a pod of a Deployment may be OOM-killed now; if not, it is looked at again when one
+    /// may.
     fn may_kill(&mut self, workload: usize) -> bool {
         let last = self.observed.last_oom[workload];
         if last != SimTime::ZERO && self.now.since(last) < APART {

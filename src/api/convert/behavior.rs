@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 const PREFIX: &str = "stormglass/";
 /// What may follow.
 const WORDS: &str = "of an annotation known here: start-ms, ready-ms, stop-ms, never-start, \
-                     never-ready, run-ms, fail-ms, exit-code, exit-codes, fail-first, stop-exit-code, \
-                     hang-ms, memory, memory-growth";
+                     never-ready, run-ms, fail-ms, exit-code, exit-codes, fail-first, \
+                     stop-exit-code, hang-ms, memory, memory-growth";
 
 /// Reads the annotations of a template; `path` is where they stand.
 pub fn behavior(
