@@ -20,13 +20,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 15] = [
+const LIGHT: [&str; 16] = [
     "hello",
     "incidents/gitops-prune",
     "incidents/one-bad-node",
     "incidents/preemption-cascade",
     "incidents/stuck-rollout",
     "pokemon-go/planned-5x",
+    "self-healing/api-server-outage",
     "self-healing/crash-loop",
     "self-healing/hung-container",
     "self-healing/node-loss",

@@ -5,10 +5,11 @@ use crate::api::PodId;
 use crate::api::autoscaling::MetricSource;
 use crate::api::container_status::ContainerStatus;
 use crate::api::kind::{KINDS, Kind};
-use crate::print::{Chronicle, Kubelets, Snapshot, Told};
+use crate::print::{Chronicle, Health, Kubelets, Snapshot, Told};
 use crate::record::Sink;
 use crate::record::rows::EventRow;
 use crate::scenario::diagnostic::did_you_mean;
+use crate::scenario::model::Component;
 use crate::scenario::value::parse_duration;
 use crate::store::{Change, Store};
 use crate::units::{SimDuration, SimTime};
@@ -78,6 +79,11 @@ pub(super) fn show<T>(look: &Look, memory: &Memory, see: impl FnOnce(&Snapshot) 
         kubelets: &Reports(look),
         chronicle: &memory.chronicle.borrow(),
         events: &memory.told.borrow(),
+        health: Health {
+            api_server: look.is_api_server_up(),
+            controller_manager: look.is_running(Component::ControllerManager),
+            scheduler: look.is_running(Component::Scheduler),
+        },
     };
     see(&snapshot)
 }

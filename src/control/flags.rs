@@ -53,6 +53,14 @@ pub struct ControllerManagerFlags {
     pub large_cluster_size_threshold: u32,
     /// `--terminated-pod-gc-threshold`.
     pub terminated_pod_gc_threshold: u32,
+    /// `--leader-elect`.
+    pub leader_elect: bool,
+    /// `--leader-elect-lease-duration`.
+    pub leader_elect_lease_duration: SimDuration,
+    /// `--leader-elect-renew-deadline`.
+    pub leader_elect_renew_deadline: SimDuration,
+    /// `--leader-elect-retry-period`.
+    pub leader_elect_retry_period: SimDuration,
 }
 
 impl Default for ControllerManagerFlags {
@@ -76,6 +84,10 @@ impl Default for ControllerManagerFlags {
             unhealthy_zone_threshold: 0.55,
             large_cluster_size_threshold: 50,
             terminated_pod_gc_threshold: 12_500,
+            leader_elect: true,
+            leader_elect_lease_duration: secs(15),
+            leader_elect_renew_deadline: secs(10),
+            leader_elect_retry_period: secs(2),
         }
     }
 }
@@ -102,6 +114,14 @@ pub struct SchedulerFlags {
     pub pod_initial_backoff: SimDuration,
     /// `podMaxBackoffSeconds`.
     pub pod_max_backoff: SimDuration,
+    /// `--leader-elect`.
+    pub leader_elect: bool,
+    /// `--leader-elect-lease-duration`.
+    pub leader_elect_lease_duration: SimDuration,
+    /// `--leader-elect-renew-deadline`.
+    pub leader_elect_renew_deadline: SimDuration,
+    /// `--leader-elect-retry-period`.
+    pub leader_elect_retry_period: SimDuration,
 }
 
 impl Default for SchedulerFlags {
@@ -116,6 +136,10 @@ impl Default for SchedulerFlags {
             percentage_of_nodes_to_score: 0,
             pod_initial_backoff: secs(1),
             pod_max_backoff: secs(10),
+            leader_elect: true,
+            leader_elect_lease_duration: secs(15),
+            leader_elect_renew_deadline: secs(10),
+            leader_elect_retry_period: secs(2),
         }
     }
 }
@@ -186,6 +210,14 @@ pub struct ClusterAutoscalerFlags {
     pub kube_client_qps: f64,
     /// `--kube-client-burst`.
     pub kube_client_burst: u32,
+    /// `--leader-elect`.
+    pub leader_elect: bool,
+    /// `--leader-elect-lease-duration`.
+    pub leader_elect_lease_duration: SimDuration,
+    /// `--leader-elect-renew-deadline`.
+    pub leader_elect_renew_deadline: SimDuration,
+    /// `--leader-elect-retry-period`.
+    pub leader_elect_retry_period: SimDuration,
 }
 
 impl Default for ClusterAutoscalerFlags {
@@ -215,6 +247,10 @@ impl Default for ClusterAutoscalerFlags {
             new_pod_scale_up_delay: secs(0),
             kube_client_qps: 5.0,
             kube_client_burst: 10,
+            leader_elect: true,
+            leader_elect_lease_duration: secs(15),
+            leader_elect_renew_deadline: secs(10),
+            leader_elect_retry_period: secs(2),
         }
     }
 }

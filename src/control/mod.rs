@@ -6,4 +6,5 @@
 
 pub mod controllers;
 pub mod flags;
+pub mod leader_election;
 pub mod scheduler;

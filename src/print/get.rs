@@ -96,6 +96,11 @@ struct Group {
 /// Prints what is asked for.
 pub fn get(snapshot: &Snapshot, request: &Request) -> Printed {
     let mut printed = Printed::default();
+    if !snapshot.health.api_server {
+        let told = "Warning: the API server does not answer at this instant: kubectl would be \
+                    refused; shown is what etcd and the nodes have";
+        printed.notes.push(told.to_owned());
+    }
     let mut groups = Vec::new();
     for (kind, names) in &request.what {
         let found = request.find(snapshot, kind, names, &mut printed);

@@ -38,6 +38,17 @@ pub trait Kubelets {
     fn usage(&self, pod: PodId, source: MetricSource) -> Option<i64>;
 }
 
+/// Which processes of the control plane run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The API server answers.
+    pub api_server: bool,
+    /// A kube-controller-manager runs, leading or not.
+    pub controller_manager: bool,
+    /// A kube-scheduler runs, leading or not.
+    pub scheduler: bool,
+}
+
 /// A cluster at one instant.
 #[derive(Clone, Copy)]
 pub struct Snapshot<'a> {
@@ -51,6 +62,8 @@ pub struct Snapshot<'a> {
     pub chronicle: &'a Chronicle,
     /// The Events.
     pub events: &'a Told,
+    /// The control plane.
+    pub health: Health,
 }
 
 impl Snapshot<'_> {

@@ -42,6 +42,10 @@ pub enum Moment {
     FirstNodeJoins,
     /// The first image pull fails.
     FirstPullFailure,
+    /// A component of the control plane has no leader any more.
+    LeaderLost,
+    /// It has one again.
+    LeaderElected,
     /// A node is found silent.
     NodeLost,
     /// Pods are evicted from a lost node.

@@ -222,6 +222,8 @@ pub(super) fn moment(kind: Moment) -> (&'static str, Mood) {
         Moment::QuotaReached => ("Quota reached", Mood::Bad),
         Moment::FirstNodeJoins => ("First node joins", Mood::Good),
         Moment::FirstPullFailure => ("Image pull fails", Mood::Bad),
+        Moment::LeaderLost => ("Leader lost", Mood::Bad),
+        Moment::LeaderElected => ("Leader elected", Mood::Good),
         Moment::NodeLost => ("Node lost", Mood::Bad),
         Moment::EvictionBegins => ("Eviction begins", Mood::Bad),
         Moment::AllReady => ("All pods ready", Mood::Good),

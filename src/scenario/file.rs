@@ -505,6 +505,12 @@ pub struct TimelineFile {
     /// The image registry does not answer: pulls fail, those under way too.
     #[serde(default)]
     pub registry_outage: Option<OutageFile>,
+    /// The API server is gone: connections are refused.
+    #[serde(default)]
+    pub api_server_outage: Option<NothingFile>,
+    /// The leading process of a component ends; it is started again at once, or when it is over.
+    #[serde(default)]
+    pub component_crash: Option<ComponentFile>,
     /// A node group gets a new upper limit.
     #[serde(default)]
     pub node_group_max: Option<GroupMaxFile>,
@@ -529,6 +535,19 @@ pub struct NodesFile {
     pub zone: Option<String>,
     /// How many, drawn among those that match; default: all.
     pub count: Option<u32>,
+}
+
+/// A happening of which there is nothing more to say: `{}`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NothingFile {}
+
+/// A component of the control plane.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ComponentFile {
+    /// `kube-controller-manager`, `kube-scheduler` or `cluster-autoscaler`.
+    pub component: String,
 }
 
 /// A zone.
@@ -672,6 +691,8 @@ impl TimelineFile {
             self.delete_pods.is_some(),
             self.registry_slow.is_some(),
             self.registry_outage.is_some(),
+            self.api_server_outage.is_some(),
+            self.component_crash.is_some(),
             self.node_group_max.is_some(),
             self.max_nodes_total.is_some(),
             self.scale.is_some(),

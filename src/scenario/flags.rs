@@ -3,7 +3,8 @@
 //! It reads them over the defaults, and tells them all again for the run's manifest.
 
 use super::model::{
-    ApiServerFlags, CloudFlags, Flags, KubeProxyFlags, KubeletFlags, MetricsServerFlags,
+    ApiServerFlags, CloudFlags, ControlPlaneFlags, Flags, KubeProxyFlags, KubeletFlags,
+    MetricsServerFlags,
 };
 use super::value::{Ratio, Span, Varying, duration_text};
 use crate::control::flags::{
@@ -176,6 +177,14 @@ flags! {
         large_cluster_size_threshold: u32,
         /// Default 12500.
         terminated_pod_gc_threshold: u32,
+        /// Whether its replicas elect a leader. Default true.
+        leader_elect: bool,
+        /// Default 15s.
+        leader_elect_lease_duration: Span,
+        /// Default 10s.
+        leader_elect_renew_deadline: Span,
+        /// Default 2s.
+        leader_elect_retry_period: Span,
     }
 }
 
@@ -202,6 +211,14 @@ flags! {
         pod_initial_backoff: Span,
         /// Default 10s.
         pod_max_backoff: Span,
+        /// Whether its replicas elect a leader. Default true.
+        leader_elect: bool,
+        /// Default 15s.
+        leader_elect_lease_duration: Span,
+        /// Default 10s.
+        leader_elect_renew_deadline: Span,
+        /// Default 2s.
+        leader_elect_retry_period: Span,
     }
 }
 
@@ -257,6 +274,14 @@ flags! {
         kube_client_qps: f64,
         /// Burst of its client. Default 10.
         kube_client_burst: u32,
+        /// Whether its replicas elect a leader. Default true.
+        leader_elect: bool,
+        /// Default 15s.
+        leader_elect_lease_duration: Span,
+        /// Default 10s.
+        leader_elect_renew_deadline: Span,
+        /// Default 2s.
+        leader_elect_retry_period: Span,
     }
 }
 
@@ -392,6 +417,15 @@ flags! {
 }
 
 flags! {
+    /// The control plane as a whole; no flags of upstream's.
+    ControlPlaneFile -> ControlPlaneFlags {
+        /// How many of kube-controller-manager, kube-scheduler and cluster-autoscaler there are
+        /// each: one works, the others stand by. Default 1.
+        replicas: u32,
+    }
+}
+
+flags! {
     /// The kube-proxies, in iptables mode.
     KubeProxyFile -> KubeProxyFlags {
         /// Least time between two syncs; a change after a longer rest is acted on at once.
@@ -434,6 +468,8 @@ pub struct FlagsFile {
     pub metrics_server: MetricsServerFile,
     /// The API server.
     pub api_server: ApiServerFile,
+    /// The control plane as a whole.
+    pub control_plane: ControlPlaneFile,
     /// The cloud provider.
     pub cloud: CloudFile,
 }
@@ -459,6 +495,7 @@ pub(super) fn told_flags(flags: &Flags) -> Value {
         "kube-proxy": flags.kube_proxy.told(),
         "metrics-server": flags.metrics_server.told(),
         "api-server": flags.api_server.told(),
+        "control-plane": flags.control_plane.told(),
         "cloud": flags.cloud.told(),
     })
 }
@@ -494,6 +531,7 @@ impl FlagsFile {
             kube_proxy: self.kube_proxy.over_defaults(),
             metrics_server: self.metrics_server.over_defaults(),
             api_server: self.api_server.over_defaults(),
+            control_plane: self.control_plane.over_defaults(),
             cloud,
         }
     }

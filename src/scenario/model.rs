@@ -252,6 +252,13 @@ pub enum Happening {
         /// How long a pull waits for an answer before it fails.
         fails_after: SimDuration,
     },
+    /// The API server does not answer: its process is gone, connections are refused.
+    ApiServerOutage,
+    /// The leading process of a component ends; it is started again when this is over.
+    ComponentCrash {
+        /// The component.
+        component: Component,
+    },
     /// A node group gets a new upper limit.
     NodeGroupMax {
         /// Index into `node_groups`.
@@ -300,6 +307,32 @@ pub enum Happening {
     },
 }
 
+/// A component that works through the API server and elects a leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Component {
+    /// `kube-controller-manager`.
+    ControllerManager,
+    /// `kube-scheduler`.
+    Scheduler,
+    /// `cluster-autoscaler`.
+    ClusterAutoscaler,
+}
+
+impl Component {
+    /// All of them.
+    pub const ALL: [Component; 3] =
+        [Component::ControllerManager, Component::Scheduler, Component::ClusterAutoscaler];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Component::ControllerManager => "kube-controller-manager",
+            Component::Scheduler => "kube-scheduler",
+            Component::ClusterAutoscaler => "cluster-autoscaler",
+        }
+    }
+}
+
 /// Which nodes a fault hits: drawn by a named stream among those that match.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeSelection {
@@ -337,6 +370,8 @@ pub struct Flags {
     pub metrics_server: MetricsServerFlags,
     /// The API server as its clients meet it.
     pub api_server: ApiServerFlags,
+    /// The control plane as a whole.
+    pub control_plane: ControlPlaneFlags,
     /// The cloud provider.
     pub cloud: CloudFlags,
 }
@@ -433,6 +468,19 @@ impl Default for ApiServerFlags {
             latency_spread: 0.0,
             max_mutating_requests_inflight: 0,
         }
+    }
+}
+
+/// The control plane as a whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ControlPlaneFlags {
+    /// Replicas of each component that elects a leader; at least 1.
+    pub replicas: u32,
+}
+
+impl Default for ControlPlaneFlags {
+    fn default() -> Self {
+        ControlPlaneFlags { replicas: 1 }
     }
 }
 

@@ -183,6 +183,10 @@ fn happening(scenario: &Scenario, what: &Happening) -> (&'static str, Value) {
         Happening::RegistryOutage { fails_after } => {
             ("registry-outage", json!({"fails-after": fails_after.told()}))
         }
+        Happening::ApiServerOutage => ("api-server-outage", json!({})),
+        Happening::ComponentCrash { component } => {
+            ("component-crash", json!({"component": component.name()}))
+        }
         Happening::NodeGroupMax { group: g, max } => {
             ("node-group-max", json!({"group": group(*g), "max": max}))
         }

@@ -358,7 +358,8 @@ impl Resolver<'_> {
             if count != 1 {
                 let hint = "one of node-crash, node-hang, zone-outage, container-crash, \
                             container-hang, crash-loop, delete-pods, registry-slow, \
-                            registry-outage, node-group-max, max-nodes-total, scale, kubectl";
+                            registry-outage, api-server-outage, component-crash, \
+                            node-group-max, max-nodes-total, scale, kubectl";
                 let message = format!("expected one happening, found {count}");
                 self.error(&path, message, Some(hint.into()));
             }
@@ -420,6 +421,14 @@ impl Resolver<'_> {
             let patience = outage.fails_after.map_or(SimDuration::from_secs(30), |span| span.0);
             return Some(Happening::RegistryOutage { fails_after: patience });
         }
+        if given.api_server_outage.is_some() {
+            return Some(Happening::ApiServerOutage);
+        }
+        if let Some(crash) = &given.component_crash {
+            let inner = format!("{path}.component-crash.component");
+            let component = self.component(&crash.component, &inner)?;
+            return Some(Happening::ComponentCrash { component });
+        }
         if let Some(limit) = &given.node_group_max {
             let inner = format!("{path}.node-group-max.group");
             let group = self.group(&limit.group, &inner, groups)?;
@@ -432,6 +441,15 @@ impl Resolver<'_> {
         let inner = format!("{path}.scale.deployment");
         let deployment = self.deployment(&scale.deployment, &inner, objects)?;
         Some(Happening::Scale { deployment, replicas: scale.replicas })
+    }
+
+    fn component(&mut self, name: &str, path: &str) -> Option<Component> {
+        let found = Component::ALL.into_iter().find(|component| component.name() == name);
+        if found.is_none() {
+            let known = Component::ALL.map(|component| component.name().to_owned());
+            self.unknown(path, "component", name, &known);
+        }
+        found
     }
 
     fn nodes(

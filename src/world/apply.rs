@@ -73,7 +73,7 @@ impl World<'_> {
             }
             Action::DeleteMachine { node } => self.delete_machine_of(node),
             event @ Action::Event { .. } => {
-                self.publish_action(key.component(), event);
+                self.publish_action(key.source(), event);
                 true
             }
             other => self.apply_to_owner(key, other),
@@ -366,6 +366,10 @@ impl World<'_> {
             component,
             message,
         };
+        if self.outages.is_down() {
+            self.outages.keep_event(row);
+            return true;
+        }
         self.log_event(&row);
         self.recorder.event(&row);
         true

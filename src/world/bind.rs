@@ -10,7 +10,11 @@ use crate::api::{NodeId, PodId};
 use crate::control::controllers::action::About;
 use crate::control::scheduler::binding::BindingStep;
 use crate::control::scheduler::framework::PluginId;
+use crate::scenario::model::Component;
 use crate::units::SimTime;
+
+/// What is said of a request that no API server takes.
+const REFUSED: &str = "dial tcp 10.96.0.1:443: connect: connection refused";
 
 impl World<'_> {
     /// Sends, at `at`, what binding cycles want done by now.
@@ -85,7 +89,8 @@ impl World<'_> {
 
     /// A pod's nominated node reaches the API server. The cycle goes on even if the pod is gone.
     pub(super) fn on_expect(&mut self, pod: PodId, node: NodeId, cycle: u64) {
-        if self.store.pod(pod).is_some_and(|p| p.node.is_none()) {
+        let is_heard = !self.outages.is_down();
+        if is_heard && self.store.pod(pod).is_some_and(|p| p.node.is_none()) {
             self.nominate(pod, Some(node));
         }
         self.scheduler.scheduler.nomination_written(cycle, self.now);
@@ -95,7 +100,10 @@ impl World<'_> {
     /// What a PreBind plugin writes has reached the API server. The store has no volumes, so of
     /// those nothing else becomes.
     pub(super) fn on_pre_bind(&mut self, cycle: u64, plugin: PluginId) {
-        let answer = self.write_claims(cycle, plugin);
+        let answer = match self.outages.is_down() {
+            true => Err(REFUSED.to_string()),
+            false => self.write_claims(cycle, plugin),
+        };
         self.scheduler.scheduler.pre_bind_written(cycle, plugin, answer, self.now);
         self.go_on_binding();
     }
@@ -108,7 +116,12 @@ impl World<'_> {
     /// A binding reaches the API server.
     pub(super) fn on_bind(&mut self, pod: PodId, node: NodeId) {
         let now = self.now;
-        let bound = self.store.bind_pod(pod, node, now);
+        let is_new = self.leaders.has_changed(Component::Scheduler);
+        if is_new && !self.scheduler.core().cache.is_assumed(pod) {
+            // Sent, or about to be, by a scheduler that is gone.
+            return;
+        }
+        let bound = !self.outages.is_down() && self.store.bind_pod(pod, node, now);
         self.scheduler.scheduler.binding_finished(pod, bound, now);
         self.carry_on_bindings(now);
         if !bound {

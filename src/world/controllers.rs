@@ -16,7 +16,7 @@ use crate::api::refusal::Refusal;
 use crate::api::{CronJobId, DeploymentId, HpaId, NamespaceId, OwnerId, PdbId, QuotaId, ServiceId};
 use crate::control::controllers::action::Rest;
 use crate::control::controllers::{Action, Outcome, job};
-use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags};
+use crate::scenario::model::{Component, Flags};
 use crate::units::{SimDuration, SimTime};
 use slotmap::SlotMap;
 use std::collections::{BTreeMap, VecDeque};
@@ -94,6 +94,14 @@ impl Key {
         }
     }
 
+    /// The component that its controller is part of.
+    pub fn component(self) -> Component {
+        match self {
+            Key::ClusterAutoscaler => Component::ClusterAutoscaler,
+            _ => Component::ControllerManager,
+        }
+    }
+
     /// The key of what controls pods.
     pub fn of_owner(id: OwnerId, owner: &Owner) -> Key {
         match owner {
@@ -106,7 +114,7 @@ impl Key {
     }
 
     /// `source.component` of its Events.
-    pub fn component(self) -> &'static str {
+    pub fn source(self) -> &'static str {
         COMPONENTS[self.controller()]
     }
 }
@@ -176,6 +184,16 @@ struct Flight {
     rest: Option<Rest>,
     /// The sync has failed for a reason of its own.
     is_error: bool,
+    /// A request of it did not get through to the API server.
+    unheard: bool,
+}
+
+/// Whether a request is to the cloud, which has an API of its own.
+fn is_of_cloud(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::IncreaseGroup { .. } | Action::DecreaseTarget { .. } | Action::DeleteMachine { .. }
+    )
 }
 
 /// All work queues.
@@ -187,7 +205,29 @@ pub struct WorkQueues {
 
 impl WorkQueues {
     /// Empty queues with the clients and workers that the flags give.
-    pub fn new(flags: &ControllerManagerFlags, autoscaler: &ClusterAutoscalerFlags) -> WorkQueues {
+    pub fn new(flags: &Flags) -> WorkQueues {
+        let controllers = WorkQueues::controllers(flags);
+        WorkQueues { controllers, keys: BTreeMap::new(), flights: SlotMap::with_key() }
+    }
+
+    /// A component is gone with its queues and clients, and with all that they had to send.
+    pub(super) fn stop(&mut self, component: Component, flags: &Flags) {
+        let fresh = WorkQueues::controllers(flags);
+        let stops = |index: usize| {
+            let is_autoscaler = index == Key::ClusterAutoscaler.controller();
+            is_autoscaler == (component == Component::ClusterAutoscaler)
+        };
+        for (index, controller) in fresh.into_iter().enumerate().filter(|(at, _)| stops(*at)) {
+            self.controllers[index] = controller;
+        }
+        self.keys.retain(|key, _| key.component() != component);
+        self.flights.retain(|_, flight| flight.key.component() != component);
+    }
+
+    /// The controllers with nothing to do.
+    fn controllers(flags: &Flags) -> Vec<Controller> {
+        let autoscaler = flags.cluster_autoscaler.clone().unwrap_or_default();
+        let flags = &flags.controller_manager;
         let workers = [
             flags.concurrent_deployment_syncs,
             flags.concurrent_replicaset_syncs,
@@ -228,7 +268,7 @@ impl WorkQueues {
         // A namespace is to be emptied fast.
         controllers[NAMESPACE].client =
             TokenBucket::new(flags.kube_api_qps * 20.0, flags.kube_api_burst * 100);
-        WorkQueues { controllers, keys: BTreeMap::new(), flights: SlotMap::with_key() }
+        controllers
     }
 }
 
@@ -283,7 +323,7 @@ impl Key {
 impl World<'_> {
     /// Puts a key into its work queue, due at `at` or when it was due before, if that is earlier.
     pub(super) fn enqueue(&mut self, key: Key, at: SimTime) {
-        if at == SimTime::NEVER {
+        if at == SimTime::NEVER || self.leaders.is_away(key.component()) {
             return;
         }
         let queued = self.queues.keys.entry(key).or_insert(Queued::EMPTY);
@@ -298,6 +338,9 @@ impl World<'_> {
 
     /// Puts a key into its delaying queue, unless it is there for an earlier time.
     pub(super) fn enqueue_later(&mut self, key: Key, at: SimTime) {
+        if self.leaders.is_away(key.component()) {
+            return;
+        }
         let queued = self.queues.keys.entry(key).or_insert(Queued::EMPTY);
         if at < queued.later {
             queued.later = at;
@@ -316,7 +359,7 @@ impl World<'_> {
 
     /// Enqueues a key for when a watcher sees what changed now.
     pub(super) fn notify(&mut self, key: Key) {
-        let at = self.now + self.scenario.flags.api_server.watch_latency;
+        let at = self.seen_by(key.component());
         self.enqueue(key, at);
     }
 
@@ -326,7 +369,7 @@ impl World<'_> {
             let key = Key::of_owner(id, owner);
             if key.is_delayed() {
                 // What a Job hears of gathers for a while.
-                let at = self.now + self.scenario.flags.api_server.watch_latency;
+                let at = self.seen_by(key.component());
                 self.enqueue_later(key, at + job::BATCH_PERIOD);
             } else {
                 self.notify(key);
@@ -375,6 +418,7 @@ impl World<'_> {
                     refusal: None,
                     rest: outcome.rest,
                     is_error: failed,
+                    unheard: false,
                 };
                 let id = self.queues.flights.insert(flight);
                 self.send_batch(id);
@@ -405,7 +449,7 @@ impl World<'_> {
             let mut requests = Vec::new();
             for action in batch {
                 if let Action::Event { kind, reason, about, message } = action {
-                    let told = self.publish(key.component(), kind, reason, about, message);
+                    let told = self.publish(key.source(), kind, reason, about, message);
                     events += usize::from(told);
                 } else {
                     requests.push(Some(action));
@@ -468,13 +512,8 @@ impl World<'_> {
         for index in 0..n {
             let flight = &self.queues.flights[id];
             let request = flight.batches.front().and_then(|batch| batch[index].as_ref());
-            // The cloud has an API of its own.
             let granted = match request {
-                Some(
-                    Action::IncreaseGroup { .. }
-                    | Action::DecreaseTarget { .. }
-                    | Action::DeleteMachine { .. },
-                ) => self.now,
+                Some(action) if is_of_cloud(action) => self.now,
                 _ => self.take_token(key),
             };
             self.send(granted, Event::Request { flight: id, index: index as u32 });
@@ -498,14 +537,16 @@ impl World<'_> {
 
     /// A request reaches the API server, which does it and answers.
     pub(super) fn on_request(&mut self, id: FlightId, index: u32) {
-        let flight = &mut self.queues.flights[id];
+        let Some(flight) = self.queues.flights.get_mut(id) else { return };
         let action = flight.batches.front_mut().and_then(|batch| batch[index as usize].take());
         let key = flight.key;
         self.refused = None;
-        let done = action.is_none_or(|action| self.apply(key, action));
+        let is_heard = !self.outages.is_down() || action.as_ref().is_some_and(is_of_cloud);
+        let done = is_heard && action.is_none_or(|action| self.apply(key, action));
         let refusal = self.refused.take();
         let flight = &mut self.queues.flights[id];
         flight.failed |= !done;
+        flight.unheard |= !is_heard;
         flight.refusal = flight.refusal.take().or(refusal);
         flight.outstanding -= 1;
         if flight.outstanding > 0 {
@@ -520,8 +561,11 @@ impl World<'_> {
             return;
         }
         let flight = &self.queues.flights[id];
-        let failed = flight.failed || flight.is_error;
+        let (failed, unheard) = (flight.failed || flight.is_error, flight.unheard);
         self.queues.flights.remove(id);
+        if unheard {
+            self.look_anew(key);
+        }
         self.release_worker(key);
         self.note_end(key, failed);
         // Not synced again before its own writes are seen: what upstream has expectations for.

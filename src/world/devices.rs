@@ -79,6 +79,26 @@ impl World<'_> {
         }
     }
 
+    /// A new scheduler is told of all devices and claims that there are.
+    pub(super) fn tell_devices_anew(&mut self) {
+        if !self.claims.are_told {
+            return;
+        }
+        self.claims.writing.clear();
+        self.scheduler.scheduler.tell_devices();
+        for object in &self.scenario.objects.devices.objects {
+            if !matches!(object, DeviceObject::Claim(_)) {
+                self.scheduler.scheduler.set_device(object.clone(), self.now);
+            }
+        }
+        for name in self.claims.claims.keys().cloned().collect::<Vec<_>>() {
+            self.scheduler_sees(Notice::Claim(name));
+        }
+        for pod in self.claims.made.keys().collect::<Vec<_>>() {
+            self.scheduler_sees(Notice::ClaimsMade(pod));
+        }
+    }
+
     /// A pod has appeared, ended or is gone: the controller sees it, and writes in its own time.
     pub(super) fn pod_claims_changed(&mut self, id: PodId) {
         if !self.claims.are_told {
@@ -101,6 +121,9 @@ impl World<'_> {
 
     /// The controller's writes for a pod have reached the API server.
     pub(super) fn on_claims(&mut self, id: PodId) {
+        if self.outages.is_down() {
+            return self.outages.hold(self.now, Event::Claims(id));
+        }
         let lives = self.store.pod(id).is_some_and(|pod| !pod.phase.is_terminal());
         match lives {
             true => self.make_claims(id),

@@ -6,8 +6,10 @@
 
 use super::cloud::MachineId;
 use super::controllers::{FlightId, Key};
+use super::leaders::LeaderStep;
 use crate::api::{NodeId, PodId};
 use crate::control::scheduler::framework::PluginId;
+use crate::scenario::model::Component;
 use crate::sim::queue::Phase;
 
 /// Something that is due.
@@ -93,6 +95,10 @@ pub enum Event {
     Machine(MachineId, MachineStep),
     /// A silent kubelet reports again.
     NodeReports(NodeId),
+    /// A kubelet reaches the API server again after an outage.
+    Reconnects(NodeId),
+    /// A leader gives up, or a candidate takes the lead; and in which term.
+    Leader(Component, LeaderStep, u32),
     /// The kube-proxies begin or end a sync.
     Proxy,
     /// A curve of traffic has its next value.
@@ -163,7 +169,7 @@ impl Event {
     pub fn phase(&self) -> Phase {
         Phase(match self {
             Event::Begin(_) | Event::End(_) => 0,
-            Event::Machine(..) | Event::NodeReports(_) => 1,
+            Event::Machine(..) | Event::NodeReports(_) | Event::Reconnects(_) => 1,
             Event::Kubelet { .. } | Event::Pull { .. } => 2,
             Event::Traffic | Event::Station(_) | Event::Memory(_) => 3,
             Event::Request { .. }
@@ -175,7 +181,8 @@ impl Event {
             | Event::Preempt(_)
             | Event::Sent(_)
             | Event::Report { .. }
-            | Event::Evict { .. } => 4,
+            | Event::Evict { .. }
+            | Event::Leader(..) => 4,
             Event::Proxy => 5,
             Event::SyncDone(_) => 6,
             Event::Sync(_) => 7,

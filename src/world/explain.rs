@@ -40,6 +40,13 @@ impl World<'_> {
         }
     }
 
+    /// Another scheduler looks after the pod.
+    pub(super) fn watch_again(&mut self) {
+        if let Some(id) = self.watched.as_ref().and_then(|watched| watched.id) {
+            self.scheduler.watch(id);
+        }
+    }
+
     /// A scheduling cycle has ended.
     pub(super) fn note_attempt(&mut self, decision: &Decision) {
         let Some(watched) = &mut self.watched else { return };

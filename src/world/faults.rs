@@ -16,7 +16,12 @@ impl World<'_> {
     pub(super) fn on_begin(&mut self, index: usize) {
         let scenario = self.scenario;
         let entry = &scenario.timeline[index];
-        self.tell_moment(Moment::TimelineBegins, describe(self, &entry.what));
+        let told = describe(self, &entry.what);
+        if self.outages.is_down() && is_request(&entry.what) {
+            let text = format!("the connection to the server was refused; not done: {told}");
+            return self.tell_moment(Moment::TimelineBegins, text);
+        }
+        self.tell_moment(Moment::TimelineBegins, told);
         match &entry.what {
             Happening::NodeCrash(selection) => {
                 for node in self.draw_nodes(selection, index) {
@@ -54,6 +59,10 @@ impl World<'_> {
                 self.registry_faults.push(index);
                 self.registry_follows();
             }
+            Happening::ApiServerOutage => self.api_server_goes_down(),
+            Happening::ComponentCrash { component } => {
+                self.component_crashes(*component, entry.until);
+            }
             Happening::NodeGroupMax { group, max } => {
                 self.cloud.set_max(*group, *max);
                 self.autoscaler_changed();
@@ -89,6 +98,7 @@ impl World<'_> {
         self.tell_moment(Moment::TimelineEnds, describe_end(self, what));
         match what {
             Happening::ZoneOutage { zone } => self.zone_up(zone),
+            Happening::ApiServerOutage => self.api_server_returns(),
             Happening::CrashLoop { deployment, .. } => self.crash_loops[*deployment] = None,
             Happening::ContainerHang(selection) => {
                 for pod in self.running_pods(selection.deployment) {
@@ -149,6 +159,9 @@ impl World<'_> {
 
     /// A silent kubelet reports again.
     pub(super) fn on_node_reports(&mut self, node: NodeId) {
+        if self.outages.is_down() {
+            return self.outages.hold(self.now, Event::NodeReports(node));
+        }
         let Some(state) = self.nodes.get_mut(node).filter(|state| state.alive) else { return };
         state.silent_since = OptionalTime::NONE;
         let unreported = std::mem::take(&mut state.unreported);
@@ -175,7 +188,7 @@ impl World<'_> {
     }
 
     /// Whether the application of a pod whose containers run answers.
-    fn is_up(&self, pod: PodId) -> bool {
+    pub(super) fn is_up(&self, pod: PodId) -> bool {
         let Some(state) = self.pods.get(pod) else { return false };
         if let Some(health) = state.health().filter(|_| state.is_hung()) {
             return health.answered && !health.is_unready();
@@ -276,6 +289,11 @@ impl World<'_> {
     }
 }
 
+/// Whether something is asked of the API server.
+fn is_request(what: &Happening) -> bool {
+    matches!(what, Happening::DeletePods(_) | Happening::Kubectl(_) | Happening::Scale { .. })
+}
+
 /// How many of something are hit.
 fn told(count: Option<u32>, one: &str) -> String {
     count.map_or(format!("all {one}s"), |n| wording::count(n.into(), one))
@@ -315,6 +333,10 @@ fn describe(world: &World<'_>, what: &Happening) -> String {
         }
         Happening::RegistrySlow { factor } => format!("image pulls take {factor} times as long"),
         Happening::RegistryOutage { .. } => "the image registry does not answer".to_string(),
+        Happening::ApiServerOutage => "the API server does not answer".to_string(),
+        Happening::ComponentCrash { component } => {
+            format!("the leading {} crashes", component.name())
+        }
         Happening::NodeGroupMax { group: g, max } => {
             format!("the limit of node group {} is set to {max} nodes", group(*g))
         }
@@ -345,6 +367,10 @@ fn describe_end(world: &World<'_>, what: &Happening) -> String {
         }
         Happening::ContainerHang(_) => "what hangs answers again".to_string(),
         Happening::RegistryOutage { .. } => "the image registry answers again".to_string(),
+        Happening::ApiServerOutage => "the API server answers again".to_string(),
+        Happening::ComponentCrash { component } => {
+            format!("the {} that crashed starts again", component.name())
+        }
         Happening::RegistrySlow { .. } => "image pulls take their usual time again".to_string(),
         other => format!("over: {}", describe(world, other)),
     }

@@ -52,7 +52,7 @@ impl World<'_> {
     }
 
     fn tell_of_job(&mut self, key: Key, event: Action) {
-        if self.publish_action(key.component(), event) {
+        if self.publish_action(key.source(), event) {
             self.take_token(key);
         }
     }

@@ -14,7 +14,7 @@ use crate::api::pod::Pod;
 use crate::check::{Checks, Stride, Violation};
 use crate::control::controllers::podautoscaler::PodMetrics;
 use crate::record::{Recorder, Sink};
-use crate::scenario::model::Scenario;
+use crate::scenario::model::{Component, Scenario};
 use crate::sim::queue::EventQueue;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
@@ -80,6 +80,16 @@ impl<'a> Look<'a> {
     /// The simulated time.
     pub fn now(&self) -> SimTime {
         self.world.now
+    }
+
+    /// Whether the API server answers.
+    pub fn is_api_server_up(&self) -> bool {
+        !self.world.outages.is_down()
+    }
+
+    /// Whether a process of a component runs, leading or not.
+    pub fn is_running(&self, component: Component) -> bool {
+        self.world.leaders.is_running(component, self.world.now)
     }
 
     /// All objects.

@@ -52,12 +52,22 @@ pub(super) fn node_of(group: &NodeGroup, index: usize, zone: &str) -> Node {
 impl World<'_> {
     /// A step of a machine is due.
     pub(super) fn on_machine(&mut self, machine: MachineId, step: MachineStep) {
+        if self.outages.is_down() && self.would_register(machine, step) {
+            return self.outages.hold(self.now, Event::Machine(machine, step));
+        }
         match step {
             MachineStep::Registers => self.machine_registers(machine),
             MachineStep::Ready => self.machine_ready(machine),
             MachineStep::Returns => self.machine_boots_again(machine),
             MachineStep::Gone => self.machine_gone(machine),
         }
+    }
+
+    /// Whether a kubelet makes its node object with this step.
+    fn would_register(&self, machine: MachineId, step: MachineStep) -> bool {
+        let node = self.cloud.machines.get(machine).and_then(|machine| machine.node);
+        let is_new = node.is_none_or(|node| self.store.node(node).is_none());
+        is_new && matches!(step, MachineStep::Registers | MachineStep::Returns)
     }
 
     /// Asks the cloud for machines of a group.

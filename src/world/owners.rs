@@ -88,7 +88,7 @@ impl World<'_> {
         }
         if let Some(found) = self.store.owner(owner) {
             let event = refused::event(owner, found, &pod, &refusal);
-            if self.publish_action(key.component(), event) {
+            if self.publish_action(key.source(), event) {
                 self.take_token(key);
             }
         }
@@ -144,7 +144,7 @@ impl World<'_> {
         event: fn(OwnerId, &str) -> crate::control::controllers::Action,
     ) {
         let Some(name) = self.store.pod(pod).map(Pod::name) else { return };
-        if self.publish_action(key.component(), event(owner, &name)) {
+        if self.publish_action(key.source(), event(owner, &name)) {
             self.take_token(key);
         }
     }

@@ -76,7 +76,7 @@ impl Proxies {
 impl World<'_> {
     /// A Service's endpoints changed: the proxies see it, and sync if they have rested.
     pub(super) fn endpoints_changed(&mut self) {
-        let seen = self.now + self.watch_latency();
+        let seen = self.seen_by_proxies();
         if let Some(at) = self.proxies.sees(seen) {
             self.plan(at, Event::Proxy);
         }

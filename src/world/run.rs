@@ -10,7 +10,7 @@ use crate::check::{Checks, Stride, View, Violation};
 use crate::record::attempt::Attempt;
 use crate::record::{Recorder, Sink};
 use crate::scenario::kubectl::Command;
-use crate::scenario::model::Scenario;
+use crate::scenario::model::{Component, Scenario};
 use crate::sim::queue::EventQueue;
 use crate::store::{Change, Store};
 use crate::units::SimTime;
@@ -136,12 +136,13 @@ impl<'a> World<'a> {
     /// Lets the checks look at the state: after an event, or when the run ends.
     pub(super) fn check(&mut self, at_end: bool) -> Result<(), Violation> {
         let (queues, network) = (&self.queues, &self.network);
+        let is_led = !self.outages.is_felt() && !self.leaders.is_away(Component::ControllerManager);
         let view = View {
             store: &self.store,
             now: self.now,
             pods_gone: self.recorder.totals.pods_gone,
-            settled: &|service| queues.is_idle(Key::EndpointSlice(service)),
-            counted: &|quota| queues.is_idle(Key::ResourceQuota(quota)),
+            settled: &|service| is_led && queues.is_idle(Key::EndpointSlice(service)),
+            counted: &|quota| is_led && queues.is_idle(Key::ResourceQuota(quota)),
             miscounted: &|| network.miscounted(),
         };
         if at_end { self.checks.at_end(&view) } else { self.checks.after_event(&view) }

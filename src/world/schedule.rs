@@ -18,6 +18,7 @@ use crate::control::scheduler::cycle::Core;
 use crate::control::scheduler::decision::{Decision, Nomination};
 use crate::control::scheduler::workers::Interleaving;
 use crate::record::story::Moment;
+use crate::scenario::model::Component;
 use crate::sim::rng::{Stream, Streams};
 use crate::units::{SimDuration, SimTime};
 use slotmap::Key;
@@ -168,7 +169,10 @@ impl SchedulerDriver {
 impl World<'_> {
     /// Something changed that the scheduler watches.
     pub(super) fn scheduler_sees(&mut self, notice: Notice) {
-        let due = self.now + self.watch_latency();
+        if self.leaders.is_away(Component::Scheduler) {
+            return;
+        }
+        let due = self.seen_by(Component::Scheduler);
         self.scheduler.inbox.push_back((due, notice));
         self.wake_scheduler(due);
     }
@@ -187,7 +191,22 @@ impl World<'_> {
         self.scheduler.scheduler.set_service(name, service.selector.clone());
     }
 
+    /// The scheduler is gone with all that it knew.
+    pub(super) fn stop_scheduler(&mut self) {
+        self.new_scheduler();
+        self.scheduler.planned = SimTime::NEVER;
+    }
+
+    /// A scheduler that knows nothing yet.
+    pub(super) fn new_scheduler(&mut self) {
+        self.scheduler = SchedulerDriver::new(&self.scenario.flags.scheduler, self.streams);
+        self.watch_again();
+    }
+
     pub(super) fn wake_scheduler(&mut self, at: SimTime) {
+        if self.leaders.is_away(Component::Scheduler) {
+            return;
+        }
         let at = at.max(self.scheduler.busy_until);
         if at < self.scheduler.planned {
             self.scheduler.planned = at;
@@ -198,7 +217,7 @@ impl World<'_> {
     /// The scheduler reads its informers and, if it is free, runs one cycle.
     pub(super) fn on_scheduler(&mut self) {
         let now = self.now;
-        if now < self.scheduler.planned {
+        if now < self.scheduler.planned || self.leaders.is_away(Component::Scheduler) {
             return;
         }
         self.scheduler.planned = SimTime::NEVER;
@@ -336,6 +355,9 @@ impl World<'_> {
     /// The requests of a preemption reach the API server.
     pub(super) fn on_preempt(&mut self, pod: PodId) {
         let Some(preemption) = self.scheduler.preempting.remove(pod) else { return };
+        if self.outages.is_down() {
+            return self.scheduler.scheduler.preemption_finished(pod, self.now);
+        }
         for other in preemption.denominated {
             self.nominate(other, None);
         }
@@ -377,7 +399,9 @@ impl World<'_> {
 
     /// The scheduler's word that a pod is unschedulable reaches the API server.
     pub(super) fn on_unschedulable(&mut self, pod: PodId) {
+        let is_heard = !self.outages.is_down();
         let waits = self.store.pod(pod).is_some_and(|p| p.node.is_none() && !p.unschedulable);
+        let waits = waits && is_heard;
         if !waits {
             return;
         }

@@ -3,6 +3,8 @@
 use super::controllers::Key;
 use super::world::World;
 use crate::api::node::Node;
+use crate::api::owner::{Owner, Parent};
+use crate::api::pod::Pod;
 use crate::api::{HpaId, NodeId, PodId, ServiceId};
 use crate::control::controllers::cluster_autoscaler::{ClusterAutoscaler, GroupView, Held};
 use crate::control::controllers::cronjob::CronJobs;
@@ -18,8 +20,10 @@ use crate::control::controllers::{
     Outcome, deployment, disruption, namespace, replicaset, resourcequota, statefulset,
     ttlafterfinished,
 };
+use crate::control::flags::ControllerManagerFlags;
 use crate::record::story::Moment;
-use crate::scenario::model::Scenario;
+use crate::scenario::model::{Component, Scenario};
+use crate::store::Store;
 use crate::units::SimTime;
 use std::sync::Arc;
 
@@ -63,6 +67,25 @@ impl Controllers {
                 .map(ClusterAutoscaler::new),
             templates: scenario.node_groups.iter().enumerate().map(template).collect(),
         }
+    }
+
+    /// The controllers of a component begin anew: what they kept of what has happened is lost, and
+    /// what they know of objects they list again.
+    fn restart(&mut self, component: Component, flags: &ControllerManagerFlags, now: SimTime) {
+        if component == Component::ClusterAutoscaler {
+            if let Some(autoscaler) = &mut self.cluster_autoscaler {
+                *autoscaler = ClusterAutoscaler::new(&autoscaler.flags().clone());
+            }
+            return;
+        }
+        self.endpointslice = EndpointSlices::default();
+        self.podautoscaler = PodAutoscaler::new(flags);
+        self.node_lifecycle = NodeLifecycle::begun_at(flags, now);
+        self.taint_eviction = TaintEviction::default();
+        self.podgc.begin_anew();
+        self.daemons.begin_anew();
+        self.jobs.begin_anew();
+        self.cron_jobs = CronJobs::default();
     }
 
     pub(super) fn set_max_nodes_total(&mut self, max: u32) {
@@ -138,6 +161,45 @@ impl World<'_> {
         f: impl FnOnce(&mut CronJobs, &World<'_>) -> T,
     ) -> T {
         self.with_controllers(|controllers, world| f(&mut controllers.cron_jobs, world))
+    }
+
+    /// The controllers of a component begin anew.
+    pub(super) fn restart_controllers(&mut self, component: Component) {
+        let (flags, now) = (&self.scenario.flags.controller_manager, self.now);
+        self.with_controllers(|controllers, _| controllers.restart(component, flags, now));
+        if component == Component::ControllerManager {
+            self.collect_all();
+        }
+    }
+
+    /// The garbage collector looks at every object that may have an owner.
+    fn collect_all(&mut self) {
+        self.with_controllers(|controllers, world| {
+            let store = &world.store;
+            let gc = &mut controllers.garbagecollector;
+            let orphans = |pod: &Pod| pod.owner.is_some_and(|owner| store.owner(owner).is_none());
+            let pods = store.pods().filter(|(_, pod)| orphans(pod));
+            pods.for_each(|(id, _)| gc.look_at(Item::Pod(id)));
+            let goes = |owner: &Owner| owner.deletion().is_some() || has_lost(store, owner);
+            let owners = store.owners().filter(|(_, owner)| goes(owner));
+            owners.for_each(|(id, _)| gc.look_at(Item::Owner(id)));
+            let deployments = store.deployments().filter(|(_, d)| d.deletion.is_some());
+            deployments.for_each(|(id, _)| gc.look_at(Item::Deployment(id)));
+            let cron_jobs = store.cron_jobs().filter(|(_, job)| job.meta.deletion.is_some());
+            cron_jobs.for_each(|(id, _)| gc.look_at(Item::CronJob(id)));
+            store.claims().for_each(|(id, _)| gc.look_at(Item::Claim(id)));
+        });
+    }
+
+    /// Requests of a key did not get through: what its controller takes for done is not.
+    pub(super) fn look_anew(&mut self, key: Key) {
+        match key {
+            Key::EndpointSlice(id) => self.with_controllers(|controllers, _| {
+                controllers.endpointslice.forget(id);
+            }),
+            Key::GarbageCollector => self.collect_all(),
+            _ => {}
+        }
     }
 
     fn sync_hpa(&mut self, id: HpaId) -> Outcome {
@@ -313,12 +375,25 @@ impl World<'_> {
     }
 }
 
+/// Whether what a controller of pods was made by is gone.
+fn has_lost(store: &Store, owner: &Owner) -> bool {
+    match owner.parent() {
+        Some(Parent::Deployment(id)) => store.deployment(id).is_none(),
+        Some(Parent::CronJob(id)) => store.cron_job(id).is_none(),
+        None => false,
+    }
+}
+
 impl Heartbeats for World<'_> {
     fn last_heartbeat(&self, node: NodeId, now: SimTime) -> SimTime {
         self.last_heartbeat_of(node, now)
     }
 
     fn silent_since(&self, node: NodeId) -> Option<SimTime> {
-        self.nodes.get(node).and_then(|state| state.silent_since.get())
+        self.unheard_since(node)
+    }
+
+    fn can_be_trusted(&self, now: SimTime) -> bool {
+        self.outages.leases_can_be_trusted(now)
     }
 }

@@ -43,12 +43,14 @@ impl World<'_> {
                 if let Some(audience) = &mut self.audience {
                     audience.sees(self.now, &change, &self.store);
                 }
-                self.tell(change);
+                if let Some(change) = self.outages.keep_change(change) {
+                    self.tell(change);
+                }
             }
         }
     }
 
-    fn tell(&mut self, change: Change) {
+    pub(super) fn tell(&mut self, change: Change) {
         if self.store.quotas().next().is_some() {
             self.tell_quotas(&change);
         }
@@ -72,8 +74,8 @@ impl World<'_> {
                 self.pod_changed(id);
                 self.tell_collectors(id);
                 self.scheduler_sees(super::schedule::Notice::Pod(id));
-                if self.store.pod(id).is_some_and(|p| p.node.is_some()) {
-                    self.plan_pod(self.now + self.watch_latency(), id, PodStep::Stop);
+                if let Some(node) = self.store.pod(id).and_then(|p| p.node) {
+                    self.plan_pod(self.seen_on(Some(node)), id, PodStep::Stop);
                 }
             }
             Change::PodRemoved(id, pod) => self.pod_removed(id, *pod),
@@ -283,7 +285,7 @@ impl World<'_> {
             "Pod {name} matches multiple PodDisruptionBudgets.  Chose {:?} arbitrarily.",
             &*chosen.name
         );
-        let component = Key::Disruption(*first).component();
+        let component = Key::Disruption(*first).source();
         let reason = "MultiplePodDisruptionBudgets";
         self.publish(component, Warning, reason, About::Pod(pod), message);
     }
@@ -339,7 +341,8 @@ impl World<'_> {
         self.pod_changed(id);
         self.tell_collectors(id);
         self.scheduler_sees(super::schedule::Notice::Pod(id));
-        self.plan_pod(self.now + self.watch_latency(), id, PodStep::Seen);
+        let node = self.store.pod(id).and_then(|pod| pod.node);
+        self.plan_pod(self.seen_on(node), id, PodStep::Seen);
         self.notify(Key::TaintEviction);
         self.notify(Key::ClusterAutoscaler);
         let Some(pod) = self.store.pod(id) else { return };

@@ -13,8 +13,10 @@ use super::devices::Claims;
 use super::event::Event;
 use super::explain::Watched;
 use super::kubelet::{NodeState, PodState, Registry};
+use super::leaders::Leaders;
 use super::ledger::Ledger;
 use super::memory::Memory;
+use super::outage::Outages;
 use super::proxies::Proxies;
 use super::run::Audience;
 use super::schedule::SchedulerDriver;
@@ -59,6 +61,8 @@ pub struct World<'a> {
     pub(super) controllers: Option<Box<Controllers>>,
     pub(super) scheduler: SchedulerDriver,
     pub(super) api_server: ApiServer,
+    pub(super) outages: Outages,
+    pub(super) leaders: Leaders,
     pub(super) claims: Claims,
 
     // Machines and pods.
@@ -152,16 +156,15 @@ impl<'a> World<'a> {
             log: EventLogHash::default(),
             checks: parts.checks,
             agenda: Vec::new(),
-            queues: WorkQueues::new(
-                &scenario.flags.controller_manager,
-                &scenario.flags.cluster_autoscaler.clone().unwrap_or_default(),
-            ),
+            queues: WorkQueues::new(&scenario.flags),
             controllers: Some(Box::new(Controllers::new(scenario))),
             scheduler: SchedulerDriver::new(&scenario.flags.scheduler, streams),
             api_server: ApiServer::new(
                 scenario.flags.api_server.max_mutating_requests_inflight,
                 streams.stream("api latency", 0),
             ),
+            outages: Outages::default(),
+            leaders: Leaders::new(&scenario.flags, &streams),
             claims: Claims::new(scenario),
             cloud: Cloud::new(&scenario.node_groups, &scenario.flags.cloud),
             ledger: Ledger::default(),
@@ -257,6 +260,8 @@ impl<'a> World<'a> {
             Event::Pull { node, id } => self.on_pull(node, id),
             Event::Machine(machine, step) => self.on_machine(machine, step),
             Event::NodeReports(node) => self.on_node_reports(node),
+            Event::Reconnects(node) => self.on_reconnects(node),
+            Event::Leader(component, step, term) => self.on_leader(component, step, term),
             Event::Proxy => self.on_proxy(),
             Event::Traffic => self.on_traffic(),
             Event::Station(_) => self.on_station(),

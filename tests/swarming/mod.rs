@@ -277,7 +277,8 @@ spec:
             let at = draw.number(1, self.minutes * 60 - 60);
             writeln!(out, "  - at: {at}s").unwrap();
             let what = self.happening(draw);
-            let must_end = what.starts_with("registry") || what.starts_with("crash-loop");
+            let ends = ["registry", "api-server", "crash-loop"];
+            let must_end = ends.iter().any(|kind| what.starts_with(kind));
             let may_end = what.starts_with("node-") && !what.starts_with("node-group")
                 || what.starts_with("zone");
             if must_end || may_end && draw.chance(60) {
@@ -292,7 +293,7 @@ spec:
         let group = draw.number(0, self.groups - 1);
         let zone = draw.one_of(&ZONES[..self.zones]);
         let count = draw.number(1, 4);
-        match draw.number(0, 10) {
+        match draw.number(0, 12) {
             0 => format!("node-crash: {{group: group{group}, count: {count}}}"),
             1 => format!("node-hang: {{group: group{group}, count: {count}}}"),
             2 => format!("node-hang: {{zone: {zone}}}"),
@@ -303,6 +304,11 @@ spec:
             7 => format!("registry-slow: {{factor: {}}}", draw.number(2, 50)),
             8 => format!("registry-outage: {{fails-after: {}s}}", draw.number(0, 60)),
             9 => format!("scale: {{deployment: app{app}, replicas: {}}}", draw.number(0, 20)),
+            10 => "api-server-outage: {}".to_string(),
+            11 => {
+                let components = ["kube-controller-manager", "kube-scheduler"];
+                format!("component-crash: {{component: {}}}", draw.one_of(&components))
+            }
             _ => format!("node-crash: {{count: {count}}}"),
         }
     }

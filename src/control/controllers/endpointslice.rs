@@ -30,6 +30,11 @@ impl EndpointSlices {
         }
     }
 
+    /// What it asked for of a Service has not been done: its next sync looks at every pod.
+    pub fn forget(&mut self, service: ServiceId) {
+        self.changed.remove(service);
+    }
+
     /// Syncs one Service.
     pub fn sync(&mut self, id: ServiceId, store: &Store) -> Outcome {
         let mut outcome = Outcome::idle();

@@ -51,6 +51,11 @@ impl PodGc {
         PodGc { threshold: flags.terminated_pod_gc_threshold as usize, ..PodGc::default() }
     }
 
+    /// The controller starts anew: every quarantine with it.
+    pub fn begin_anew(&mut self) {
+        self.missing.values_mut().for_each(|missing| missing.until = SimTime::NEVER);
+    }
+
     /// A node object is gone; `pods` were bound to it (as [`crate::store::Change::NodeRemoved`]
     /// tells).
     pub fn node_removed(&mut self, node: NodeId, pods: &[PodId]) {

@@ -37,15 +37,27 @@ pub(super) fn namespaces(snapshot: &Snapshot) -> Vec<Value> {
     names.into_iter().enumerate().map(one).collect()
 }
 
-/// The parts of the control plane: they are healthy, for nothing makes them sick as yet.
-pub(super) fn component_statuses() -> Vec<Value> {
-    let one = |name: &str| {
+/// The parts of the control plane, as their `healthz` answers
+/// (`pkg/registry/core/componentstatus/rest.go`).
+pub(super) fn component_statuses(snapshot: &Snapshot) -> Vec<Value> {
+    let health = snapshot.health;
+    let parts = [
+        ("controller-manager", health.controller_manager, 10_257),
+        ("etcd-0", true, 2381),
+        ("scheduler", health.scheduler, 10_259),
+    ];
+    let one = |(name, runs, port): (&str, bool, u32)| {
+        let refused = format!(
+            "Get \"https://127.0.0.1:{port}/healthz\": dial tcp 127.0.0.1:{port}: \
+             connect: connection refused"
+        );
+        let (status, message) = if runs { ("True", "ok") } else { ("False", &*refused) };
         json!({
             "apiVersion": "v1",
-            "conditions": [{ "message": "ok", "status": "True", "type": "Healthy" }],
+            "conditions": [{ "message": message, "status": status, "type": "Healthy" }],
             "kind": "ComponentStatus",
             "metadata": { "name": name },
         })
     };
-    ["controller-manager", "etcd-0", "scheduler"].map(one).into()
+    parts.map(one).into()
 }

@@ -46,7 +46,7 @@ pub(super) fn list(snapshot: &Snapshot, kind: &str) -> Vec<Value> {
         "PodDisruptionBudget" => store.pdbs().map(|(id, p)| pdb::pdb(snapshot, id, p)).collect(),
         "Event" => event::events(snapshot),
         "Namespace" => cluster::namespaces(snapshot),
-        "ComponentStatus" => cluster::component_statuses(),
+        "ComponentStatus" => cluster::component_statuses(snapshot),
         kind => {
             let owners = store.owners().filter(|(_, owner)| owner.kind() == kind);
             owners.filter_map(|(id, _)| object(snapshot, Key::Owner(id))).collect()

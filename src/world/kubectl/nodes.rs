@@ -53,6 +53,9 @@ impl World<'_> {
 
     /// One eviction; a refused one of a drain is asked for again.
     pub(in crate::world) fn on_evict(&mut self, pod: PodId, again: bool) {
+        if self.outages.is_down() {
+            return;
+        }
         let there = self.store.pod(pod).is_some_and(|pod| !again || pod.deletion.is_none());
         let reason = if again { "Drained" } else { "Evicted" };
         if there && !self.evict_pod(pod, None, reason) && again {

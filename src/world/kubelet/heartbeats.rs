@@ -15,7 +15,7 @@ const STATUS_UPDATE: SimDuration = SimDuration::from_secs(10);
 impl World<'_> {
     /// When a node's kubelet was last heard of, up to `now`: by its lease or by its status.
     pub(in crate::world) fn last_heartbeat_of(&self, node: NodeId, now: SimTime) -> SimTime {
-        let silent = self.nodes.get(node).and_then(|state| state.silent_since.get());
+        let silent = self.unheard_since(node);
         let until = silent.map_or(now, |since| since.min(now));
         self.last_renewal(node, until).max(self.last_report(node, until))
     }

@@ -36,6 +36,15 @@ impl World<'_> {
             }
             return;
         }
+        if self.outages.is_down() {
+            if step == PodStep::Stopped {
+                state.unreported.push((pod, incarnation, step));
+                self.stops_unheard(pod);
+            } else {
+                self.step_pod(pod, incarnation, step);
+            }
+            return;
+        }
         let reports = matches!(
             step,
             PodStep::Started

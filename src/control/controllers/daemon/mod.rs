@@ -78,6 +78,12 @@ struct Todo {
 }
 
 impl Daemons {
+    /// The controller starts anew: no pod is left alone any more.
+    pub fn begin_anew(&mut self) {
+        self.back_offs = BackOffs::default();
+        self.delayed.clear();
+    }
+
     /// Syncs one.
     pub fn sync(&mut self, id: OwnerId, store: &Store, now: SimTime) -> Outcome {
         let Some(set) = store.daemon_set(id).filter(|set| set.meta.deletion.is_none()) else {

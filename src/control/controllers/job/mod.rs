@@ -71,6 +71,12 @@ impl Jobs {
         self.generations.insert(id, generation) != Some(generation)
     }
 
+    /// The controller starts anew, without a memory of failures.
+    pub fn begin_anew(&mut self) {
+        self.back_offs.clear();
+        self.generations.clear();
+    }
+
     /// A Job is gone.
     pub fn forget(&mut self, id: OwnerId) {
         self.generations.remove(&id);

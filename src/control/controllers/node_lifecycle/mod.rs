@@ -34,6 +34,11 @@ pub trait Heartbeats {
     fn last_heartbeat(&self, node: NodeId, now: SimTime) -> SimTime;
     /// Since when a kubelet is silent; `None`: it is not.
     fn silent_since(&self, node: NodeId) -> Option<SimTime>;
+    /// Whether the controller may act on what it sees of leases: it has asked the API server.
+    fn can_be_trusted(&self, now: SimTime) -> bool {
+        let _ = now;
+        true
+    }
 }
 
 /// The controller's memory.
@@ -86,6 +91,13 @@ impl NodeLifecycle {
     /// A controller with these flags.
     pub fn new(flags: &ControllerManagerFlags) -> NodeLifecycle {
         NodeLifecycle { flags: flags.clone(), ..NodeLifecycle::default() }
+    }
+
+    /// A controller that begins at `now` with nodes that are there: it counts their silence from
+    /// here on (`Missing timestamp for Node. Assuming now as a timestamp`), and says of each that
+    /// it is registered.
+    pub fn begun_at(flags: &ControllerManagerFlags, now: SimTime) -> NodeLifecycle {
+        NodeLifecycle { recovered: now, begun: true, ..NodeLifecycle::new(flags) }
     }
 
     /// Tells of a node that appeared, changed, fell silent, reports again or is gone.
@@ -142,11 +154,13 @@ impl NodeLifecycle {
     ) -> Vec<NodeId> {
         let nodes: Vec<(u64, NodeId)> = self.suspects.iter().copied().collect();
         let mut silent = Vec::new();
+        let is_trusted = heartbeats.can_be_trusted(now);
         for (_, id) in nodes {
             let Some(node) = store.node(id) else { continue };
             self.register(id, node, outcome);
             let mut ready = node.ready;
-            if ready != NodeReady::Unknown && self.silent_at(id, node, heartbeats, now) <= now {
+            let is_silent = is_trusted && self.silent_at(id, node, heartbeats, now) <= now;
+            if ready != NodeReady::Unknown && is_silent {
                 ready = NodeReady::Unknown;
                 silent.push(id);
                 self.lose(id, node, store, outcome);
