@@ -16,6 +16,7 @@ const PERCENTAGE: &str = "is a percentage between 0 and 100";
 /// Faults of components' settings, by `<component>.<flag>`.
 pub(super) fn flags(flags: &Flags) -> Vec<Fault> {
     let mut faults = periods(flags);
+    faults.extend(elections(flags));
     let (manager, scheduler) = (&flags.controller_manager, &flags.scheduler);
     let (kubelet, cloud) = (&flags.kubelet, &flags.cloud);
     let mut check = |fine: bool, path: &'static str, message: &'static str| {
@@ -28,6 +29,7 @@ pub(super) fn flags(flags: &Flags) -> Vec<Fault> {
     check(manager.kube_api_burst > 0, "kube-controller-manager.kube-api-burst", NOT_ZERO);
     check(scheduler.kube_api_qps > 0.0, "kube-scheduler.kube-api-qps", NOT_ZERO);
     check(scheduler.kube_api_burst > 0, "kube-scheduler.kube-api-burst", NOT_ZERO);
+    check(flags.control_plane.replicas > 0, "control-plane.replicas", NOT_ZERO);
     check(kubelet.pod_starts_per_second > 0.0, "kubelet.pod-starts-per-second", NOT_ZERO);
     check(cloud.creates_per_second > 0.0, "cloud.creates-per-second", NOT_ZERO);
     check(cloud.create_burst > 0, "cloud.create-burst", NOT_ZERO);
@@ -80,6 +82,51 @@ pub(super) fn flags(flags: &Flags) -> Vec<Fault> {
 
 fn is_share(x: f64) -> bool {
     (0.0..=1.0).contains(&x)
+}
+
+/// Whether leaders can be elected by these rules (client-go `NewLeaderElector`).
+fn elections(flags: &Flags) -> Vec<Fault> {
+    let manager = flags.controller_manager.leader_election();
+    let scheduler = flags.scheduler.leader_election();
+    let mut all = vec![
+        (
+            manager,
+            [
+                "kube-controller-manager.leader-elect-lease-duration",
+                "kube-controller-manager.leader-elect-renew-deadline",
+                "kube-controller-manager.leader-elect-retry-period",
+            ],
+        ),
+        (
+            scheduler,
+            [
+                "kube-scheduler.leader-elect-lease-duration",
+                "kube-scheduler.leader-elect-renew-deadline",
+                "kube-scheduler.leader-elect-retry-period",
+            ],
+        ),
+    ];
+    if let Some(autoscaler) = &flags.cluster_autoscaler {
+        let paths = [
+            "cluster-autoscaler.leader-elect-lease-duration",
+            "cluster-autoscaler.leader-elect-renew-deadline",
+            "cluster-autoscaler.leader-elect-retry-period",
+        ];
+        all.push((autoscaler.leader_election(), paths));
+    }
+    let mut faults = Vec::new();
+    for (rules, [lease, deadline, retry]) in all {
+        if rules.lease_duration <= rules.renew_deadline {
+            faults.push((lease, "must be longer than leader-elect-renew-deadline"));
+        }
+        if rules.renew_deadline.0 <= rules.retry_period.0 / 5 * 6 {
+            faults.push((deadline, "must be longer than 1.2 times leader-elect-retry-period"));
+        }
+        if rules.retry_period == SimDuration::ZERO {
+            faults.push((retry, "must be longer than zero"));
+        }
+    }
+    faults
 }
 
 /// Loops need a period.
@@ -144,11 +191,15 @@ mod tests {
         given.controller_manager.kube_api_qps = -1.0;
         given.controller_manager.unhealthy_zone_threshold = 3.0;
         given.kubelet.pleg_relist_period = SimDuration::ZERO;
+        given.scheduler.leader_elect_retry_period = SimDuration::ZERO;
+        given.scheduler.leader_elect_lease_duration = SimDuration::from_secs(10);
         let paths: Vec<&str> = flags(&given).into_iter().map(|(path, _)| path).collect();
         assert_eq!(
             paths,
             [
                 "kubelet.pleg-relist-period",
+                "kube-scheduler.leader-elect-lease-duration",
+                "kube-scheduler.leader-elect-retry-period",
                 "kube-controller-manager.kube-api-qps",
                 "kube-controller-manager.unhealthy-zone-threshold",
             ]

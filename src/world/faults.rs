@@ -22,6 +22,12 @@ impl World<'_> {
             return self.tell_moment(Moment::TimelineBegins, text);
         }
         self.tell_moment(Moment::TimelineBegins, told);
+        self.begin(index);
+    }
+
+    fn begin(&mut self, index: usize) {
+        let scenario = self.scenario;
+        let entry = &scenario.timeline[index];
         match &entry.what {
             Happening::NodeCrash(selection) => {
                 for node in self.draw_nodes(selection, index) {
