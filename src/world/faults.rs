@@ -65,20 +65,13 @@ impl World<'_> {
                 self.registry_faults.push(index);
                 self.registry_follows();
             }
-            Happening::ApiServerOutage => self.api_server_goes_down(),
-            Happening::ComponentCrash { component } => {
-                self.component_crashes(*component, entry.until);
-            }
             Happening::NodeGroupMax { group, max } => {
                 self.cloud.set_max(*group, *max);
                 self.autoscaler_changed();
             }
-            Happening::MaxNodesTotal { max } => {
-                if let Some(controllers) = &mut self.controllers {
-                    controllers.set_max_nodes_total(*max);
-                }
-                self.autoscaler_changed();
-            }
+            Happening::ApiServerOutage
+            | Happening::ComponentCrash { .. }
+            | Happening::MaxNodesTotal { .. } => self.begin_in_control_plane(index),
             Happening::Kubectl(command) => self.kubectl(command),
             Happening::Kubelet { node, reports } => self.switch_kubelet(node, *reports),
             Happening::Neighbors { requests } => self.neighbors_ask(*requests, index),
@@ -94,6 +87,24 @@ impl World<'_> {
                 let id = self.deployments[*deployment];
                 self.store.scale_deployment(id, *replicas);
             }
+        }
+    }
+
+    /// What befalls the control plane begins.
+    fn begin_in_control_plane(&mut self, index: usize) {
+        let entry = &self.scenario.timeline[index];
+        match &entry.what {
+            Happening::ApiServerOutage => self.api_server_goes_down(),
+            Happening::ComponentCrash { component } => {
+                self.component_crashes(*component, entry.until);
+            }
+            Happening::MaxNodesTotal { max } => {
+                if let Some(controllers) = &mut self.controllers {
+                    controllers.set_max_nodes_total(*max);
+                }
+                self.autoscaler_changed();
+            }
+            _ => {}
         }
     }
 
