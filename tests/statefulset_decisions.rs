@@ -156,6 +156,7 @@ impl Case {
                 pod: format!("db-{ordinal}").into(),
                 owner,
                 is_deleted: is(&given["deleting"]),
+                object: None,
             });
             claims.insert(id, name);
         }

@@ -60,6 +60,28 @@ pub const KINDS: &[Kind] = &[
     kind("Endpoints", "v1", true, &["endpoint", "endpoints", "ep"]),
     kind("EndpointSlice", "discovery.k8s.io/v1", true, &["endpointslice", "endpointslices"]),
     kind("ComponentStatus", "v1", false, &["componentstatus", "componentstatuses", "cs"]),
+    kind("PersistentVolume", "v1", false, &["persistentvolume", "persistentvolumes", "pv"]),
+    kind(
+        "PersistentVolumeClaim",
+        "v1",
+        true,
+        &["persistentvolumeclaim", "persistentvolumeclaims", "pvc"],
+    ),
+    kind("StorageClass", "storage.k8s.io/v1", false, &["storageclass", "storageclasses", "sc"]),
+    kind(
+        "VolumeAttachment",
+        "storage.k8s.io/v1",
+        false,
+        &["volumeattachment", "volumeattachments"],
+    ),
+    kind("CSINode", "storage.k8s.io/v1", false, &["csinode", "csinodes"]),
+    kind("CSIDriver", "storage.k8s.io/v1", false, &["csidriver", "csidrivers"]),
+    kind(
+        "CSIStorageCapacity",
+        "storage.k8s.io/v1",
+        true,
+        &["csistoragecapacity", "csistoragecapacities"],
+    ),
 ];
 
 impl Kind {

@@ -197,6 +197,16 @@ impl Selector {
         }
     }
 
+    /// Its `matchLabels`: keys that must have one value.
+    pub fn match_labels(&self) -> impl Iterator<Item = (&Text, &Text)> {
+        let requirements = match self {
+            Selector::Nothing => &[][..],
+            Selector::All(requirements) => requirements,
+        };
+        let one = |r: &Requirement| r.operator == Operator::In && r.values.len() == 1;
+        requirements.iter().filter(move |r| one(r)).map(|r| (&r.key, &r.values[0]))
+    }
+
     /// The selector that `matchLabels` of these pairs makes.
     pub fn from_labels(labels: &Labels) -> Selector {
         let one = |(key, value): (&Text, &Text)| Requirement {

@@ -86,8 +86,12 @@ slotmap::new_key_type! {
     pub struct ServiceId;
     /// A HorizontalPodAutoscaler in the store.
     pub struct HpaId;
-    /// A PersistentVolumeClaim of a StatefulSet in the store.
+    /// A PersistentVolumeClaim in the store.
     pub struct ClaimId;
+    /// A PersistentVolume in the store.
+    pub struct VolumeId;
+    /// A VolumeAttachment in the store.
+    pub struct AttachmentId;
     /// A PodDisruptionBudget in the store.
     pub struct PdbId;
     /// A ResourceQuota in the store.

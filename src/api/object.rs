@@ -8,6 +8,7 @@ use super::pod::{Pod, PodSpec};
 use super::policy::Pdb;
 use super::quota::ResourceQuota;
 use super::service::Service;
+use super::storage::StorageObject;
 use super::workload::Deployment;
 use super::{ObjectName, Text};
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub enum Object {
     Pdb(Box<Pdb>),
     /// A ResourceQuota.
     Quota(Box<ResourceQuota>),
+    /// A volume, a claim, a storage class, or what a CSI driver tells.
+    Storage(StorageObject),
     /// A LimitRange.
     LimitRange(Box<LimitRange>),
     /// A Namespace of this name.
@@ -58,6 +61,7 @@ impl Object {
             | Object::Hpa(..)
             | Object::Pdb(_)
             | Object::Quota(_)
+            | Object::Storage(_)
             | Object::LimitRange(_)
             | Object::Namespace(_) => None,
         }
@@ -74,6 +78,10 @@ impl Object {
             Object::Hpa(hpa, _) => ("HorizontalPodAutoscaler", &hpa.namespace, hpa.name.clone()),
             Object::Pdb(pdb) => ("PodDisruptionBudget", &pdb.namespace, pdb.name.clone()),
             Object::Quota(quota) => ("ResourceQuota", &quota.namespace, quota.name.clone()),
+            Object::Storage(object) => {
+                let (kind, name) = (object.kind().into(), object.name());
+                return Target { kind, name };
+            }
             Object::LimitRange(range) => ("LimitRange", &range.namespace, range.name.clone()),
             Object::Namespace(name) => ("Namespace", name, name.clone()),
         };

@@ -70,10 +70,11 @@ pub fn is_of_pods(resource: &str) -> bool {
 }
 
 /// The kinds that quotas count as objects, by the plural that requests name.
-const KINDS: [(&str, &str); 13] = [
+const KINDS: [(&str, &str); 14] = [
     ("Pod", "pods"),
     ("Service", "services"),
     ("ReplicationController", "replicationcontrollers"),
+    ("PersistentVolumeClaim", "persistentvolumeclaims"),
     ("ResourceQuota", "resourcequotas"),
     ("LimitRange", "limitranges"),
     ("Deployment", "deployments.apps"),
@@ -92,9 +93,9 @@ pub fn plural(kind: &str) -> &'static str {
 }
 
 /// The kind whose objects a name of a quota counts, whether they live or not: `count/jobs.batch`,
-/// and `services`, `replicationcontrollers` and `resourcequotas` for short.
+/// and `services`, `replicationcontrollers`, `resourcequotas` and `persistentvolumeclaims` for short.
 pub fn kind_counted_as(resource: &str) -> Option<&'static str> {
-    let short = ["services", "replicationcontrollers", "resourcequotas"];
+    let short = ["services", "replicationcontrollers", "resourcequotas", "persistentvolumeclaims"];
     let plural = match resource.strip_prefix("count/") {
         Some(plural) => plural,
         None if short.contains(&resource) => resource,

@@ -3,8 +3,9 @@
 use super::labels::Selector;
 use super::meta::Meta;
 use super::workload::{IntOrPercent, PodTemplate};
-use super::{OwnerId, PodId, Text};
+use super::{ObjectName, OwnerId, PodId, Text, storage};
 use crate::units::SimDuration;
+use std::sync::Arc;
 
 /// Label of a pod: the name of the revision that it was made from.
 pub const REVISION_LABEL: &str = "controller-revision-hash";
@@ -34,14 +35,31 @@ pub struct StatefulSet {
     pub min_ready: SimDuration,
     /// `spec.revisionHistoryLimit`, default 10.
     pub revision_history_limit: u32,
-    /// Names of `spec.volumeClaimTemplates`.
-    pub claim_templates: Vec<Text>,
+    /// `spec.volumeClaimTemplates`.
+    pub claim_templates: Vec<ClaimTemplate>,
     /// `spec.persistentVolumeClaimRetentionPolicy`.
     pub retention: ClaimRetention,
     /// Its ControllerRevisions, the lowest number first.
     pub revisions: Vec<Revision>,
     /// `status`.
     pub status: StatefulSetStatus,
+}
+
+/// A claim that each pod of a StatefulSet is to have.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ClaimTemplate {
+    /// `metadata.name`: that of the pod's volume, too.
+    pub name: Text,
+    /// What is claimed; its name and uid are still to come.
+    pub claim: Arc<storage::Claim>,
+}
+
+impl From<&str> for ClaimTemplate {
+    /// One that asks for nothing in particular.
+    fn from(name: &str) -> ClaimTemplate {
+        let claim = Arc::new(storage::Claim::new(ObjectName::new("", name)));
+        ClaimTemplate { name: name.into(), claim }
+    }
 }
 
 /// `spec.updateStrategy` of a StatefulSet.
@@ -140,19 +158,22 @@ impl StatefulSet {
     }
 }
 
-/// A PersistentVolumeClaim that a StatefulSet has made for a pod.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A PersistentVolumeClaim: one that a StatefulSet has made for a pod, or any other.
+#[derive(Clone, PartialEq, Debug)]
 pub struct Claim {
     /// `metadata.namespace`.
     pub namespace: Text,
     /// `metadata.name`.
     pub name: Text,
-    /// The name of the pod that it is for.
+    /// The name of the pod that it was made for; empty: for none.
     pub pod: Text,
     /// With what it goes; `None`: with nothing.
     pub owner: Option<ClaimOwner>,
     /// It is being deleted, and goes when its pod no longer uses it.
     pub is_deleted: bool,
+    /// What is claimed, and what it has; `None` where volumes are not simulated: then nothing binds
+    /// it, and no pod waits for it.
+    pub object: Option<Arc<storage::Claim>>,
 }
 
 /// The controller of a claim.

@@ -1,14 +1,18 @@
 //! Persistent volumes, claims, storage classes and what CSI drivers tell of nodes and capacity: the
 //! objects that decide which nodes a pod's volumes can be reached from.
 //!
-//! Plain data, as far as the scheduler reads it. Source: api `core/v1/types.go`,
-//! `storage/v1/types.go`, v1.37.
+//! Plain data, as far as the scheduler, the controllers and the kubelet read it. Source: api
+//! `core/v1/types.go`, `storage/v1/types.go`, v1.37.
 
 use super::labels::{Labels, Selector};
 use super::node_affinity::NodeSelectorTerm;
 use super::quantity::Quantity;
 use super::{ObjectName, Text};
+use crate::units::SimTime;
 use std::sync::Arc;
+
+/// `provisioner` of a class whose volumes nobody makes.
+pub const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
 
 /// A PersistentVolume.
 #[derive(Clone, PartialEq, Debug)]
@@ -31,10 +35,20 @@ pub struct PersistentVolume {
     pub attributes_class: Text,
     /// `spec.claimRef`: the claim that it is bound to, or kept for.
     pub claim: Option<ClaimReference>,
-    /// `status.phase: Available`.
-    pub is_available: bool,
+    /// Annotation `pv.kubernetes.io/bound-by-controller`: the claim was chosen by the controller.
+    pub is_bound_by_controller: bool,
+    /// `status.phase`.
+    pub phase: VolumePhase,
     /// Its deletion was asked for.
     pub is_deleted: bool,
+    /// `spec.persistentVolumeReclaimPolicy`.
+    pub reclaim: ReclaimPolicy,
+    /// Annotation `pv.kubernetes.io/provisioned-by`: who made it; empty: a person.
+    pub provisioner: Text,
+    /// When it was created.
+    pub created: SimTime,
+    /// When its deletion was asked for.
+    pub deletion: Option<SimTime>,
     /// `spec.nodeAffinity.required`; `None`: it is reached from all nodes.
     pub node_affinity: Option<Vec<NodeSelectorTerm>>,
     /// `spec.csi`.
@@ -42,6 +56,34 @@ pub struct PersistentVolume {
     /// What a legacy ("in-tree") volume has become by migration to CSI, if it is of a kind whose
     /// migration the scheduler takes for done.
     pub migrated: Option<Box<MigratedVolume>>,
+}
+
+/// `status.phase` of a volume.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum VolumePhase {
+    /// Its controller has not seen it yet.
+    #[default]
+    Pending,
+    /// It is nobody's.
+    Available,
+    /// It is bound to a claim.
+    Bound,
+    /// Its claim is gone.
+    Released,
+    /// What was to become of it did not succeed.
+    Failed,
+}
+
+/// What becomes of a volume whose claim is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ReclaimPolicy {
+    /// It stays as it is.
+    #[default]
+    Retain,
+    /// It is deleted.
+    Delete,
+    /// It is emptied and given to others: no kind of volume can that any more.
+    Recycle,
 }
 
 /// A reference to a claim.
@@ -93,8 +135,17 @@ pub struct Claim {
     pub volume: Text,
     /// Annotation `pv.kubernetes.io/bind-completed`: the binding to `volume` is complete.
     pub is_bind_completed: bool,
+    /// Annotation `pv.kubernetes.io/bound-by-controller`: the volume was chosen by the controller.
+    pub is_bound_by_controller: bool,
     /// Annotation `volume.kubernetes.io/selected-node`: where its volume is to be made.
     pub selected_node: Option<Text>,
+    /// Annotation `volume.kubernetes.io/storage-provisioner`: who is to make its volume; empty:
+    /// nobody has been asked.
+    pub provisioner: Text,
+    /// It names a class, if only the empty one: the default class is not for it.
+    pub names_class: bool,
+    /// `status.capacity.storage`: what it has; `None`: its phase is Pending, unless it is lost.
+    pub capacity: Option<Quantity>,
     /// `spec.resources.requests.storage`.
     pub request: Option<Quantity>,
     /// `spec.accessModes`.
@@ -111,6 +162,12 @@ pub struct Claim {
     pub is_deleted: bool,
     /// UID of the controlling owner.
     pub owner: Option<Text>,
+    /// `metadata.labels`.
+    pub labels: Labels,
+    /// When it was created.
+    pub created: SimTime,
+    /// When its deletion was asked for.
+    pub deletion: Option<SimTime>,
 }
 
 /// A StorageClass.
@@ -129,6 +186,14 @@ pub struct StorageClass {
     pub waits_for_consumer: bool,
     /// `allowedTopologies`: one of the terms must hold; empty: all nodes.
     pub allowed_topologies: Vec<TopologySelectorTerm>,
+    /// `reclaimPolicy` of its volumes.
+    pub reclaim: ReclaimPolicy,
+    /// Annotation `storageclass.kubernetes.io/is-default-class`: claims that name none get it.
+    pub is_default: bool,
+    /// `allowVolumeExpansion`.
+    pub allows_expansion: bool,
+    /// When it was created.
+    pub created: SimTime,
 }
 
 /// A term of `allowedTopologies`: each node label must have one of its values.
@@ -164,6 +229,10 @@ pub struct CsiDriver {
     pub tells_capacity: bool,
     /// `spec.preventPodSchedulingIfMissing`.
     pub is_required_on_node: bool,
+    /// `spec.attachRequired`: its volumes are attached before they are mounted.
+    pub attaches: bool,
+    /// When it was created.
+    pub created: SimTime,
 }
 
 /// A CSIStorageCapacity: how much can be made in a part of the cluster.
@@ -192,6 +261,12 @@ pub struct VolumeAttachment {
     pub attacher: Text,
     /// `spec.source.persistentVolumeName`.
     pub volume: Option<Text>,
+    /// `status.attached`.
+    pub is_attached: bool,
+    /// Its deletion was asked for: the driver detaches the volume.
+    pub is_deleted: bool,
+    /// When it was created.
+    pub created: SimTime,
 }
 
 /// Any of these objects.
@@ -226,6 +301,73 @@ impl PersistentVolume {
     pub fn reaches(&self, node: &Labels) -> bool {
         admits(self.node_affinity.as_deref(), node)
     }
+
+    /// Whether it may be attached to several nodes at once (`IsMultiAttachAllowed`).
+    pub fn may_be_shared(&self) -> bool {
+        let shared = ["ReadWriteMany", "ReadOnlyMany"];
+        self.access_modes.is_empty() || self.access_modes.iter().any(|m| shared.contains(&&**m))
+    }
+
+    /// The CSI driver that attaches and mounts it, whether as such or by migration; `None`: it is
+    /// of a kind that no driver handles (`hostPath`, `local`, `nfs`).
+    pub fn driver(&self) -> Option<&Text> {
+        let migrated = self.migrated.as_ref().and_then(|m| m.translated.as_ref().ok());
+        self.csi.as_ref().or(migrated.map(|t| &t.csi)).map(|csi| &csi.driver)
+    }
+}
+
+impl VolumePhase {
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            VolumePhase::Pending => "Pending",
+            VolumePhase::Available => "Available",
+            VolumePhase::Bound => "Bound",
+            VolumePhase::Released => "Released",
+            VolumePhase::Failed => "Failed",
+        }
+    }
+}
+
+impl ReclaimPolicy {
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ReclaimPolicy::Retain => "Retain",
+            ReclaimPolicy::Delete => "Delete",
+            ReclaimPolicy::Recycle => "Recycle",
+        }
+    }
+}
+
+impl StorageObject {
+    /// `kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            StorageObject::Volume(_) => "PersistentVolume",
+            StorageObject::Claim(_) => "PersistentVolumeClaim",
+            StorageObject::Class(_) => "StorageClass",
+            StorageObject::CsiNode(_) => "CSINode",
+            StorageObject::CsiDriver(_) => "CSIDriver",
+            StorageObject::Capacity(_) => "CSIStorageCapacity",
+            StorageObject::Attachment(_) => "VolumeAttachment",
+        }
+    }
+
+    /// Its name; without a namespace for what is in none.
+    pub fn name(&self) -> ObjectName {
+        let of_cluster =
+            |name: &Text| ObjectName { namespace: Text::default(), name: name.clone() };
+        match self {
+            StorageObject::Volume(volume) => of_cluster(&volume.name),
+            StorageObject::Claim(claim) => claim.name.clone(),
+            StorageObject::Class(class) => of_cluster(&class.name),
+            StorageObject::CsiNode(node) => of_cluster(&node.name),
+            StorageObject::CsiDriver(driver) => of_cluster(&driver.name),
+            StorageObject::Capacity(capacity) => capacity.name.clone(),
+            StorageObject::Attachment(attachment) => of_cluster(&attachment.name),
+        }
+    }
 }
 
 impl TranslatedVolume {
@@ -241,9 +383,45 @@ fn admits(terms: Option<&[NodeSelectorTerm]>, node: &Labels) -> bool {
 }
 
 impl Claim {
+    /// A claim of this name that asks for nothing in particular.
+    pub fn new(name: ObjectName) -> Claim {
+        Claim {
+            name,
+            uid: Text::default(),
+            class: Text::default(),
+            volume: Text::default(),
+            is_bind_completed: false,
+            is_bound_by_controller: false,
+            selected_node: None,
+            provisioner: Text::default(),
+            names_class: false,
+            capacity: None,
+            request: None,
+            access_modes: Vec::new(),
+            is_block: false,
+            attributes_class: Text::default(),
+            selector: None,
+            is_lost: false,
+            is_deleted: false,
+            owner: None,
+            labels: Labels::default(),
+            created: SimTime::ZERO,
+            deletion: None,
+        }
+    }
+
     /// Whether it is bound for good (`isPVCFullyBound`).
     pub fn is_bound(&self) -> bool {
         !self.volume.is_empty() && self.is_bind_completed
+    }
+
+    /// `status.phase`.
+    pub fn phase(&self) -> &'static str {
+        match self.capacity {
+            _ if self.is_lost => "Lost",
+            Some(_) => "Bound",
+            None => "Pending",
+        }
     }
 
     /// A reference to it.
@@ -320,6 +498,10 @@ mod tests {
                 is_legacy: false,
                 waits_for_consumer: true,
                 allowed_topologies,
+                reclaim: ReclaimPolicy::Delete,
+                is_default: false,
+                allows_expansion: false,
+                created: SimTime::ZERO,
             };
             assert_eq!(class.allows(&node), expected, "{sentence}");
         }

@@ -6,6 +6,16 @@
 
 use super::Text;
 
+/// The name of the claim that a volume of a pod of this name stands for: one that it names, or that
+/// of an ephemeral volume, `<pod>-<volume>` (component-helpers `storage/ephemeral/ephemeral.go`).
+pub fn claim_name(volume: &Volume, pod: &str) -> Option<Text> {
+    match &volume.source {
+        VolumeSource::Claim { name, .. } => Some(name.clone()),
+        VolumeSource::Ephemeral => Some(format!("{pod}-{}", volume.name).into()),
+        _ => None,
+    }
+}
+
 /// A volume of a pod.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Volume {

@@ -11,6 +11,7 @@ mod lifecycle;
 mod ordinals;
 mod quotas;
 mod tallies;
+mod volumes;
 
 use crate::api::{QuotaId, ServiceId};
 use crate::store::Store;
@@ -132,6 +133,7 @@ impl Checks {
             .or_else(|| capacity::overcommitted(view.store))
             .or_else(|| tallies::wrong(view.store))
             .or_else(|| ordinals::doubled(view.store))
+            .or_else(|| volumes::wrong(view.store))
             .or_else(|| self.lifecycle.illegal_move(view.store))
             .or_else(|| lifecycle::lost(view.store, view.pods_gone))
             .or_else(|| self.jobs.wrong(view.store))

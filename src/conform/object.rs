@@ -66,7 +66,10 @@ pub(super) fn storage(given: &Value) -> Result<Option<StorageObject>, String> {
             let given: core::PersistentVolumeClaim = decode(kind, given)?;
             Claim(Arc::new(convert::storage::claim(&given, "default", &mut errors)))
         }
-        "StorageClass" => Class(Arc::new(convert::storage::storage_class(&decode(kind, given)?))),
+        "StorageClass" => {
+            let given = decode(kind, given)?;
+            Class(Arc::new(convert::storage::storage_class(&given, &mut errors)))
+        }
         "CSINode" => CsiNode(Arc::new(convert::storage::csi_node(&decode(kind, given)?))),
         "CSIDriver" => CsiDriver(Arc::new(convert::storage::csi_driver(&decode(kind, given)?))),
         "CSIStorageCapacity" => {

@@ -1,7 +1,10 @@
 //! What a cluster's memory says of objects beside themselves: when each was created, with which
 //! change it became what it is, and which have just changed.
 
-use crate::api::{CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId, ServiceId};
+use crate::api::{
+    AttachmentId, ClaimId, CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId,
+    ServiceId, VolumeId,
+};
 use crate::store::{Change, Store};
 use crate::units::SimTime;
 use std::collections::BTreeMap;
@@ -25,6 +28,12 @@ pub enum Key {
     Hpa(HpaId),
     /// A budget.
     Pdb(PdbId),
+    /// A claim.
+    Claim(ClaimId),
+    /// A volume.
+    Volume(VolumeId),
+    /// An attachment.
+    Attachment(AttachmentId),
 }
 
 /// What is kept of an object.
@@ -97,9 +106,21 @@ fn key_of(change: &Change, store: &Store) -> Option<(Key, bool)> {
             (Key::CronJob(*id), store.cron_job(*id).is_some())
         }
         Change::Service(id) => (Key::Service(*id), store.service(*id).is_some()),
+        Change::Claim(id) | Change::ClaimRemoved(id, _) if store.has_storage() => {
+            (Key::Claim(*id), store.claim(*id).is_some())
+        }
+        Change::Volume(id) | Change::VolumeRemoved(id, _) => {
+            (Key::Volume(*id), store.volume(*id).is_some())
+        }
+        Change::Attachment(id) | Change::AttachmentRemoved(id, _) => {
+            (Key::Attachment(*id), store.attachment(*id).is_some())
+        }
         Change::Endpoints(_)
         | Change::Claim(_)
         | Change::ClaimRemoved(..)
+        | Change::VolumesInUse(_)
+        | Change::Storage(_)
+        | Change::StorageGone(_)
         | Change::Quota(_)
         | Change::QuotaStatus(_)
         | Change::LimitRange(_)

@@ -113,6 +113,9 @@ impl Watch {
             "CronJob" => store.cron_jobs().map(|(id, _)| Key::CronJob(id)).collect(),
             "Service" => store.services().map(|(id, _)| Key::Service(id)).collect(),
             "HorizontalPodAutoscaler" => store.hpas().map(|(id, _)| Key::Hpa(id)).collect(),
+            "PersistentVolume" => store.volumes().map(|(id, _)| Key::Volume(id)).collect(),
+            "PersistentVolumeClaim" => store.claims().map(|(id, _)| Key::Claim(id)).collect(),
+            "VolumeAttachment" => store.attachments().map(|(id, _)| Key::Attachment(id)).collect(),
             "PodDisruptionBudget" => store.pdbs().map(|(id, _)| Key::Pdb(id)).collect(),
             _ => store.owners().map(|(id, _)| Key::Owner(id)).collect(),
         };

@@ -5,6 +5,7 @@
 //! becomes of them.
 
 use super::manifests::{Manifests, NO_EFFECT, NOT_YET, Reader};
+use super::model::Ignored;
 use crate::api::Text;
 use crate::api::convert::object::object;
 use crate::api::convert::{FieldError, ignored};
@@ -57,6 +58,34 @@ fn unread(object: &Object, given: &Value) -> Vec<String> {
     }
 }
 
+/// Reads an object of storage; `None`: its kind is another.
+fn storage(version: &str, kind: &str, reader: &mut Reader<'_>) -> Option<Option<Value>> {
+    Some(match (version, kind) {
+        ("v1", "PersistentVolume") => read::<k8s::core::v1::PersistentVolume>(reader),
+        ("v1", "PersistentVolumeClaim") => read::<k8s::core::v1::PersistentVolumeClaim>(reader),
+        ("storage.k8s.io/v1", "StorageClass") => read::<k8s::storage::v1::StorageClass>(reader),
+        ("storage.k8s.io/v1", "CSINode") => read::<k8s::storage::v1::CSINode>(reader),
+        ("storage.k8s.io/v1", "CSIDriver") => read::<k8s::storage::v1::CSIDriver>(reader),
+        ("storage.k8s.io/v1", "CSIStorageCapacity") => {
+            read::<k8s::storage::v1::CSIStorageCapacity>(reader)
+        }
+        _ => return None,
+    })
+}
+
+/// Volumes of pods that stand for claims have an effect after all: volumes are simulated.
+pub(super) fn heed_claims(ignored: &mut Vec<Ignored>) {
+    let is_claim = |field: &String| {
+        field.contains(".volumes[")
+            && (field.ends_with(".persistentVolumeClaim") || field.ends_with(".ephemeral"))
+    };
+    ignored.retain_mut(|entry| {
+        let before = entry.fields.len();
+        entry.fields.retain(|field| !is_claim(field));
+        before == 0 || !entry.fields.is_empty()
+    });
+}
+
 impl Manifests {
     /// Reads an object that is applied at the start; false when its kind is another.
     pub(super) fn applied(&mut self, version: &str, kind: &str, reader: &mut Reader<'_>) -> bool {
@@ -76,7 +105,10 @@ impl Manifests {
             ("v1", "ResourceQuota") => (read::<k8s::core::v1::ResourceQuota>(reader), ""),
             ("v1", "LimitRange") => (read::<k8s::core::v1::LimitRange>(reader), ""),
             ("v1", "Namespace") => (read::<k8s::core::v1::Namespace>(reader), ""),
-            _ => return false,
+            _ => match storage(version, kind, reader) {
+                Some(found) => (found, ""),
+                None => return false,
+            },
         };
         let Some(given) = found else { return true };
         let mut errors = Vec::new();

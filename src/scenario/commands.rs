@@ -10,7 +10,7 @@ use super::model::{NodeGroup, Objects};
 use super::resolve::Resolver;
 use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget, ScalingRules};
 use crate::api::convert::workload::DELETION_COST;
-use crate::api::kind::kind_of;
+use crate::api::kind::{Kind, kind_of};
 use crate::api::labels::{Labels, Selector};
 use crate::api::meta::Propagation;
 use crate::api::object::{Object, Target};
@@ -54,9 +54,12 @@ impl<'a> Names<'a> {
 
     /// The object of this kind and name.
     fn target(&self, kind: &str, namespace: &str, name: &str) -> Result<Target, Wrong> {
+        let in_namespace = Kind::named(kind).is_none_or(|kind| kind.namespaced);
+        let namespace = if in_namespace || kind == "Namespace" { namespace } else { "" };
         let wanted = Target { kind: kind.into(), name: ObjectName::new(namespace, name) };
-        // Pods are named by their controllers, nodes by the cloud.
-        if kind == "Pod" || kind == "Namespace" || self.targets.contains(&wanted) {
+        // Controllers name pods, claims and volumes; the cloud names nodes.
+        let named_later = ["Pod", "Namespace", "PersistentVolume", "PersistentVolumeClaim"];
+        if named_later.contains(&kind) || self.targets.contains(&wanted) {
             return Ok(wanted);
         }
         let known: Vec<&str> = self

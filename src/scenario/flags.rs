@@ -388,6 +388,10 @@ flags! {
         crash_loop_max: Span,
         /// From SIGTERM to the end of a container. Default p50 500ms, p99 3s.
         termination: Varying,
+        /// Mounting a volume that is attached. Default p50 500ms, p99 3s (assumed).
+        volume_mount: Varying,
+        /// Unmounting one. Default p50 300ms, p99 2s (assumed).
+        volume_unmount: Varying,
     }
 }
 
@@ -448,6 +452,16 @@ pub struct CloudFile {
     pub cpu_quota: Option<u32>,
     /// Time to delete a machine. Default p50 93s, p99 237s.
     pub delete: Option<Varying>,
+    /// Time in which a provisioner makes a volume. Default p50 3s, p99 12s (assumed).
+    pub volume_provision: Option<Varying>,
+    /// Time in which it deletes one. Default p50 3s, p99 12s (assumed).
+    pub volume_delete: Option<Varying>,
+    /// Time in which a CSI driver attaches a volume. Default p50 5s, p99 20s (assumed).
+    pub volume_attach: Option<Varying>,
+    /// Time in which it detaches one. Default p50 5s, p99 20s (assumed).
+    pub volume_detach: Option<Varying>,
+    /// How many volumes a machine takes. Default: no limit.
+    pub volumes_per_node: Option<u32>,
 }
 
 /// Settings of the cluster's components.
@@ -481,6 +495,11 @@ impl Told for CloudFlags {
             "create-burst": self.create_burst,
             "cpu-quota": self.cpu_quota,
             "delete": self.delete.told(),
+            "volume-provision": self.volume_provision.told(),
+            "volume-delete": self.volume_delete.told(),
+            "volume-attach": self.volume_attach.told(),
+            "volume-detach": self.volume_detach.told(),
+            "volumes-per-node": self.volumes_per_node,
         })
     }
 }
@@ -523,6 +542,11 @@ impl FlagsFile {
         self.cloud.create_burst.give(&mut cloud.create_burst);
         cloud.cpu_quota = self.cloud.cpu_quota;
         self.cloud.delete.clone().give(&mut cloud.delete);
+        self.cloud.volume_provision.clone().give(&mut cloud.volume_provision);
+        self.cloud.volume_delete.clone().give(&mut cloud.volume_delete);
+        self.cloud.volume_attach.clone().give(&mut cloud.volume_attach);
+        self.cloud.volume_detach.clone().give(&mut cloud.volume_detach);
+        cloud.volumes_per_node = self.cloud.volumes_per_node;
         Flags {
             controller_manager: self.kube_controller_manager.over_defaults(),
             scheduler: self.kube_scheduler.over_defaults(),

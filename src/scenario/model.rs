@@ -64,6 +64,21 @@ pub struct Scenario {
     pub parameters: serde_json::Value,
 }
 
+impl Scenario {
+    /// Whether volumes are simulated: the manifests, or some command, speak of storage. Otherwise
+    /// every claim counts as bound to a volume that is reached from everywhere.
+    pub fn has_storage(&self) -> bool {
+        let is_storage = |object: &Object| matches!(object, Object::Storage(_));
+        let applies = |entry: &TimelineEntry| match &entry.what {
+            Happening::Kubectl(command) => {
+                matches!(&**command, Command::Apply { object, .. } if is_storage(object))
+            }
+            _ => false,
+        };
+        self.objects.applied.iter().any(is_storage) || self.timeline.iter().any(applies)
+    }
+}
+
 /// A group of equal machines.
 #[derive(Clone, Debug)]
 pub struct NodeGroup {
@@ -405,6 +420,10 @@ pub struct KubeletFlags {
     pub crash_loop_max: SimDuration,
     /// Seconds that a container takes to end after SIGTERM, at most the grace period.
     pub termination: Distribution,
+    /// Seconds to mount a volume that is attached.
+    pub volume_mount: Distribution,
+    /// Seconds to unmount one.
+    pub volume_unmount: Distribution,
     /// Containers that end are not started again, whatever their `restartPolicy`: so does the
     /// stand-in for the kubelets of the recordings, and no other.
     pub never_restarts: bool,
@@ -425,6 +444,9 @@ impl Default for KubeletFlags {
             crash_loop_initial: SimDuration::from_secs(10),
             crash_loop_max: SimDuration::from_secs(300),
             termination: Distribution::lognormal_p50_p99(0.5, 3.0),
+            // Assumed: a file system that is there already.
+            volume_mount: Distribution::lognormal_p50_p99(0.5, 3.0),
+            volume_unmount: Distribution::lognormal_p50_p99(0.3, 2.0),
             never_restarts: false,
         }
     }
@@ -513,6 +535,17 @@ pub struct CloudFlags {
     pub cpu_quota: Option<u32>,
     /// Seconds to delete a machine; it is paid for until then.
     pub delete: Distribution,
+    /// Seconds in which an external provisioner makes a volume.
+    pub volume_provision: Distribution,
+    /// Seconds in which it deletes one.
+    pub volume_delete: Distribution,
+    /// Seconds in which a CSI driver attaches a volume to a machine.
+    pub volume_attach: Distribution,
+    /// Seconds in which it detaches one.
+    pub volume_detach: Distribution,
+    /// How many volumes can be attached to a machine (`allocatable.count` of every CSINode);
+    /// `None`: no limit is known.
+    pub volumes_per_node: Option<u32>,
 }
 
 impl Default for CloudFlags {
@@ -523,6 +556,15 @@ impl Default for CloudFlags {
             cpu_quota: None,
             // GKE, one node fewer: p50 92.6 s, p99 237 s (1,826 timed resizes).
             delete: Distribution::lognormal_p50_p99(92.6, 237.0),
+            // Assumed. What is known: GCE's driver asks each 5 s whether a disk is attached
+            // (gcp-compute-persistent-disk-csi-driver#956), and pods with a disk of EBS or GCE were
+            // seen to take about 15 s longer, the node's status included (kubernetes#62119,
+            // gitpod#8397).
+            volume_provision: Distribution::lognormal_p50_p99(3.0, 12.0),
+            volume_delete: Distribution::lognormal_p50_p99(3.0, 12.0),
+            volume_attach: Distribution::lognormal_p50_p99(5.0, 20.0),
+            volume_detach: Distribution::lognormal_p50_p99(5.0, 20.0),
+            volumes_per_node: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Every mistake is noted with the path of its field; nothing stops at the first one.
 
+use super::applied::heed_claims;
 use super::commands::Names;
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::file::{
@@ -95,7 +96,7 @@ impl Resolver<'_> {
         for (path, message) in checks::flags(&flags) {
             self.error(&format!("flags.{path}"), message, None);
         }
-        let scenario = Scenario {
+        let mut scenario = Scenario {
             name: String::new(),
             question: file.question.trim().to_string(),
             about: file.about.trim().to_string(),
@@ -116,6 +117,9 @@ impl Resolver<'_> {
             hash: String::new(),
             parameters: serde_json::Value::Null,
         };
+        if scenario.has_storage() {
+            heed_claims(&mut scenario.ignored);
+        }
         Some(scenario)
     }
 

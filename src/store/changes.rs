@@ -1,14 +1,16 @@
 //! What changed in the store: the content of the API server's watches.
 
+use super::storage::Attachment;
 use crate::api::labels::Labels;
 use crate::api::node::Node;
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
 use crate::api::stateful_set::Claim;
+use crate::api::storage::{PersistentVolume, StorageObject};
 use crate::api::workload::Deployment;
 use crate::api::{
-    ClaimId, CronJobId, DeploymentId, HpaId, LimitRangeId, NamespaceId, NodeId, OwnerId, PdbId,
-    PodId, QuotaId, ServiceId,
+    AttachmentId, ClaimId, CronJobId, DeploymentId, HpaId, LimitRangeId, NamespaceId, NodeId,
+    OwnerId, PdbId, PodId, QuotaId, ServiceId, Text, VolumeId,
 };
 use std::sync::Arc;
 
@@ -61,6 +63,20 @@ pub enum Change {
     Claim(ClaimId),
     /// A claim is gone.
     ClaimRemoved(ClaimId, Box<Claim>),
+    /// A volume was created or changed.
+    Volume(VolumeId),
+    /// A volume is gone.
+    VolumeRemoved(VolumeId, Arc<PersistentVolume>),
+    /// A volume is to be attached, is attached, or is to be detached.
+    Attachment(AttachmentId),
+    /// A volume is detached.
+    AttachmentRemoved(AttachmentId, Box<Attachment>),
+    /// `status.volumesInUse` of the node of this name changed.
+    VolumesInUse(Text),
+    /// A storage class, CSI driver, CSINode or storage capacity was created or changed.
+    Storage(StorageObject),
+    /// One is gone.
+    StorageGone(StorageObject),
     /// A budget was created, changed or removed.
     Pdb(PdbId),
     /// A quota was created or removed, or its spec changed.

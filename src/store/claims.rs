@@ -1,8 +1,9 @@
-//! The claims that StatefulSets make for their pods.
+//! Claims: those that StatefulSets make for their pods, and any others.
 
 use super::{Change, Store};
 use crate::api::stateful_set::Claim;
-use crate::api::{ClaimId, Text};
+use crate::api::{ClaimId, ObjectName, Text, storage};
+use std::sync::Arc;
 
 impl Store {
     /// The claim, unless it is gone.
@@ -30,8 +31,12 @@ impl Store {
     /// Creates a claim.
     pub fn create_claim(&mut self, claim: Claim) -> ClaimId {
         let key = (claim.namespace.clone(), claim.pod.clone());
+        let name = ObjectName { namespace: claim.namespace.clone(), name: claim.name.clone() };
         let id = self.claims.insert(claim);
-        self.claims_by_pod.entry(key).or_default().push(id);
+        self.name_claim(name, Some(id));
+        if !key.1.is_empty() {
+            self.claims_by_pod.entry(key).or_default().push(id);
+        }
         self.note(Change::Claim(id));
         id
     }
@@ -43,9 +48,21 @@ impl Store {
         }
     }
 
+    /// Changes what a claim asks for and has, through `change`, which tells whether anything
+    /// changed. Its name stays.
+    pub fn update_claim_object(
+        &mut self,
+        id: ClaimId,
+        change: impl FnOnce(&mut storage::Claim) -> bool,
+    ) {
+        self.update_claim(id, |claim| claim.object.as_mut().map(Arc::make_mut).is_some_and(change));
+    }
+
     /// Removes a claim for good.
     pub fn remove_claim(&mut self, id: ClaimId) {
         let Some(claim) = self.claims.remove(id) else { return };
+        let name = ObjectName { namespace: claim.namespace.clone(), name: claim.name.clone() };
+        self.name_claim(name, None);
         let key = (claim.namespace.clone(), claim.pod.clone());
         if let Some(ids) = self.claims_by_pod.get_mut(&key) {
             ids.retain(|other| *other != id);

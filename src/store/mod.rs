@@ -11,11 +11,13 @@ mod load;
 mod namespaces;
 mod owners;
 mod scale;
+mod storage;
 mod tally;
 
 pub use changes::Change;
 pub use load::NodeLoad;
 pub use scale::Scale;
+pub use storage::{Attachment, claims_of};
 pub use tally::{NodeTally, PodTally};
 
 use crate::api::autoscaling::Hpa;
@@ -61,6 +63,8 @@ pub struct Store {
     claims: SlotMap<ClaimId, Claim>,
     /// Claims by namespace and name of their pods.
     claims_by_pod: BTreeMap<(Text, Text), Vec<ClaimId>>,
+    /// Volumes and what goes with them, where they are simulated.
+    storage: Option<Box<storage::Storage>>,
     by_owner: SecondaryMap<OwnerId, PodIndex>,
     by_node: SecondaryMap<NodeId, PodIndex>,
     sets_of: SecondaryMap<DeploymentId, Vec<OwnerId>>,
@@ -273,6 +277,7 @@ impl Store {
             self.orphans.insert(id);
         }
         self.settle(id, None);
+        self.use_claims(id);
         self.note(Change::PodCreated(id));
         id
     }
@@ -448,6 +453,7 @@ impl Store {
                 groups.remove(&pod.labels);
             }
         }
+        self.leave_claims(id, &pod);
         self.note(Change::PodRemoved(id, Box::new(pod)));
         true
     }
@@ -460,7 +466,9 @@ impl Store {
         self.nodes_created += 1;
         node.uid = self.nodes_created;
         self.ready_nodes.add(&node);
+        let name = node.name.clone();
         let id = self.nodes.insert(Arc::new(node));
+        self.name_node(&name, Some(id));
         self.by_node.insert(id, PodIndex::default());
         self.loads.insert(id, NodeLoad::default());
         self.note(Change::NodeCreated(id));
@@ -485,6 +493,7 @@ impl Store {
         self.ready_nodes.subtract(&node);
         let orphans = self.by_node.remove(id).map(PodIndex::into_ids).unwrap_or_default();
         self.loads.remove(id);
+        self.name_node(&node.name, None);
         self.note(Change::NodeRemoved(id, node, orphans));
         true
     }

@@ -84,6 +84,7 @@ impl World<'_> {
     fn apply_to_owner(&mut self, key: Key, action: Action) -> bool {
         match action {
             Action::StatefulSet(request) => self.apply_stateful(*request),
+            Action::Volume(request) => self.apply_volume(*request),
             Action::CreatePodAs { owner, pod } => {
                 self.create_pod_as(key, owner, *pod, IndexFailures::default())
             }

@@ -6,15 +6,22 @@
 use super::event::Event;
 use super::world::World;
 use crate::api::event::EventType::Normal;
-use crate::api::{NodeId, PodId};
+use crate::api::{NodeId, ObjectName, PodId};
 use crate::control::controllers::action::About;
 use crate::control::scheduler::binding::BindingStep;
 use crate::control::scheduler::framework::PluginId;
+use crate::control::scheduler::storage::Reservation;
 use crate::scenario::model::Component;
 use crate::units::SimTime;
 
 /// What is said of a request that no API server takes.
 const REFUSED: &str = "dial tcp 10.96.0.1:443: connect: connection refused";
+
+/// Claims on volumes for which something is reserved.
+fn reserved_claims(reservation: &Reservation) -> Vec<ObjectName> {
+    let bound = reservation.bindings.iter().map(|(_, claim)| claim);
+    bound.chain(reservation.provisions.iter().map(|(claim, _)| claim)).cloned().collect()
+}
 
 impl World<'_> {
     /// Sends, at `at`, what binding cycles want done by now.
@@ -31,6 +38,7 @@ impl World<'_> {
                     let requests =
                         reservation.bindings.len() + reservation.provisions.len() + claims;
                     let pod = self.scheduler.scheduler.pod_of_binding(cycle);
+                    self.volumes_are_being_written((cycle, plugin), &reservation);
                     self.claims_are_being_written((cycle, plugin), pod, reservation.claims);
                     let mut back = at;
                     for _ in 0..requests {
@@ -65,10 +73,16 @@ impl World<'_> {
                 }
                 BindingStep::Write { cycle, plugin, reservation } => {
                     let pod = scheduler.pod_of_binding(cycle);
+                    self.volumes_are_being_written((cycle, plugin), &reservation);
+                    let claims = reserved_claims(&reservation);
                     self.claims_are_being_written((cycle, plugin), pod, reservation.claims);
-                    let answer = self.write_claims(cycle, plugin);
+                    let answer = self.write_reserved(cycle, plugin);
                     self.scheduler.scheduler.pre_bind_written(cycle, plugin, answer, now);
                     self.read_all_notices();
+                    if !claims.is_empty() {
+                        self.settle_claims_of_pod(&claims);
+                        self.scheduler.scheduler.look_now(cycle, plugin, now);
+                    }
                 }
                 BindingStep::Bind { pod, node } => {
                     scheduler.binding_finished(pod, true, now);
@@ -97,12 +111,17 @@ impl World<'_> {
         self.go_on_binding();
     }
 
-    /// What a PreBind plugin writes has reached the API server. The store has no volumes, so of
-    /// those nothing else becomes.
+    /// What a PreBind plugin writes, of devices and of volumes.
+    fn write_reserved(&mut self, cycle: u64, plugin: PluginId) -> Result<(), String> {
+        let answer = self.write_claims(cycle, plugin);
+        answer.and(self.write_volumes((cycle, plugin)))
+    }
+
+    /// What a PreBind plugin writes has reached the API server.
     pub(super) fn on_pre_bind(&mut self, cycle: u64, plugin: PluginId) {
         let answer = match self.outages.is_down() {
             true => Err(REFUSED.to_string()),
-            false => self.write_claims(cycle, plugin),
+            false => self.write_reserved(cycle, plugin),
         };
         self.scheduler.scheduler.pre_bind_written(cycle, plugin, answer, self.now);
         self.go_on_binding();

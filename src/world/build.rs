@@ -21,9 +21,10 @@ use crate::sim::rng::Streams;
 use crate::units::{MilliCpu, SimTime};
 use slotmap::Key as _;
 
-/// Whether an object limits the content of its namespace.
+/// Whether an object limits the content of its namespace, or is there for pods that are still to
+/// come.
 fn limits(object: &Object) -> bool {
-    matches!(object, Object::Quota(_) | Object::LimitRange(_))
+    matches!(object, Object::Quota(_) | Object::LimitRange(_) | Object::Storage(_))
 }
 
 impl<'a> World<'a> {
@@ -45,6 +46,7 @@ impl<'a> World<'a> {
     pub(super) fn start(&mut self) {
         self.prepare_totals();
         self.add_nodes();
+        self.begin_storage();
         self.apply_objects();
         self.limit_namespaces();
         if !self.scenario.cold_start {

@@ -13,7 +13,10 @@ use super::event::Event;
 use super::world::World;
 use crate::api::owner::Owner;
 use crate::api::refusal::Refusal;
-use crate::api::{CronJobId, DeploymentId, HpaId, NamespaceId, OwnerId, PdbId, QuotaId, ServiceId};
+use crate::api::{
+    ClaimId, CronJobId, DeploymentId, HpaId, NamespaceId, OwnerId, PdbId, QuotaId, ServiceId,
+    VolumeId,
+};
 use crate::control::controllers::action::Rest;
 use crate::control::controllers::{Action, Outcome, job};
 use crate::scenario::model::{Component, Flags};
@@ -67,6 +70,12 @@ pub enum Key {
     ResourceQuota(QuotaId),
     /// The namespace controller.
     Namespace(NamespaceId),
+    /// The persistentvolume-binder's queue of claims.
+    Claim(ClaimId),
+    /// Its queue of volumes.
+    Volume(VolumeId),
+    /// The attachdetach controller.
+    AttachDetach,
 }
 
 impl Key {
@@ -91,6 +100,9 @@ impl Key {
             Key::TtlAfterFinished(_) => 15,
             Key::ResourceQuota(_) => 16,
             Key::Namespace(_) => 17,
+            Key::Claim(_) => 18,
+            Key::Volume(_) => 19,
+            Key::AttachDetach => 20,
         }
     }
 
@@ -120,7 +132,7 @@ impl Key {
 }
 
 /// `source.component` of the controllers' Events, by index.
-const COMPONENTS: [&str; 18] = [
+const COMPONENTS: [&str; 21] = [
     "deployment-controller",
     "replicaset-controller",
     "endpoint-slice-controller",
@@ -139,6 +151,9 @@ const COMPONENTS: [&str; 18] = [
     "ttl-after-finished-controller",
     "resourcequota-controller",
     "namespace-controller",
+    "persistentvolume-controller",
+    "persistentvolume-controller",
+    "attachdetach-controller",
 ];
 
 /// Index of the namespace controller.
@@ -254,6 +269,10 @@ impl WorkQueues {
             // --concurrent-resource-quota-syncs, -namespace-syncs
             5,
             10,
+            // One loop each: claims, volumes, attachments.
+            1,
+            1,
+            1,
         ];
         let controller = |n: u32| Controller {
             client: TokenBucket::new(flags.kube_api_qps, flags.kube_api_burst),

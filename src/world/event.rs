@@ -7,6 +7,7 @@
 use super::cloud::MachineId;
 use super::controllers::{FlightId, Key};
 use super::leaders::LeaderStep;
+use super::volumes::CsiStep;
 use crate::api::{NodeId, PodId};
 use crate::control::scheduler::framework::PluginId;
 use crate::scenario::model::Component;
@@ -91,6 +92,10 @@ pub enum Event {
         /// Ordinal of the request.
         id: u32,
     },
+    /// A CSI driver has done something.
+    Csi(CsiStep),
+    /// A kubelet writes which volumes its node uses.
+    NodeVolumes(NodeId),
     /// The next step of a machine.
     Machine(MachineId, MachineStep),
     /// A silent kubelet reports again.
@@ -120,6 +125,10 @@ pub enum Event {
 pub enum PodStep {
     /// The kubelet sees the pod.
     Seen,
+    /// The kubelet looks at the volumes that the pod waits for.
+    Volumes,
+    /// All of them are mounted.
+    Mounted,
     /// Sandbox and network are up: the image is needed.
     Sandbox,
     /// The kubelet looks again at a pod whose container waits.
@@ -148,6 +157,8 @@ pub enum PodStep {
     Stop,
     /// The containers have ended.
     Stopped,
+    /// The volumes are unmounted.
+    Unmounted,
 }
 
 /// Steps of a machine's life.
@@ -170,13 +181,14 @@ impl Event {
         Phase(match self {
             Event::Begin(_) | Event::End(_) => 0,
             Event::Machine(..) | Event::NodeReports(_) | Event::Reconnects(_) => 1,
-            Event::Kubelet { .. } | Event::Pull { .. } => 2,
+            Event::Kubelet { .. } | Event::Pull { .. } | Event::NodeVolumes(_) => 2,
             Event::Traffic | Event::Station(_) | Event::Memory(_) => 3,
             Event::Request { .. }
             | Event::Bind { .. }
             | Event::Expect { .. }
             | Event::PreBind { .. }
             | Event::Claims(_)
+            | Event::Csi(_)
             | Event::Unschedulable(_)
             | Event::Preempt(_)
             | Event::Sent(_)

@@ -60,6 +60,16 @@ pub(super) fn change_record(store: &Store, change: &Change) -> (u16, u64) {
         }
         Change::Claim(id) => (22, id.data().as_ffi()),
         Change::ClaimRemoved(id, _) => (23, id.data().as_ffi()),
+        Change::Volume(id) => (29, id.data().as_ffi()),
+        Change::VolumeRemoved(id, _) => (30, id.data().as_ffi()),
+        Change::Attachment(id) => (31, id.data().as_ffi()),
+        Change::AttachmentRemoved(id, _) => (32, id.data().as_ffi()),
+        Change::VolumesInUse(node) => {
+            let node = store.node_of_name(node).and_then(|id| store.node(id));
+            (33, node.map_or(0, |node| node.uid))
+        }
+        Change::Storage(_) => (34, store.resource_version()),
+        Change::StorageGone(_) => (35, store.resource_version()),
         Change::Pdb(id) => (16, id.data().as_ffi()),
         Change::Quota(id) => (24, id.data().as_ffi()),
         Change::QuotaStatus(id) => (25, id.data().as_ffi()),

@@ -51,6 +51,7 @@ mod syncs;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod volumes;
 mod watch;
 #[allow(clippy::module_inception)]
 mod world;

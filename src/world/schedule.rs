@@ -9,6 +9,7 @@ use super::world::World;
 use crate::api::event::EventType::{Normal, Warning};
 use crate::api::owner::Owner;
 use crate::api::service::Service;
+use crate::api::storage::StorageObject;
 use crate::api::{NodeId, ObjectName, OwnerId, PdbId, PodId};
 use crate::control::controllers::action::About;
 use crate::control::flags::SchedulerFlags;
@@ -45,6 +46,10 @@ pub(super) enum Notice {
     Claim(ObjectName),
     /// Claims of devices were made for a pod.
     ClaimsMade(PodId),
+    /// A volume, claim, class or other storage object appeared or changed.
+    Storage(StorageObject),
+    /// One is gone.
+    StorageGone(StorageObject),
 }
 
 /// Time of a scheduling cycle beside the nodes it looks at, and per node. Fitted to the real
@@ -307,6 +312,8 @@ impl World<'_> {
             Notice::Budget(id) => driver.scheduler.set_budget(id, self.store.pdb(id)),
             Notice::Claim(name) => self.tell_scheduler_of_claim(&name),
             Notice::ClaimsMade(pod) => self.tell_scheduler_of_made(pod),
+            Notice::Storage(object) => driver.scheduler.set_storage(object, now),
+            Notice::StorageGone(object) => driver.scheduler.remove_storage(&object, now),
         }
     }
 

@@ -150,6 +150,10 @@ impl World<'_> {
     /// by one, as long as all fit, or of all of them first.
     fn place_pods(&mut self, one_by_one: bool) {
         self.settle_devices();
+        for id in self.store.pods().map(|(id, _)| id).collect::<Vec<_>>() {
+            self.make_ephemeral_claims(id);
+        }
+        self.settle_storage();
         for id in self.store.nodes().map(|(id, _)| id).collect::<Vec<_>>() {
             self.tell_scheduler(Notice::Node(id));
         }
@@ -234,6 +238,9 @@ impl World<'_> {
         });
         let Some(node) = self.store.pod(id).and_then(|p| p.node) else { return };
         let cpu = self.store.pod(id).map(|p| self.requested_cpu(p));
+        if self.store.has_storage() {
+            self.mount_at_once(id);
+        }
         let Some(state) = self.pods.get_mut(id) else { return };
         state.start(now);
         state.first_ready = now;

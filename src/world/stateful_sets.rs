@@ -1,7 +1,7 @@
 //! StatefulSets, their revisions and their claims, as the API server sees them.
 //!
-//! Claims come and go as objects; nothing binds them. One that is deleted stays while there is a
-//! pod that uses it, as the controller pvc-protection sees to.
+//! A claim that is deleted stays while there is a pod that uses it, as the controller
+//! pvc-protection sees to.
 
 use super::world::World;
 use crate::api::owner::Owner;
@@ -58,7 +58,7 @@ impl World<'_> {
                     self.refused = Some(refusal);
                     return false;
                 }
-                self.store.create_claim(claim);
+                self.create_claim_object(claim);
                 true
             }
         }
@@ -67,6 +67,9 @@ impl World<'_> {
     /// Deletes a claim: at once, or when its pod is gone.
     pub(super) fn delete_claim(&mut self, id: ClaimId) {
         let Some(claim) = self.store.claim(id) else { return };
+        if claim.object.is_some() {
+            return self.delete_simulated_claim(id);
+        }
         let pod = ObjectName { namespace: claim.namespace.clone(), name: claim.pod.clone() };
         if self.pod_named(&pod).is_none() {
             return self.store.remove_claim(id);
@@ -84,7 +87,7 @@ impl World<'_> {
             .map(|(claim, c)| (claim, c.is_deleted, c.owner == Some(ClaimOwner::Pod(id))))
             .collect();
         for (claim, is_deleted, goes_too) in claims {
-            if is_deleted {
+            if is_deleted && !self.store.has_storage() {
                 self.store.remove_claim(claim);
             } else if goes_too {
                 self.collect(Item::Claim(claim));

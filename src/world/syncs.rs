@@ -5,7 +5,7 @@ use super::world::World;
 use crate::api::node::Node;
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
-use crate::api::{HpaId, NodeId, PodId, ServiceId};
+use crate::api::{HpaId, NodeId, PodId, ServiceId, VolumeId};
 use crate::control::controllers::cluster_autoscaler::{ClusterAutoscaler, GroupView, Held};
 use crate::control::controllers::cronjob::CronJobs;
 use crate::control::controllers::daemon::Daemons;
@@ -16,6 +16,8 @@ use crate::control::controllers::node_lifecycle::{Heartbeats, NodeLifecycle};
 use crate::control::controllers::podautoscaler::PodAutoscaler;
 use crate::control::controllers::podgc::PodGc;
 use crate::control::controllers::taint_eviction::TaintEviction;
+use crate::control::controllers::volume::attachdetach::AttachDetach;
+use crate::control::controllers::volume::{persistentvolume, sync_volume};
 use crate::control::controllers::{
     Outcome, deployment, disruption, namespace, replicaset, resourcequota, statefulset,
     ttlafterfinished,
@@ -38,6 +40,7 @@ pub(super) struct Controllers {
     daemons: Daemons,
     jobs: Jobs,
     cron_jobs: CronJobs,
+    attachdetach: AttachDetach,
     cluster_autoscaler: Option<ClusterAutoscaler>,
     /// What nodes of each group would look like.
     templates: Vec<Arc<crate::api::node::Node>>,
@@ -60,6 +63,7 @@ impl Controllers {
             daemons: Daemons::default(),
             jobs: Jobs::default(),
             cron_jobs: CronJobs::default(),
+            attachdetach: AttachDetach::default(),
             cluster_autoscaler: scenario
                 .flags
                 .cluster_autoscaler
@@ -139,6 +143,11 @@ impl World<'_> {
             Key::PodGc => self
                 .with_controllers(|controllers, world| controllers.podgc.sync(&world.store, now)),
             Key::ClusterAutoscaler => self.sync_cluster_autoscaler(),
+            Key::Claim(id) => persistentvolume::sync_claim(id, &self.store),
+            Key::Volume(id) => sync_volume(id, &self.store),
+            Key::AttachDetach => self.with_controllers(|controllers, world| {
+                controllers.attachdetach.sync(&world.store, now)
+            }),
         }
     }
 
@@ -361,6 +370,11 @@ impl World<'_> {
     /// The garbage collector is to look at an object.
     pub(super) fn tell_garbage_collector(&mut self, item: Item) {
         self.with_controllers(|controllers, _| controllers.garbagecollector.look_at(item));
+    }
+
+    /// Something about a volume has changed that the attachdetach controller watches.
+    pub(super) fn tell_attach_detach(&mut self, volume: VolumeId) {
+        self.with_controllers(|controllers, _| controllers.attachdetach.look_at(volume));
     }
 
     /// A pod came, changed or went that an autoscaler counts.

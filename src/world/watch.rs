@@ -57,6 +57,7 @@ impl World<'_> {
         match change {
             Change::PodCreated(id) => {
                 self.pod_claims_changed(id);
+                self.make_ephemeral_claims(id);
                 self.pod_changed(id);
                 self.may_adopt(id);
                 self.scheduler_sees(super::schedule::Notice::Pod(id));
@@ -65,6 +66,7 @@ impl World<'_> {
             Change::PodUpdated(id) => {
                 if self.store.pod(id).is_some_and(|pod| pod.phase.is_terminal()) {
                     self.pod_claims_changed(id);
+                    self.pod_volumes_changed(id);
                 }
                 self.pod_changed(id);
                 self.tell_collectors(id);
@@ -72,6 +74,7 @@ impl World<'_> {
             }
             Change::PodMarked(id) => {
                 self.pod_changed(id);
+                self.pod_volumes_changed(id);
                 self.tell_collectors(id);
                 self.scheduler_sees(super::schedule::Notice::Pod(id));
                 if let Some(node) = self.store.pod(id).and_then(|p| p.node) {
@@ -79,9 +82,14 @@ impl World<'_> {
                 }
             }
             Change::PodRemoved(id, pod) => self.pod_removed(id, *pod),
-            Change::NodeCreated(id) | Change::NodeUpdated(id) => self.node_changed(id),
+            Change::NodeCreated(id) => {
+                self.register_drivers(id);
+                self.node_changed(id);
+            }
+            Change::NodeUpdated(id) => self.node_changed(id),
             Change::NodeRemoved(id, node, orphans) => {
                 self.tell_of_lost_node(id, &node, &orphans);
+                self.node_is_gone(&node.name);
                 self.scheduler_sees(super::schedule::Notice::NodeGone(id));
                 self.notify(Key::NodeLifecycle);
                 self.notify(Key::PodGc);
@@ -155,7 +163,11 @@ impl World<'_> {
                 self.collect_parent(owner.parent());
                 self.claims_lose_set(id, &owner);
             }
-            Change::ClaimRemoved(_, claim) => self.claim_is_gone(&claim),
+            Change::Claim(id) => self.claim_changed(id),
+            Change::ClaimRemoved(_, claim) => {
+                self.claim_removed(&claim);
+                self.claim_is_gone(&claim);
+            }
             Change::CronJob(id) => {
                 self.cron_job_changed(id);
                 if self.store.cron_job(id).is_some_and(|job| job.meta.deletion.is_some()) {
@@ -167,6 +179,15 @@ impl World<'_> {
                 jobs.into_iter().for_each(|job| self.collect(Item::Owner(job)));
             }
             Change::Quota(id) => self.notify(Key::ResourceQuota(id)),
+            Change::Volume(id) => self.volume_changed(id),
+            Change::VolumeRemoved(_, volume) => self.volume_removed(&volume),
+            Change::Attachment(id) => self.attachment_changed(id),
+            Change::AttachmentRemoved(_, attachment) => self.attachment_removed(&attachment),
+            Change::VolumesInUse(node) => self.look_at_volumes_on(&node),
+            Change::Storage(object) => self.storage_changed(object),
+            Change::StorageGone(object) => {
+                self.scheduler_sees(super::schedule::Notice::StorageGone(object));
+            }
             Change::Namespace(id) => {
                 let at = self.now + self.watch_latency() + namespace::PATIENCE;
                 self.enqueue(Key::Namespace(id), at);
@@ -339,6 +360,7 @@ impl World<'_> {
 
     fn pod_bound(&mut self, id: PodId) {
         self.pod_changed(id);
+        self.pod_volumes_changed(id);
         self.tell_collectors(id);
         self.scheduler_sees(super::schedule::Notice::Pod(id));
         let node = self.store.pod(id).and_then(|pod| pod.node);
@@ -371,6 +393,7 @@ impl World<'_> {
             }
         }
         self.claims_lose_pod(id, &pod);
+        self.pod_leaves_volumes(id, &pod);
         self.notify_selectors(id, &pod);
         self.tell_collectors(id);
         self.notify(Key::ClusterAutoscaler);
@@ -415,6 +438,7 @@ impl World<'_> {
     }
 
     fn node_changed(&mut self, id: NodeId) {
+        self.node_volumes_changed(id);
         self.scheduler_sees(super::schedule::Notice::Node(id));
         self.tell_of_changed_node(id);
         self.notify(Key::NodeLifecycle);

@@ -22,6 +22,7 @@ use super::run::Audience;
 use super::schedule::SchedulerDriver;
 use super::syncs::Controllers;
 use super::traffic::network::Network;
+use super::volumes::Volumes;
 use super::watch::Said;
 use crate::api::node::{HOSTNAME_LABEL, Node};
 use crate::api::pod::Pod;
@@ -64,6 +65,7 @@ pub struct World<'a> {
     pub(super) outages: Outages,
     pub(super) leaders: Leaders,
     pub(super) claims: Claims,
+    pub(super) volumes: Box<Volumes>,
 
     // Machines and pods.
     pub(super) cloud: Cloud,
@@ -166,6 +168,7 @@ impl<'a> World<'a> {
             outages: Outages::default(),
             leaders: Leaders::new(&scenario.flags, &streams),
             claims: Claims::new(scenario),
+            volumes: Box::default(),
             cloud: Cloud::new(&scenario.node_groups, &scenario.flags.cloud),
             ledger: Ledger::default(),
             nodes: SecondaryMap::new(),
@@ -251,6 +254,8 @@ impl<'a> World<'a> {
             Event::Expect { pod, node, cycle } => self.on_expect(pod, node, cycle),
             Event::PreBind { cycle, plugin } => self.on_pre_bind(cycle, plugin),
             Event::Claims(pod) => self.on_claims(pod),
+            Event::Csi(step) => self.on_csi(step),
+            Event::NodeVolumes(node) => self.on_node_volumes(node),
             Event::Preempt(pod) => self.on_preempt(pod),
             Event::Evict { pod, again } => self.on_evict(pod, again),
             Event::Sent(id) => self.on_sent(id),
@@ -331,6 +336,11 @@ impl<'a> World<'a> {
                 let pdb = self.store.pdb(id)?;
                 ("PodDisruptionBudget", pdb.namespace.clone(), pdb.name.clone())
             }
+            About::Claim(id) => {
+                let claim = self.store.claim(id)?;
+                ("PersistentVolumeClaim", claim.namespace.clone(), claim.name.clone())
+            }
+            About::Volume(id) => ("PersistentVolume", none, self.store.volume(id)?.name.clone()),
             About::Group(index) => {
                 let group = self.scenario.node_groups.get(index)?;
                 (

@@ -1,10 +1,14 @@
 //! Any object that a person may apply, by its kind.
 
-use super::{FieldError, autoscaling, daemon_set, job, quota, service, stateful_set, workload};
+use super::{
+    FieldError, autoscaling, daemon_set, job, quota, service, stateful_set, storage, workload,
+};
 use crate::api::object::Object;
 use crate::api::owner::Owner;
+use crate::api::storage::StorageObject;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// The object of a manifest; `namespace` is the one it goes to when it names none. `None`: its kind
 /// is none of those that the simulation has.
@@ -60,6 +64,38 @@ pub fn object(given: &Value, namespace: &str, errors: &mut Vec<FieldError>) -> O
             Object::LimitRange(Box::new(quota::limit_range(&given, namespace, errors)))
         }
         "Namespace" => Object::Namespace(given["metadata"]["name"].as_str()?.into()),
+        kind => Object::Storage(storage_object(kind, given, namespace, errors)?),
+    })
+}
+
+fn storage_object(
+    kind: &str,
+    given: &Value,
+    namespace: &str,
+    errors: &mut Vec<FieldError>,
+) -> Option<StorageObject> {
+    Some(match kind {
+        "PersistentVolume" => {
+            let given = decode(given, errors)?;
+            StorageObject::Volume(Arc::new(storage::volume(&given, errors)))
+        }
+        "PersistentVolumeClaim" => {
+            let given = decode(given, errors)?;
+            StorageObject::Claim(Arc::new(storage::claim(&given, namespace, errors)))
+        }
+        "StorageClass" => {
+            let given = decode(given, errors)?;
+            StorageObject::Class(Arc::new(storage::storage_class(&given, errors)))
+        }
+        "CSINode" => StorageObject::CsiNode(Arc::new(storage::csi_node(&decode(given, errors)?))),
+        "CSIDriver" => {
+            StorageObject::CsiDriver(Arc::new(storage::csi_driver(&decode(given, errors)?)))
+        }
+        "CSIStorageCapacity" => {
+            let given = decode(given, errors)?;
+            let capacity = storage::csi_storage_capacity(&given, namespace, errors);
+            StorageObject::Capacity(Arc::new(capacity))
+        }
         _ => return None,
     })
 }

@@ -3,12 +3,12 @@
 //! Source: kubernetes `pkg/apis/apps/v1/defaults.go` (`SetDefaults_StatefulSet`),
 //! `pkg/apis/apps/validation/validation.go` (`ValidateStatefulSetSpec`), v1.37.
 
-use super::FieldError;
 use super::workload::{int_or_percent, meta, not_negative, seconds, selecting, template};
-use crate::api::Text;
-use crate::api::stateful_set::{ClaimRetention, StatefulSet, UpdateStrategy};
+use super::{FieldError, storage};
+use crate::api::stateful_set::{ClaimRetention, ClaimTemplate, StatefulSet, UpdateStrategy};
 use crate::api::workload::IntOrPercent;
 use k8s_openapi::api::apps::v1 as k8s;
+use std::sync::Arc;
 
 /// A StatefulSet; `namespace` is the one it goes to when it names none.
 pub fn stateful_set(
@@ -30,7 +30,7 @@ pub fn stateful_set(
         update: update(spec.update_strategy.as_ref(), errors),
         min_ready: seconds(spec.min_ready_seconds, 0),
         revision_history_limit: not_negative(limit, 10, "spec.revisionHistoryLimit", errors),
-        claim_templates: claim_names(spec, errors),
+        claim_templates: claim_templates(spec, errors),
         retention: retention(spec, errors),
         ..StatefulSet::default()
     }
@@ -94,18 +94,25 @@ fn roll(
     }
 }
 
-fn claim_names(spec: &k8s::StatefulSetSpec, errors: &mut Vec<FieldError>) -> Vec<Text> {
-    let mut names: Vec<Text> = Vec::new();
-    for (i, claim) in spec.volume_claim_templates.iter().flatten().enumerate() {
-        match claim.metadata.name.as_deref() {
-            Some(name) => names.push(name.into()),
-            None => {
-                let path = format!("spec.volumeClaimTemplates[{i}].metadata");
-                errors.push(FieldError::new(path, "missing field `name`"));
-            }
+fn claim_templates(
+    spec: &k8s::StatefulSetSpec,
+    errors: &mut Vec<FieldError>,
+) -> Vec<ClaimTemplate> {
+    let mut templates = Vec::new();
+    for (i, given) in spec.volume_claim_templates.iter().flatten().enumerate() {
+        let path = format!("spec.volumeClaimTemplates[{i}]");
+        let Some(name) = given.metadata.name.as_deref() else {
+            errors.push(FieldError::new(format!("{path}.metadata"), "missing field `name`"));
+            continue;
+        };
+        let mut own = Vec::new();
+        let claim = Arc::new(storage::claim(given, "", &mut own));
+        for error in own {
+            errors.push(FieldError { path: format!("{path}.{}", error.path), ..error });
         }
+        templates.push(ClaimTemplate { name: name.into(), claim });
     }
-    names
+    templates
 }
 
 fn retention(spec: &k8s::StatefulSetSpec, errors: &mut Vec<FieldError>) -> ClaimRetention {

@@ -10,9 +10,11 @@ use crate::api::node_affinity::NodeSelectorTerm;
 use crate::api::quantity::Quantity;
 use crate::api::storage::{
     Claim, ClaimReference, CsiDriver, CsiNode, CsiNodeDriver, CsiStorageCapacity, CsiVolume,
-    PersistentVolume, StorageClass, TopologySelectorTerm, VolumeAttachment,
+    PersistentVolume, ReclaimPolicy, StorageClass, TopologySelectorTerm, VolumeAttachment,
+    VolumePhase,
 };
 use crate::api::{ObjectName, Text};
+use crate::units::SimTime;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::storage::v1 as storage;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as QuantityText;
@@ -21,6 +23,10 @@ use std::collections::BTreeMap;
 
 const BETA_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
+const BOUND_BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
+const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
+const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
+const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 const MIGRATED_PLUGINS: &str = "storage.alpha.kubernetes.io/migrated-plugins";
 
@@ -30,6 +36,8 @@ pub fn volume(given: &core::PersistentVolume, errors: &mut Vec<FieldError>) -> P
     let labels = labels(given.metadata.labels.as_ref());
     let node_affinity = node_affinity(&spec, errors);
     let phase = given.status.as_ref().and_then(|s| s.phase.as_deref());
+    let reclaim = spec.persistent_volume_reclaim_policy.as_deref();
+    let path = "spec.persistentVolumeReclaimPolicy";
     PersistentVolume {
         name: text(given.metadata.name.as_ref()),
         class: class(&given.metadata, spec.storage_class_name.as_ref()),
@@ -45,8 +53,19 @@ pub fn volume(given: &core::PersistentVolume, errors: &mut Vec<FieldError>) -> P
             },
             uid: text(claim.uid.as_ref()),
         }),
-        is_available: phase == Some("Available"),
+        is_bound_by_controller: annotation(&given.metadata, BOUND_BY_CONTROLLER).is_some(),
+        phase: match phase {
+            Some("Available") => VolumePhase::Available,
+            Some("Bound") => VolumePhase::Bound,
+            Some("Released") => VolumePhase::Released,
+            Some("Failed") => VolumePhase::Failed,
+            _ => VolumePhase::Pending,
+        },
         is_deleted: given.metadata.deletion_timestamp.is_some(),
+        reclaim: reclaim_policy(reclaim, ReclaimPolicy::Retain, path, errors),
+        provisioner: annotation(&given.metadata, PROVISIONED_BY).unwrap_or_default().into(),
+        created: SimTime::ZERO,
+        deletion: None,
         csi: spec.csi.as_ref().map(|csi| CsiVolume {
             driver: csi.driver.as_str().into(),
             handle: csi.volume_handle.as_str().into(),
@@ -54,6 +73,26 @@ pub fn volume(given: &core::PersistentVolume, errors: &mut Vec<FieldError>) -> P
         migrated: csi_migration::volume(&spec, &labels, node_affinity.as_ref()).map(Box::new),
         node_affinity,
         labels,
+    }
+}
+
+/// The policy written at `path`; `default` where none is.
+fn reclaim_policy(
+    given: Option<&str>,
+    default: ReclaimPolicy,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) -> ReclaimPolicy {
+    match given {
+        None => default,
+        Some("Retain") => ReclaimPolicy::Retain,
+        Some("Delete") => ReclaimPolicy::Delete,
+        Some("Recycle") => ReclaimPolicy::Recycle,
+        Some(other) => {
+            let message = format!("{other:?} is none of Retain, Delete, Recycle");
+            errors.push(FieldError::new(path.to_owned(), message));
+            default
+        }
     }
 }
 
@@ -76,6 +115,7 @@ pub fn claim(
     let spec = given.spec.clone().unwrap_or_default();
     let metadata = &given.metadata;
     let requests = spec.resources.as_ref().and_then(|r| r.requests.as_ref());
+    let capacity = given.status.as_ref().and_then(|s| s.capacity.as_ref());
     let given_selector = spec.selector.as_ref();
     let mut owners = metadata.owner_references.iter().flatten();
     Claim {
@@ -84,6 +124,14 @@ pub fn claim(
         class: class(metadata, spec.storage_class_name.as_ref()),
         volume: text(spec.volume_name.as_ref()),
         is_bind_completed: annotation(metadata, BIND_COMPLETED).is_some(),
+        is_bound_by_controller: annotation(metadata, BOUND_BY_CONTROLLER).is_some(),
+        provisioner: annotation(metadata, PROVISIONER).unwrap_or_default().into(),
+        names_class: spec.storage_class_name.is_some()
+            || annotation(metadata, BETA_CLASS).is_some(),
+        capacity: amount(capacity, "status.capacity", errors),
+        labels: labels(metadata.labels.as_ref()),
+        created: SimTime::ZERO,
+        deletion: None,
         selected_node: annotation(metadata, SELECTED_NODE).map(Text::from),
         request: amount(requests, "spec.resources.requests", errors),
         access_modes: texts(spec.access_modes.as_ref()),
@@ -97,7 +145,7 @@ pub fn claim(
 }
 
 /// A StorageClass.
-pub fn storage_class(given: &storage::StorageClass) -> StorageClass {
+pub fn storage_class(given: &storage::StorageClass, errors: &mut Vec<FieldError>) -> StorageClass {
     let driver = csi_migration::driver_of_provisioner(&given.provisioner);
     let counted_driver = match driver {
         Some(migrated) => migrated.map(Text::from),
@@ -114,8 +162,29 @@ pub fn storage_class(given: &storage::StorageClass) -> StorageClass {
         provisioner: given.provisioner.as_str().into(),
         counted_driver,
         is_legacy: driver.is_some(),
-        waits_for_consumer: given.volume_binding_mode.as_deref() == Some("WaitForFirstConsumer"),
+        waits_for_consumer: waits_for_consumer(given, errors),
         allowed_topologies: given.allowed_topologies.iter().flatten().map(term).collect(),
+        reclaim: reclaim_policy(
+            given.reclaim_policy.as_deref(),
+            ReclaimPolicy::Delete,
+            "reclaimPolicy",
+            errors,
+        ),
+        is_default: annotation(&given.metadata, DEFAULT_CLASS) == Some("true"),
+        allows_expansion: given.allow_volume_expansion.unwrap_or(false),
+        created: SimTime::ZERO,
+    }
+}
+
+fn waits_for_consumer(given: &storage::StorageClass, errors: &mut Vec<FieldError>) -> bool {
+    match given.volume_binding_mode.as_deref() {
+        None | Some("Immediate") => false,
+        Some("WaitForFirstConsumer") => true,
+        Some(other) => {
+            let message = format!("{other:?} is none of Immediate, WaitForFirstConsumer");
+            errors.push(FieldError::new("volumeBindingMode".to_owned(), message));
+            false
+        }
     }
 }
 
@@ -138,6 +207,8 @@ pub fn csi_driver(given: &storage::CSIDriver) -> CsiDriver {
         name: text(given.metadata.name.as_ref()),
         tells_capacity: given.spec.storage_capacity.unwrap_or(false),
         is_required_on_node: given.spec.prevent_pod_scheduling_if_missing.unwrap_or(false),
+        attaches: given.spec.attach_required.unwrap_or(true),
+        created: SimTime::ZERO,
     }
 }
 
@@ -170,6 +241,9 @@ pub fn volume_attachment(given: &storage::VolumeAttachment) -> VolumeAttachment 
         node: given.spec.node_name.as_str().into(),
         attacher: given.spec.attacher.as_str().into(),
         volume: volume.map(Text::from),
+        is_attached: given.status.as_ref().is_some_and(|status| status.attached),
+        is_deleted: given.metadata.deletion_timestamp.is_some(),
+        created: SimTime::ZERO,
     }
 }
 
@@ -259,7 +333,7 @@ mod tests {
                 provisioner: provisioner.to_owned(),
                 ..storage::StorageClass::default()
             };
-            let class = storage_class(&given);
+            let class = storage_class(&given, &mut Vec::new());
             assert_eq!(class.counted_driver.as_deref(), driver, "{sentence}");
             assert_eq!(class.is_legacy, is_legacy, "{sentence}");
             assert!(!class.waits_for_consumer, "the default is Immediate");

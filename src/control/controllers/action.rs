@@ -2,6 +2,7 @@
 
 use super::garbagecollector::Item;
 use super::statefulset::request::Request;
+use super::volume;
 use crate::api::amounts::Amounts;
 use crate::api::autoscaling::ScaleTarget;
 use crate::api::daemon_set::{DaemonSetStatus, Revision};
@@ -15,8 +16,8 @@ use crate::api::refusal::Refusal;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::api::workload::{Condition, ReplicaSet, WorkloadStatus};
 use crate::api::{
-    CronJobId, DeploymentId, HpaId, NamespaceId, NodeId, OwnerId, PdbId, PodId, QuotaId, ServiceId,
-    Text,
+    ClaimId, CronJobId, DeploymentId, HpaId, NamespaceId, NodeId, OwnerId, PdbId, PodId, QuotaId,
+    ServiceId, Text, VolumeId,
 };
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
@@ -186,6 +187,8 @@ pub enum Action {
     },
     /// What only the statefulset controller asks for.
     StatefulSet(Box<Request>),
+    /// What only the controllers of volumes ask for.
+    Volume(Box<volume::request::Request>),
     /// Write a Deployment's status.
     DeploymentStatus {
         /// The Deployment.
@@ -358,6 +361,10 @@ pub enum About {
     Hpa(HpaId),
     /// A budget.
     Pdb(PdbId),
+    /// A claim.
+    Claim(ClaimId),
+    /// A volume.
+    Volume(VolumeId),
     /// A node group (cluster autoscaler status).
     Group(usize),
 }

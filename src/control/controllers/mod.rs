@@ -29,5 +29,6 @@ pub mod taint_eviction;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod ttlafterfinished;
+pub mod volume;
 
 pub use action::{Action, Outcome};

@@ -95,7 +95,9 @@ pub(crate) fn storage_object(kind: &str, given: Value) -> StorageObject {
         "PersistentVolumeClaim" => {
             StorageObject::Claim(Arc::new(claim(&from(&given), "default", errors)))
         }
-        "StorageClass" => StorageObject::Class(Arc::new(storage_class(&from(&given)))),
+        "StorageClass" => {
+            StorageObject::Class(Arc::new(storage_class(&from(&given), &mut Vec::new())))
+        }
         "CSINode" => StorageObject::CsiNode(Arc::new(csi_node(&from(&given)))),
         "CSIDriver" => StorageObject::CsiDriver(Arc::new(csi_driver(&from(&given)))),
         "CSIStorageCapacity" => {

@@ -84,10 +84,9 @@ impl WhatIf {
         }
     }
 
-    /// Whether `pod` fits on `node`, taken as a cluster of one.
-    pub fn fits(&self, pod: &PodInfo, node: &NodeInfo) -> Result<(), Unfit> {
-        let (nodes, objects) = (std::slice::from_ref(node), Objects::default());
-        self.ask(pod, nodes, &[NodeIndex(0)], &objects)?.fits_on(0)
+    /// Whether `pod` fits on `node`, taken as a cluster of one with these objects.
+    pub fn fits(&self, pod: &PodInfo, node: &NodeInfo, objects: &Objects) -> Result<(), Unfit> {
+        self.ask(pod, std::slice::from_ref(node), &[NodeIndex(0)], objects)?.fits_on(0)
     }
 }
 
@@ -115,12 +114,13 @@ mod tests {
     fn a_node_that_does_not_exist_is_filled_pod_by_pod() {
         let what_if = WhatIf::new(&ProfileConfiguration::default()).unwrap();
         let pod = pod_info(PodId::default(), spec(1500, 1024));
+        let objects = Objects::default();
         let mut info = NodeInfo::new(Arc::new(node("template")));
         for _ in 0..2 {
-            assert_eq!(what_if.fits(&pod, &info), Ok(()));
+            assert_eq!(what_if.fits(&pod, &info, &objects), Ok(()));
             info.add_pod(pod.clone());
         }
-        let unfit = what_if.fits(&pod, &info).unwrap_err();
+        let unfit = what_if.fits(&pod, &info, &objects).unwrap_err();
         assert_eq!(unfit.plugin_name(), "NodeResourcesFit");
         assert_eq!(unfit.status.message(), "Insufficient cpu");
     }

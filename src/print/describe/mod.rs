@@ -9,6 +9,7 @@ mod containers;
 mod job;
 mod node;
 mod pod;
+mod storage;
 mod text;
 mod workload;
 
@@ -80,6 +81,9 @@ fn one(snapshot: &Snapshot, kind: &Kind, object: &Value) -> String {
         "HorizontalPodAutoscaler" => autoscaling::hpa(snapshot, object),
         "PodDisruptionBudget" => cluster::pdb(snapshot, object),
         "Service" => cluster::service(snapshot, object),
+        "PersistentVolume" => storage::volume(snapshot, object),
+        "PersistentVolumeClaim" => storage::claim(snapshot, object),
+        "StorageClass" => storage::class(snapshot, object),
         _ => cluster::other(snapshot, object),
     }
 }

@@ -17,6 +17,7 @@ pub(super) mod quantity;
 mod replica_set;
 mod service;
 mod stateful_set;
+mod storage;
 
 use super::Snapshot;
 use super::chronicle::Key;
@@ -47,6 +48,18 @@ pub(super) fn list(snapshot: &Snapshot, kind: &str) -> Vec<Value> {
         "Event" => event::events(snapshot),
         "Namespace" => cluster::namespaces(snapshot),
         "ComponentStatus" => cluster::component_statuses(snapshot),
+        "PersistentVolumeClaim" => storage::claims(snapshot),
+        "PersistentVolume" => {
+            store.volumes().map(|(id, v)| storage::volume(snapshot, id, v)).collect()
+        }
+        "VolumeAttachment" => {
+            let all = store.attachments();
+            all.map(|(id, a)| storage::attachment(snapshot, id, &a.object)).collect()
+        }
+        "StorageClass" => store.classes().map(|class| storage::class(class)).collect(),
+        "CSINode" => store.csi_nodes().map(|node| storage::csi_node(snapshot, node)).collect(),
+        "CSIDriver" => store.csi_drivers().map(|driver| storage::csi_driver(driver)).collect(),
+        "CSIStorageCapacity" => store.capacities().map(|c| storage::capacity(c)).collect(),
         kind => {
             let owners = store.owners().filter(|(_, owner)| owner.kind() == kind);
             owners.filter_map(|(id, _)| object(snapshot, Key::Owner(id))).collect()
@@ -70,6 +83,9 @@ pub(super) fn object(snapshot: &Snapshot, key: Key) -> Option<Value> {
         Key::Service(id) => service::service(snapshot, id, store.service(id)?),
         Key::Hpa(id) => hpa::hpa(snapshot, id, store.hpa(id)?),
         Key::Pdb(id) => pdb::pdb(snapshot, id, store.pdb(id)?),
+        Key::Claim(id) => storage::claim(snapshot, id, store.claim(id)?.object.as_ref()?),
+        Key::Volume(id) => storage::volume(snapshot, id, store.volume(id)?),
+        Key::Attachment(id) => storage::attachment(snapshot, id, &store.attachment(id)?.object),
         Key::Owner(id) => match store.owner(id)? {
             Owner::ReplicaSet(set) => replica_set::replica_set(snapshot, id, set),
             Owner::StatefulSet(set) => stateful_set::stateful_set(snapshot, id, set),

@@ -3,7 +3,7 @@
 use super::meta::{described, int_or_percent, selector, set_count};
 use super::pod_spec::{seconds, template};
 use crate::api::OwnerId;
-use crate::api::stateful_set::{StatefulSet, StatefulSetStatus, UpdateStrategy};
+use crate::api::stateful_set::{ClaimTemplate, StatefulSet, StatefulSetStatus, UpdateStrategy};
 use crate::print::Snapshot;
 use crate::print::chronicle::Key;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ pub(super) fn stateful_set(snapshot: &Snapshot, id: OwnerId, given: &StatefulSet
         out["spec"]["minReadySeconds"] = seconds(given.min_ready).into();
     }
     if !given.claim_templates.is_empty() {
-        let claim = |name: &crate::api::Text| json!({ "metadata": { "name": &**name } });
+        let claim = |template: &ClaimTemplate| json!({ "metadata": { "name": &*template.name } });
         out["spec"]["volumeClaimTemplates"] = given.claim_templates.iter().map(claim).collect();
     }
     out["status"] = status(&given.status);

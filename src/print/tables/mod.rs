@@ -7,10 +7,12 @@ mod cluster;
 mod network;
 mod node;
 mod pod;
+mod storage;
 mod workload;
 
 pub(super) use autoscaling::{metric, reference};
 pub(super) use node::roles;
+pub(super) use storage::access_modes;
 
 use super::read::age;
 use crate::units::SimTime;
@@ -42,6 +44,13 @@ pub(super) fn of(kind: &str) -> Table {
         "HorizontalPodAutoscaler" => autoscaling::HPA,
         "PodDisruptionBudget" => cluster::PDB,
         "Event" => cluster::EVENT,
+        "PersistentVolume" => storage::VOLUME,
+        "PersistentVolumeClaim" => storage::CLAIM,
+        "StorageClass" => storage::CLASS,
+        "VolumeAttachment" => storage::ATTACHMENT,
+        "CSINode" => storage::CSI_NODE,
+        "CSIDriver" => storage::CSI_DRIVER,
+        "CSIStorageCapacity" => storage::CAPACITY,
         "Namespace" => cluster::NAMESPACE,
         "ComponentStatus" => cluster::COMPONENT_STATUS,
         _ => Table {

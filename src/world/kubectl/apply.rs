@@ -22,7 +22,9 @@ impl World<'_> {
         let Target { kind, name } = object.target();
         let is_new = !self.exists(&kind, &name);
         // Pods go their own way.
-        if is_new && !matches!(object, Object::Pod(_) | Object::Namespace(_)) {
+        let is_in_namespace = !name.namespace.is_empty();
+        let is_plain = !matches!(object, Object::Pod(_) | Object::Namespace(_));
+        if is_new && is_plain && is_in_namespace {
             self.admit_object(&kind, &name.namespace, &name.name)?;
         }
         match object {
@@ -53,6 +55,7 @@ impl World<'_> {
                 self.defaulted.forget();
             }
             Object::Namespace(name) => return self.apply_namespace(name),
+            Object::Storage(given) => return self.apply_storage(given),
         }
         Ok(())
     }
@@ -68,6 +71,7 @@ impl World<'_> {
             "HorizontalPodAutoscaler" => self.hpa_named(name).is_some(),
             "ResourceQuota" => self.quota_named(name).is_some(),
             "LimitRange" => self.limit_range_named(name).is_some(),
+            "PersistentVolumeClaim" => self.store.claim_named(name).is_some(),
             kind => self.owner_named(kind, name).is_some(),
         }
     }

@@ -23,6 +23,10 @@ use crate::record::story::Moment;
 use crate::scenario::kubectl::Command;
 use crate::units::SimDuration;
 
+/// Kinds of storage that are in no namespace, or that no controller looks at.
+const STORAGE: [&str; 5] =
+    ["PersistentVolume", "StorageClass", "CSINode", "CSIDriver", "CSIStorageCapacity"];
+
 impl World<'_> {
     /// Carries out a command, and tells what it was answered.
     pub(super) fn kubectl(&mut self, command: &Command) {
@@ -192,6 +196,7 @@ impl World<'_> {
                     self.delete_claim(id);
                 }
             }
+            kind if STORAGE.contains(&kind) => self.delete_storage(kind, name),
             kind => {
                 if let Some(id) = self.owner_named(kind, name) {
                     self.delete_item(Item::Owner(id), propagation);

@@ -54,6 +54,7 @@ impl World<'_> {
         self.containers_change(pod);
         self.network.set_alive(now, pod, false);
         self.traffic_changed = true;
+        self.unmounts(pod);
         self.store.update_pod(pod, |p| {
             if p.ready {
                 (p.ready, p.ready_changed) = (false, now);

@@ -19,6 +19,8 @@ mod start;
 mod state;
 mod stop;
 mod sync;
+mod volumes;
 
 pub use images::{Images, Registry};
 pub use state::{Containers, NodeState, PodState};
+pub(super) use volumes::Mounts;

@@ -73,6 +73,8 @@ impl World<'_> {
         };
         match step {
             PodStep::Seen => self.pod_seen(pod, node),
+            PodStep::Volumes => self.look_at_mounts(pod, node),
+            PodStep::Mounted => self.volumes_are_mounted(pod, node),
             PodStep::Sandbox => self.start_containers(pod, node, true),
             PodStep::Sync => self.look(pod, node),
             PodStep::Started => self.pod_started(pod),
@@ -87,10 +89,11 @@ impl World<'_> {
             PodStep::Noticed => self.exit_noticed(pod, node),
             PodStep::Stop => self.stop_pod(pod),
             PodStep::Stopped => self.pod_stopped(pod),
+            PodStep::Unmounted => self.volumes_are_unmounted(pod, node),
         }
     }
 
-    /// The kubelet takes its place in the node's start queue.
+    /// The kubelet sees a pod: its volumes come first.
     fn pod_seen(&mut self, pod: PodId, node: NodeId) {
         let now = self.now;
         let Some(p) = self.store.pod(pod) else { return };
@@ -104,6 +107,14 @@ impl World<'_> {
                 true
             });
         }
+        if !self.waits_for_volumes(pod) {
+            self.join_start_queue(pod, node);
+        }
+    }
+
+    /// The pod takes its place in the node's start queue.
+    pub(super) fn join_start_queue(&mut self, pod: PodId, node: NodeId) {
+        let now = self.now;
         let Some(state) = self.nodes.get_mut(node) else { return };
         let begins = state.start_gate.max(now);
         let rate = self.scenario.flags.kubelet.pod_starts_per_second;

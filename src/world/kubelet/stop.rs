@@ -67,7 +67,9 @@ impl World<'_> {
         self.containers_change(pod);
         self.network.set_alive(now, pod, false);
         self.traffic_changed = true;
-        self.store.remove_pod(pod);
+        if !self.unmounts(pod) {
+            self.store.remove_pod(pod);
+        }
     }
 
     /// Whether a pod's containers still run, or its kubelet has yet to end them.
@@ -139,6 +141,7 @@ impl World<'_> {
             }
             self.plan_pod(now, pod, PodStep::Seen);
         }
+        self.volumes_after_return(node);
         self.node_reports_ready(node);
         self.heartbeats_changed(node);
     }

@@ -169,7 +169,7 @@ impl ClusterAutoscaler {
         }
         self.told_pods.retain(|id, _| store.pod(id).is_some_and(|pod| pod.node.is_none()));
         let what_if = Arc::clone(&self.what_if);
-        let simulator = Simulator { store, what_if: &what_if };
+        let simulator = Simulator::new(store, &what_if);
         let scan = Scan { simulator, groups, now };
         let delay = flags.new_pod_scale_up_delay;
         let pending = pending::pending(store, delay, now);

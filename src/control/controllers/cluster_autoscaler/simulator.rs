@@ -12,6 +12,7 @@ use crate::api::resources::Resources;
 use crate::api::taint::TaintEffect;
 use crate::api::volume::VolumeSource;
 use crate::control::scheduler::node_info::NodeInfo;
+use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::scheduler::what_if::WhatIf;
 use crate::store::Store;
@@ -54,6 +55,21 @@ fn is_plain(spec: &PodSpec) -> bool {
 pub(super) struct Simulator<'a> {
     pub store: &'a Store,
     pub what_if: &'a WhatIf,
+    /// Volumes and claims, where they are simulated: a new node may be in the wrong zone.
+    objects: Objects,
+}
+
+impl<'a> Simulator<'a> {
+    pub(super) fn new(store: &'a Store, what_if: &'a WhatIf) -> Simulator<'a> {
+        let mut objects = Objects::default();
+        if store.has_storage() {
+            objects.tell_storage();
+            for object in store.storage_objects() {
+                objects.set_storage(object);
+            }
+        }
+        Simulator { store, what_if, objects }
+    }
 }
 
 /// A node with the room that is left on it.
@@ -215,14 +231,14 @@ impl<'a> Simulator<'a> {
     /// Why a pod would not run on an empty node like this one, in the scheduler's words.
     pub(super) fn rejection(&self, node: &Node, pod: &Needs) -> Option<String> {
         let info = NodeInfo::new(Arc::new(node.clone()));
-        let unfit = self.what_if.fits(&pod.info, &info).err()?;
+        let unfit = self.what_if.fits(&pod.info, &info, &self.objects).err()?;
         Some(unfit.status.message())
     }
 
     fn place_one_by_one(&self, bin: &mut Bin<'_>, pod: &Needs, want: usize) -> usize {
         let mut info = bin.info.take().unwrap_or_else(|| Box::new(self.info_of(bin)));
         let mut n = 0;
-        while n < want && self.what_if.fits(&pod.info, &info).is_ok() {
+        while n < want && self.what_if.fits(&pod.info, &info, &self.objects).is_ok() {
             info.add_pod(pod.info.clone());
             n += 1;
         }

@@ -1,14 +1,18 @@
 //! The claims of pods: made before them, and gone with them or their set if the policy says so.
 //!
-//! Claims are objects with a name and an owner, no more: none is ever bound, and pods don't name
-//! theirs in their volumes.
+//! Where volumes are not simulated, claims are objects with a name and an owner, no more: none is
+//! ever bound, and pods don't name theirs in their volumes.
 
 use super::request::Request;
 use super::{Step, Sync};
 use crate::api::event::EventType::{Normal, Warning};
-use crate::api::stateful_set::{Claim, ClaimOwner, ClaimRetention};
-use crate::api::{ClaimId, PodId, Text};
+use crate::api::labels::Labels;
+use crate::api::pod::PodSpec;
+use crate::api::stateful_set::{Claim, ClaimOwner, ClaimRetention, ClaimTemplate};
+use crate::api::volume::{Volume, VolumeSource};
+use crate::api::{ClaimId, ObjectName, PodId, Text, storage};
 use crate::control::controllers::action::{About, Action};
+use std::sync::Arc;
 
 impl Sync<'_> {
     /// The claims that a pod is to have: the name, and the claim if there is one.
@@ -18,7 +22,7 @@ impl Sync<'_> {
         let known: Vec<(ClaimId, &Claim)> =
             self.store.claims_for(&self.set.meta.namespace, &pod).collect();
         templates.iter().map(move |template| {
-            let name: Text = format!("{template}-{pod}").into();
+            let name: Text = format!("{}-{pod}", template.name).into();
             let claim = known.iter().find(|(_, claim)| claim.name == name).copied();
             (name, claim)
         })
@@ -28,14 +32,15 @@ impl Sync<'_> {
     /// being deleted is asked for too: that is refused, and tried again.
     pub(super) fn make_claims(&self, ordinal: u32, step: &mut Step) {
         let mut requests = Vec::new();
-        for (name, claim) in self.claims(ordinal) {
+        for ((name, claim), template) in self.claims(ordinal).zip(&self.set.claim_templates) {
             if claim.is_some_and(|(_, claim)| !claim.is_deleted) {
                 continue;
             }
             let (namespace, pod) = (self.set.meta.namespace.clone(), self.set.pod_name(ordinal));
             let set = &self.set.meta.name;
             let message = format!("Create Claim {name} Pod {pod} in StatefulSet {set} success");
-            let new = Claim { namespace, name, pod, owner: None, is_deleted: false };
+            let object = self.store.has_storage().then(|| self.claim_of(template, &name));
+            let new = Claim { namespace, name, pod, owner: None, is_deleted: false, object };
             requests.push(Request::CreateClaim(new).into());
             if claim.is_none() {
                 let (reason, about) = ("SuccessfulCreate", About::Owner(self.id));
@@ -43,6 +48,34 @@ impl Sync<'_> {
             }
         }
         step.then(requests);
+    }
+
+    /// What a claim from a template asks for (`getPersistentVolumeClaims`).
+    fn claim_of(&self, template: &ClaimTemplate, name: &Text) -> Arc<storage::Claim> {
+        let meta = &self.set.meta;
+        let name = ObjectName { namespace: meta.namespace.clone(), name: name.clone() };
+        let own = template.claim.labels.iter().chain(self.set.selector.match_labels());
+        let labels = Labels::new(own.map(|(k, v)| (k.clone(), v.clone())).collect());
+        Arc::new(storage::Claim { name, labels, ..(*template.claim).clone() })
+    }
+
+    /// The specification of a pod, with a volume for each of its claims (`updateStorage`).
+    pub(super) fn spec_of(&self, ordinal: u32, given: &Arc<PodSpec>) -> Arc<PodSpec> {
+        let templates = &self.set.claim_templates;
+        if templates.is_empty() || !self.store.has_storage() {
+            return Arc::clone(given);
+        }
+        let is_other =
+            |volume: &&Volume| templates.iter().all(|template| template.name != volume.name);
+        let pod = self.set.pod_name(ordinal);
+        let volume = |template: &ClaimTemplate| {
+            let claim: Text = format!("{}-{pod}", template.name).into();
+            let source = VolumeSource::Claim { name: claim, read_only: false };
+            Volume { name: template.name.clone(), source, written: Text::default() }
+        };
+        let volumes = templates.iter().map(volume);
+        let others = given.volumes.iter().filter(is_other).cloned();
+        Arc::new(PodSpec { volumes: volumes.chain(others).collect(), ..(**given).clone() })
     }
 
     /// A pod can't be created while a claim of its name is being deleted: that is told.

@@ -88,7 +88,7 @@ impl Sync<'_> {
         let pod = NewPod {
             name: NewName::Is(name),
             labels: Labels::new(labels.chain(own).collect()),
-            spec: revision.template.spec.clone(),
+            spec: self.spec_of(ordinal, &revision.template.spec),
             is_tracked: false,
             created,
         };

@@ -198,6 +198,12 @@ impl Scheduler {
         }
     }
 
+    /// A plugin looks now, whatever its period: for what lies in the past.
+    pub fn look_now(&mut self, cycle: u64, plugin: PluginId, now: SimTime) {
+        self.look_at_once(cycle, plugin, now);
+        self.go_on(now);
+    }
+
     fn look_at_once(&mut self, number: u64, plugin: PluginId, now: SimTime) {
         self.look_once(number, plugin, now, true);
     }

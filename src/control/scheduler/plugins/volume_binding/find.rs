@@ -6,7 +6,9 @@
 
 use crate::api::Text;
 use crate::api::node::Node;
-use crate::api::storage::{self, CsiNode, CsiStorageCapacity, PersistentVolume, StorageClass};
+use crate::api::storage::{
+    self, CsiNode, CsiStorageCapacity, NO_PROVISIONER, PersistentVolume, StorageClass, VolumePhase,
+};
 use crate::control::scheduler::plugins::pod_claims::claims_of;
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::scheduler::storage::Storage;
@@ -15,9 +17,6 @@ use std::sync::Arc;
 
 pub(super) type Claim = Arc<storage::Claim>;
 pub(super) type Volume = Arc<PersistentVolume>;
-
-/// The provisioner of classes whose volumes nobody makes.
-const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
 
 const NODE_CONFLICT: &str = "node(s) didn't match PersistentVolume's node affinity";
 const BIND_CONFLICT: &str = "node(s) didn't find available persistent volumes to bind";
@@ -192,7 +191,7 @@ fn matching_volume<'a>(
             return volume.reaches(&node.labels).then_some(volume);
         }
         let selected = claim.selector.as_ref().is_none_or(|s| s.matches(&volume.labels));
-        let suits = volume.is_available
+        let suits = volume.phase == VolumePhase::Available
             && selected
             && volume.class == claim.class
             && claim.access_modes.iter().all(|mode| volume.access_modes.contains(mode))

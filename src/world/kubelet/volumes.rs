@@ -1,0 +1,266 @@
+//! A kubelet's volumes: told as in use, mounted when they are attached, unmounted when their pods
+//! have ended.
+//!
+//! Source: kubernetes `pkg/kubelet/volumemanager/` (`volume_manager.go`, `reconciler/`), v1.37. A
+//! volume is mounted when the node's status says that it is in use, which the kubelet writes each
+//! ten seconds, and that it is attached, which the attachdetach controller writes. It knows no
+//! claims but those of its pods.
+
+use crate::api::{NodeId, PodId, Text, VolumeId};
+use crate::control::controllers::volume::attachdetach::is_attachable;
+use crate::store::{Attachment, claims_of};
+use crate::units::{SimDuration, SimTime};
+use crate::world::event::{Event, PodStep};
+use crate::world::world::World;
+use slotmap::Key as _;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// `nodeStatusUpdateFrequency`: how often a kubelet compares its node's status.
+const NODE_STATUS_UPDATE_FREQUENCY: SimDuration = SimDuration::from_secs(10);
+/// `reconcilerLoopSleepPeriod`
+const LOOP_PERIOD: SimDuration = SimDuration::from_millis(100);
+/// `podAttachAndMountRetryInterval`
+const RETRY_INTERVAL: SimDuration = SimDuration::from_millis(300);
+/// `podAttachAndMountTimeout`
+const TIMEOUT: SimDuration = SimDuration::from_secs(123);
+
+/// What kubelets do with volumes.
+#[derive(Debug, Default)]
+pub(in crate::world) struct Mounts {
+    /// Volumes of pods that a kubelet has.
+    of: BTreeMap<PodId, BTreeMap<VolumeId, Mount>>,
+    /// Pods whose containers wait for volumes, and since when.
+    waiting: BTreeMap<PodId, SimTime>,
+    /// When nodes that use other volumes than their status says write it.
+    statuses: BTreeMap<NodeId, SimTime>,
+}
+
+/// How far a volume of a pod is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mount {
+    /// It is not attached, or its node's status does not say so.
+    Waits,
+    /// It is being mounted, until then.
+    Until(SimTime),
+    /// It is there.
+    There,
+}
+
+impl Mounts {
+    fn of_pod(&self, pod: PodId) -> impl Iterator<Item = (VolumeId, Mount)> {
+        self.of.get(&pod).into_iter().flatten().map(|(volume, mount)| (*volume, *mount))
+    }
+
+    fn forget(&mut self, pod: PodId) -> bool {
+        self.waiting.remove(&pod);
+        self.of.remove(&pod).is_some()
+    }
+}
+
+impl World<'_> {
+    /// Whether a pod has volumes to wait for: then it waits. The kubelet has just seen it.
+    pub(super) fn waits_for_volumes(&mut self, pod: PodId) -> bool {
+        if !self.store.has_storage() {
+            return false;
+        }
+        let Some(p) = self.store.pod(pod) else { return false };
+        if claims_of(p).next().is_none() {
+            return false;
+        }
+        self.volumes.kubelets.forget(pod);
+        self.volumes.kubelets.waiting.insert(pod, self.now);
+        self.plan_pod(self.now, pod, PodStep::Volumes);
+        true
+    }
+
+    /// The kubelet looks at the volumes of a pod that waits for them.
+    pub(super) fn look_at_mounts(&mut self, pod: PodId, node: NodeId) {
+        let now = self.now;
+        let Some(since) = self.volumes.kubelets.waiting.get(&pod).copied() else { return };
+        let Some(volumes) = self.volumes_of(pod) else { return };
+        let Some(name) = self.store.node(node).map(|node| node.name.clone()) else { return };
+        for volume in &volumes {
+            let mounts = self.volumes.kubelets.of.entry(pod).or_default();
+            let known = mounts.entry(*volume).or_insert(Mount::Waits);
+            if matches!(known, Mount::Until(at) if *at <= now) {
+                *known = Mount::There;
+            }
+            if *known == Mount::Waits && self.may_mount(*volume, &name) {
+                let entity =
+                    self.store.pod(pod).map_or(0, |p| p.uid) << 20 ^ volume.data().as_ffi();
+                let mut stream = self.streams.stream("volume mount", entity);
+                let takes = self.scenario.flags.kubelet.volume_mount.sample(&mut stream);
+                let at = now + SimDuration::from_secs_f64(takes);
+                let mounts = self.volumes.kubelets.of.entry(pod).or_default();
+                mounts.insert(*volume, Mount::Until(at));
+                self.plan_pod(at, pod, PodStep::Volumes);
+            }
+        }
+        self.status_may_change(node);
+        if self.volumes.kubelets.of_pod(pod).all(|(_, mount)| mount == Mount::There) {
+            // The pod's worker asks now and then.
+            let at = self.next_ask(pod, since);
+            self.plan_pod(at, pod, PodStep::Mounted);
+        }
+    }
+
+    /// The volumes of a pod; `None`: not all its claims are bound.
+    fn volumes_of(&self, pod: PodId) -> Option<Vec<VolumeId>> {
+        let claims = claims_of(self.store.pod(pod)?);
+        let volume = |name| {
+            let (_, claim) = self.store.claim_named(&name)?;
+            Some(self.store.volume_named(&claim.volume).filter(|_| claim.is_bound())?.0)
+        };
+        claims.map(volume).collect()
+    }
+
+    /// Whether a volume may be mounted on the node of this name.
+    fn may_mount(&self, volume: VolumeId, node: &Text) -> bool {
+        let attaches = self.store.volume(volume).is_some_and(|v| is_attachable(v, &self.store));
+        let attachment = self.store.attachment_to(volume, node);
+        let is_attached = || attachment.is_some_and(|(_, attachment)| attachment.is_reported);
+        !attaches || (self.store.is_in_use(node, volume) && is_attached())
+    }
+
+    /// When the worker of a pod whose volumes are there since now next asks for them: it asks for
+    /// two minutes, and after a back-off again (`WaitForAttachAndMount`).
+    fn next_ask(&self, pod: PodId, since: SimTime) -> SimTime {
+        let uid = self.store.pod(pod).map_or(0, |p| p.uid);
+        let mut from = since;
+        while from + TIMEOUT < self.now {
+            let failed = from + TIMEOUT;
+            let mut stream = self.streams.stream("pod sync", uid ^ failed.0.rotate_left(20));
+            let wait = super::sync::SYNC_BACK_OFF;
+            let late = SimDuration(stream.below(wait.0 / 2 + 1));
+            from = (failed + wait + late).next_on_grid(SimTime::ZERO, SimDuration::from_secs(1));
+        }
+        self.now.max(from).next_on_grid(from, RETRY_INTERVAL)
+    }
+
+    /// All volumes of a pod are mounted, and its worker has seen it.
+    pub(super) fn volumes_are_mounted(&mut self, pod: PodId, node: NodeId) {
+        if self.volumes.kubelets.waiting.remove(&pod).is_some() {
+            self.join_start_queue(pod, node);
+        }
+    }
+
+    /// A claim has changed that a pod uses: it may be bound by now.
+    pub(in crate::world) fn kubelet_sees_claim(&mut self, pod: PodId) {
+        if self.volumes.kubelets.waiting.contains_key(&pod) {
+            self.plan_pod(self.now + self.watch_latency(), pod, PodStep::Volumes);
+        }
+    }
+
+    /// A node's status says that a volume is attached: pods there may go on.
+    pub(in crate::world) fn kubelet_sees_attachment(&mut self, attachment: &Attachment) {
+        if let Some(node) = self.store.node_of_name(&attachment.object.node) {
+            let at = (self.now + self.watch_latency()).next_on_grid(SimTime::ZERO, LOOP_PERIOD);
+            self.look_at_waiting_pods(node, at);
+        }
+    }
+
+    fn look_at_waiting_pods(&mut self, node: NodeId, at: SimTime) {
+        for pod in self.store.pods_on(node).to_vec() {
+            if self.volumes.kubelets.waiting.contains_key(&pod) {
+                self.plan_pod(at, pod, PodStep::Volumes);
+            }
+        }
+    }
+
+    /// What a node uses: the attachable volumes of the pods that its kubelet has.
+    fn volumes_used_on(&self, node: NodeId) -> BTreeSet<VolumeId> {
+        let pods = self.store.pods_on(node).iter();
+        let volumes = pods.flat_map(|pod| self.volumes.kubelets.of_pod(*pod));
+        let attachable =
+            |id: &VolumeId| self.store.volume(*id).is_some_and(|v| is_attachable(v, &self.store));
+        volumes.map(|(volume, _)| volume).filter(attachable).collect()
+    }
+
+    /// If a node's status does not say what it uses, the kubelet writes it when it next comes to
+    /// that.
+    fn status_may_change(&mut self, node: NodeId) {
+        let Some(name) = self.store.node(node).map(|node| node.name.clone()) else { return };
+        let told: BTreeSet<VolumeId> = self.store.volumes_in_use(&name).collect();
+        if told == self.volumes_used_on(node) || self.volumes.kubelets.statuses.contains_key(&node)
+        {
+            return;
+        }
+        let uid = self.store.node(node).map_or(0, |node| node.uid);
+        let mut stream = self.streams.stream("node status phase", uid);
+        let phase = SimTime(stream.below(NODE_STATUS_UPDATE_FREQUENCY.0));
+        let at = SimTime(self.now.0 + 1).next_on_grid(phase, NODE_STATUS_UPDATE_FREQUENCY);
+        self.volumes.kubelets.statuses.insert(node, at);
+        self.plan(at, Event::NodeVolumes(node));
+    }
+
+    /// A kubelet writes which volumes its node uses.
+    pub(in crate::world) fn on_node_volumes(&mut self, node: NodeId) {
+        if self.volumes.kubelets.statuses.remove(&node).is_none() {
+            return;
+        }
+        let reports = |state: &super::state::NodeState| state.alive && state.silent_since.is_none();
+        if !self.nodes.get(node).is_some_and(reports) {
+            return;
+        }
+        let Some(name) = self.store.node(node).map(|node| node.name.clone()) else { return };
+        let used = self.volumes_used_on(node);
+        self.store.set_volumes_in_use(&name, used);
+        let write = self.scenario.flags.api_server.write_latency;
+        let at = (self.now + write).next_on_grid(SimTime::ZERO, LOOP_PERIOD);
+        self.look_at_waiting_pods(node, at);
+    }
+
+    /// A kubelet is back: its node may use other volumes than before.
+    pub(in crate::world) fn volumes_after_return(&mut self, node: NodeId) {
+        if self.store.has_storage() {
+            self.status_may_change(node);
+        }
+    }
+
+    /// The containers of a pod have ended: its volumes are unmounted. False: it has none.
+    pub(super) fn unmounts(&mut self, pod: PodId) -> bool {
+        let mounts: Vec<Mount> = self.volumes.kubelets.of_pod(pod).map(|(_, m)| m).collect();
+        if mounts.is_empty() {
+            return false;
+        }
+        let purpose = "volume unmount";
+        let takes = match mounts.iter().any(|mount| *mount != Mount::Waits) {
+            true => self.sample_for(pod, purpose, &self.scenario.flags.kubelet.volume_unmount),
+            false => SimDuration::ZERO,
+        };
+        self.volumes.kubelets.waiting.remove(&pod);
+        self.plan_pod(self.now + takes, pod, PodStep::Unmounted);
+        true
+    }
+
+    /// The volumes of a pod are unmounted.
+    pub(super) fn volumes_are_unmounted(&mut self, pod: PodId, node: NodeId) {
+        self.volumes.kubelets.forget(pod);
+        self.status_may_change(node);
+        let goes = self.store.pod(pod).is_some_and(|p| p.deletion.is_some());
+        if goes {
+            self.pod_stopped(pod);
+        }
+    }
+
+    /// A pod's object is gone: a kubelet that sees it unmounts what it still has.
+    pub(in crate::world) fn kubelet_loses_pod(&mut self, pod: PodId, node: Option<NodeId>) {
+        if let Some(node) = node.filter(|_| self.volumes.kubelets.forget(pod))
+            && self.nodes.get(node).is_some_and(|state| state.alive)
+        {
+            self.status_may_change(node);
+        }
+    }
+
+    /// For the settled start: a pod's volumes are attached and mounted.
+    pub(in crate::world) fn mount_at_once(&mut self, pod: PodId) {
+        let Some(node) = self.store.pod(pod).and_then(|p| p.node) else { return };
+        let Some(name) = self.store.node(node).map(|node| node.name.clone()) else { return };
+        for volume in self.volumes_of(pod).unwrap_or_default() {
+            self.volumes.kubelets.of.entry(pod).or_default().insert(volume, Mount::There);
+            self.attach_at_once(volume, &name);
+        }
+        let used = self.volumes_used_on(node);
+        self.store.set_volumes_in_use(&name, used);
+    }
+}
