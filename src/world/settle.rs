@@ -150,10 +150,6 @@ impl World<'_> {
     /// by one, as long as all fit, or of all of them first.
     fn place_pods(&mut self, one_by_one: bool) {
         self.settle_devices();
-        for id in self.store.pods().map(|(id, _)| id).collect::<Vec<_>>() {
-            self.make_ephemeral_claims(id);
-        }
-        self.settle_storage();
         for id in self.store.nodes().map(|(id, _)| id).collect::<Vec<_>>() {
             self.tell_scheduler(Notice::Node(id));
         }
@@ -168,6 +164,7 @@ impl World<'_> {
 
     /// Places the pods with uids above `known`, daemons first, in order of their creation.
     fn place(&mut self, known: u64, mut one_by_one: bool) {
+        self.settle_storage();
         let mut pods = Vec::with_capacity(self.store.pod_count());
         pods.extend(self.store.pods().filter(|(_, pod)| pod.uid > known).map(|(id, _)| id));
         // Nodes have had their daemons since they joined.

@@ -24,6 +24,9 @@ impl World<'_> {
         if !self.store.has_storage() {
             return;
         }
+        for id in self.store.pods().map(|(id, _)| id).collect::<Vec<_>>() {
+            self.make_ephemeral_claims(id);
+        }
         let mut before = u64::MAX;
         while self.store.resource_version() != before {
             before = self.store.resource_version();

@@ -373,6 +373,7 @@ fn claims_and_volumes_go_as_they_are_told() {
 #[test]
 fn nodes_take_so_many_volumes_and_no_more() {
     let mut scenario = world(&[late(), stateful_set(3, json!({}))]);
+    scenario.cold_start = true;
     scenario.flags.cloud.volumes_per_node = Some(1);
     let (seen, told) = play(&mut scenario, &[120]);
     let pods = &seen[0][seen[0].len() - 3..];
