@@ -93,7 +93,8 @@ pub fn plural(kind: &str) -> &'static str {
 }
 
 /// The kind whose objects a name of a quota counts, whether they live or not: `count/jobs.batch`,
-/// and `services`, `replicationcontrollers`, `resourcequotas` and `persistentvolumeclaims` for short.
+/// and `services`, `replicationcontrollers`, `resourcequotas` and `persistentvolumeclaims` for
+/// short.
 pub fn kind_counted_as(resource: &str) -> Option<&'static str> {
     let short = ["services", "replicationcontrollers", "resourcequotas", "persistentvolumeclaims"];
     let plural = match resource.strip_prefix("count/") {
