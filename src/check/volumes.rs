@@ -4,7 +4,7 @@
 use super::Finding;
 use crate::api::node::NodeReady;
 use crate::api::pod::PodPhase;
-use crate::control::controllers::volume::attachdetach::is_attachable;
+use crate::api::storage::PersistentVolume;
 use crate::store::{Store, claims_of};
 
 /// The first thing that does not fit together.
@@ -13,6 +13,12 @@ pub(super) fn wrong(store: &Store) -> Finding {
         return None;
     }
     misbound(store).or_else(|| attached_twice(store)).or_else(|| runs_without(store))
+}
+
+/// Whether a volume is attached before it is mounted: some driver handles it, and says so.
+fn is_attachable(volume: &PersistentVolume, store: &Store) -> bool {
+    let driver = volume.driver();
+    driver.is_some_and(|driver| store.csi_driver(driver).is_none_or(|driver| driver.attaches))
 }
 
 /// A claim that has a volume which is another's.
@@ -81,9 +87,7 @@ fn runs_without(store: &Store) -> Finding {
 mod tests {
     use super::*;
     use crate::api::labels::Labels;
-    use crate::api::storage::{
-        Claim, CsiVolume, PersistentVolume, ReclaimPolicy, VolumeAttachment, VolumePhase,
-    };
+    use crate::api::storage::{Claim, CsiVolume, ReclaimPolicy, VolumeAttachment, VolumePhase};
     use crate::api::volume::{Volume, VolumeSource};
     use crate::api::{ObjectName, VolumeId, stateful_set};
     use crate::control::controllers::testing::Bench;

@@ -82,11 +82,7 @@ impl World<'_> {
                 }
             }
             Change::PodRemoved(id, pod) => self.pod_removed(id, *pod),
-            Change::NodeCreated(id) => {
-                self.register_drivers(id);
-                self.node_changed(id);
-            }
-            Change::NodeUpdated(id) => self.node_changed(id),
+            Change::NodeCreated(id) | Change::NodeUpdated(id) => self.node_changed(id),
             Change::NodeRemoved(id, node, orphans) => {
                 self.tell_of_lost_node(id, &node, &orphans);
                 self.node_is_gone(&node.name);
@@ -163,11 +159,6 @@ impl World<'_> {
                 self.collect_parent(owner.parent());
                 self.claims_lose_set(id, &owner);
             }
-            Change::Claim(id) => self.claim_changed(id),
-            Change::ClaimRemoved(_, claim) => {
-                self.claim_removed(&claim);
-                self.claim_is_gone(&claim);
-            }
             Change::CronJob(id) => {
                 self.cron_job_changed(id);
                 if self.store.cron_job(id).is_some_and(|job| job.meta.deletion.is_some()) {
@@ -179,20 +170,11 @@ impl World<'_> {
                 jobs.into_iter().for_each(|job| self.collect(Item::Owner(job)));
             }
             Change::Quota(id) => self.notify(Key::ResourceQuota(id)),
-            Change::Volume(id) => self.volume_changed(id),
-            Change::VolumeRemoved(_, volume) => self.volume_removed(&volume),
-            Change::Attachment(id) => self.attachment_changed(id),
-            Change::AttachmentRemoved(_, attachment) => self.attachment_removed(&attachment),
-            Change::VolumesInUse(node) => self.look_at_volumes_on(&node),
-            Change::Storage(object) => self.storage_changed(object),
-            Change::StorageGone(object) => {
-                self.scheduler_sees(super::schedule::Notice::StorageGone(object));
-            }
             Change::Namespace(id) => {
                 let at = self.now + self.watch_latency() + namespace::PATIENCE;
                 self.enqueue(Key::Namespace(id), at);
             }
-            _ => {}
+            other => self.tell_of_storage(other),
         }
     }
 
@@ -438,6 +420,7 @@ impl World<'_> {
     }
 
     fn node_changed(&mut self, id: NodeId) {
+        self.register_drivers(id);
         self.node_volumes_changed(id);
         self.scheduler_sees(super::schedule::Notice::Node(id));
         self.tell_of_changed_node(id);

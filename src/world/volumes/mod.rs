@@ -29,7 +29,7 @@ use crate::control::controllers::volume::persistentvolume::RESYNC;
 use crate::control::controllers::volume::request::Request;
 use crate::control::scheduler::framework::PluginId;
 use crate::control::scheduler::storage::Reservation;
-use crate::store::{Attachment, claims_of};
+use crate::store::{Attachment, Change, claims_of};
 use crate::units::SimTime;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -189,8 +189,27 @@ impl World<'_> {
 
 /// Who hears of what.
 impl World<'_> {
+    /// Tells of a change of a claim, or of another object of storage.
+    pub(super) fn tell_of_storage(&mut self, change: Change) {
+        match change {
+            Change::Claim(id) => self.claim_changed(id),
+            Change::ClaimRemoved(_, claim) => {
+                self.claim_removed(&claim);
+                self.claim_is_gone(&claim);
+            }
+            Change::Volume(id) => self.volume_changed(id),
+            Change::VolumeRemoved(_, volume) => self.volume_removed(&volume),
+            Change::Attachment(id) => self.attachment_changed(id),
+            Change::AttachmentRemoved(_, attachment) => self.attachment_removed(&attachment),
+            Change::VolumesInUse(node) => self.look_at_volumes_on(&node),
+            Change::Storage(object) => self.storage_changed(object),
+            Change::StorageGone(object) => self.scheduler_sees(Notice::StorageGone(object)),
+            _ => {}
+        }
+    }
+
     /// A claim appeared or changed.
-    pub(super) fn claim_changed(&mut self, id: ClaimId) {
+    fn claim_changed(&mut self, id: ClaimId) {
         let Some(claim) = self.store.claim(id).and_then(|claim| claim.object.clone()) else {
             return;
         };
@@ -206,7 +225,7 @@ impl World<'_> {
     }
 
     /// A claim is gone.
-    pub(super) fn claim_removed(&mut self, claim: &crate::api::stateful_set::Claim) {
+    fn claim_removed(&mut self, claim: &crate::api::stateful_set::Claim) {
         let Some(claim) = &claim.object else { return };
         self.scheduler_sees(Notice::StorageGone(StorageObject::Claim(Arc::clone(claim))));
         if let Some((volume, _)) = self.store.volume_named(&claim.volume) {
@@ -216,7 +235,7 @@ impl World<'_> {
     }
 
     /// A volume appeared or changed.
-    pub(super) fn volume_changed(&mut self, id: VolumeId) {
+    fn volume_changed(&mut self, id: VolumeId) {
         let Some(volume) = self.store.volume(id).cloned() else { return };
         self.notify(Key::Volume(id));
         self.scheduler_sees(Notice::Storage(StorageObject::Volume(Arc::clone(&volume))));
@@ -231,7 +250,7 @@ impl World<'_> {
     }
 
     /// A volume is gone.
-    pub(super) fn volume_removed(&mut self, volume: &Arc<PersistentVolume>) {
+    fn volume_removed(&mut self, volume: &Arc<PersistentVolume>) {
         self.scheduler_sees(Notice::StorageGone(StorageObject::Volume(Arc::clone(volume))));
         let claim = volume.claim.as_ref().map(|reference| &reference.name);
         if let Some((claim, _)) = claim.and_then(|name| self.store.claim_named(name)) {
@@ -240,7 +259,7 @@ impl World<'_> {
     }
 
     /// An attachment appeared or changed.
-    pub(super) fn attachment_changed(&mut self, id: AttachmentId) {
+    fn attachment_changed(&mut self, id: AttachmentId) {
         let Some(attachment) = self.store.attachment(id).cloned() else { return };
         let object = StorageObject::Attachment(Arc::clone(&attachment.object));
         self.scheduler_sees(Notice::Storage(object));
@@ -252,7 +271,7 @@ impl World<'_> {
     }
 
     /// An attachment is gone.
-    pub(super) fn attachment_removed(&mut self, attachment: &Attachment) {
+    fn attachment_removed(&mut self, attachment: &Attachment) {
         let object = StorageObject::Attachment(Arc::clone(&attachment.object));
         self.scheduler_sees(Notice::StorageGone(object));
         self.attach_detach_sees(attachment.volume);
@@ -262,7 +281,7 @@ impl World<'_> {
     }
 
     /// A class, driver, CSINode or capacity appeared or changed.
-    pub(super) fn storage_changed(&mut self, object: StorageObject) {
+    fn storage_changed(&mut self, object: StorageObject) {
         if matches!(object, StorageObject::Class(_)) {
             self.resync_claims();
         }
@@ -336,7 +355,7 @@ impl World<'_> {
     }
 
     /// What a node's status says of the volumes in use has changed.
-    pub(super) fn look_at_volumes_on(&mut self, node: &Text) {
+    fn look_at_volumes_on(&mut self, node: &Text) {
         let here = self.store.attachments().filter(|(_, a)| a.object.node == *node);
         for volume in here.map(|(_, a)| a.volume).collect::<Vec<_>>() {
             self.attach_detach_sees(volume);
