@@ -185,8 +185,11 @@ impl World<'_> {
 
     /// A node has its CSINode, unless somebody else has made it.
     pub(in crate::world) fn register_drivers(&mut self, node: NodeId) {
+        if !self.store.has_storage() {
+            return;
+        }
         let Some(name) = self.store.node(node).map(|node| node.name.clone()) else { return };
-        if !self.store.has_storage() || self.is_csi_node_given(&name) {
+        if self.is_csi_node_given(&name) {
             return;
         }
         let classes = self.store.classes().filter(|class| &*class.provisioner != NO_PROVISIONER);
