@@ -40,6 +40,8 @@ impl World<'_> {
             if step == PodStep::Stopped {
                 state.unreported.push((pod, incarnation, step));
                 self.stops_unheard(pod);
+            } else if step == PodStep::Unmounted {
+                state.unreported.push((pod, incarnation, step));
             } else {
                 self.step_pod(pod, incarnation, step);
             }

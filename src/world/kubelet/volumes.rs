@@ -195,6 +195,9 @@ impl World<'_> {
 
     /// A kubelet writes which volumes its node uses.
     pub(in crate::world) fn on_node_volumes(&mut self, node: NodeId) {
+        if self.outages.is_down() {
+            return self.outages.hold(self.now, Event::NodeVolumes(node));
+        }
         if self.volumes.kubelets.statuses.remove(&node).is_none() {
             return;
         }

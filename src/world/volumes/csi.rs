@@ -43,6 +43,9 @@ const PROVISIONER: &str = "external-provisioner";
 impl World<'_> {
     /// A driver has done something.
     pub(in crate::world) fn on_csi(&mut self, step: CsiStep) {
+        if self.outages.is_down() {
+            return self.outages.hold(self.now, Event::Csi(step));
+        }
         match step {
             CsiStep::Made(claim) => self.volume_is_made(claim),
             CsiStep::Deleted(volume) => {
