@@ -1,17 +1,24 @@
 //! No node is over-committed: the pods bound to it request at most what it offers.
+//!
+//! What a pod requests is added up once for each specification: most pods share theirs.
 
 use super::Finding;
+use crate::api::pod::PodSpec;
 use crate::api::resources::Resources;
 use crate::store::Store;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The first node that has more than it can hold.
 pub(super) fn overcommitted(store: &Store) -> Finding {
+    let mut requests: BTreeMap<*const PodSpec, Resources> = BTreeMap::new();
     for (id, node) in store.nodes() {
         let mut used = Resources::default();
         let mut count = 0;
         for pod in store.pods_on(id).iter().filter_map(|pod| store.pod(*pod)) {
             if !pod.phase.is_terminal() {
-                used.add(&pod.spec.requests());
+                let of_spec = requests.entry(Arc::as_ptr(&pod.spec));
+                used.add(of_spec.or_insert_with(|| pod.spec.requests()));
                 count += 1;
             }
         }

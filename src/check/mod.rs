@@ -28,7 +28,16 @@ pub enum Stride {
     Off,
     /// After every so many events, and at the end.
     Events(u64),
+    /// Now and then, and at the end: a look costs what there is, so it comes after four events for
+    /// each pod that there is, and after 4,096 where there are few pods. So a run is not longer
+    /// looked at than simulated.
+    NowAndThen,
 }
+
+/// Least events between two looks that come now and then.
+const SELDOM: u64 = 4096;
+/// Events between two of them for each pod.
+const EVENTS_PER_POD: u64 = 4;
 
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +86,8 @@ type Finding = Option<(&'static str, String)>;
 pub struct Checks {
     stride: Stride,
     events: u64,
+    /// The event after which the next look is due that comes now and then.
+    next: u64,
     lifecycle: Lifecycle,
     quotas: Quotas,
     jobs: JobCounts,
@@ -91,7 +102,8 @@ impl Checks {
     pub fn new(stride: Stride) -> Checks {
         let (lifecycle, quotas) = (Lifecycle::default(), Quotas::default());
         let jobs = JobCounts::default();
-        Checks { stride, events: 0, lifecycle, quotas, jobs, service: 0, pending: None }
+        let next = SELDOM;
+        Checks { stride, events: 0, next, lifecycle, quotas, jobs, service: 0, pending: None }
     }
 
     /// Events seen so far.
@@ -105,17 +117,21 @@ impl Checks {
     /// The first broken invariant.
     pub fn after_event(&mut self, view: &View<'_>) -> Result<(), Violation> {
         self.events += 1;
-        match self.stride {
-            Stride::Events(n) if self.events.is_multiple_of(n) => {
-                // One Service a look, in turn: a look should cost what the pods cost.
-                self.service = self.service.wrapping_add(1);
-                let services = view.store.services().count().max(1);
-                let service = self.service % services;
-                self.look(view, service..service + 1)
-            }
-            _ if self.pending.is_some() => self.report(view.now, self.pending.clone()),
-            _ => Ok(()),
+        let is_due = match self.stride {
+            Stride::Off => false,
+            Stride::Events(n) => self.events.is_multiple_of(n),
+            Stride::NowAndThen => self.events >= self.next,
+        };
+        if is_due {
+            let pods = view.store.pod_count() as u64;
+            self.next = self.events + SELDOM.max(EVENTS_PER_POD * pods);
+            // One Service a look, in turn: a look should cost what the pods cost.
+            self.service = self.service.wrapping_add(1);
+            let services = view.store.services().count().max(1);
+            let service = self.service % services;
+            return self.look(view, service..service + 1);
         }
+        if self.pending.is_some() { self.report(view.now, self.pending.clone()) } else { Ok(()) }
     }
 
     /// Looks at everything when the run ends.
@@ -381,6 +397,21 @@ mod tests {
         let found = small.look(&mut checks).unwrap_err();
         assert_eq!(found.invariant, "the cost is the sum of the nodes' bills");
         assert!(found.to_string().contains("event 2"), "{found}");
+    }
+
+    #[test]
+    fn looks_that_come_now_and_then_find_what_is_broken_too() {
+        let mut small = Small::new();
+        let mut checks = Checks::new(Stride::NowAndThen);
+        small.pods_gone = 7;
+        let first = (1..).find(|_| small.look(&mut checks).is_err());
+        assert_eq!(first, Some(SELDOM), "few pods");
+        checks.next = 0;
+        let owner = small.bench.replica_set("crowd", 2000);
+        (0..2000).for_each(|_| _ = small.bench.pod(owner));
+        assert!(small.look(&mut checks).is_err());
+        let then = (1..).find(|_| small.look(&mut checks).is_err());
+        assert_eq!(then, Some(EVENTS_PER_POD * 2002), "more pods, fewer looks");
     }
 
     #[test]

@@ -18,9 +18,6 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::{Path, PathBuf};
 
-/// Events between two recounts of the invariants, unless asked otherwise.
-const CHECK_EVERY: u64 = 4096;
-
 /// Run a scenario and write its results.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -48,9 +45,10 @@ pub(super) struct Run {
     /// Run twice and compare the event-log hashes.
     #[arg(long)]
     verify: bool,
-    /// Recount the invariants after every so many events; 0: never.
-    #[arg(long, default_value_t = CHECK_EVERY, value_name = "EVENTS")]
-    check_every: u64,
+    /// Recount the invariants after every so many events; 0: never. By default now and then, the
+    /// more seldom the more pods there are.
+    #[arg(long, value_name = "EVENTS")]
+    check_every: Option<u64>,
     /// How to print the outcome.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -128,8 +126,9 @@ impl Run {
     ) -> Result<world::Run<'a>, Stopped> {
         let bar = self.progress_bar(scenario);
         let checks = match self.check_every {
-            0 => Stride::Off,
-            n => Stride::Events(n),
+            None => Stride::NowAndThen,
+            Some(0) => Stride::Off,
+            Some(n) => Stride::Events(n),
         };
         let show = |at: SimTime| bar.set_position(at.whole_secs());
         let run = world::run(scenario, seed, RunOptions { checks }, sink, show);
@@ -199,7 +198,7 @@ impl Run {
 
     /// What broke, when, and the command that shows it again, looking after every event.
     fn how_it_broke(&self, seed: u64, violation: &Violation) -> String {
-        format!("{violation}\nseed {seed}; repeat with: {}", self.repeat(seed, 1))
+        format!("{violation}\nseed {seed}; repeat with: {}", self.repeat(seed, Some(1)))
     }
 
     fn manifest(&self, scenario: &Scenario, seed: u64, events: u64, hash: &str) -> Manifest {
@@ -219,7 +218,7 @@ impl Run {
     }
 
     /// The command that repeats this run, for a POSIX shell.
-    fn repeat(&self, seed: u64, check_every: u64) -> String {
+    fn repeat(&self, seed: u64, check_every: Option<u64>) -> String {
         let file = without_machine(&self.file);
         let mut command = format!("stormglass run {} --seed {seed}", quoted(&file));
         if let Some(until) = &self.until {
@@ -228,7 +227,7 @@ impl Run {
         for set in &self.set {
             command.push_str(&format!(" --set {}", quoted(set)));
         }
-        if check_every != CHECK_EVERY {
+        if let Some(check_every) = check_every {
             command.push_str(&format!(" --check-every {check_every}"));
         }
         command
@@ -338,7 +337,7 @@ mod tests {
             out: "results".into(),
             quiet: true,
             verify: false,
-            check_every: 4096,
+            check_every: None,
             format: Format::Text,
         };
         let violation = Violation {

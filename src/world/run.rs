@@ -24,7 +24,7 @@ pub struct RunOptions {
 
 impl Default for RunOptions {
     fn default() -> Self {
-        RunOptions { checks: Stride::Events(4096) }
+        RunOptions { checks: Stride::NowAndThen }
     }
 }
 
