@@ -448,6 +448,11 @@ impl Pod {
         name.into()
     }
 
+    /// Whether its name was given and not generated.
+    pub fn has_own_name(&self) -> bool {
+        self.suffix == NameSuffix::default()
+    }
+
     /// What few pods have, to be changed.
     pub fn more_mut(&mut self) -> &mut More {
         self.more.get_or_insert_default()

@@ -6,6 +6,7 @@
 
 mod changes;
 mod claims;
+mod groups;
 mod index;
 mod load;
 mod namespaces;
@@ -15,6 +16,7 @@ mod storage;
 mod tally;
 
 pub use changes::Change;
+pub use groups::Health;
 pub use load::NodeLoad;
 pub use scale::Scale;
 pub use storage::{Attachment, claims_of};
@@ -38,10 +40,14 @@ use crate::api::{
     PodId, QuotaId, ServiceId, Text,
 };
 use crate::units::SimTime;
+use groups::{PodGroups, is_healthy};
 use index::PodIndex;
 use slotmap::{SecondaryMap, SlotMap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// So few endpoints are put into a Service's list, or taken out of it, one by one.
+const FEW: usize = 16;
 
 /// All objects, and what has changed since the watchers were last told.
 #[derive(Debug, Default)]
@@ -69,9 +75,10 @@ pub struct Store {
     by_node: SecondaryMap<NodeId, PodIndex>,
     sets_of: SecondaryMap<DeploymentId, Vec<OwnerId>>,
     jobs_of: SecondaryMap<CronJobId, Vec<OwnerId>>,
-    /// Pods with the same labels, by namespace. Most pods have their template's labels, so there
-    /// are few entries, and a selector is asked once for each instead of once per pod.
-    by_labels: BTreeMap<Text, BTreeMap<Labels, PodIndex>>,
+    /// Pods with the same labels, by namespace.
+    groups: PodGroups,
+    /// Pods without a generated name, by namespace and name.
+    named: BTreeMap<(Text, Text), Vec<PodId>>,
     /// What the pods on each node request together.
     loads: SecondaryMap<NodeId, NodeLoad>,
     /// How many pods of each owner are in which state.
@@ -190,11 +197,25 @@ impl Store {
         namespace: &str,
         selector: &'a Selector,
     ) -> impl Iterator<Item = (PodId, &'a Pod)> {
-        let groups = self.by_labels.get(namespace).into_iter().flatten();
-        groups
-            .filter(|(labels, _)| selector.matches(labels))
-            .flat_map(|(_, index)| index.ids())
-            .filter_map(|id| Some((*id, self.pods.get(*id)?)))
+        let found = self.groups.matching(namespace, selector);
+        found.filter_map(|id| Some((id, self.pods.get(id)?)))
+    }
+
+    /// The numbers of the pods that [`Store::pods_matching`] finds.
+    pub fn health_of(&self, namespace: &str, selector: &Selector) -> Health {
+        if self.pdbs.is_empty() {
+            let mut health = Health::default();
+            self.pods_matching(namespace, selector).for_each(|(_, pod)| health.add(pod));
+            return health;
+        }
+        self.groups.health(namespace, selector)
+    }
+
+    /// A pod of this name that was not generated.
+    pub fn pod_named(&self, namespace: &Text, name: &Text) -> Option<PodId> {
+        let is_any = !self.named.is_empty();
+        let found = is_any.then(|| self.named.get(&(namespace.clone(), name.clone())));
+        found.flatten()?.first().copied()
     }
 
     /// What the pods on a node that have not ended request together; nothing for a missing node.
@@ -261,12 +282,16 @@ impl Store {
         if let Some(sibling) = siblings.last().and_then(|id| self.pods.get(*id)) {
             pod.share_base_of(sibling);
         }
-        let (namespace, labels) = (pod.namespace.clone(), pod.labels.clone());
         if let Some(tally) = owner.and_then(|owner| self.tallies.get_mut(owner)) {
             tally.add(&pod);
         }
         let id = self.pods.insert(pod);
-        self.by_labels.entry(namespace).or_default().entry(labels).or_default().push(id);
+        let pod = &self.pods[id];
+        self.groups.insert(id, pod);
+        if pod.has_own_name() {
+            let name = (pod.namespace.clone(), pod.name());
+            self.named.entry(name).or_default().push(id);
+        }
         if let Some(index) = owner.and_then(|owner| self.by_owner.get_mut(owner)) {
             index.push(id);
         }
@@ -295,7 +320,7 @@ impl Store {
         if pod.node.is_some() || pod.deletion.is_some() {
             return false;
         }
-        retally(&mut self.tallies, pod, |pod| {
+        retally(&mut self.tallies, &mut self.groups, pod, |pod| {
             pod.node = Some(node);
             pod.nominated = None;
             pod.scheduled = now;
@@ -312,7 +337,7 @@ impl Store {
     pub fn update_pod(&mut self, id: PodId, change: impl FnOnce(&mut Pod) -> bool) {
         let Some(pod) = self.pods.get_mut(id) else { return };
         let before = pod.loaded_node();
-        if retally(&mut self.tallies, pod, change) {
+        if retally(&mut self.tallies, &mut self.groups, pod, change) {
             self.settle(id, before);
             self.note(Change::PodUpdated(id));
         }
@@ -324,15 +349,9 @@ impl Store {
         if pod.labels == labels {
             return;
         }
-        let before = std::mem::replace(&mut pod.base_mut().labels, labels.clone());
-        let groups = self.by_labels.entry(pod.namespace.clone()).or_default();
-        if let Some(index) = groups.get_mut(&before) {
-            index.remove(id);
-            if index.ids().is_empty() {
-                groups.remove(&before);
-            }
-        }
-        groups.entry(labels).or_default().push(id);
+        self.groups.remove(id, pod);
+        let before = std::mem::replace(&mut pod.base_mut().labels, labels);
+        self.groups.insert(id, pod);
         self.relabelled.insert(id);
         self.note(Change::PodRelabelled(id, before));
     }
@@ -353,6 +372,7 @@ impl Store {
             }
         }
         pod.base_mut().owner = owner;
+        self.groups.follow_owner(pod, before);
         match owner {
             Some(_) => self.orphans.remove(&id),
             None => self.orphans.insert(id),
@@ -421,7 +441,8 @@ impl Store {
         if pod.deletion.is_some() {
             return false;
         }
-        retally(&mut self.tallies, pod, |pod| pod.deletion = now.into());
+        let groups = &mut self.groups;
+        retally(&mut self.tallies, groups, pod, |pod| pod.deletion = now.into());
         self.unschedulable.remove(&(pod.uid, id));
         self.note(Change::PodMarked(id));
         true
@@ -445,12 +466,14 @@ impl Store {
         if let Some(index) = pod.node.and_then(|node| self.by_node.get_mut(node)) {
             index.remove(id);
         }
-        if let Some(groups) = self.by_labels.get_mut(&pod.namespace)
-            && let Some(index) = groups.get_mut(&pod.labels)
-        {
-            index.remove(id);
-            if index.ids().is_empty() {
-                groups.remove(&pod.labels);
+        self.groups.remove(id, &pod);
+        if pod.has_own_name() {
+            let name = (pod.namespace.clone(), pod.name());
+            if let Some(ids) = self.named.get_mut(&name) {
+                ids.retain(|other| *other != id);
+                if ids.is_empty() {
+                    self.named.remove(&name);
+                }
             }
         }
         self.leave_claims(id, &pod);
@@ -569,12 +592,26 @@ impl Store {
         if comes.is_empty() && goes.is_empty() {
             return;
         }
-        if !goes.is_empty() {
-            service.endpoints.retain(|pod| goes.binary_search(pod).is_err());
+        let endpoints = &mut service.endpoints;
+        if goes.len() > FEW {
+            endpoints.retain(|pod| goes.binary_search(pod).is_err());
+        } else {
+            let places = goes.iter().map(|pod| endpoints.binary_search(pod));
+            // From the last one on, so that the places of the others stay.
+            for at in places.collect::<Vec<_>>().into_iter().rev().flatten() {
+                endpoints.remove(at);
+            }
         }
-        service.endpoints.extend(comes);
-        // Two sorted runs: a stable sort merges them.
-        service.endpoints.sort();
+        if comes.len() > FEW {
+            endpoints.extend(comes);
+            // Two sorted runs: a stable sort merges them.
+            endpoints.sort();
+        } else {
+            for pod in comes {
+                let at = endpoints.partition_point(|other| other <= pod);
+                endpoints.insert(at, *pod);
+            }
+        }
         self.note(Change::Endpoints(id));
     }
 
@@ -612,6 +649,7 @@ impl Store {
     /// Creates a disruption budget.
     pub fn create_pdb(&mut self, pdb: Pdb) -> PdbId {
         let id = self.pdbs.insert(pdb);
+        self.groups.count_health(true, &self.pods);
         self.note(Change::Pdb(id));
         id
     }
@@ -627,6 +665,7 @@ impl Store {
     /// Removes a budget.
     pub fn remove_pdb(&mut self, id: PdbId) {
         if self.pdbs.remove(id).is_some() {
+            self.groups.count_health(!self.pdbs.is_empty(), &self.pods);
             self.note(Change::Pdb(id));
         }
     }
@@ -637,17 +676,22 @@ impl Store {
     }
 }
 
-/// Changes a pod and keeps its owner's tally true.
+/// Changes a pod and keeps its owner's tally true, and the health of its group.
 fn retally<T>(
     tallies: &mut SecondaryMap<OwnerId, PodTally>,
+    groups: &mut PodGroups,
     pod: &mut Pod,
     change: impl FnOnce(&mut Pod) -> T,
 ) -> T {
-    let Some(tally) = pod.owner.and_then(|owner| tallies.get_mut(owner)) else {
-        return change(pod);
-    };
-    tally.subtract(pod);
+    let was_healthy = is_healthy(pod);
+    let mut tally = pod.owner.and_then(|owner| tallies.get_mut(owner));
+    if let Some(tally) = &mut tally {
+        tally.subtract(pod);
+    }
     let result = change(pod);
-    tally.add(pod);
+    if let Some(tally) = tally {
+        tally.add(pod);
+    }
+    groups.follow_health(pod, was_healthy);
     result
 }

@@ -1,6 +1,5 @@
 //! Namespaces at their end, and what limits the content of one: ResourceQuotas and LimitRanges.
 
-use super::index::PodIndex;
 use super::{Change, Store};
 use crate::api::amounts::Amounts;
 use crate::api::limit_range::LimitRange;
@@ -51,10 +50,7 @@ impl Store {
 
     /// All pods of a namespace.
     pub fn pods_in(&self, namespace: &str) -> impl Iterator<Item = (PodId, &Pod)> {
-        let groups = self.by_labels.get(namespace).into_iter().flatten();
-        groups
-            .flat_map(|(_, index): (_, &PodIndex)| index.ids())
-            .filter_map(|id| Some((*id, self.pods.get(*id)?)))
+        self.groups.all_in(namespace).filter_map(|id| Some((id, self.pods.get(id)?)))
     }
 
     /// How many objects of a kind are in a namespace.
@@ -79,7 +75,7 @@ impl Store {
 
     /// Whether there is no pod in a namespace.
     pub fn has_no_pods(&self, namespace: &str) -> bool {
-        self.by_labels.get(namespace).is_none_or(|groups| groups.is_empty())
+        self.groups.has_none_in(namespace)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::api::policy::{Budget, Pdb, PdbStatus, UnhealthyPods};
 use crate::api::refusal::{Cause, Refusal};
 use crate::api::workload::{IntOrPercent, ReplicaSet};
 use crate::api::{DeploymentId, OwnerId, PdbId, PodId};
-use crate::store::Store;
+use crate::store::{Health, Store};
 use std::collections::BTreeMap;
 
 /// Syncs one budget's status.
@@ -24,12 +24,14 @@ pub fn sync(id: PdbId, store: &Store) -> Outcome {
     let mut warn = |reason: &'static str, message: String| {
         outcome.then(Action::Event { kind: Warning, reason, about, message });
     };
-    let status = match expectation(pdb, store) {
+    let health = store.health_of(&pdb.namespace, &pdb.selector);
+    debug_assert_eq!(health, recounted(pdb, store), "the numbers are those of the pods");
+    let status = match expectation(pdb, &health, store) {
         Ok(expectation) => {
             if expectation.unmanaged {
                 warn("UnmanagedPods", unmanaged_pods(&pdb.selector));
             }
-            status(pdb, &expectation, store)
+            status(pdb, &expectation, health.healthy)
         }
         Err(failure) => {
             let message = format!("Failed to calculate the number of expected pods: {failure}");
@@ -45,10 +47,8 @@ pub fn sync(id: PdbId, store: &Store) -> Outcome {
     outcome
 }
 
-fn status(pdb: &Pdb, expectation: &Expectation, store: &Store) -> PdbStatus {
+fn status(pdb: &Pdb, expectation: &Expectation, healthy: u32) -> PdbStatus {
     let Expectation { expected, desired, .. } = *expectation;
-    let healthy = pods_of(pdb, store).filter(|pod| pod.ready && pod.deletion.is_none()).count();
-    let healthy = healthy as u32;
     PdbStatus {
         observed_generation: pdb.generation,
         disruptions_allowed: if expected == 0 { 0 } else { healthy.saturating_sub(desired) },
@@ -57,6 +57,13 @@ fn status(pdb: &Pdb, expectation: &Expectation, store: &Store) -> PdbStatus {
         expected_pods: expected,
         failure: "".into(),
     }
+}
+
+/// The reference: the numbers of a budget's pods, counted one by one.
+fn recounted(pdb: &Pdb, store: &Store) -> Health {
+    let mut health = Health::default();
+    pods_of(pdb, store).for_each(|pod| health.add(pod));
+    health
 }
 
 fn pods_of<'a>(pdb: &'a Pdb, store: &'a Store) -> impl Iterator<Item = &'a Pod> {
@@ -77,19 +84,18 @@ struct Expectation {
 /// What a budget expects (`getExpectedPodCount`): where it is a share, or speaks of those that may
 /// be away, the scale of the pods' controllers counts; else the pods that are there, terminating
 /// ones included.
-fn expectation(pdb: &Pdb, store: &Store) -> Result<Expectation, String> {
+fn expectation(pdb: &Pdb, health: &Health, store: &Store) -> Result<Expectation, String> {
     match pdb.budget {
         Budget::MaxUnavailable(away) => {
-            let (expected, unmanaged) = scale(pdb, store)?;
+            let (expected, unmanaged) = scale(pdb, health, store)?;
             let desired = expected.saturating_sub(away.of(expected, true));
             Ok(Expectation { expected, desired, unmanaged })
         }
         Budget::MinAvailable(IntOrPercent::Int(desired)) => {
-            let expected = pods_of(pdb, store).count() as u32;
-            Ok(Expectation { expected, desired, unmanaged: false })
+            Ok(Expectation { expected: health.all, desired, unmanaged: false })
         }
         Budget::MinAvailable(share) => {
-            let (expected, unmanaged) = scale(pdb, store)?;
+            let (expected, unmanaged) = scale(pdb, health, store)?;
             Ok(Expectation { expected, desired: share.of(expected, true), unmanaged })
         }
     }
@@ -104,34 +110,35 @@ enum Scaled {
 
 /// Replicas of all controllers of the budget's pods, and whether some pods have none
 /// (`getExpectedScale`).
-fn scale(pdb: &Pdb, store: &Store) -> Result<(u32, bool), String> {
+fn scale(pdb: &Pdb, health: &Health, store: &Store) -> Result<(u32, bool), String> {
     let mut scales: BTreeMap<Scaled, u32> = BTreeMap::new();
-    let (mut unmanaged, mut last) = (false, None);
-    for pod in pods_of(pdb, store) {
-        unmanaged |= pod.owner.is_none();
-        if pod.owner.is_none() || last == pod.owner {
-            continue;
-        }
-        last = pod.owner;
-        let (of, replicas) = scale_of(pod, store)?;
+    for id in health.owners.iter().flatten() {
+        let Some((of, replicas)) = scale_of(*id, store) else { return Err(why(pdb, store)) };
         scales.insert(of, replicas);
     }
-    Ok((scales.values().sum(), unmanaged))
+    Ok((scales.values().sum(), health.owners.contains(&None)))
 }
 
-/// The controller that a pod's number depends on, and its scale.
-fn scale_of(pod: &Pod, store: &Store) -> Result<(Scaled, u32), String> {
-    let no_scale =
-        |resource: &str| Err(format!("{resource} does not implement the scale subresource"));
-    let owner = pod.owner.and_then(|id| Some((id, store.owner(id)?)));
-    let Some((id, owner)) = owner else {
-        return Err(format!("found no controllers for pod {:?}", &*pod.name()));
-    };
-    match owner {
-        Owner::ReplicaSet(set) => Ok(scale_of_set(id, set, store)),
-        Owner::StatefulSet(set) => Ok((Scaled::Owner(id), set.replicas)),
-        Owner::DaemonSet(_) => no_scale("daemonsets.apps"),
-        Owner::Job(_) => no_scale("jobs.batch"),
+/// What the number of an owner's pods depends on, and its scale; `None`: it has none.
+fn scale_of(id: OwnerId, store: &Store) -> Option<(Scaled, u32)> {
+    match store.owner(id)? {
+        Owner::ReplicaSet(set) => Some(scale_of_set(id, set, store)),
+        Owner::StatefulSet(set) => Some((Scaled::Owner(id), set.replicas)),
+        Owner::DaemonSet(_) | Owner::Job(_) => None,
+    }
+}
+
+/// Why there is no scale: what is said of the first pod whose owner has none.
+fn why(pdb: &Pdb, store: &Store) -> String {
+    let without = |pod: &&Pod| pod.owner.is_some_and(|id| scale_of(id, store).is_none());
+    let Some(pod) = pods_of(pdb, store).find(without) else { return String::new() };
+    match pod.owner.and_then(|id| store.owner(id)) {
+        None => format!("found no controllers for pod {:?}", &*pod.name()),
+        Some(owner) => {
+            let resource =
+                if owner.kind() == "DaemonSet" { "daemonsets.apps" } else { "jobs.batch" };
+            format!("{resource} does not implement the scale subresource")
+        }
     }
 }
 
