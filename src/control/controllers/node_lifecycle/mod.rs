@@ -6,9 +6,10 @@
 //! their zone's queue for the NoExecute taint, which a rate limiter hands out.
 //!
 //! Lazily evaluated: only the checks that have something to do are asked for; with every node well
-//! there are none. Nodes that are well are passed over: only those that the controller was told of,
-//! and those not well, are looked at. A test holds that the result is that of checking every
-//! period.
+//! there are none. Nodes that are well are passed over, and so are those that are Unknown and have
+//! all that this earns, or wait for it in their zone's queue: only those that the controller was
+//! told of, and those not well, are looked at. A test holds that the result is that of checking
+//! every period.
 
 mod zones;
 
@@ -52,6 +53,9 @@ pub struct NodeLifecycle {
     /// Nodes to look at: those that changed, and all about which there may be anything to do,
     /// oldest first.
     suspects: BTreeSet<(u64, NodeId)>,
+    /// Nodes that are not well and of which nothing is to be said until they change, or leave their
+    /// zone's queue.
+    resting: BTreeSet<(u64, NodeId)>,
     /// Registered nodes that are gone, with their names: the next check says so.
     gone: Vec<(NodeId, Text)>,
     /// Nodes that changed since the last sync.
@@ -115,6 +119,7 @@ impl NodeLifecycle {
     pub fn sync(&mut self, store: &Store, heartbeats: &dyn Heartbeats, now: SimTime) -> Outcome {
         let mut outcome = Outcome::idle();
         self.see_changes(store);
+        debug_assert!(self.all_rest(store), "nothing is to be said of a node that rests");
         let is_check = now.next_on_grid(SimTime::ZERO, self.flags.node_monitor_period) == now;
         let mut taints = Vec::new();
         let mut found_silent = Vec::new();
@@ -263,6 +268,14 @@ impl NodeLifecycle {
         if let Some(zone) = self.known.get(id).map(|known| known.zone) {
             self.zones[zone].queue.remove(&(node.uid, id));
         }
+        self.disturb(id, node);
+    }
+
+    /// There may be something to do about a node again.
+    fn disturb(&mut self, id: NodeId, node: &Node) {
+        if self.resting.remove(&(node.uid, id)) {
+            self.suspects.insert((node.uid, id));
+        }
     }
 
     /// Takes note of the nodes that changed: who is gone is forgotten, the others are suspects.
@@ -273,6 +286,7 @@ impl NodeLifecycle {
         for id in std::mem::take(&mut self.changed) {
             match store.node(id) {
                 Some(node) => {
+                    self.resting.remove(&(node.uid, id));
                     self.suspects.insert((node.uid, id));
                     let unready = node.ready != NodeReady::True;
                     if let Some(known) = self.known.get_mut(id) {
@@ -292,6 +306,7 @@ impl NodeLifecycle {
                 self.zones[zone].uncount(unready);
                 self.zones[zone].queue.remove(&(uid, id));
                 self.suspects.remove(&(uid, id));
+                self.resting.remove(&(uid, id));
             }
             // It went before it was registered.
             None => self.suspects.retain(|(_, other)| *other != id),
@@ -355,9 +370,10 @@ impl NodeLifecycle {
         now: SimTime,
         out: &mut Vec<Action>,
     ) {
-        for zone in &mut self.zones {
-            while let Some(id) = zone.pop(now) {
+        for zone in 0..self.zones.len() {
+            while let Some(id) = self.zones[zone].pop(now) {
                 let Some(node) = store.node(id) else { continue };
+                self.disturb(id, node);
                 let ready = if silent.contains(&id) { NodeReady::Unknown } else { node.ready };
                 if let Some(key) = taint_of(ready) {
                     out.push(add(id, key, TaintEffect::NoExecute));
@@ -410,7 +426,8 @@ impl NodeLifecycle {
         let check_at = if self.gone.is_empty() { SimTime::NEVER } else { next };
         let mut look = Look { troubled: Vec::new(), check_at };
         let mut suspects = std::mem::take(&mut self.suspects);
-        suspects.retain(|(_, id)| {
+        let mut resting = std::mem::take(&mut self.resting);
+        suspects.retain(|(uid, id)| {
             let Some(node) = store.node(*id) else { return false };
             let registered = self.known.contains_key(*id);
             if !registered {
@@ -418,6 +435,10 @@ impl NodeLifecycle {
             }
             if !self.is_troubled(*id, node, heartbeats) {
                 return !registered;
+            }
+            if self.may_rest(*id, node) {
+                resting.insert((*uid, *id));
+                return false;
             }
             look.troubled.push(*id);
             if self.has_business(*id, node) {
@@ -428,10 +449,11 @@ impl NodeLifecycle {
             }
             true
         });
-        self.suspects = suspects;
+        (self.suspects, self.resting) = (suspects, resting);
         // A zone that is back in order has no troubled nodes, but the check has yet to say so.
         let disrupted = self.zones.iter().any(|zone| zone.state != ZoneState::Normal);
-        let may_change = self.all_down || disrupted || !look.troubled.is_empty();
+        let may_change =
+            self.all_down || disrupted || !look.troubled.is_empty() || !self.resting.is_empty();
         if look.check_at != next && may_change && self.zones_would_change() {
             look.check_at = next;
         }
@@ -448,6 +470,21 @@ impl NodeLifecycle {
             zones[known.zone].1 += u32::from(node.ready != NodeReady::True);
         }
         self.zones.iter().map(|zone| (zone.size, zone.unready)).eq(zones)
+    }
+
+    /// Whether nothing is to be said of a node, now or at a later check, as long as neither it nor
+    /// its place in the queue changes: it is Unknown, and has or waits for what this earns.
+    fn may_rest(&self, id: NodeId, node: &Node) -> bool {
+        let mut taints = Vec::new();
+        taint_no_schedule(id, node, node.ready, &mut taints);
+        let is_marked = taints.is_empty() && !self.has_business(id, node);
+        is_marked && node.ready == NodeReady::Unknown && self.known.contains_key(id)
+    }
+
+    /// The reference: whether every node that rests still may.
+    fn all_rest(&self, store: &Store) -> bool {
+        let rests = |id| store.node(id).is_some_and(|node| self.may_rest(id, node));
+        self.resting.iter().all(|(_, id)| rests(*id))
     }
 
     /// Whether the next check would queue a node, or take its taints back.
