@@ -53,6 +53,8 @@ pub struct Cache {
     claim_uses: ClaimUses,
     /// Pods with terms of affinity that list namespaces by name.
     naming_namespaces: usize,
+    /// Pods on nodes that have terms of affinity.
+    pods_with_affinity: usize,
     /// Raised with every change.
     version: u64,
     /// Records whose image states are to be looked at again.
@@ -218,6 +220,7 @@ impl Cache {
         *self.priorities.entry(pod.priority()).or_default() += 1;
         self.claim_uses.change(&pod, 1);
         self.naming_namespaces += usize::from(pod.names_namespaces());
+        self.pods_with_affinity += usize::from(pod.affinity.is_some());
         self.infos[node.0 as usize].add_pod(pod);
     }
 
@@ -230,6 +233,7 @@ impl Cache {
         let pod = self.infos[node.0 as usize].remove_pod(id)?;
         self.claim_uses.change(&pod, -1);
         self.naming_namespaces -= usize::from(pod.names_namespaces());
+        self.pods_with_affinity -= usize::from(pod.affinity.is_some());
         self.free_unused(node);
         if let Some(count) = self.priorities.get_mut(&pod.priority()) {
             *count -= 1;
@@ -243,6 +247,11 @@ impl Cache {
     /// Whether any pod on a node has a term of affinity that lists namespaces by name.
     pub(super) fn namespaces_are_named(&self) -> bool {
         self.naming_namespaces > 0
+    }
+
+    /// Whether any pod on a node has a term of affinity, which may speak of others' labels.
+    pub(super) fn has_affinity(&self) -> bool {
+        self.pods_with_affinity > 0
     }
 
     /// The lowest priority of any pod on a node.

@@ -174,6 +174,11 @@ impl Core {
         self.fast.as_ref().map_or(0, |fast| fast.adopted())
     }
 
+    /// How often pods with labels of their own were found to be of a known kind.
+    pub fn labels_related(&self) -> u64 {
+        self.fast.as_ref().map_or(0, |fast| fast.related())
+    }
+
     /// How many nodes preemption has tried: from each, pods were taken away in thought.
     pub fn preemption_dry_runs(&self) -> u64 {
         self.dry_runs

@@ -358,8 +358,9 @@ pub trait FilterPlugin: Send + Sync {
         Scope::Cluster
     }
 
-    /// For [`Scope::Node`]: whether the verdict depends on the pod's namespace.
-    fn heeds_namespace(&self, pod: &PodInfo) -> bool {
+    /// For [`Scope::Node`]: whether the verdict depends on who the pod is (its namespace, labels
+    /// and owner) and not only on what it asks for.
+    fn heeds_identity(&self, pod: &PodInfo) -> bool {
         let _ = pod;
         true
     }
@@ -461,8 +462,9 @@ pub trait ScorePlugin: Send + Sync {
         false
     }
 
-    /// For [`Scope::Node`]: whether the score depends on the pod's namespace.
-    fn heeds_namespace(&self, pod: &PodInfo) -> bool {
+    /// For [`Scope::Node`]: whether the score depends on who the pod is (its namespace, labels and
+    /// owner) and not only on what it asks for.
+    fn heeds_identity(&self, pod: &PodInfo) -> bool {
         let _ = pod;
         true
     }

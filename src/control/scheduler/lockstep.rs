@@ -57,6 +57,8 @@ struct Seen {
     fast: u64,
     /// How often a kind was found to be that of pods of another namespace too.
     adopted: u64,
+    /// How often one was found to be that of pods with other labels too.
+    related: u64,
 }
 
 impl Pair {
@@ -649,12 +651,14 @@ fn the_fast_path_decides_as_the_reference() {
         all.given_up += pair.seen.given_up;
         all.fast += pair.fast.core().fast_searches();
         all.adopted += pair.fast.core().namespaces_adopted();
+        all.related += pair.fast.core().labels_related();
     }
     let enough = all.placed > 5_000 && all.failed > 5_000 && all.preempted > 100;
     let bindings = all.given_up > 15 && all.held > 15 + all.given_up;
     let volumes = all.with_volumes > 1_000 && bindings;
+    let kinds = all.adopted > 100 && all.related > 100;
     assert!(
-        enough && volumes && all.adopted > 100 && all.sampled > 300 && all.fast > 10_000,
+        enough && volumes && kinds && all.sampled > 300 && all.fast > 10_000,
         "too little to tell: {all:?}"
     );
 }

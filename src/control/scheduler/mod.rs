@@ -315,9 +315,14 @@ impl Scheduler {
     /// A ReplicaSet has appeared with this selector; `None`: it is gone.
     pub fn set_replica_set(&mut self, id: OwnerId, selector: Option<Selector>) {
         if selector.is_none() {
-            self.shapes.forget(id);
+            self.forget_owner(id);
         }
         self.core.objects.set_replica_set(id, selector);
+    }
+
+    /// What controlled pods is gone.
+    pub fn forget_owner(&mut self, id: OwnerId) {
+        self.shapes.forget(id);
     }
 
     /// A disruption budget has appeared or changed; `None`: it is gone.

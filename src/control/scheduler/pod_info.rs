@@ -176,7 +176,12 @@ impl PodInfo {
 
     /// Likewise, their namespaces aside.
     pub(super) fn is_like_in_another_namespace(&self, other: &PodInfo) -> bool {
-        self.owner == other.owner && self.labels == other.labels && self.name == other.name
+        self.has_labels_of(other) && self.name == other.name
+    }
+
+    /// Whether it has the labels and the owner of another one.
+    pub(super) fn has_labels_of(&self, other: &PodInfo) -> bool {
+        self.owner == other.owner && self.labels == other.labels
     }
 
     /// Whether one of its terms of affinity lists namespaces by name.

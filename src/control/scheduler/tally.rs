@@ -42,6 +42,13 @@ pub trait Tally: Any + Send {
         true
     }
 
+    /// Whether what is counted depends on the pod's labels and owner themselves, beyond what
+    /// [`Tally::counts_like`] compares. Terms of affinity of pods on the nodes are left out of
+    /// account: while there are any, labels are told apart anyway.
+    fn heeds_labels(&self) -> bool {
+        true
+    }
+
     /// Whether `other`, an empty tally of the same plugin, would count the same: objects that
     /// plugins read have changed, but not what matters here.
     fn counts_like(&self, other: &dyn Any) -> bool;

@@ -25,6 +25,9 @@ pub struct Kind {
     pod: PodInfo,
     /// Other namespaces in which pods are of this kind too.
     namespaces: Vec<Text>,
+    /// The last pod with other labels or another owner that was found to be of this kind too: each
+    /// Job's pods, and each pod of a StatefulSet, have labels of their own.
+    relative: Option<PodInfo>,
     /// `None`: pods of this kind take the plain path.
     pub(super) known: Option<Known>,
     /// When the kind was last asked for.
@@ -63,6 +66,14 @@ pub struct Tallies {
     order: Arc<[NodeIndex]>,
 }
 
+/// In what two pods differ that ask for the same.
+#[derive(Clone, Copy)]
+struct Difference {
+    namespace: bool,
+    /// Labels or owner.
+    labels: bool,
+}
+
 /// A tally in the place of a filter.
 pub struct FilterBy {
     /// Its place among the profile's filters.
@@ -99,37 +110,52 @@ impl Kind {
                 touched: Vec::new(),
             })
         });
-        Kind { profile: index, pod: pod.clone(), namespaces: Vec::new(), known, used: 0 }
+        let (namespaces, relative) = (Vec::new(), None);
+        Kind { profile: index, pod: pod.clone(), namespaces, relative, known, used: 0 }
     }
 
-    /// Whether pods like `pod`, which is like this kind's but for its namespace, are of this kind
-    /// too: no plugin tells the two namespaces apart. It holds while the objects that plugins read
-    /// stay as they are and no pod on a node names namespaces.
+    /// Whether pods like `pod`, which asks for what this kind's does and differs in its namespace,
+    /// or in its labels and owner where `labels` allows it, are of this kind too: no plugin tells
+    /// the two apart. It holds while the objects that plugins read stay as they are and no pod on a
+    /// node names namespaces, or has terms of affinity.
     pub fn adopts(
         &mut self,
         index: usize,
         profile: &Profile,
         cx: &Context<'_>,
         pod: &PodInfo,
+        labels: bool,
     ) -> bool {
+        let differ = Difference {
+            namespace: self.pod.namespace != pod.namespace,
+            labels: !self.pod.has_labels_of(pod),
+        };
         let is_like = self.profile == index
+            && (labels || !differ.labels)
+            && self.pod.name == pod.name
             && self.pod.requests == pod.requests
-            && self.pod.is_like_in_another_namespace(pod)
-            && self.pod.spec == pod.spec;
+            && (Arc::ptr_eq(&self.pod.spec, &pod.spec) || self.pod.spec == pod.spec);
         let Some(known) = self.known.as_mut().filter(|_| is_like) else { return false };
         known.heed(profile, &self.pod, cx.objects);
         let alone = |scope, heeds: bool| scope == Scope::Cluster || !heeds;
         let filters = profile.filters().iter();
         let scores = profile.scorers().iter();
         let adopts = filters
-            .map(|(_, f)| (f.scope(), f.heeds_namespace(pod)))
-            .chain(scores.map(|(_, _, s)| (s.scope(), s.heeds_namespace(pod))))
+            .map(|(_, f)| (f.scope(), f.heeds_identity(pod)))
+            .chain(scores.map(|(_, _, s)| (s.scope(), s.heeds_identity(pod))))
             .all(|(scope, heeds)| alone(scope, heeds))
-            && known.tallies.serve_namespace_of(profile, pod, cx.objects);
-        if adopts {
+            && known.tallies.serve(profile, pod, cx.objects, differ);
+        if adopts && differ.labels {
+            self.relative = Some(pod.clone());
+        } else if adopts {
             self.namespaces.push(pod.namespace.clone());
         }
         adopts
+    }
+
+    /// Whether the pod that it was made for has the labels and the owner of `pod`.
+    pub fn has_labels_of(&self, pod: &PodInfo) -> bool {
+        self.pod.has_labels_of(pod)
     }
 
     /// Namespaces are to be told apart again.
@@ -137,9 +163,16 @@ impl Kind {
         self.namespaces.clear();
     }
 
+    /// Labels are to be told apart again.
+    pub fn keep_to_its_labels(&mut self) {
+        self.relative = None;
+    }
+
     /// Whether `pod` is of this kind and shares its specification with the one it was made for.
     pub fn has(&self, profile: usize, pod: &PodInfo) -> bool {
-        Arc::ptr_eq(&self.pod.spec, &pod.spec) && self.is_like(profile, pod)
+        let shares = |known: &PodInfo| Arc::ptr_eq(&known.spec, &pod.spec);
+        (shares(&self.pod) || self.relative.as_ref().is_some_and(shares))
+            && self.is_like(profile, pod)
     }
 
     /// Whether `pod` is of this kind, field by field.
@@ -155,6 +188,7 @@ impl Kind {
     fn is_like(&self, profile: usize, pod: &PodInfo) -> bool {
         self.profile == profile
             && (self.pod.is_like(pod)
+                || self.relative.as_ref().is_some_and(|relative| relative.is_like(pod))
                 || (self.namespaces.contains(&pod.namespace)
                     && self.pod.is_like_in_another_namespace(pod)))
     }
@@ -294,11 +328,20 @@ impl Tallies {
         }
     }
 
-    /// Whether they count the same for `pod`, which is in another namespace.
-    fn serve_namespace_of(&self, profile: &Profile, pod: &PodInfo, objects: &Objects) -> bool {
+    /// Whether they count the same for `pod`, which differs from the pod that they were made for.
+    fn serve(
+        &self,
+        profile: &Profile,
+        pod: &PodInfo,
+        objects: &Objects,
+        differ: Difference,
+    ) -> bool {
         let Some(fresh) = Tallies::new(profile, pod, objects) else { return false };
-        let serves =
-            |old: &dyn Tally, new: &dyn Any| !old.heeds_namespace() && old.counts_like(new);
+        let serves = |old: &dyn Tally, new: &dyn Any| {
+            let namespace = !differ.namespace || !old.heeds_namespace();
+            let labels = !differ.labels || !old.heeds_labels();
+            namespace && labels && old.counts_like(new)
+        };
         let mut filters = self.filters.iter().zip(&fresh.filters);
         let mut scores = self.scores.iter().zip(&fresh.scores);
         filters.all(|(old, new)| serves(&*old.tally, &*new.tally))

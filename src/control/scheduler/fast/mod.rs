@@ -85,6 +85,7 @@ pub struct Fast {
     objects: Versions,
     searches: u64,
     adopted: u64,
+    related: u64,
     trials: u64,
     /// Memory that is used again in every cycle.
     window: Window,
@@ -211,6 +212,11 @@ impl Fast {
         self.adopted
     }
 
+    /// How often pods with other labels were found to be of a known kind.
+    pub(super) fn related(&self) -> u64 {
+        self.related
+    }
+
     /// Scores the feasible nodes and picks the best.
     fn best_of(&mut self, core: &Core, kind: usize, cx: &Context<'_>, pod: &PodInfo) -> NodeIndex {
         self.feasible.clear();
@@ -241,18 +247,26 @@ impl Fast {
     ) -> Option<usize> {
         self.clock += 1;
         let tells_namespaces_apart = cache.namespaces_are_named() || pod.names_namespaces();
-        if tells_namespaces_apart || !self.objects.same_for_nodes(&cx.objects.versions) {
-            self.objects = cx.objects.versions;
+        let tells_labels_apart = cache.has_affinity() || pod.affinity.is_some();
+        let is_other = !self.objects.same_for_nodes(&cx.objects.versions);
+        if tells_namespaces_apart || is_other {
             self.kinds.iter_mut().for_each(Kind::keep_to_its_namespace);
         }
+        if tells_labels_apart || is_other {
+            self.kinds.iter_mut().for_each(Kind::keep_to_its_labels);
+        }
+        self.objects = cx.objects.versions;
         let same = self.kinds.iter().position(|k| k.has(index, pod));
         let known = same.or_else(|| self.kinds.iter().position(|k| k.equals(index, pod)));
         let known = known.or_else(|| {
-            let adopts = |k: &mut Kind| k.adopts(index, profile, cx, pod);
+            let labels = !tells_labels_apart;
+            let adopts = |k: &mut Kind| k.adopts(index, profile, cx, pod, labels);
             let found =
                 (!tells_namespaces_apart).then(|| self.kinds.iter_mut().position(adopts))?;
-            self.adopted += u64::from(found.is_some());
-            found
+            let found = found?;
+            let has_labels = self.kinds[found].has_labels_of(pod);
+            *(if has_labels { &mut self.adopted } else { &mut self.related }) += 1;
+            Some(found)
         });
         let mut filters = profile.filters().iter();
         if known.is_none() && filters.any(|(_, f)| f.is_volatile(pod, cx.objects)) {

@@ -76,7 +76,7 @@ impl ScorePlugin for GpuFragmentation {
         Scope::Node
     }
 
-    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+    fn heeds_identity(&self, _pod: &PodInfo) -> bool {
         false
     }
 

@@ -114,7 +114,7 @@ impl FilterPlugin for NodeAffinity {
         Scope::Node
     }
 
-    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+    fn heeds_identity(&self, _pod: &PodInfo) -> bool {
         false
     }
 
@@ -152,7 +152,7 @@ impl ScorePlugin for NodeAffinity {
         Scope::Node
     }
 
-    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+    fn heeds_identity(&self, _pod: &PodInfo) -> bool {
         false
     }
 

@@ -29,7 +29,7 @@ impl FilterPlugin for NodeDeclaredFeatures {
         Scope::Node
     }
 
-    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+    fn heeds_identity(&self, _pod: &PodInfo) -> bool {
         false
     }
 

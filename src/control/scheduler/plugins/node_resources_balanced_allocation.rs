@@ -74,7 +74,7 @@ impl ScorePlugin for NodeResourcesBalancedAllocation {
         Scope::Node
     }
 
-    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+    fn heeds_identity(&self, _pod: &PodInfo) -> bool {
         false
     }
 

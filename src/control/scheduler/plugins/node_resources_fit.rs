@@ -237,7 +237,7 @@ impl FilterPlugin for NodeResourcesFit {
         Scope::Node
     }
 
-    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+    fn heeds_identity(&self, _pod: &PodInfo) -> bool {
         false
     }
 
@@ -298,7 +298,7 @@ impl ScorePlugin for NodeResourcesFit {
         Scope::Node
     }
 
-    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+    fn heeds_identity(&self, _pod: &PodInfo) -> bool {
         false
     }
 

@@ -33,7 +33,7 @@ impl FilterPlugin for TaintToleration {
         Scope::Node
     }
 
-    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+    fn heeds_identity(&self, _pod: &PodInfo) -> bool {
         false
     }
 
@@ -76,7 +76,7 @@ impl ScorePlugin for TaintToleration {
         Scope::Node
     }
 
-    fn heeds_namespace(&self, _pod: &PodInfo) -> bool {
+    fn heeds_identity(&self, _pod: &PodInfo) -> bool {
         false
     }
 

@@ -162,7 +162,7 @@ impl FilterPlugin for VolumeBinding {
         Scope::Node
     }
 
-    fn heeds_namespace(&self, pod: &PodInfo) -> bool {
+    fn heeds_identity(&self, pod: &PodInfo) -> bool {
         !pod.spec.volumes.is_empty()
     }
 
@@ -209,7 +209,7 @@ impl ScorePlugin for VolumeBinding {
         Scope::Node
     }
 
-    fn heeds_namespace(&self, pod: &PodInfo) -> bool {
+    fn heeds_identity(&self, pod: &PodInfo) -> bool {
         !pod.spec.volumes.is_empty()
     }
 

@@ -111,7 +111,7 @@ impl FilterPlugin for VolumeZone {
         Scope::Node
     }
 
-    fn heeds_namespace(&self, pod: &PodInfo) -> bool {
+    fn heeds_identity(&self, pod: &PodInfo) -> bool {
         !pod.spec.volumes.is_empty()
     }
 

@@ -191,6 +191,10 @@ impl Tally for Required {
         false
     }
 
+    fn heeds_labels(&self) -> bool {
+        false
+    }
+
     fn counts_like(&self, other: &dyn Any) -> bool {
         other.downcast_ref::<Required>().is_some_and(|other| {
             self.affinity_terms == other.affinity_terms
@@ -280,6 +284,10 @@ impl Tally for Preferred {
 
     /// It goes by the namespace's labels, and by terms that list namespaces.
     fn heeds_namespace(&self) -> bool {
+        false
+    }
+
+    fn heeds_labels(&self) -> bool {
         false
     }
 

@@ -204,8 +204,14 @@ impl Tally for Hard {
         !self.sums.is_empty()
     }
 
+    fn heeds_labels(&self) -> bool {
+        false
+    }
+
     fn counts_like(&self, other: &dyn Any) -> bool {
-        other.downcast_ref::<Hard>().is_some_and(|other| are_alike(&self.sums, &other.sums))
+        other.downcast_ref::<Hard>().is_some_and(|other| {
+            are_alike(&self.sums, &other.sums) && self.counts_itself == other.counts_itself
+        })
     }
 }
 
@@ -404,6 +410,10 @@ impl Tally for Soft {
     /// Pods of the pod's namespace are counted, for each constraint.
     fn heeds_namespace(&self) -> bool {
         !self.sums.is_empty()
+    }
+
+    fn heeds_labels(&self) -> bool {
+        false
     }
 
     fn counts_like(&self, other: &dyn Any) -> bool {
