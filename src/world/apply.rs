@@ -22,6 +22,12 @@ const SAFE: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 /// 27^5: how many suffixes of five characters there are.
 const SUFFIXES: u64 = 14_348_907;
 
+/// Whether a name may be one that was generated: it ends as those do.
+pub(super) fn is_like_generated(name: &str) -> bool {
+    let end = name.as_bytes().last_chunk::<5>();
+    end.is_some_and(|end| end.iter().all(|byte| SAFE.contains(byte)))
+}
+
 impl World<'_> {
     /// Does what a request asks; false when it is refused.
     pub(super) fn apply(&mut self, key: Key, action: Action) -> bool {

@@ -300,9 +300,14 @@ impl WorkQueues {
 
     /// Whether a key is neither queued nor in work.
     pub(super) fn is_idle(&self, key: Key) -> bool {
-        let none = |q: &Queued| q.due == SimTime::NEVER && q.later == SimTime::NEVER;
-        let idle = |q: &Queued| none(q) && !q.busy && !q.waiting;
-        self.keys.get(&key).is_none_or(idle)
+        self.keys.get(&key).is_none_or(Queued::is_idle)
+    }
+
+    /// Forgets a key of which nothing is to be remembered: its object may be gone.
+    fn forget_if_idle(&mut self, key: Key) {
+        if self.keys.get(&key).is_some_and(|queued| queued.is_idle() && queued.failures == 0) {
+            self.keys.remove(&key);
+        }
     }
 }
 
@@ -323,7 +328,19 @@ impl Queued {
     };
 }
 
+impl Queued {
+    fn is_idle(&self) -> bool {
+        let is_queued = self.due != SimTime::NEVER || self.later != SimTime::NEVER;
+        !is_queued && !self.busy && !self.waiting
+    }
+}
+
 impl Key {
+    /// Whether it is that of a Job: there are ever new ones.
+    fn is_passing(self) -> bool {
+        matches!(self, Key::Job(_) | Key::TtlAfterFinished(_))
+    }
+
     /// Whether its controller puts keys off on purpose, beside those that are due at once.
     fn is_delayed(self) -> bool {
         matches!(self, Key::Job(_) | Key::CronJob(_))
@@ -621,6 +638,9 @@ impl World<'_> {
         let due = queued.due;
         if look_at_due && due != SimTime::NEVER {
             self.plan(due.max(now), Event::Sync(key));
+        }
+        if key.is_passing() {
+            self.queues.forget_if_idle(key);
         }
     }
 

@@ -9,7 +9,7 @@ use super::world::World;
 use crate::api::meta::Propagation;
 use crate::api::pod::{IndexFailures, NameSuffix, Pod};
 use crate::api::refusal::{Cause, Refusal};
-use crate::api::{OwnerId, PodId, Text};
+use crate::api::{ObjectName, OwnerId, PodId, Text};
 use crate::control::controllers::action::{NewName, NewPod};
 use crate::control::controllers::garbagecollector::Item;
 use crate::control::controllers::{refused, replicaset};
@@ -62,11 +62,11 @@ impl World<'_> {
         let namespace = self.store.owner(owner)?.namespace().clone();
         let (name, suffix) = match new.name {
             NewName::Is(name) => {
-                let same = |(_, p): (PodId, &Pod)| p.namespace == namespace && p.name() == name;
-                if self.store.pods().any(same) {
+                let wanted = ObjectName { namespace: namespace.clone(), name };
+                if self.pod_named(&wanted).is_some() {
                     return None;
                 }
-                (name, NameSuffix::default())
+                (wanted.name, NameSuffix::default())
             }
             NewName::Generated(base) => (base, self.name_suffix()),
         };

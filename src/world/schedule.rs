@@ -307,6 +307,8 @@ impl World<'_> {
             Notice::ReplicaSetGone(id) => {
                 if driver.known_sets.remove(id).is_some() {
                     driver.scheduler.set_replica_set(id, None);
+                } else {
+                    driver.scheduler.forget_owner(id);
                 }
             }
             Notice::Budget(id) => driver.scheduler.set_budget(id, self.store.pdb(id)),

@@ -256,7 +256,9 @@ impl World<'_> {
 
     fn group_views(&self) -> Vec<GroupView> {
         let mut booting = vec![Vec::new(); self.cloud.group_count()];
-        for machine in self.cloud.machines.values() {
+        // Mostly there are none, and many machines.
+        let none = self.cloud.booting() == 0;
+        for machine in self.cloud.machines.values().take_while(|_| !none) {
             if machine.node.is_none() && machine.state != super::cloud::MachineState::Deleting {
                 booting[machine.group].push(machine.requested);
             }

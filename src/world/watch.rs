@@ -8,7 +8,7 @@ use crate::api::event::EventType::Warning;
 use crate::api::labels::Selector;
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
-use crate::api::{NodeId, PdbId, PodId, ServiceId};
+use crate::api::{HpaId, NodeId, PdbId, PodId, ServiceId};
 use crate::control::controllers::action::About;
 use crate::control::controllers::garbagecollector::Item;
 use crate::control::controllers::namespace;
@@ -22,6 +22,14 @@ use std::collections::BTreeSet;
 pub(super) struct Said {
     at: SimTime,
     of: BTreeSet<PodId>,
+}
+
+/// What selects a pod.
+struct SelectedBy {
+    services: Vec<ServiceId>,
+    budgets: Vec<PdbId>,
+    /// Autoscalers that count it.
+    hpas: Vec<HpaId>,
 }
 
 impl Said {
@@ -153,6 +161,7 @@ impl World<'_> {
             }
             Change::OwnerRemoved(id, owner, pods) => {
                 self.scheduler_sees(super::schedule::Notice::ReplicaSetGone(id));
+                self.created_of.remove(&id);
                 self.job_gone(id, &pods);
                 self.tell_parent(owner.parent());
                 pods.into_iter().for_each(|pod| self.collect(Item::Pod(pod)));
@@ -220,8 +229,9 @@ impl World<'_> {
         }
         if let Some(workload) = self.deployment_of(id) {
             self.notify_selectors_of_deployment(workload, id);
-        } else if let Some(pod) = self.store.pod(id).cloned() {
-            self.notify_selectors_by_labels(id, &pod);
+        } else if let Some(pod) = self.store.pod(id) {
+            let selected_by = self.selected_by(pod);
+            self.notify_selectors_by_labels(id, selected_by);
         }
     }
 
@@ -230,7 +240,7 @@ impl World<'_> {
         if let Some(workload) = self.deployment_of(id) {
             self.notify_selectors_of_deployment(workload, id);
         } else {
-            self.notify_selectors_by_labels(id, pod);
+            self.notify_selectors_by_labels(id, self.selected_by(pod));
         }
     }
 
@@ -244,26 +254,35 @@ impl World<'_> {
     fn notify_selectors_of_deployment(&mut self, workload: usize, id: PodId) {
         self.tell_selectors(workload, id);
         self.notify_workload(workload);
-        let budgets = self.guarded_by[workload].clone();
+        let budgets = std::mem::take(&mut self.guarded_by[workload]);
         self.notify_budget(id, &budgets);
+        self.guarded_by[workload] = budgets;
     }
 
-    /// Of any other pod its labels decide, each time.
-    fn notify_selectors_by_labels(&mut self, id: PodId, pod: &Pod) {
+    /// What selects a pod, by its labels.
+    fn selected_by(&self, pod: &Pod) -> SelectedBy {
         let selects = |selector: &Selector| selector.matches(&pod.labels);
         let services = self.store.services().filter(|(_, service)| {
             service.namespace == pod.namespace && service.selector.as_ref().is_some_and(selects)
         });
-        let services: Vec<ServiceId> = services.map(|(id, _)| id).collect();
         let budgets = self.store.pdbs();
         let budgets = budgets.filter(|(_, p)| p.namespace == pod.namespace && selects(&p.selector));
-        let budgets: Vec<PdbId> = budgets.map(|(id, _)| id).collect();
         let counts = |hpa: &Hpa| {
             let target = self.store.scale_of(hpa.target);
             hpa.namespace == pod.namespace && target.is_some_and(|scale| selects(scale.selector))
         };
         let hpas = self.store.hpas().filter(|(_, hpa)| counts(hpa));
-        for hpa in hpas.map(|(id, _)| id).collect::<Vec<_>>() {
+        SelectedBy {
+            services: services.map(|(id, _)| id).collect(),
+            budgets: budgets.map(|(id, _)| id).collect(),
+            hpas: hpas.map(|(id, _)| id).collect(),
+        }
+    }
+
+    /// Of any other pod its labels decide, each time.
+    fn notify_selectors_by_labels(&mut self, id: PodId, selected_by: SelectedBy) {
+        let SelectedBy { services, budgets, hpas } = selected_by;
+        for hpa in hpas {
             self.census_may_change(hpa, id);
         }
         for service in services {

@@ -22,6 +22,7 @@ use crate::control::controllers::garbagecollector::Item;
 use crate::record::story::Moment;
 use crate::scenario::kubectl::Command;
 use crate::units::SimDuration;
+use crate::world::apply::is_like_generated;
 
 /// Kinds of storage that are in no namespace, or that no controller looks at.
 const STORAGE: [&str; 5] =
@@ -270,9 +271,13 @@ impl World<'_> {
         self.store.owners().find(|(_, owner)| is_it(owner)).map(|(id, _)| id)
     }
 
-    pub(super) fn pod_named(&self, name: &ObjectName) -> Option<PodId> {
-        let mut all = self.store.pods();
-        all.find(|(_, p)| is_named(&p.namespace, &p.name(), name)).map(|(id, _)| id)
+    pub(in crate::world) fn pod_named(&self, name: &ObjectName) -> Option<PodId> {
+        self.store.pod_named(&name.namespace, &name.name).or_else(|| {
+            let mut all = self.store.pods_in(&name.namespace);
+            let found =
+                is_like_generated(&name.name).then(|| all.find(|(_, p)| p.name() == name.name));
+            found.flatten().map(|(id, _)| id)
+        })
     }
 }
 
