@@ -1,7 +1,8 @@
 //! Whole runs of the built binary, as a user starts it: CPU time, memory, and the cold start.
 //!
 //! `cargo bench --bench runs [-- [--times N] WORD...]` runs each scenario the path of which holds
-//! one of the words: those of `benches/scenarios/` and those that ship. Rows go to stdout.
+//! one of the words: those of `benches/scenarios/` and those that ship; the year only if a word asks
+//! for it. Rows go to stdout.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that can't run shall say so and stop")]
@@ -26,6 +27,9 @@ const NODES: u64 = 5000;
 const DEPLOYMENTS: u64 = 10;
 const REPLICAS: u64 = 5000;
 
+/// The scenario that runs only when a word asks for it: it takes minutes.
+const YEAR: &str = "benches/scenarios/year.yaml";
+
 /// What one process cost.
 #[derive(Clone, Copy)]
 struct Cost {
@@ -48,7 +52,8 @@ fn main() {
     if chosen(QUIET_WEEK) {
         memory_of_nodes_and_pods(times);
     }
-    let scenarios: Vec<PathBuf> = scenarios().into_iter().filter(|p| chosen(&text(p))).collect();
+    let is_wanted = |name: &str| chosen(name) && (name != YEAR || !words.is_empty());
+    let scenarios: Vec<PathBuf> = scenarios().into_iter().filter(|p| is_wanted(&text(p))).collect();
     if !scenarios.is_empty() {
         println!(
             "| scenario | events | CPU, s | of it simulating, s | events/CPU-s | peak, MB | \
