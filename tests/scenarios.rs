@@ -20,12 +20,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 16] = [
+const LIGHT: [&str; 17] = [
     "hello",
     "incidents/gitops-prune",
     "incidents/one-bad-node",
     "incidents/preemption-cascade",
     "incidents/stuck-rollout",
+    "incidents/volume-on-lost-node",
     "pokemon-go/planned-5x",
     "self-healing/api-server-outage",
     "self-healing/crash-loop",
