@@ -1,8 +1,8 @@
 //! Whole runs of the built binary, as a user starts it: CPU time, memory, and the cold start.
 //!
 //! `cargo bench --bench runs [-- [--times N] WORD...]` runs each scenario the path of which holds
-//! one of the words: those of `benches/scenarios/` and those that ship; the year only if a word asks
-//! for it. Rows go to stdout.
+//! one of the words: those of `benches/scenarios/` and those that ship; the year only if a word
+//! asks for it. Rows go to stdout.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that can't run shall say so and stop")]
