@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 17] = [
+const LIGHT: [&str; 18] = [
     "hello",
     "incidents/gitops-prune",
     "incidents/one-bad-node",
@@ -31,6 +31,7 @@ const LIGHT: [&str; 17] = [
     "self-healing/api-server-outage",
     "self-healing/crash-loop",
     "self-healing/hung-container",
+    "self-healing/memory-pressure",
     "self-healing/node-loss",
     "self-healing/overload-liveness",
     "self-healing/registry-outage",

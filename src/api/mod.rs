@@ -27,6 +27,7 @@ pub mod owner;
 pub mod pod;
 pub mod pod_affinity;
 pub mod policy;
+pub mod qos;
 pub mod quantity;
 pub mod quota;
 pub mod refusal;

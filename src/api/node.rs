@@ -4,7 +4,7 @@ use super::Text;
 use super::labels::Labels;
 use super::resources::Resources;
 use super::taint::{Taint, TaintEffect};
-use crate::units::{Bytes, SimTime};
+use crate::units::{Bytes, OptionalTime, SimTime};
 use std::sync::Arc;
 
 /// Label of a node's zone.
@@ -25,6 +25,31 @@ pub enum NodeReady {
     False,
     /// The node lifecycle controller has not heard of the kubelet for too long.
     Unknown,
+}
+
+/// Conditions of a node's machine that keep pods away: each True or not, and since when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Pressures {
+    /// `MemoryPressure`.
+    pub memory: Pressure,
+    /// `DiskPressure`.
+    pub disk: Pressure,
+}
+
+impl Pressures {
+    /// Whether one of them is True.
+    pub fn any(&self) -> bool {
+        self.memory.is_on || self.disk.is_on
+    }
+}
+
+/// One of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Pressure {
+    /// Status True.
+    pub is_on: bool,
+    /// When that last changed; none: it never did.
+    pub changed: OptionalTime,
 }
 
 /// A node object.
@@ -50,6 +75,8 @@ pub struct Node {
     pub ready: NodeReady,
     /// When condition `Ready` last changed.
     pub ready_changed: SimTime,
+    /// Its pressures, once it has had any.
+    pub pressures: Option<Box<Pressures>>,
     /// `metadata.creationTimestamp`.
     pub created: SimTime,
     /// Index of its node group in the scenario; what a cloud provider's label would tell.
@@ -83,6 +110,7 @@ impl Node {
             max_pods: 0,
             ready: NodeReady::True,
             ready_changed: SimTime::ZERO,
+            pressures: None,
             created: SimTime::ZERO,
             group: 0,
             images: Arc::default(),
@@ -93,6 +121,11 @@ impl Node {
     /// The zone label; empty when there is none.
     pub fn zone(&self) -> &str {
         self.labels.get(ZONE_LABEL).map_or("", |z| z)
+    }
+
+    /// Its pressures; none of them True, if it never had any.
+    pub fn pressures(&self) -> Pressures {
+        self.pressures.as_deref().copied().unwrap_or_default()
     }
 
     /// Whether there is a taint of this key and effect.

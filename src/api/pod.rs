@@ -334,6 +334,17 @@ pub struct More {
     pub is_forced: bool,
     /// Failures of its completion index before it.
     pub index_failures: IndexFailures,
+    /// Why its kubelet ended it, or did not take it.
+    pub status: Option<Box<StatusReason>>,
+}
+
+/// Why a pod has failed beside what its containers did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StatusReason {
+    /// `status.reason`, e.g. `Evicted`.
+    pub reason: &'static str,
+    /// `status.message`.
+    pub message: Text,
 }
 
 /// How often pods of a completion index have failed (annotations

@@ -11,6 +11,10 @@ pub const NOT_READY: &str = "node.kubernetes.io/not-ready";
 pub const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
 /// `node.kubernetes.io/unschedulable`: the node is cordoned.
 pub const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
+/// `node.kubernetes.io/memory-pressure`: the kubelet reports MemoryPressure=True.
+pub const MEMORY_PRESSURE: &str = "node.kubernetes.io/memory-pressure";
+/// `node.kubernetes.io/disk-pressure`: the kubelet reports DiskPressure=True.
+pub const DISK_PRESSURE: &str = "node.kubernetes.io/disk-pressure";
 /// The Cluster Autoscaler's mark of a node that it is about to delete.
 pub const TO_BE_DELETED: &str = "ToBeDeletedByClusterAutoscaler";
 

@@ -46,6 +46,8 @@ pub enum Moment {
     LeaderLost,
     /// It has one again.
     LeaderElected,
+    /// The first kubelet whose node is short evicts a pod.
+    FirstEviction,
     /// A node is found silent.
     NodeLost,
     /// Pods are evicted from a lost node.

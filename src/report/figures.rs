@@ -224,6 +224,7 @@ pub(super) fn moment(kind: Moment) -> (&'static str, Mood) {
         Moment::FirstPullFailure => ("Image pull fails", Mood::Bad),
         Moment::LeaderLost => ("Leader lost", Mood::Bad),
         Moment::LeaderElected => ("Leader elected", Mood::Good),
+        Moment::FirstEviction => ("Node is short", Mood::Bad),
         Moment::NodeLost => ("Node lost", Mood::Bad),
         Moment::EvictionBegins => ("Eviction begins", Mood::Bad),
         Moment::AllReady => ("All pods ready", Mood::Good),

@@ -10,6 +10,7 @@ pub(super) type Fault = (&'static str, &'static str);
 
 const NOT_ZERO: &str = "must be above zero";
 const NOT_NEGATIVE: &str = "must not be negative";
+const NO_GRACE: &str = "each of its signals needs a period in eviction-soft-grace-period";
 const SHARE: &str = "is a share between 0% and 100%";
 const PERCENTAGE: &str = "is a percentage between 0 and 100";
 
@@ -31,6 +32,9 @@ pub(super) fn flags(flags: &Flags) -> Vec<Fault> {
     check(scheduler.kube_api_burst > 0, "kube-scheduler.kube-api-burst", NOT_ZERO);
     check(flags.control_plane.replicas > 0, "control-plane.replicas", NOT_ZERO);
     check(kubelet.pod_starts_per_second > 0.0, "kubelet.pod-starts-per-second", NOT_ZERO);
+    let soft = &kubelet.eviction_soft.0;
+    let has_grace = |signal| kubelet.eviction_soft_grace_period.of(signal).is_some();
+    check(soft.iter().all(|(signal, _)| has_grace(*signal)), "kubelet.eviction-soft", NO_GRACE);
     check(cloud.creates_per_second > 0.0, "cloud.creates-per-second", NOT_ZERO);
     check(cloud.create_burst > 0, "cloud.create-burst", NOT_ZERO);
     let syncs = [

@@ -2,6 +2,7 @@
 //!
 //! It reads them over the defaults, and tells them all again for the run's manifest.
 
+use super::eviction::{GracePeriodsFile, ThresholdsFile};
 use super::model::{
     ApiServerFlags, CloudFlags, ControlPlaneFlags, Flags, KubeProxyFlags, KubeletFlags,
     MetricsServerFlags,
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 use std::fmt;
 
 /// Sets a field of the model where the file gives one.
-trait Give<T> {
+pub(super) trait Give<T> {
     fn give(self, to: &mut T);
 }
 
@@ -392,6 +393,20 @@ flags! {
         volume_mount: Varying,
         /// Unmounting one. Default p50 300ms, p99 2s (assumed).
         volume_unmount: Varying,
+        /// What of a node must stay available; below it a pod is evicted at once. Given, it
+        /// replaces all defaults: memory.available 100Mi, nodefs.available 10%, imagefs.available
+        /// 15%.
+        eviction_hard: ThresholdsFile,
+        /// The same, where a signal must be below for its grace period first. Default: none.
+        eviction_soft: ThresholdsFile,
+        /// For each signal of `eviction-soft`.
+        eviction_soft_grace_period: GracePeriodsFile,
+        /// How much more than the threshold must be available again. Default: nothing.
+        eviction_minimum_reclaim: ThresholdsFile,
+        /// Most time that pods get to end at a soft threshold. Default 0s.
+        eviction_max_pod_grace_period: Span,
+        /// How long a pressure is told after it was last seen. Default 5m.
+        eviction_pressure_transition_period: Span,
     }
 }
 

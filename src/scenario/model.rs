@@ -15,6 +15,7 @@ use crate::api::taint::Taint;
 use crate::api::workload::Deployment;
 use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags, SchedulerFlags};
 use crate::scenario::curve::Curve;
+use crate::scenario::eviction::{GracePeriods, Thresholds};
 use crate::scenario::kubectl::Command;
 use crate::scenario::metrics::GivenMetrics;
 use crate::sim::sample::Distribution;
@@ -424,6 +425,18 @@ pub struct KubeletFlags {
     pub volume_mount: Distribution,
     /// Seconds to unmount one.
     pub volume_unmount: Distribution,
+    /// `evictionHard`.
+    pub eviction_hard: Thresholds,
+    /// `evictionSoft`.
+    pub eviction_soft: Thresholds,
+    /// `evictionSoftGracePeriod`, for each signal of the other.
+    pub eviction_soft_grace_period: GracePeriods,
+    /// `evictionMinimumReclaim`.
+    pub eviction_minimum_reclaim: Thresholds,
+    /// `evictionMaxPodGracePeriod`: most time for a pod to end at a soft threshold.
+    pub eviction_max_pod_grace_period: SimDuration,
+    /// `evictionPressureTransitionPeriod`.
+    pub eviction_pressure_transition_period: SimDuration,
     /// Containers that end are not started again, whatever their `restartPolicy`: so does the
     /// stand-in for the kubelets of the recordings, and no other.
     pub never_restarts: bool,
@@ -447,6 +460,12 @@ impl Default for KubeletFlags {
             // Assumed: a file system that is there already.
             volume_mount: Distribution::lognormal_p50_p99(0.5, 3.0),
             volume_unmount: Distribution::lognormal_p50_p99(0.3, 2.0),
+            eviction_hard: Thresholds::hard(),
+            eviction_soft: Thresholds::default(),
+            eviction_soft_grace_period: GracePeriods::default(),
+            eviction_minimum_reclaim: Thresholds::default(),
+            eviction_max_pod_grace_period: SimDuration::ZERO,
+            eviction_pressure_transition_period: SimDuration::from_secs(300),
             never_restarts: false,
         }
     }

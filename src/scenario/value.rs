@@ -185,6 +185,34 @@ impl<'de> Deserialize<'de> for Amount {
     }
 }
 
+/// An amount, or a share of a whole: `100Mi`, `10%`.
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
+#[schemars(with = "QuantitySchema")]
+pub enum Part {
+    /// So much.
+    Amount(Quantity),
+    /// This share of the whole.
+    Share(f64),
+}
+
+fn parse_part(text: &str) -> Result<Part, String> {
+    if !text.ends_with('%') {
+        return parse_amount(text).map(Part::Amount);
+    }
+    match parse_ratio(text)? {
+        share if (0.0..=1.0).contains(&share) => Ok(Part::Share(share)),
+        _ => Err(format!("`{text}` is not between 0% and 100%")),
+    }
+}
+
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = |n: f64| parse_part(&n.to_string()).ok();
+        let visitor = TextVisitor("an amount like 100Mi or a share like 10%", parse_part, number);
+        deserializer.deserialize_any(visitor)
+    }
+}
+
 /// A duration that varies: `30s`, or `{p50, p99}` (log-normal), `{min, max}` (uniform), `{mean}`
 /// (exponential).
 #[derive(Clone, Debug, PartialEq, JsonSchema)]

@@ -55,6 +55,7 @@ impl<'a> World<'a> {
         self.apply_others();
         self.plan_what_is_known();
         self.after_event();
+        self.watch_nodes_memory();
     }
 
     fn prepare_totals(&mut self) {

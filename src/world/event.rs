@@ -98,6 +98,8 @@ pub enum Event {
     NodeVolumes(NodeId),
     /// The next step of a machine.
     Machine(MachineId, MachineStep),
+    /// The next step of a node's kubelet or kernel that is not one pod's.
+    Node(NodeId, NodeStep),
     /// A silent kubelet reports again.
     NodeReports(NodeId),
     /// A kubelet reaches the API server again after an outage.
@@ -161,6 +163,17 @@ pub enum PodStep {
     Unmounted,
 }
 
+/// What a node does beside its pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeStep {
+    /// The eviction manager looks.
+    Look,
+    /// The kubelet posts a status that has changed.
+    Status,
+    /// The kernel has no memory left for pods.
+    OutOfMemory,
+}
+
 /// Steps of a machine's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MachineStep {
@@ -181,7 +194,8 @@ impl Event {
         Phase(match self {
             Event::Begin(_) | Event::End(_) => 0,
             Event::Machine(..) | Event::NodeReports(_) | Event::Reconnects(_) => 1,
-            Event::Kubelet { .. } | Event::Pull { .. } | Event::NodeVolumes(_) => 2,
+            Event::Kubelet { .. } | Event::Pull { .. } => 2,
+            Event::Node(..) | Event::NodeVolumes(_) => 2,
             Event::Traffic | Event::Station(_) | Event::Memory(_) => 3,
             Event::Request { .. }
             | Event::Bind { .. }

@@ -54,6 +54,7 @@ impl World<'_> {
         self.watch_capacity();
         self.watch_memory();
         self.watch_waits();
+        self.memory_settles();
         let next = self.network.next_change();
         if next != SimTime::NEVER
             && (next < self.station_planned || self.station_planned <= self.now)

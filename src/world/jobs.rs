@@ -103,6 +103,14 @@ impl World<'_> {
         });
     }
 
+    /// A kubelet ends a pod: the condition DisruptionTarget says why.
+    pub(super) fn note_kubelet_disruption(&mut self, pod: PodId, reason: &'static str) {
+        self.store.update_pod(pod, |p| {
+            p.more_mut().disruption = reason;
+            true
+        });
+    }
+
     /// A Job was created or changed: with another specification it is synced at once.
     pub(super) fn job_changed(&mut self, id: OwnerId) {
         let Some(job) = self.store.job(id) else { return };

@@ -90,7 +90,7 @@ impl World<'_> {
     }
 
     /// What a pod has leaked by now, bytes.
-    fn leaked(&self, pod: PodId, workload: usize) -> f64 {
+    pub(super) fn leaked(&self, pod: PodId, workload: usize) -> f64 {
         let Some((zero, _)) = self.memory.leaks[workload].of.get(&pod) else { return 0.0 };
         let growth = self.scenario.workloads[workload].failings.memory_growth;
         (self.now + BEFORE).since(*zero).as_secs_f64() / 60.0 * growth.0 as f64

@@ -22,7 +22,7 @@ use std::sync::Arc;
 const S: fn(u64) -> SimTime = SimTime::from_secs;
 const D: fn(u64) -> SimDuration = SimDuration::from_secs;
 
-pub(super) fn deployment(name: &str, replicas: u32, cpu: i64) -> Deployment {
+pub(in crate::world) fn deployment(name: &str, replicas: u32, cpu: i64) -> Deployment {
     let labels = Labels::from([("app", name)]);
     let container = Container {
         name: name.into(),
@@ -65,7 +65,7 @@ pub(super) fn deployment(name: &str, replicas: u32, cpu: i64) -> Deployment {
     }
 }
 
-pub(super) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
+pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scenario {
     let machine = Machine {
         name: "m".into(),
         capacity: Resources::of(MilliCpu(4000), Bytes::mebi(16_384)),
@@ -173,9 +173,9 @@ fn hpa(min: u32, max: u32) -> (Hpa, usize) {
 }
 
 #[derive(Default, Debug)]
-pub(super) struct Keep {
-    pub(super) events: Vec<EventRow>,
-    pub(super) pods: Vec<PodRow>,
+pub(in crate::world) struct Keep {
+    pub(in crate::world) events: Vec<EventRow>,
+    pub(in crate::world) pods: Vec<PodRow>,
 }
 
 impl Sink for Keep {

@@ -12,7 +12,7 @@ use super::controllers::WorkQueues;
 use super::devices::Claims;
 use super::event::Event;
 use super::explain::Watched;
-use super::kubelet::{NodeState, PodState, Registry};
+use super::kubelet::{Evictions, NodeState, PodState, Registry};
 use super::leaders::Leaders;
 use super::ledger::Ledger;
 use super::memory::Memory;
@@ -82,6 +82,8 @@ pub struct World<'a> {
     /// Images of pods, by their names together; the place is the number of an image.
     pub(super) images: Vec<Vec<Text>>,
     pub(super) registry: Registry,
+    /// What kubelets do when their nodes run short.
+    pub(super) evictions: Evictions,
     /// Entries of the timeline that hold for the registry, in the order of their beginnings.
     pub(super) registry_faults: Vec<usize>,
     /// When a container of each Deployment last started or ended.
@@ -179,6 +181,7 @@ impl<'a> World<'a> {
             pods: SecondaryMap::new(),
             images: Vec::new(),
             registry: Registry::default(),
+            evictions: Evictions::new(&scenario.flags.kubelet),
             registry_faults: Vec::new(),
             containers_changed: vec![SimTime::ZERO; n],
             unlike: vec![BTreeSet::new(); n],
@@ -264,6 +267,7 @@ impl<'a> World<'a> {
             Event::Kubelet { pod, incarnation, step } => self.on_kubelet(pod, incarnation, step),
             Event::Pull { node, id } => self.on_pull(node, id),
             Event::Machine(machine, step) => self.on_machine(machine, step),
+            Event::Node(node, step) => self.on_node_step(node, step),
             Event::NodeReports(node) => self.on_node_reports(node),
             Event::Reconnects(node) => self.on_reconnects(node),
             Event::Leader(component, step, term) => self.on_leader(component, step, term),

@@ -45,6 +45,7 @@ pub fn node(node: &k8s::Node, path: &str, errors: &mut Vec<FieldError>) -> Node 
         capacity: resources(Some(&capacity), &format!("{path}status.capacity"), errors).into(),
         allocatable: resources(Some(&allocatable), &allocatable_path, errors).into(),
         ready: ready(status.conditions.as_deref().unwrap_or_default()),
+        pressures: None,
         ready_changed: SimTime::ZERO,
         created: SimTime::ZERO,
         group: 0,

@@ -36,6 +36,7 @@ pub(crate) fn node(name: &str) -> Node {
         allocatable: capacity.into(),
         max_pods: 110,
         ready: NodeReady::True,
+        pressures: None,
         ready_changed: SimTime::ZERO,
         created: SimTime::ZERO,
         group: 0,

@@ -3,7 +3,7 @@
 use super::meta::{Meta, marked, object, set};
 use super::quantity;
 use crate::api::NodeId;
-use crate::api::node::{HOSTNAME_LABEL, Node, NodeReady};
+use crate::api::node::{HOSTNAME_LABEL, Node, NodeReady, Pressure};
 use crate::print::Snapshot;
 use crate::print::chronicle::Key;
 use crate::print::clock::stamp;
@@ -12,11 +12,29 @@ use serde_json::{Value, json};
 /// The version of every kubelet: the one that is modelled.
 const KUBELET_VERSION: &str = "v1.37.2";
 
-/// What the kubelet says of its machine's health, and what it says when all is well.
-const PRESSURES: [(&str, &str, &str); 3] = [
-    ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-    ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-    ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+/// What the kubelet says of its machine's health: when all is well, and when it is not.
+const PRESSURES: [(&str, [(&str, &str); 2]); 3] = [
+    (
+        "MemoryPressure",
+        [
+            ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+            ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
+        ],
+    ),
+    (
+        "DiskPressure",
+        [
+            ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+            ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+        ],
+    ),
+    (
+        "PIDPressure",
+        [
+            ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+            ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+        ],
+    ),
 ];
 
 /// A node.
@@ -97,10 +115,16 @@ fn info(node: &Node) -> Value {
 fn conditions(node: &Node) -> Value {
     let silent = node.ready == NodeReady::Unknown;
     let unknown = ("Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.");
-    let pressures = PRESSURES.iter().map(|(kind, reason, message)| {
-        let (status, reason, message) = if silent { unknown } else { ("False", *reason, *message) };
-        let since = if silent { node.ready_changed } else { node.created };
-        (*kind, status, reason, message, since)
+    let held = node.pressures();
+    let held = [held.memory, held.disk, Pressure::default()];
+    let pressures = PRESSURES.iter().zip(held).map(|((kind, words), held)| {
+        if silent {
+            let (status, reason, message) = unknown;
+            return (*kind, status, reason, message, node.ready_changed);
+        }
+        let (reason, message) = words[usize::from(held.is_on)];
+        let status = if held.is_on { "True" } else { "False" };
+        (*kind, status, reason, message, held.changed.get().unwrap_or(node.created))
     });
     let (status, reason, message) = match node.ready {
         NodeReady::True => ("True", "KubeletReady", "kubelet is posting ready status"),

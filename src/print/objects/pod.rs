@@ -1,10 +1,11 @@
 //! Pods: their status as the kubelet and the scheduler have reported it.
 
 use super::meta::{Meta, marked, object, owned_by, set};
-use super::pod_spec::{qos_class, seconds, spec};
+use super::pod_spec::{seconds, spec};
 use crate::api::PodId;
 use crate::api::container_status::{ContainerState, ContainerStatus, Termination};
 use crate::api::pod::{Container, Pod, PodPhase};
+use crate::api::qos::Qos;
 use crate::print::Snapshot;
 use crate::print::chronicle::Key;
 use crate::print::clock::stamp;
@@ -55,7 +56,11 @@ pub(super) fn pod(snapshot: &Snapshot, id: PodId, pod: &Pod) -> Value {
 }
 
 fn status(snapshot: &Snapshot, id: PodId, pod: &Pod) -> Value {
-    let mut out = json!({ "phase": pod.phase.as_str(), "qosClass": qos_class(&pod.spec) });
+    let mut out = json!({ "phase": pod.phase.as_str(), "qosClass": Qos::of(&pod.spec).as_str() });
+    if let Some(why) = pod.more.as_ref().and_then(|more| more.status.as_deref()) {
+        out["reason"] = why.reason.into();
+        out["message"] = Value::from(&*why.message);
+    }
     let conditions = conditions(pod);
     if !conditions.is_empty() {
         out["conditions"] = conditions.into();

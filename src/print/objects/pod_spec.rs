@@ -165,23 +165,3 @@ fn volume(volume: &Volume) -> Value {
 pub(super) fn seconds(duration: SimDuration) -> u64 {
     duration.0 / 1_000_000_000
 }
-
-/// `status.qosClass` (`qos.ComputePodQOS`).
-pub(super) fn qos_class(spec: &PodSpec) -> &'static str {
-    let all = || spec.containers.iter().chain(&spec.init_containers);
-    let asks = |c: &Container| {
-        let requests = c.requests.cpu.0 > 0 || c.requests.memory.0 > 0;
-        requests || c.cpu_limit.is_some() || c.memory_limit.is_some()
-    };
-    let is_sure = |c: &Container| {
-        c.cpu_limit.is_some_and(|limit| limit.0 > 0 && limit == c.requests.cpu)
-            && c.memory_limit.is_some_and(|limit| limit.0 > 0 && limit == c.requests.memory)
-    };
-    if spec.pod_requests.is_none() && !all().any(asks) {
-        "BestEffort"
-    } else if all().all(is_sure) {
-        "Guaranteed"
-    } else {
-        "Burstable"
-    }
-}

@@ -5,8 +5,10 @@
 
 use super::state::Containers;
 use crate::api::PodId;
+use crate::api::event::EventType::Warning;
 use crate::api::job::completion_index;
-use crate::api::pod::{Pod, PodPhase, RestartPolicy};
+use crate::api::pod::{Pod, PodPhase, RestartPolicy, StatusReason};
+use crate::control::controllers::action::About;
 use crate::units::SimDuration;
 use crate::world::world::World;
 
@@ -46,6 +48,25 @@ impl World<'_> {
 
     /// A pod's containers have ended for good, with this exit code.
     pub(in crate::world) fn finish_pod(&mut self, pod: PodId, code: i32) {
+        self.finish_pod_as(pod, Some(code), None);
+    }
+
+    /// The kubelet does not take a pod (`rejectPod`).
+    pub(super) fn reject_pod(&mut self, pod: PodId, reason: &'static str, message: String) {
+        let told = format!("Pod was rejected: {message}").into();
+        self.publish("kubelet", Warning, reason, About::Pod(pod), message);
+        let why = StatusReason { reason, message: told };
+        self.finish_pod_as(pod, None, Some(Box::new(why)));
+    }
+
+    /// A pod is over: its containers have ended with this exit code, if there were any; `why`: its
+    /// kubelet's reason, with which it has failed.
+    pub(super) fn finish_pod_as(
+        &mut self,
+        pod: PodId,
+        code: Option<i32>,
+        why: Option<Box<StatusReason>>,
+    ) {
         let now = self.now;
         if let Some(state) = self.pods.get_mut(pod) {
             state.containers = Containers::Ended;
@@ -59,9 +80,11 @@ impl World<'_> {
             if p.ready {
                 (p.ready, p.ready_changed) = (false, now);
             }
-            p.phase = if code == 0 { PodPhase::Succeeded } else { PodPhase::Failed };
+            let is_well = why.is_none() && code == Some(0);
+            p.phase = if is_well { PodPhase::Succeeded } else { PodPhase::Failed };
             let more = p.more_mut();
-            (more.exit_code, more.finished) = (Some(code), now.into());
+            (more.exit_code, more.finished) = (code, now.into());
+            more.status = why;
             true
         });
     }

@@ -10,6 +10,7 @@ mod back_off;
 mod behave;
 mod crash;
 mod end;
+mod eviction;
 mod health;
 mod heartbeats;
 mod images;
@@ -19,8 +20,10 @@ mod start;
 mod state;
 mod stop;
 mod sync;
+mod usage;
 mod volumes;
 
+pub use eviction::Evictions;
 pub use images::{Images, Registry};
 pub use state::{Containers, NodeState, PodState};
 pub(super) use volumes::Mounts;

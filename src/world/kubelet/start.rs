@@ -1,5 +1,6 @@
 //! From "the kubelet sees the pod" to Ready.
 
+use super::eviction::EVICTED;
 use super::state::Containers;
 use crate::api::event::EventType::Normal;
 use crate::api::pod::{PodPhase, Probe};
@@ -103,6 +104,10 @@ impl World<'_> {
             self.stop_pod(pod);
             return;
         }
+        if let Some(message) = self.pressure_refuses(p, node) {
+            self.reject_pod(pod, EVICTED, message);
+            return;
+        }
         if p.started == SimTime::NEVER {
             self.store.update_pod(pod, |p| {
                 p.started = now;
@@ -162,6 +167,7 @@ impl World<'_> {
         state.start(now);
         let workload = state.workload();
         self.containers_change(pod);
+        self.memory_is_taken(pod);
         self.store.update_pod(pod, |p| {
             p.phase = PodPhase::Running;
             p.crash_loop = false;

@@ -5,6 +5,7 @@ use super::health::Health;
 use super::images::{ImageId, Images};
 use crate::api::PodId;
 use crate::api::container_status::Termination;
+use crate::api::pod::StatusReason;
 use crate::units::{OptionalTime, SimDuration, SimTime};
 use crate::world::client::TokenBucket;
 use crate::world::cloud::MachineId;
@@ -70,6 +71,8 @@ pub struct Trouble {
     pub end_reason: &'static str,
     /// What probes find of its present containers.
     pub health: Health,
+    /// Its kubelet ends it: why, for its status.
+    pub fate: Option<Box<StatusReason>>,
 }
 
 impl Default for Trouble {
@@ -87,6 +90,7 @@ impl Default for Trouble {
             grace: None,
             end_reason: "",
             health: Health::default(),
+            fate: None,
         }
     }
 }

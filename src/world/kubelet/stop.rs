@@ -51,7 +51,16 @@ impl World<'_> {
     /// The containers have ended: the kubelet removes the object.
     pub(super) fn pod_stopped(&mut self, pod: PodId) {
         let now = self.now;
+        self.pod_is_cleaned_up(pod);
         let Some(p) = self.store.pod(pod) else { return };
+        let is_going = p.deletion.is_some();
+        let trouble = self.pods.get_mut(pod).and_then(|state| state.trouble.as_deref_mut());
+        let fate = trouble.and_then(|trouble| trouble.fate.take());
+        if let Some(fate) = fate.filter(|_| !is_going) {
+            let code = p.spec.behavior.as_ref().map_or(LOST, |behavior| behavior.stop_exit_code);
+            self.finish_pod_as(pod, Some(code), Some(fate));
+            return;
+        }
         if p.is_tracked() {
             // Its Job still has to see how it ended.
             if !p.phase.is_terminal() {
@@ -103,6 +112,7 @@ impl World<'_> {
             self.containers_change(pod);
             self.network.set_alive(now, pod, false);
         }
+        self.forget_pressures(node);
         self.traffic_changed = true;
         self.heartbeats_changed(node);
     }
@@ -143,6 +153,7 @@ impl World<'_> {
         }
         self.volumes_after_return(node);
         self.node_reports_ready(node);
+        self.pressures_are_over(node);
         self.heartbeats_changed(node);
     }
 }

@@ -167,6 +167,11 @@ impl Network {
         }
     }
 
+    /// Whether a pod serves: its containers answer, and it is routed to.
+    pub fn is_live(&self, pod: PodId) -> bool {
+        self.endpoints.get(pod).is_some_and(|endpoint| endpoint.live)
+    }
+
     /// Forgets a pod that is gone; requests that are still routed to it fail.
     pub fn remove_pod(&mut self, now: SimTime, pod: PodId) {
         self.set_alive(now, pod, false);

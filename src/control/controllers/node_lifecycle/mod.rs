@@ -16,7 +16,9 @@ mod zones;
 use super::action::{About, Action, Outcome};
 use crate::api::event::EventType::{Normal, Warning};
 use crate::api::node::{Node, NodeReady};
-use crate::api::taint::{NOT_READY, Taint, TaintEffect, UNREACHABLE, UNSCHEDULABLE};
+use crate::api::taint::{
+    DISK_PRESSURE, MEMORY_PRESSURE, NOT_READY, Taint, TaintEffect, UNREACHABLE, UNSCHEDULABLE,
+};
 use crate::api::{NodeId, PodId, Text};
 use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
@@ -409,6 +411,7 @@ impl NodeLifecycle {
         node.ready != NodeReady::True
             || node.unschedulable
             || !node.taints.is_empty()
+            || node.pressures().any()
             || heartbeats.silent_since(id).is_some()
             || self.is_queued(id, node)
     }
@@ -511,9 +514,16 @@ impl NodeLifecycle {
 
 /// NoSchedule taints follow condition and cordon (`doNoScheduleTaintingPass`).
 fn taint_no_schedule(id: NodeId, node: &Node, ready: NodeReady, out: &mut Vec<Action>) {
-    let condition = taint_of(ready);
-    for key in [NOT_READY, UNREACHABLE, UNSCHEDULABLE] {
-        let wanted = condition == Some(key) || (key == UNSCHEDULABLE && node.unschedulable);
+    let (condition, pressures) = (taint_of(ready), node.pressures());
+    let keys = [
+        (NOT_READY, condition == Some(NOT_READY)),
+        (UNREACHABLE, condition == Some(UNREACHABLE)),
+        (UNSCHEDULABLE, node.unschedulable),
+        // Of a silent kubelet all conditions are Unknown.
+        (MEMORY_PRESSURE, pressures.memory.is_on && ready != NodeReady::Unknown),
+        (DISK_PRESSURE, pressures.disk.is_on && ready != NodeReady::Unknown),
+    ];
+    for (key, wanted) in keys {
         let has = node.has_taint(key, TaintEffect::NoSchedule);
         if wanted && !has {
             out.push(add(id, key, TaintEffect::NoSchedule));

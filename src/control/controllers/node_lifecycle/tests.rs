@@ -272,6 +272,32 @@ fn a_cordon_is_a_taint() {
     }
 }
 
+#[test]
+fn a_pressure_is_a_taint_while_the_kubelet_is_heard() {
+    let mut scene = Scene::new(&[2]);
+    scene.run(7);
+    let node = scene.nodes[0];
+    let rows = [
+        ("short of memory", (true, false), vec![MEMORY_PRESSURE]),
+        ("of both", (true, true), vec![MEMORY_PRESSURE, DISK_PRESSURE]),
+        ("of the disk alone", (false, true), vec![DISK_PRESSURE]),
+        ("of nothing any more", (false, false), vec![]),
+    ];
+    for (sentence, (memory, disk), expected) in rows {
+        scene.bench.store.update_node(node, |n| {
+            let mut pressures = n.pressures();
+            (pressures.memory.is_on, pressures.disk.is_on) = (memory, disk);
+            n.pressures = Some(Box::new(pressures));
+            true
+        });
+        scene.notified = true;
+        scene.run(2);
+        let taints = scene.bench.store.node(node).unwrap().taints.clone();
+        let keys: Vec<&str> = taints.iter().map(|taint| &*taint.key).collect();
+        assert_eq!(keys, expected, "{sentence}");
+    }
+}
+
 /// A run of stops and returns: seconds until it, the node, whether it stops.
 fn story(lazy: bool, zones: &[usize], steps: &[(u64, usize, bool)]) -> (Vec<(u64, String)>, u32) {
     let mut scene = Scene::new(zones);
