@@ -2,6 +2,7 @@
 //!
 //! Source: `plugins/podtopologyspread/`, `plugins/helper/spread.go`, v1.37.
 
+mod cells;
 mod tally;
 
 use super::go_log::go_log;

@@ -1,6 +1,7 @@
 //! Tallies of PodTopologySpread: matching pods per node and per domain, kept up to date instead of
 //! counted anew in each cycle. What they say is what the plugin beside this folder says.
 
+use super::cells::{Cell, Cells};
 use super::{Constraint, LABEL_MISSING, NOT_MATCH};
 use crate::api::node::{HOSTNAME_LABEL, Node};
 use crate::control::scheduler::framework::{MAX_NODE_SCORE, NodeIndex, Status};
@@ -261,12 +262,13 @@ pub(super) struct Soft {
     added_by_none: Vec<f64>,
     raw: Vec<i64>,
     normalized: Vec<i64>,
+    cells: Cells,
 }
 
 /// What scoring wants to know of a node's labels: a bit for each constraint of which the node has
 /// the key, and one more for nodes that are ignored.
-#[derive(Clone, Copy, Default)]
-struct Place(u32);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Place(u32);
 
 impl Place {
     const IGNORED: u32 = 1 << MAX_SOFT_CONSTRAINTS;
@@ -306,6 +308,7 @@ impl Soft {
             added_by_none: vec![0.0; count],
             raw: Vec::new(),
             normalized: Vec::new(),
+            cells: Cells::default(),
         }
     }
 
@@ -351,13 +354,17 @@ impl Soft {
 
     /// `Score`: see the plugin. Sums are made in its order.
     fn raw_score(&self, topologies: &Topologies, node: NodeIndex, place: Place) -> i64 {
+        self.raw_sum(place, |i| match self.by_host[i] {
+            true => self.pods[node.0 as usize * self.sums.len() + i] as usize,
+            false => topologies.domain(self.sums[i].topology, node).unwrap_or(EMPTY),
+        })
+    }
+
+    /// What constraints add together, each where `at` says.
+    fn raw_sum(&self, place: Place, at: impl Fn(usize) -> usize) -> i64 {
         let mut score = 0.0;
-        for (i, sums) in self.sums.iter().enumerate().filter(|(i, _)| place.has_key(*i)) {
-            let at = match self.by_host[i] {
-                true => self.pods[node.0 as usize * self.sums.len() + i] as usize,
-                false => topologies.domain(sums.topology, node).unwrap_or(EMPTY),
-            };
-            score += self.added[i].get(at).unwrap_or(&self.added_by_none[i]);
+        for i in (0..self.sums.len()).filter(|i| place.has_key(*i)) {
+            score += self.added[i].get(at(i)).unwrap_or(&self.added_by_none[i]);
         }
         rounded(score)
     }
@@ -385,22 +392,26 @@ impl Tally for Soft {
         let is_ignored = place.is_ignored();
         let first = node.0 as usize * self.sums.len();
         self.pods.resize(self.pods.len().max(first + self.sums.len()), 0);
+        let mut cell = Cell { place: *place, at: Vec::with_capacity(self.sums.len()) };
         let mut pods = 0;
         for (i, sums) in self.sums.iter_mut().enumerate() {
             pods = sums.count(info, pod, pods);
             self.pods[first + i] = pods as u32;
             self.most_pods = self.most_pods.max(pods as u32);
             if self.by_host[i] {
+                cell.at.push(pods as usize);
                 continue;
             }
             // A missing label counts as an empty one.
             let domain = sums.domain(ground, node).unwrap_or(EMPTY);
+            cell.at.push(domain);
             let share = match !is_ignored && sums.constraint.includes(pod, &info.node) {
                 true => Share::new(domain, pods),
                 false => Share::NONE,
             };
             sums.put(node, share, |_, _| {});
         }
+        self.cells.put(node, cell);
     }
 
     fn leave(&mut self, node: NodeIndex) {
@@ -436,6 +447,69 @@ impl ScoreTally for Soft {
         if self.sums.is_empty() {
             return;
         }
+        let scores = self.scores_of_cells(feasible);
+        if let Some(scores) = scores {
+            let scaled: Vec<i64> = scores.iter().map(|score| weight * score).collect();
+            debug_assert_eq!(
+                self.normalized_scores(topologies, feasible),
+                feasible.iter().map(|node| self.cells.of(*node, &scores)).collect::<Vec<_>>(),
+                "cells have the scores of their nodes"
+            );
+            return self.cells.add(feasible, &scaled, totals);
+        }
+        let scores = self.normalized_scores(topologies, feasible);
+        scores.iter().zip(totals).for_each(|(score, total)| *total += weight * score);
+    }
+}
+
+/// Stands for the score of a node that is not scored.
+const IGNORED: i64 = i64::MIN;
+
+/// At most so many different scores are tabulated.
+const TABULATED: i64 = 512;
+
+/// `NormalizeScore` of a node that is scored.
+fn normalized(raw: i64, min: i64, max: i64) -> i64 {
+    if max == 0 { MAX_NODE_SCORE } else { MAX_NODE_SCORE * (max + min - raw) / max }
+}
+
+impl Soft {
+    /// By cell: the normalised score of its nodes; `None`: there are too many cells.
+    fn scores_of_cells(&mut self, feasible: &[NodeIndex]) -> Option<Vec<i64>> {
+        let mut counted = self.cells.count(feasible)?;
+        counted.retain(|(cell, _)| !self.cells.get(*cell).place.is_ignored());
+        let weights = self.weights_of_cells(&counted);
+        self.tabulate(&weights);
+        let raw = |cell: u32| {
+            let Cell { place, at } = self.cells.get(cell);
+            self.raw_sum(*place, |i| at[i])
+        };
+        let raw: Vec<(u32, i64)> = counted.iter().map(|(cell, _)| (*cell, raw(*cell))).collect();
+        let min = raw.iter().map(|(_, raw)| *raw).min().unwrap_or(i64::MAX);
+        let max = raw.iter().map(|(_, raw)| *raw).max().unwrap_or(i64::MIN);
+        let mut scores = vec![0; self.cells.len()];
+        for (cell, raw) in raw {
+            scores[cell as usize] = normalized(raw, min, max);
+        }
+        Some(scores)
+    }
+
+    /// As [`Soft::weights`], from the cells of the feasible nodes that are scored.
+    fn weights_of_cells(&self, counted: &[(u32, u32)]) -> Vec<f64> {
+        let scored: usize = counted.iter().map(|(_, count)| *count as usize).sum();
+        let domains = |i: usize| {
+            let mut all: Vec<usize> =
+                counted.iter().map(|(cell, _)| self.cells.get(*cell).at[i]).collect();
+            all.sort_unstable();
+            all.dedup();
+            all.len()
+        };
+        let size = |i: usize| if self.by_host[i] { scored } else { domains(i) };
+        (0..self.sums.len()).map(|i| go_log((size(i) + 2) as f64)).collect()
+    }
+
+    /// The normalised score of each feasible node, node by node.
+    fn normalized_scores(&mut self, topologies: &Topologies, feasible: &[NodeIndex]) -> Vec<i64> {
         let weights = self.weights(topologies, feasible);
         self.tabulate(&weights);
         let mut raw = std::mem::take(&mut self.raw);
@@ -452,32 +526,18 @@ impl ScoreTally for Soft {
             raw.push(score);
         }
         self.tabulate_normalized(min, max);
-        for (raw, total) in raw.iter().zip(totals) {
-            let score = match *raw {
-                IGNORED => 0,
-                raw => match self.normalized.get((raw - min) as usize) {
-                    Some(score) => *score,
-                    None => normalized(raw, min, max),
-                },
-            };
-            *total += weight * score;
-        }
+        let score = |raw: &i64| match *raw {
+            IGNORED => 0,
+            raw => match self.normalized.get((raw - min) as usize) {
+                Some(score) => *score,
+                None => normalized(raw, min, max),
+            },
+        };
+        let scores = raw.iter().map(score).collect();
         self.raw = raw;
+        scores
     }
-}
 
-/// Stands for the score of a node that is not scored.
-const IGNORED: i64 = i64::MIN;
-
-/// At most so many different scores are tabulated.
-const TABULATED: i64 = 512;
-
-/// `NormalizeScore` of a node that is scored.
-fn normalized(raw: i64, min: i64, max: i64) -> i64 {
-    if max == 0 { MAX_NODE_SCORE } else { MAX_NODE_SCORE * (max + min - raw) / max }
-}
-
-impl Soft {
     /// Writes the normalised score of each raw one, unless there are too many.
     fn tabulate_normalized(&mut self, min: i64, max: i64) {
         self.normalized.clear();
