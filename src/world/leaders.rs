@@ -253,6 +253,7 @@ impl World<'_> {
         self.restart_controllers(Component::ControllerManager);
         let all: Vec<Key> = self.every_key();
         all.into_iter().for_each(|key| self.notify(key));
+        self.look_at_all_volumes();
         for id in self.store.owners().map(|(id, _)| id).collect::<Vec<_>>() {
             if self.store.job(id).is_some() {
                 self.job_changed(id);
@@ -282,6 +283,10 @@ impl World<'_> {
         keys.extend(store.pdbs().map(|(id, _)| Key::Disruption(id)));
         keys.extend(store.namespaces().map(|(id, _)| Key::Namespace(id)));
         keys.extend(store.quotas().map(|(id, _)| Key::ResourceQuota(id)));
+        if store.has_storage() {
+            keys.extend(store.claims().map(|(id, _)| Key::Claim(id)));
+            keys.extend(store.volumes().map(|(id, _)| Key::Volume(id)));
+        }
         keys
     }
 
@@ -303,6 +308,9 @@ impl World<'_> {
             self.scheduler_sees(Notice::Budget(id));
         }
         self.tell_devices_anew();
+        for object in self.store.storage_objects() {
+            self.scheduler_sees(Notice::Storage(object));
+        }
         let mut pods: Vec<_> = self.store.pods().map(|(id, p)| (p.uid, id)).collect();
         pods.sort_unstable();
         pods.into_iter().for_each(|(_, id)| self.scheduler_sees(Notice::Pod(id)));

@@ -205,6 +205,9 @@ impl World<'_> {
     /// A scheduler that knows nothing yet.
     pub(super) fn new_scheduler(&mut self) {
         self.scheduler = SchedulerDriver::new(&self.scenario.flags.scheduler, self.streams);
+        if self.store.has_storage() {
+            self.scheduler.scheduler.tell_storage();
+        }
         self.watch_again();
     }
 

@@ -90,6 +90,7 @@ impl Controllers {
         self.daemons.begin_anew();
         self.jobs.begin_anew();
         self.cron_jobs = CronJobs::default();
+        self.attachdetach = AttachDetach::default();
     }
 
     pub(super) fn set_max_nodes_total(&mut self, max: u32) {
@@ -207,6 +208,7 @@ impl World<'_> {
                 controllers.endpointslice.forget(id);
             }),
             Key::GarbageCollector => self.collect_all(),
+            Key::AttachDetach => self.look_at_all_volumes(),
             _ => {}
         }
     }

@@ -362,6 +362,13 @@ impl World<'_> {
         }
     }
 
+    /// The attachdetach controller looks at every volume.
+    pub(super) fn look_at_all_volumes(&mut self) {
+        for volume in self.store.volumes().map(|(id, _)| id).collect::<Vec<_>>() {
+            self.attach_detach_sees(volume);
+        }
+    }
+
     /// The attachdetach controller looks at a volume when its loop next comes round.
     fn attach_detach_sees(&mut self, volume: VolumeId) {
         self.tell_attach_detach(volume);

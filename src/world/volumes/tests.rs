@@ -411,3 +411,20 @@ fn without_storage_claims_hold_nobody_back() {
     assert_eq!(seen[0].len(), 2);
     assert!(seen[0].iter().all(|line| line.ends_with("ready")), "{:?}", seen[0]);
 }
+
+#[test]
+fn a_new_scheduler_and_new_controllers_find_the_volumes_that_are_there() {
+    let mut scenario = world(&[late(), stateful_set(1, json!({}))]);
+    let outage = TimelineEntry {
+        at: SimTime::from_secs(60),
+        until: Some(SimTime::from_secs(120)),
+        what: Happening::ApiServerOutage,
+    };
+    scenario.timeline.push(outage);
+    command(&mut scenario, 240, delete("Pod", "default", "db-0"));
+    let (seen, told) = play(&mut scenario, &[59, 320]);
+    assert_eq!(seen[0], seen[1], "the pod is back with its volume: {told:?}");
+    assert!(seen[1].contains(&"claim data-db-0 Bound".to_owned()), "{:?}", seen[1]);
+    let missing = |(_, text): &(String, String)| text.contains("not found");
+    assert!(!told.iter().any(missing), "{told:?}");
+}
