@@ -114,6 +114,11 @@ fn examples_load() {
              spec: {{selector: {{app: {name}}}, ports: [{{port: 80}}]}}\n"
         ));
     }
+    objects.push_str(
+        "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: shop}\nspec:\n  \
+         rules:\n    - host: shop.example\n      http: {paths: [{path: /, pathType: Prefix, backend: \
+         {service: {name: web, port: {number: 80}}}}]}\n",
+    );
     fs::write(place.join("web.yaml"), objects).unwrap();
     fs::write(place.join("requests.csv"), "count\n5\n7\n").unwrap();
     let needed = [

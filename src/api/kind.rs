@@ -82,6 +82,7 @@ pub const KINDS: &[Kind] = &[
         true,
         &["csistoragecapacity", "csistoragecapacities"],
     ),
+    kind("Ingress", "networking.k8s.io/v1", true, &["ingress", "ingresses", "ing"]),
 ];
 
 impl Kind {

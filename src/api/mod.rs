@@ -14,6 +14,7 @@ pub mod convert;
 pub mod daemon_set;
 pub mod devices;
 pub mod event;
+pub mod ingress;
 pub mod job;
 pub mod kind;
 pub mod labels;
@@ -85,6 +86,8 @@ slotmap::new_key_type! {
     pub struct CronJobId;
     /// A Service (with its endpoints) in the store.
     pub struct ServiceId;
+/// An Ingress (with its endpoints) in the store.
+    pub struct IngressId;
     /// A HorizontalPodAutoscaler in the store.
     pub struct HpaId;
     /// A PersistentVolumeClaim in the store.

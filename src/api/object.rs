@@ -1,6 +1,7 @@
 //! Any object that a person may apply, and how a person names one.
 
 use super::autoscaling::Hpa;
+use super::ingress::Ingress;
 use super::job::CronJob;
 use super::limit_range::LimitRange;
 use super::owner::Owner;
@@ -26,6 +27,8 @@ pub enum Object {
     Pod(Box<Pod>),
     /// A Service.
     Service(Box<Service>),
+    /// An Ingress.
+    Ingress(Box<Ingress>),
     /// A HorizontalPodAutoscaler and the name of its target.
     Hpa(Box<Hpa>, Text),
     /// A PodDisruptionBudget.
@@ -58,6 +61,7 @@ impl Object {
             Object::Pod(pod) => Some(&mut pod.base_mut().spec),
             Object::CronJob(cron_job) => Some(&mut cron_job.spec.job.template.spec),
             Object::Service(_)
+            | Object::Ingress(_)
             | Object::Hpa(..)
             | Object::Pdb(_)
             | Object::Quota(_)
@@ -75,6 +79,7 @@ impl Object {
             Object::CronJob(job) => ("CronJob", &job.meta.namespace, job.meta.name.clone()),
             Object::Pod(pod) => ("Pod", &pod.namespace, pod.name()),
             Object::Service(service) => ("Service", &service.namespace, service.name.clone()),
+            Object::Ingress(ingress) => ("Ingress", &ingress.namespace, ingress.name.clone()),
             Object::Hpa(hpa, _) => ("HorizontalPodAutoscaler", &hpa.namespace, hpa.name.clone()),
             Object::Pdb(pdb) => ("PodDisruptionBudget", &pdb.namespace, pdb.name.clone()),
             Object::Quota(quota) => ("ResourceQuota", &quota.namespace, quota.name.clone()),

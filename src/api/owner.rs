@@ -2,7 +2,7 @@
 
 use super::daemon_set::DaemonSet;
 use super::job::Job;
-use super::labels::Selector;
+use super::labels::{Labels, Selector};
 use super::meta::Propagation;
 use super::stateful_set::StatefulSet;
 use super::workload::{PodTemplate, ReplicaSet};
@@ -60,6 +60,16 @@ impl Owner {
             Owner::StatefulSet(set) => &set.meta.namespace,
             Owner::DaemonSet(set) => &set.meta.namespace,
             Owner::Job(job) => &job.meta.namespace,
+        }
+    }
+
+    /// `metadata.labels`; of a ReplicaSet, which keeps none, those of its template.
+    pub fn labels(&self) -> &Labels {
+        match self {
+            Owner::ReplicaSet(set) => &set.template.labels,
+            Owner::StatefulSet(set) => &set.meta.labels,
+            Owner::DaemonSet(set) => &set.meta.labels,
+            Owner::Job(job) => &job.meta.labels,
         }
     }
 

@@ -70,11 +70,12 @@ pub fn is_of_pods(resource: &str) -> bool {
 }
 
 /// The kinds that quotas count as objects, by the plural that requests name.
-const KINDS: [(&str, &str); 14] = [
+const KINDS: [(&str, &str); 15] = [
     ("Pod", "pods"),
     ("Service", "services"),
     ("ReplicationController", "replicationcontrollers"),
     ("PersistentVolumeClaim", "persistentvolumeclaims"),
+    ("Ingress", "ingresses.networking.k8s.io"),
     ("ResourceQuota", "resourcequotas"),
     ("LimitRange", "limitranges"),
     ("Deployment", "deployments.apps"),

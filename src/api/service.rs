@@ -4,7 +4,7 @@ use super::labels::{Labels, Selector};
 use super::{PodId, Text};
 
 /// A Service together with its EndpointSlices' content.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Service {
     /// `metadata.name`.
     pub name: Text,
@@ -16,6 +16,96 @@ pub struct Service {
     pub selector: Option<Selector>,
     /// `spec.publishNotReadyAddresses`.
     pub publish_not_ready: bool,
+    /// `spec.type`.
+    pub kind: ServiceType,
+    /// `spec.clusterIP: None`: clients resolve its name to the pods themselves.
+    pub headless: bool,
+    /// `spec.ports`.
+    pub ports: Vec<ServicePort>,
+    /// `spec.externalName`.
+    pub external_name: Text,
+    /// `status.loadBalancer.ingress[0].ip`: set once the cloud has provisioned it.
+    pub load_balancer: Option<Text>,
     /// Endpoints with condition `ready`, as the EndpointSlice controller last wrote them, sorted.
     pub endpoints: Vec<PodId>,
+}
+
+/// `spec.type`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ServiceType {
+    /// Reached inside the cluster.
+    #[default]
+    ClusterIp,
+    /// Reached through a port of every node too.
+    NodePort,
+    /// Reached through a load balancer of the cloud too.
+    LoadBalancer,
+    /// A name for something outside: no endpoints.
+    ExternalName,
+}
+
+impl ServiceType {
+    /// As in `spec.type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ServiceType::ClusterIp => "ClusterIP",
+            ServiceType::NodePort => "NodePort",
+            ServiceType::LoadBalancer => "LoadBalancer",
+            ServiceType::ExternalName => "ExternalName",
+        }
+    }
+
+    /// The type of this name.
+    pub fn named(name: &str) -> Option<ServiceType> {
+        let all = [
+            ServiceType::ClusterIp,
+            ServiceType::NodePort,
+            ServiceType::LoadBalancer,
+            ServiceType::ExternalName,
+        ];
+        all.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// Whether its ports are ports of nodes too.
+    pub fn has_node_ports(self) -> bool {
+        matches!(self, ServiceType::NodePort | ServiceType::LoadBalancer)
+    }
+}
+
+/// One of `spec.ports`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ServicePort {
+    /// Its name; may be empty.
+    pub name: Text,
+    /// `TCP`, `UDP` or `SCTP`.
+    pub protocol: Text,
+    /// The port.
+    pub port: u16,
+    /// `targetPort` as written: a number or a name.
+    pub target: Text,
+    /// `nodePort`; 0: none.
+    pub node_port: u16,
+}
+
+impl Service {
+    /// Whether requests from outside reach it: through a load balancer only once that is there.
+    pub fn is_open(&self) -> bool {
+        self.kind != ServiceType::LoadBalancer || self.load_balancer.is_some()
+    }
+
+    /// Takes over what a person may change; true when anything does. What the cluster gave it
+    /// stays: endpoints, its load balancer, ports of nodes.
+    pub fn apply(&mut self, given: &Service) -> bool {
+        let before = self.clone();
+        *self = Service {
+            endpoints: before.endpoints.clone(),
+            load_balancer: before.load_balancer.clone(),
+            ..given.clone()
+        };
+        for port in self.ports.iter_mut().filter(|port| port.node_port == 0) {
+            let same = before.ports.iter().find(|known| known.port == port.port);
+            port.node_port = same.map_or(0, |known| known.node_port);
+        }
+        *self != before
+    }
 }

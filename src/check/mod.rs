@@ -232,6 +232,7 @@ mod tests {
                 selector: Some(Selector::from_labels(&Labels::from([("app", "web")]))),
                 publish_not_ready: false,
                 endpoints: pods.to_vec(),
+                ..Service::default()
             });
             let amounts = |n: i64| -> Amounts { [("pods".into(), Quantity::of(n))].into() };
             let quota = bench.store.create_quota(ResourceQuota {

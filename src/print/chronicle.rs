@@ -2,8 +2,8 @@
 //! change it became what it is, and which have just changed.
 
 use crate::api::{
-    AttachmentId, ClaimId, CronJobId, DeploymentId, HpaId, NodeId, OwnerId, PdbId, PodId,
-    ServiceId, VolumeId,
+    AttachmentId, ClaimId, CronJobId, DeploymentId, HpaId, IngressId, NodeId, OwnerId, PdbId,
+    PodId, ServiceId, VolumeId,
 };
 use crate::store::{Change, Store};
 use crate::units::SimTime;
@@ -24,6 +24,8 @@ pub enum Key {
     CronJob(CronJobId),
     /// A Service.
     Service(ServiceId),
+    /// An Ingress.
+    Ingress(IngressId),
     /// An autoscaler.
     Hpa(HpaId),
     /// A budget.
@@ -125,6 +127,7 @@ fn key_of(change: &Change, store: &Store) -> Option<(Key, bool)> {
         | Change::QuotaStatus(_)
         | Change::LimitRange(_)
         | Change::Namespace(_) => return None,
+        Change::Ingress(id) => (Key::Ingress(*id), store.ingress(*id).is_some()),
         Change::Hpa(id) | Change::HpaStatus(id) => (Key::Hpa(*id), store.hpa(*id).is_some()),
         Change::Pdb(id) => (Key::Pdb(*id), store.pdb(*id).is_some()),
     })

@@ -105,6 +105,9 @@ impl Manifests {
             ("v1", "ResourceQuota") => (read::<k8s::core::v1::ResourceQuota>(reader), ""),
             ("v1", "LimitRange") => (read::<k8s::core::v1::LimitRange>(reader), ""),
             ("v1", "Namespace") => (read::<k8s::core::v1::Namespace>(reader), ""),
+            ("networking.k8s.io/v1", "Ingress") => {
+                (read::<k8s::networking::v1::Ingress>(reader), "")
+            }
             _ => match storage(version, kind, reader) {
                 Some(found) => (found, ""),
                 None => return false,

@@ -21,6 +21,8 @@ pub struct Bearer<'a> {
     pub namespace: &'a Text,
     /// `metadata.name`.
     pub name: Text,
+    /// `metadata.labels`.
+    pub own_labels: &'a Labels,
     /// Labels of its pods.
     pub labels: &'a Labels,
     /// Specification of its pods.
@@ -59,6 +61,7 @@ pub(super) fn bearer(object: &Object) -> Option<Bearer<'_>> {
             kind: owner.kind(),
             namespace: owner.namespace(),
             name: owner.name().clone(),
+            own_labels: owner.labels(),
             labels: &owner.template().labels,
             spec: &owner.template().spec,
             selector: Some(owner.selector()),
@@ -67,6 +70,7 @@ pub(super) fn bearer(object: &Object) -> Option<Bearer<'_>> {
             kind: "Pod",
             namespace: &pod.namespace,
             name: pod.name(),
+            own_labels: &pod.labels,
             labels: &pod.labels,
             spec: &pod.spec,
             selector: None,
@@ -82,6 +86,7 @@ impl Objects {
             kind: "Deployment",
             namespace: &d.namespace,
             name: d.name.clone(),
+            own_labels: &d.labels,
             labels: &d.template.labels,
             spec: &d.template.spec,
             selector: Some(&d.selector),
@@ -115,6 +120,7 @@ mod tests {
             kind: "StatefulSet",
             namespace: &namespace,
             name: "db".into(),
+            own_labels: &labels,
             labels: &labels,
             spec: &spec,
             selector: None,

@@ -37,6 +37,7 @@ pub(super) fn flags(flags: &Flags) -> Vec<Fault> {
     check(soft.iter().all(|(signal, _)| has_grace(*signal)), "kubelet.eviction-soft", NO_GRACE);
     check(cloud.creates_per_second > 0.0, "cloud.creates-per-second", NOT_ZERO);
     check(cloud.create_burst > 0, "cloud.create-burst", NOT_ZERO);
+    check(cloud.concurrent_service_syncs > 0, "cloud.concurrent-service-syncs", NOT_ZERO);
     let syncs = [
         (
             manager.concurrent_deployment_syncs,

@@ -14,7 +14,7 @@ use crate::api::kind::{Kind, kind_of};
 use crate::api::labels::{Labels, Selector};
 use crate::api::meta::Propagation;
 use crate::api::object::{Object, Target};
-use crate::api::service::Service;
+use crate::api::service::{Service, ServicePort, ServiceType};
 use crate::api::taint::{Taint, TaintEffect};
 use crate::api::{ObjectName, Text};
 use crate::units::{SimDuration, SimTime};
@@ -164,20 +164,28 @@ impl Resolver<'_> {
             Verb::Annotate(given) => annotate(&given, namespace),
             Verb::Expose(given) => {
                 let target = one(names.targets(&given.what, namespace)?)?;
-                let all = names.objects.deployments.iter();
-                let mut all = all.filter(|d| d.name == target.name.name);
-                let deployment = all.find(|d| d.namespace == target.name.namespace);
-                let Some(deployment) = deployment else {
+                let mut all = names.objects.bearers();
+                let found = all.find(|b| {
+                    *b.kind == *target.kind
+                        && b.name == target.name.name
+                        && *b.namespace == target.name.namespace
+                });
+                let Some(exposed_one) = found else {
                     return Err((format!("{} can't be exposed here", target.kind), None));
+                };
+                let selector = match exposed_one.selector {
+                    Some(selector) => selector.clone(),
+                    None => Selector::from_labels(exposed_one.labels),
                 };
                 let name = given.name.as_deref().unwrap_or(&target.name.name);
                 let service = Service {
                     name: name.into(),
                     namespace: target.name.namespace.clone(),
-                    labels: deployment.labels.clone(),
-                    selector: Some(deployment.selector.clone()),
-                    publish_not_ready: false,
-                    endpoints: Vec::new(),
+                    labels: exposed_one.own_labels.clone(),
+                    selector: Some(selector),
+                    kind: service_type(&given.kind)?,
+                    ports: exposed(&given)?,
+                    ..Service::default()
                 };
                 Ok(vec![applied(Object::Service(Box::new(service)))])
             }
@@ -215,6 +223,25 @@ impl Resolver<'_> {
 
 fn applied(object: Object) -> Command {
     Command::Apply { object, keeps_replicas: false }
+}
+
+fn service_type(word: &str) -> Result<ServiceType, Wrong> {
+    let fits = |kind: &ServiceType| *kind != ServiceType::ExternalName;
+    ServiceType::named(word).filter(fits).ok_or_else(|| {
+        let hint = "one of ClusterIP, NodePort, LoadBalancer".to_owned();
+        (format!("`{word}` is no type that can be exposed"), Some(hint))
+    })
+}
+
+/// The port of an `expose`; without one the Service has none, and pods are reached all the same.
+fn exposed(given: &command_line::Expose) -> Result<Vec<ServicePort>, Wrong> {
+    let Some(port) = given.port else { return Ok(Vec::new()) };
+    if port == 0 {
+        return Err(("--port=0 is no port".to_owned(), None));
+    }
+    let target = given.target_port.unwrap_or(port).to_string().into();
+    let protocol = "TCP".into();
+    Ok(vec![ServicePort { port, target, protocol, ..ServicePort::default() }])
 }
 
 fn one(targets: Vec<Target>) -> Result<Target, Wrong> {

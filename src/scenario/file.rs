@@ -299,12 +299,19 @@ pub struct ImageFile {
     pub layers: Option<u32>,
 }
 
-/// Requests to one Service.
+/// Requests from outside.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TrafficFile {
-    /// The Service (`name` or `namespace/name`).
-    pub to: String,
+    /// The Service (`name` or `namespace/name`), or the Ingress (`ingress/name`).
+    #[serde(default)]
+    pub to: Option<String>,
+    /// The host that is asked for, by which Ingresses choose. Default: the one host of the Ingress.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// The path that is asked for. Default /.
+    #[serde(default)]
+    pub path: Option<String>,
     /// Requests a second over time: a number or a shape.
     pub rate: RateFile,
     /// Relative standard deviation of each step. Default 0.

@@ -4,8 +4,8 @@
 
 use super::eviction::{GracePeriodsFile, ThresholdsFile};
 use super::model::{
-    ApiServerFlags, CloudFlags, ControlPlaneFlags, Flags, KubeProxyFlags, KubeletFlags,
-    MetricsServerFlags,
+    ApiServerFlags, CloudFlags, ControlPlaneFlags, CoreDnsFlags, Flags, KubeProxyFlags,
+    KubeletFlags, MetricsServerFlags,
 };
 use super::value::{Ratio, Span, Varying, duration_text};
 use crate::control::flags::{
@@ -455,6 +455,14 @@ flags! {
     }
 }
 
+flags! {
+    /// CoreDNS, which answers for headless Services.
+    CoreDnsFile -> CoreDnsFlags {
+        /// How long clients keep the addresses of a headless Service's pods. Default 30s.
+        ttl: Span,
+    }
+}
+
 /// The cloud provider.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -477,6 +485,10 @@ pub struct CloudFile {
     pub volume_detach: Option<Varying>,
     /// How many volumes a machine takes. Default: no limit.
     pub volumes_per_node: Option<u32>,
+    /// Time to provision the load balancer of a Service. Default p50 45s, p99 150s.
+    pub load_balancer: Option<Varying>,
+    /// Load balancers that are provisioned side by side. Default 1.
+    pub concurrent_service_syncs: Option<u32>,
 }
 
 /// Settings of the cluster's components.
@@ -493,6 +505,8 @@ pub struct FlagsFile {
     pub kubelet: KubeletFile,
     /// The kube-proxies.
     pub kube_proxy: KubeProxyFile,
+    /// CoreDNS.
+    pub coredns: CoreDnsFile,
     /// `metrics-server`.
     pub metrics_server: MetricsServerFile,
     /// The API server.
@@ -515,6 +529,8 @@ impl Told for CloudFlags {
             "volume-attach": self.volume_attach.told(),
             "volume-detach": self.volume_detach.told(),
             "volumes-per-node": self.volumes_per_node,
+            "load-balancer": self.load_balancer.told(),
+            "concurrent-service-syncs": self.concurrent_service_syncs,
         })
     }
 }
@@ -527,6 +543,7 @@ pub(super) fn told_flags(flags: &Flags) -> Value {
         "cluster-autoscaler": flags.cluster_autoscaler.as_ref().map(Told::told),
         "kubelet": flags.kubelet.told(),
         "kube-proxy": flags.kube_proxy.told(),
+        "coredns": flags.coredns.told(),
         "metrics-server": flags.metrics_server.told(),
         "api-server": flags.api_server.told(),
         "control-plane": flags.control_plane.told(),
@@ -562,12 +579,15 @@ impl FlagsFile {
         self.cloud.volume_attach.clone().give(&mut cloud.volume_attach);
         self.cloud.volume_detach.clone().give(&mut cloud.volume_detach);
         cloud.volumes_per_node = self.cloud.volumes_per_node;
+        self.cloud.load_balancer.clone().give(&mut cloud.load_balancer);
+        self.cloud.concurrent_service_syncs.give(&mut cloud.concurrent_service_syncs);
         Flags {
             controller_manager: self.kube_controller_manager.over_defaults(),
             scheduler: self.kube_scheduler.over_defaults(),
             cluster_autoscaler: autoscaler.map(|flags| flags.over_defaults()),
             kubelet: self.kubelet.over_defaults(),
             kube_proxy: self.kube_proxy.over_defaults(),
+            coredns: self.coredns.over_defaults(),
             metrics_server: self.metrics_server.over_defaults(),
             api_server: self.api_server.over_defaults(),
             control_plane: self.control_plane.over_defaults(),

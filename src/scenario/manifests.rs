@@ -317,8 +317,10 @@ impl Manifests {
 
     fn service(&mut self, reader: &mut Reader<'_>) {
         let Some(given) = reader.decode::<k8s::core::v1::Service>() else { return };
-        let object = service::service(&given, "default");
+        let mut errors = Vec::new();
+        let object = service::service(&given, "default", &mut errors);
         self.name("Service", &object.namespace, &object.name, reader);
+        reader.fields(errors);
         let spec = reader.place.document.get("spec").map(|spec| spec.to_json());
         let fields = spec.as_ref().map(ignored::unread_of_service).unwrap_or_default();
         if !fields.is_empty() {
@@ -444,7 +446,6 @@ fn check_known(version: &str, kind: &str, reader: &mut Reader<'_>) -> Known {
         "v1" "Secret" k8s::core::v1::Secret => NO_EFFECT,
         "v1" "ServiceAccount" k8s::core::v1::ServiceAccount => NO_EFFECT,
         "v1" "Endpoints" k8s::core::v1::Endpoints => NO_EFFECT,
-        "networking.k8s.io/v1" "Ingress" k8s::networking::v1::Ingress => NOT_YET,
         "networking.k8s.io/v1" "IngressClass" k8s::networking::v1::IngressClass => NO_EFFECT,
         "networking.k8s.io/v1" "NetworkPolicy" k8s::networking::v1::NetworkPolicy => NO_EFFECT,
         "rbac.authorization.k8s.io/v1" "Role" k8s::rbac::v1::Role => NO_EFFECT,

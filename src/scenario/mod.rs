@@ -10,6 +10,7 @@ mod commands;
 pub mod curve;
 mod curves;
 pub mod diagnostic;
+mod entries;
 pub mod eviction;
 pub mod file;
 pub mod flags;

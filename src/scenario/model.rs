@@ -3,7 +3,6 @@
 //! Whatever is here can be simulated; reading and checking happen in the files beside this one.
 //! It does not know files, spans or YAML.
 
-use crate::api::Text;
 use crate::api::autoscaling::Hpa;
 use crate::api::devices::{ClaimTemplate, DeviceObject};
 use crate::api::labels::Labels;
@@ -13,6 +12,7 @@ use crate::api::resources::Resources;
 use crate::api::service::Service;
 use crate::api::taint::Taint;
 use crate::api::workload::Deployment;
+use crate::api::{ObjectName, Text};
 use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags, SchedulerFlags};
 use crate::scenario::curve::Curve;
 use crate::scenario::eviction::{GracePeriods, Thresholds};
@@ -146,8 +146,8 @@ pub struct Objects {
     pub hpas: Vec<(Hpa, usize)>,
     /// Disruption budgets.
     pub pdbs: Vec<Pdb>,
-    /// Bare pods, all workloads but Deployments, quotas, limit ranges and namespaces, in file
-    /// order: applied when the clock starts, quotas and limit ranges before anything settles.
+    /// Bare pods, all workloads but Deployments, Ingresses, quotas, limit ranges and namespaces, in
+    /// file order: applied when the clock starts, quotas and limit ranges before anything settles.
     pub applied: Vec<Object>,
     /// Which of `applied` bear traffic.
     pub others: Vec<usize>,
@@ -211,11 +211,27 @@ pub struct Failings {
     pub probes_queue: bool,
 }
 
-/// Requests from outside to one service.
+/// Whom requests from outside are sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A Service: index into `objects.services`.
+    Service(usize),
+    /// Whatever Ingresses make of a host and a path.
+    Ingress {
+        /// Only the rules of this one.
+        only: Option<ObjectName>,
+        /// The host asked for; empty: none that a rule names.
+        host: Text,
+        /// The path asked for.
+        path: Text,
+    },
+}
+
+/// Requests from outside.
 #[derive(Clone, Debug)]
 pub struct Traffic {
-    /// Index into `objects.services`.
-    pub service: usize,
+    /// Where they go.
+    pub to: Entry,
     /// Requests a second over time.
     pub rate: Curve,
     /// Relative standard deviation of each resolution step (log-normal, mean 1); 0: none.
@@ -382,6 +398,8 @@ pub struct Flags {
     pub kubelet: KubeletFlags,
     /// The kube-proxies.
     pub kube_proxy: KubeProxyFlags,
+    /// CoreDNS.
+    pub coredns: CoreDnsFlags,
     /// `metrics-server`.
     pub metrics_server: MetricsServerFlags,
     /// The API server as its clients meet it.
@@ -543,6 +561,20 @@ impl Default for KubeProxyFlags {
     }
 }
 
+/// CoreDNS, which answers for headless Services.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CoreDnsFlags {
+    /// `ttl` of its plugin `kubernetes`: how long clients keep an answer. Kubernetes' own Corefile
+    /// says 30 s (`cluster/addons/dns/coredns/coredns.yaml.base`, v1.37).
+    pub ttl: SimDuration,
+}
+
+impl Default for CoreDnsFlags {
+    fn default() -> Self {
+        CoreDnsFlags { ttl: SimDuration::from_secs(30) }
+    }
+}
+
 /// Limits of the cloud provider's API.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CloudFlags {
@@ -565,6 +597,11 @@ pub struct CloudFlags {
     /// How many volumes can be attached to a machine (`allocatable.count` of every CSINode);
     /// `None`: no limit is known.
     pub volumes_per_node: Option<u32>,
+    /// Seconds to provision a load balancer.
+    pub load_balancer: Distribution,
+    /// `--concurrent-service-syncs` of the cloud-controller-manager: load balancers that are
+    /// provisioned side by side.
+    pub concurrent_service_syncs: u32,
 }
 
 impl Default for CloudFlags {
@@ -584,6 +621,9 @@ impl Default for CloudFlags {
             volume_attach: Distribution::lognormal_p50_p99(5.0, 20.0),
             volume_detach: Distribution::lognormal_p50_p99(5.0, 20.0),
             volumes_per_node: None,
+            // Not measured: about what clouds say of themselves.
+            load_balancer: Distribution::lognormal_p50_p99(45.0, 150.0),
+            concurrent_service_syncs: 1,
         }
     }
 }

@@ -6,7 +6,9 @@
 
 use super::curve::Curve;
 use super::flags::{Told, told_flags};
-use super::model::{Happening, NodeGroup, NodeSelection, PodSelection, Scenario, Workload};
+use super::model::{
+    Entry, Happening, NodeGroup, NodeSelection, PodSelection, Scenario, Traffic, Workload,
+};
 use super::value::duration_text;
 use crate::api::resources::Resources;
 use crate::api::taint::Taint;
@@ -22,11 +24,7 @@ pub(super) fn of(scenario: &Scenario) -> Value {
         "start": if scenario.cold_start { "cold" } else { "settled" },
         "nodes": scenario.node_groups.iter().map(group).collect::<Vec<_>>(),
         "workloads": bearers.zip(workloads).collect::<Map<_, _>>(),
-        "traffic": scenario.traffic.iter().map(|t| json!({
-            "to": service(scenario, t.service),
-            "rate": shape(&t.rate),
-            "noise": t.noise,
-        })).collect::<Vec<_>>(),
+        "traffic": scenario.traffic.iter().map(|t| traffic(scenario, t)).collect::<Vec<_>>(),
         "timeline": scenario.timeline.iter().map(|entry| {
             let (name, what) = happening(scenario, &entry.what);
             let mut told = json!({"at": instant(entry.at), name: what});
@@ -58,6 +56,21 @@ fn deployment(scenario: &Scenario, index: usize) -> String {
 fn service(scenario: &Scenario, index: usize) -> String {
     let s = &scenario.objects.services[index];
     format!("{}/{}", s.namespace, s.name)
+}
+
+fn traffic(scenario: &Scenario, traffic: &Traffic) -> Value {
+    let mut told = json!({"rate": shape(&traffic.rate), "noise": traffic.noise});
+    match &traffic.to {
+        Entry::Service(index) => told["to"] = service(scenario, *index).into(),
+        Entry::Ingress { only, host, path } => {
+            told["host"] = host.to_string().into();
+            told["path"] = path.to_string().into();
+            if let Some(name) = only {
+                told["to"] = format!("ingress/{}/{}", name.namespace, name.name).into();
+            }
+        }
+    }
+    told
 }
 
 fn group(group: &NodeGroup) -> Value {

@@ -60,7 +60,7 @@ impl Resolver<'_> {
     pub(super) fn unknown(&mut self, path: &str, what: &str, name: &str, known: &[String]) {
         let unsure = match what {
             "node group" | "zone" => !self.all_groups,
-            "Service" | "Deployment" | "workload" => !self.all_objects,
+            "Service" | "Deployment" | "workload" | "Ingress" => !self.all_objects,
             _ => false,
         };
         if unsure {
@@ -86,6 +86,7 @@ impl Resolver<'_> {
         }
         let mut ignored = manifests.ignored.clone();
         ignored.extend(self.flags_without_effect());
+        ignored.extend(self.lost_backends(&manifests));
         let objects = self.objects(&file, manifests);
         let groups = self.node_groups(&file);
         let workloads = self.workloads(&file, &objects);
@@ -96,6 +97,8 @@ impl Resolver<'_> {
         for (path, message) in checks::flags(&flags) {
             self.error(&format!("flags.{path}"), message, None);
         }
+        let traffic = self.traffic(&file, &objects);
+        ignored.extend(self.unwanted(&traffic, &objects));
         let mut scenario = Scenario {
             name: String::new(),
             question: file.question.trim().to_string(),
@@ -105,7 +108,7 @@ impl Resolver<'_> {
             cold_start: file.start == Start::Cold,
             clock: WallClock::default(),
             seed: file.seed.unwrap_or(1),
-            traffic: self.traffic(&file, &objects),
+            traffic,
             timeline: self.timeline(&file, &objects, &groups),
             observe: self.observe(&file),
             expect: self.expect(&file, &objects),
@@ -318,23 +321,6 @@ impl Resolver<'_> {
         let found = objects.deployments.iter().position(|d| is_named(name, &d.namespace, &d.name));
         if found.is_none() {
             self.unknown(path, "Deployment", name, &names_of(objects));
-        }
-        found
-    }
-
-    fn traffic(&mut self, file: &ScenarioFile, objects: &Objects) -> Vec<Traffic> {
-        let mut found = Vec::new();
-        for (index, given) in file.traffic.iter().enumerate() {
-            let path = format!("traffic[{index}]");
-            let service = self.service(&given.to, &format!("{path}.to"), objects);
-            let rate = self.curve(&given.rate, &format!("{path}.rate"));
-            let noise = given.noise.map_or(0.0, |ratio| ratio.0);
-            if !(0.0..=1.0).contains(&noise) {
-                self.error(&format!("{path}.noise"), "is a share between 0% and 100%", None);
-            }
-            if let (Some(service), Some(rate)) = (service, rate) {
-                found.push(Traffic { service, rate, noise });
-            }
         }
         found
     }

@@ -9,8 +9,8 @@ use crate::api::stateful_set::Claim;
 use crate::api::storage::{PersistentVolume, StorageObject};
 use crate::api::workload::Deployment;
 use crate::api::{
-    AttachmentId, ClaimId, CronJobId, DeploymentId, HpaId, LimitRangeId, NamespaceId, NodeId,
-    OwnerId, PdbId, PodId, QuotaId, ServiceId, Text, VolumeId,
+    AttachmentId, ClaimId, CronJobId, DeploymentId, HpaId, IngressId, LimitRangeId, NamespaceId,
+    NodeId, OwnerId, PdbId, PodId, QuotaId, ServiceId, Text, VolumeId,
 };
 use std::sync::Arc;
 
@@ -53,6 +53,8 @@ pub enum Change {
     CronJobRemoved(CronJobId, Vec<OwnerId>),
     /// A Service was created or removed, or its spec changed.
     Service(ServiceId),
+    /// An Ingress was created, changed or removed.
+    Ingress(IngressId),
     /// A Service's endpoints changed.
     Endpoints(ServiceId),
     /// An autoscaler was created or removed, or its spec changed.

@@ -8,6 +8,7 @@ mod changes;
 mod claims;
 mod groups;
 mod index;
+mod ingresses;
 mod load;
 mod namespaces;
 mod owners;
@@ -23,6 +24,7 @@ pub use storage::{Attachment, claims_of};
 pub use tally::{NodeTally, PodTally};
 
 use crate::api::autoscaling::Hpa;
+use crate::api::ingress::Ingress;
 use crate::api::job::CronJob;
 use crate::api::labels::{Labels, Selector};
 use crate::api::limit_range::LimitRange;
@@ -36,8 +38,8 @@ use crate::api::service::Service;
 use crate::api::stateful_set::Claim;
 use crate::api::workload::Deployment;
 use crate::api::{
-    ClaimId, CronJobId, DeploymentId, HpaId, LimitRangeId, NamespaceId, NodeId, OwnerId, PdbId,
-    PodId, QuotaId, ServiceId, Text,
+    ClaimId, CronJobId, DeploymentId, HpaId, IngressId, LimitRangeId, NamespaceId, NodeId, OwnerId,
+    PdbId, PodId, QuotaId, ServiceId, Text,
 };
 use crate::units::SimTime;
 use groups::{PodGroups, is_healthy};
@@ -61,6 +63,7 @@ pub struct Store {
     daemon_sets: Vec<OwnerId>,
     cron_jobs: SlotMap<CronJobId, CronJob>,
     services: SlotMap<ServiceId, Service>,
+    ingresses: SlotMap<IngressId, Ingress>,
     hpas: SlotMap<HpaId, Hpa>,
     pdbs: SlotMap<PdbId, Pdb>,
     quotas: SlotMap<QuotaId, ResourceQuota>,

@@ -59,6 +59,7 @@ impl Store {
         match kind {
             "Pod" => self.pods_in(namespace).count(),
             "Service" => self.services().filter(|(_, s)| here(&s.namespace)).count(),
+            "Ingress" => self.ingresses().filter(|(_, i)| here(&i.namespace)).count(),
             "HorizontalPodAutoscaler" => self.hpas().filter(|(_, h)| here(&h.namespace)).count(),
             "PodDisruptionBudget" => self.pdbs().filter(|(_, p)| here(&p.namespace)).count(),
             "Deployment" => self.deployments().filter(|(_, d)| here(&d.namespace)).count(),

@@ -237,7 +237,12 @@ impl World<'_> {
     /// Writes endpoints, and notes for the kube-proxies which they were.
     fn change_endpoints(&mut self, service: ServiceId, comes: Vec<PodId>, goes: Vec<PodId>) {
         self.store.change_endpoints(service, &comes, &goes);
-        self.proxies.note(service, comes.into_iter().chain(goes));
+        let pods = comes.into_iter().chain(goes);
+        if self.store.service(service).is_some_and(|service| service.headless) {
+            self.names_changed(service, pods.collect());
+        } else {
+            self.proxies.note(service, pods);
+        }
     }
 
     /// Five characters that no other pod of this run has: a permutation of the numbers below 27^5,

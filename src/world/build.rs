@@ -91,6 +91,7 @@ impl<'a> World<'a> {
         }
         for (index, service) in objects.services.iter().enumerate() {
             self.tell_scheduler_of_service(service);
+            let service = self.with_node_ports(service.clone());
             let id = self.store.create_service(service.clone());
             self.service_index.insert(id, index);
             for (workload, deployment) in objects.deployments.iter().enumerate() {

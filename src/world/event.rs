@@ -8,7 +8,7 @@ use super::cloud::MachineId;
 use super::controllers::{FlightId, Key};
 use super::leaders::LeaderStep;
 use super::volumes::CsiStep;
-use crate::api::{NodeId, PodId};
+use crate::api::{NodeId, PodId, ServiceId};
 use crate::control::scheduler::framework::PluginId;
 use crate::scenario::model::Component;
 use crate::sim::queue::Phase;
@@ -108,6 +108,17 @@ pub enum Event {
     Leader(Component, LeaderStep, u32),
     /// The kube-proxies begin or end a sync.
     Proxy,
+    /// Clients have asked again for the names of headless Services.
+    Names,
+    /// The service controller's workers may have something to do.
+    Balancers,
+    /// The cloud has provisioned a load balancer.
+    Balancer {
+        /// For this Service.
+        service: ServiceId,
+        /// The how-manieth it is.
+        number: u32,
+    },
     /// A curve of traffic has its next value.
     Traffic,
     /// A queue of requests runs full or empty.
@@ -209,9 +220,10 @@ impl Event {
             | Event::Report { .. }
             | Event::Evict { .. }
             | Event::Leader(..) => 4,
-            Event::Proxy => 5,
+            Event::Balancer { .. } => 1,
+            Event::Proxy | Event::Names => 5,
             Event::SyncDone(_) => 6,
-            Event::Sync(_) => 7,
+            Event::Sync(_) | Event::Balancers => 7,
             Event::Scheduler => 8,
             Event::Observe => 9,
         })

@@ -2,28 +2,75 @@
 
 use super::event::Event;
 use super::world::World;
+use crate::api::ObjectName;
+use crate::api::ingress::{self, Backend, Ingress};
+use crate::api::service::Service;
+use crate::scenario::model::{Entry, Traffic};
 use crate::units::SimTime;
 
 impl World<'_> {
     /// A curve of traffic has its next value.
     pub(super) fn on_traffic(&mut self) {
         let now = self.now;
-        let mut rates = vec![0.0; self.scenario.objects.services.len()];
         let mut next = SimTime::NEVER;
         for (index, traffic) in self.scenario.traffic.iter().enumerate() {
             let rate = traffic.rate.at(now);
-            rates[traffic.service] += rate * self.draw_noise(index, traffic.noise);
+            self.balancers.asked[index] = rate * self.draw_noise(index, traffic.noise);
             let resolution = self.scenario.observe.traffic_resolution;
             next = next.min(traffic.rate.next_look(now, resolution));
             if traffic.noise > 0.0 {
                 next = next.min(SimTime(now.0 + 1).next_on_grid(SimTime::ZERO, resolution));
             }
         }
-        for traffic in &self.scenario.traffic {
-            self.network.set_external(traffic.service, rates[traffic.service]);
-        }
-        self.traffic_changed = true;
+        self.send_traffic();
         self.plan(next, Event::Traffic);
+    }
+
+    /// Requests from outside go where they are sent at present.
+    pub(super) fn send_traffic(&mut self) {
+        let mut rates = vec![0.0; self.scenario.objects.services.len()];
+        let mut unrouted = 0.0;
+        let entries: Vec<Option<usize>> =
+            self.scenario.traffic.iter().map(|traffic| self.entry_of(traffic)).collect();
+        for (entry, asked) in entries.iter().zip(&self.balancers.asked) {
+            match entry {
+                Some(service) => rates[*service] += asked,
+                None => unrouted += asked,
+            }
+        }
+        if entries != self.balancers.entries || unrouted != self.network.unrouted() {
+            // Until now they went elsewhere.
+            self.network.advance_entries(self.now);
+            self.balancers.entries = entries;
+        }
+        for (service, rate) in rates.into_iter().enumerate() {
+            self.network.set_external(service, rate);
+        }
+        self.network.set_unrouted(unrouted);
+        self.traffic_changed = true;
+    }
+
+    /// The Service that an entry's requests reach; `None`: none is there, or its load balancer is
+    /// not, or no rule of an Ingress wants them. An Ingress sends them on inside the cluster: past
+    /// load balancers.
+    fn entry_of(&self, traffic: &Traffic) -> Option<usize> {
+        match &traffic.to {
+            Entry::Service(index) => {
+                self.service_at(*index).is_some_and(Service::is_open).then_some(*index)
+            }
+            Entry::Ingress { only, host, path } => {
+                let all = self.store.ingresses().map(|(_, ingress)| ingress);
+                let is_meant =
+                    |i: &&Ingress| only.as_ref().is_none_or(|name| i.object_name() == *name);
+                let (namespace, backend) = ingress::route(all.filter(is_meant), host, path)?;
+                let Backend::Service { name, .. } = backend else { return None };
+                let name = ObjectName { namespace: namespace.clone(), name: name.clone() };
+                let id = self.service_named(&name)?;
+                let service = self.store.service(id)?;
+                let index = self.service_index.get(id).copied()?;
+                backend.has_port(service).then_some(index)
+            }
+        }
     }
 
     /// A factor with mean 1 and this relative standard deviation, from the entry's own stream.

@@ -51,6 +51,7 @@ pub(super) fn change_record(store: &Store, change: &Change) -> (u16, u64) {
         Change::PodRelabelled(id, _) => (20, pod(*id)),
         Change::PodOwner(id, _) => (21, pod(*id)),
         Change::Service(id) => (12, id.data().as_ffi()),
+        Change::Ingress(id) => (40, id.data().as_ffi()),
         Change::Endpoints(id) => (13, store.service(*id).map_or(0, |s| s.endpoints.len() as u64)),
         Change::Hpa(id) => (14, id.data().as_ffi()),
         Change::HpaStatus(id) => {

@@ -45,6 +45,7 @@ mod proxies;
 mod reconnect;
 mod run;
 mod schedule;
+mod services;
 mod settle;
 mod stateful_sets;
 mod syncs;

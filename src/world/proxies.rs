@@ -101,6 +101,13 @@ impl World<'_> {
         self.route_by(routes);
     }
 
+    /// These endpoints of a Service are routed to, or not, as they are endpoints now.
+    pub(super) fn route_by_now(&mut self, service: ServiceId, pods: Vec<PodId>) {
+        let changed = pods.into_iter().map(|pod| ChangedEndpoint { service, pod }).collect();
+        let routes = self.routes_of(changed);
+        self.route_by(routes);
+    }
+
     /// Whether changed endpoints are endpoints now.
     fn routes_of(&self, mut changed: Vec<ChangedEndpoint>) -> Routes {
         changed.sort_unstable();

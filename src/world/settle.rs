@@ -17,12 +17,13 @@ use crate::control::controllers::{Action, Outcome, deployment, disruption, repli
 use crate::control::scheduler::decision::Decision;
 
 /// Whether an object has long been there at a settled start. Pods that end by themselves, never
-/// come up or name their node begin when the clock starts, and so does all that is no pod's owner.
+/// come up or name their node begin when the clock starts, and so do Jobs and what limits others.
 pub(super) fn is_settled(object: &Object) -> bool {
     let spec = match object {
         Object::Owner(Owner::Job(_)) => return false,
         Object::Owner(owner) => &owner.template().spec,
         Object::Pod(pod) => &pod.spec,
+        Object::Ingress(_) => return true,
         _ => return false,
     };
     let lasts =
@@ -40,8 +41,10 @@ impl World<'_> {
         self.place_pods(self.all_have_one_priority());
         self.settle_in_turn(&others);
         self.write_statuses(&others);
+        self.settle_balancers();
         self.pass_over_changes();
         self.proxies_are_settled();
+        self.names_are_settled();
     }
 
     /// All of this lies in the past: no watcher is told of it.

@@ -108,7 +108,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
                 labels: Labels::default(),
                 selector: Some(web.selector.clone()),
                 publish_not_ready: false,
-                endpoints: vec![],
+                ..Service::default()
             }],
             deployments: vec![web],
             applied: vec![],
@@ -133,7 +133,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
             calls: vec![],
             failings: Default::default(),
         }],
-        traffic: vec![Traffic { service: 0, rate, noise: 0.0 }],
+        traffic: vec![Traffic { to: Entry::Service(0), rate, noise: 0.0 }],
         timeline: vec![],
         flags: Flags::default(),
         observe: Observe {

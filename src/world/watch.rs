@@ -115,13 +115,28 @@ impl World<'_> {
                 self.may_adopt(id);
                 self.pod_orphaned(id);
             }
-            Change::Service(id) => self.notify(Key::EndpointSlice(id)),
-            Change::Endpoints(_) => self.endpoints_changed(),
             Change::Hpa(id) => self.notify(Key::Hpa(id)),
             Change::HpaStatus(_) => {}
             Change::Pdb(id) => {
                 self.notify(Key::Disruption(id));
                 self.scheduler_sees(super::schedule::Notice::Budget(id));
+            }
+            other => self.tell_of_service(other),
+        }
+    }
+
+    /// Tells of a change of what pods are reached through.
+    fn tell_of_service(&mut self, change: Change) {
+        match change {
+            Change::Service(id) => {
+                self.notify(Key::EndpointSlice(id));
+                self.service_changed(id);
+            }
+            Change::Ingress(_) => self.send_traffic(),
+            Change::Endpoints(id) => {
+                if self.store.service(id).is_some_and(|service| !service.headless) {
+                    self.endpoints_changed();
+                }
             }
             other => self.tell_of_owner(other),
         }

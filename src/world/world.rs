@@ -20,6 +20,7 @@ use super::outage::Outages;
 use super::proxies::Proxies;
 use super::run::Audience;
 use super::schedule::SchedulerDriver;
+use super::services::Balancers;
 use super::syncs::Controllers;
 use super::traffic::network::Network;
 use super::volumes::Volumes;
@@ -114,6 +115,7 @@ pub struct World<'a> {
     pub(super) slow: Vec<Vec<bool>>,
     pub(super) noise: Vec<crate::sim::rng::Stream>,
     pub(super) proxies: Proxies,
+    pub(super) balancers: Balancers,
 
     // Who belongs to whom, by index in the scenario.
     pub(super) workload_of: SecondaryMap<DeploymentId, usize>,
@@ -200,6 +202,7 @@ impl<'a> World<'a> {
             slow: vec![Vec::new(); n],
             noise: parts.noise,
             proxies: Proxies::default(),
+            balancers: Balancers::new(scenario),
             workload_of: SecondaryMap::new(),
             deployments: Vec::new(),
             others: Others::new(scenario),
@@ -272,6 +275,9 @@ impl<'a> World<'a> {
             Event::Reconnects(node) => self.on_reconnects(node),
             Event::Leader(component, step, term) => self.on_leader(component, step, term),
             Event::Proxy => self.on_proxy(),
+            Event::Names => self.on_names(),
+            Event::Balancers => self.on_balancers(),
+            Event::Balancer { service, number } => self.on_balancer(service, number),
             Event::Traffic => self.on_traffic(),
             Event::Station(_) => self.on_station(),
             Event::Memory(workload) => self.on_memory(workload as usize),
@@ -345,6 +351,10 @@ impl<'a> World<'a> {
                 ("PersistentVolumeClaim", claim.namespace.clone(), claim.name.clone())
             }
             About::Volume(id) => ("PersistentVolume", none, self.store.volume(id)?.name.clone()),
+            About::Service(id) => {
+                let service = self.store.service(id)?;
+                ("Service", service.namespace.clone(), service.name.clone())
+            }
             About::Group(index) => {
                 let group = self.scenario.node_groups.get(index)?;
                 (

@@ -59,8 +59,15 @@ const DEPLOYMENT: [&str; 8] = [
 
 /// Fields of a Service's specification that something reads, and those that change nothing for
 /// the traffic here: ports, and the kinds of Service that select pods.
-const SERVICE: [&str; 6] =
-    ["clusterIP", "clusterIPs", "ports", "publishNotReadyAddresses", "selector", "type"];
+const SERVICE: [&str; 7] = [
+    "clusterIP",
+    "clusterIPs",
+    "externalName",
+    "ports",
+    "publishNotReadyAddresses",
+    "selector",
+    "type",
+];
 
 /// Fields of a Deployment's specification that are set but that nothing reads; its pods' are told
 /// by [`ignored_fields`].

@@ -9,6 +9,7 @@ mod csi_migration;
 pub mod daemon_set;
 pub mod devices;
 pub mod ignored;
+pub mod ingress;
 pub mod job;
 pub mod node;
 pub mod node_features;

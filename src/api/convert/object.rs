@@ -1,7 +1,8 @@
 //! Any object that a person may apply, by its kind.
 
 use super::{
-    FieldError, autoscaling, daemon_set, job, quota, service, stateful_set, storage, workload,
+    FieldError, autoscaling, daemon_set, ingress, job, quota, service, stateful_set, storage,
+    workload,
 };
 use crate::api::object::Object;
 use crate::api::owner::Owner;
@@ -45,7 +46,11 @@ pub fn object(given: &Value, namespace: &str, errors: &mut Vec<FieldError>) -> O
         "Pod" => Object::Pod(Box::new(workload::pod(&decode(given, errors)?, namespace, errors))),
         "Service" => {
             let given = decode(given, errors)?;
-            Object::Service(Box::new(service::service(&given, namespace)))
+            Object::Service(Box::new(service::service(&given, namespace, errors)))
+        }
+        "Ingress" => {
+            let given = decode(given, errors)?;
+            Object::Ingress(Box::new(ingress::ingress(&given, namespace, errors)))
         }
         "HorizontalPodAutoscaler" => {
             let (hpa, target) = autoscaling::hpa(&decode(given, errors)?, namespace, errors);

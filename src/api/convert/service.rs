@@ -4,22 +4,65 @@ use super::workload::int_or_percent;
 use super::{FieldError, labels, selector};
 use crate::api::labels::Selector;
 use crate::api::policy::{Budget, Pdb, PdbStatus, UnhealthyPods};
-use crate::api::service::Service;
+use crate::api::service::{Service, ServicePort, ServiceType};
 use crate::api::workload::IntOrPercent;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::policy::v1 as policy;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 /// A Service; `namespace` is the one it goes to when it names none.
-pub fn service(given: &core::Service, namespace: &str) -> Service {
+pub fn service(given: &core::Service, namespace: &str, errors: &mut Vec<FieldError>) -> Service {
     let spec = given.spec.clone().unwrap_or_default();
+    let kind = service_type(spec.type_.as_deref(), errors);
     let wanted = spec.selector.as_ref().filter(|pairs| !pairs.is_empty());
+    // An ExternalName has no endpoints, whatever it selects.
+    let wanted = wanted.filter(|_| kind != ServiceType::ExternalName);
+    let cluster_ip = spec.cluster_ip.as_deref().unwrap_or("");
     Service {
         name: given.metadata.name.as_deref().unwrap_or("").into(),
         namespace: given.metadata.namespace.as_deref().unwrap_or(namespace).into(),
         labels: labels(given.metadata.labels.as_ref()),
         selector: wanted.map(|pairs| Selector::from_labels(&labels(Some(pairs)))),
         publish_not_ready: spec.publish_not_ready_addresses.unwrap_or(false),
+        kind,
+        headless: cluster_ip == "None",
+        ports: spec.ports.iter().flatten().enumerate().map(|(i, p)| port(i, p, errors)).collect(),
+        external_name: spec.external_name.as_deref().unwrap_or("").into(),
+        load_balancer: None,
         endpoints: Vec::new(),
+    }
+}
+
+fn service_type(given: Option<&str>, errors: &mut Vec<FieldError>) -> ServiceType {
+    let given = given.unwrap_or("ClusterIP");
+    ServiceType::named(given).unwrap_or_else(|| {
+        let message =
+            format!("{given:?} is none of ClusterIP, NodePort, LoadBalancer, ExternalName");
+        errors.push(FieldError::new("spec.type".into(), message));
+        ServiceType::ClusterIp
+    })
+}
+
+fn port(index: usize, given: &core::ServicePort, errors: &mut Vec<FieldError>) -> ServicePort {
+    let mut number = |given: i32, field: &str| {
+        u16::try_from(given).ok().filter(|port| *port > 0).unwrap_or_else(|| {
+            let message = "must be a port, 1 to 65535".to_owned();
+            errors.push(FieldError::new(format!("spec.ports[{index}].{field}"), message));
+            0
+        })
+    };
+    let port = number(given.port, "port");
+    let target = match &given.target_port {
+        Some(IntOrString::Int(target)) => target.to_string(),
+        Some(IntOrString::String(name)) => name.clone(),
+        None => port.to_string(),
+    };
+    ServicePort {
+        name: given.name.as_deref().unwrap_or("").into(),
+        protocol: given.protocol.as_deref().unwrap_or("TCP").into(),
+        port,
+        target: target.into(),
+        node_port: given.node_port.filter(|n| *n != 0).map_or(0, |n| number(n, "nodePort")),
     }
 }
 

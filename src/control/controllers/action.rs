@@ -365,6 +365,8 @@ pub enum About {
     Claim(ClaimId),
     /// A volume.
     Volume(VolumeId),
+    /// A Service.
+    Service(ServiceId),
     /// A node group (cluster autoscaler status).
     Group(usize),
 }

@@ -89,7 +89,7 @@ mod tests {
             labels: Labels::default(),
             selector: Some(Selector::from_labels(&Labels::from([("app", "web")]))),
             publish_not_ready,
-            endpoints: Vec::new(),
+            ..Service::default()
         })
     }
 

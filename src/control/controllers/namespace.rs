@@ -16,8 +16,9 @@ pub const PATIENCE: SimDuration = SimDuration::from_secs(5);
 /// What it expects of finalizers (`finalizerEstimateSeconds`), seconds.
 const FINALIZERS: u64 = 15;
 /// What a namespace may hold beside pods.
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 15] = [
     "Service",
+    "Ingress",
     "PodDisruptionBudget",
     "HorizontalPodAutoscaler",
     "Deployment",

@@ -38,8 +38,16 @@ pub(super) fn service(snapshot: &Snapshot, service: &Value) -> String {
     lines.field(0, "Type", text(service, "/spec/type"));
     lines.field(0, "IP Families", "<none>");
     lines.field(0, "IP", text(service, "/spec/clusterIP"));
-    lines.field(0, "IPs", "<none>");
-    // Ports are not modelled: endpoints are told once, by their pods.
+    let ips = items(service, "/spec/clusterIPs").first().and_then(Value::as_str);
+    lines.field(0, "IPs", ips.unwrap_or("<none>"));
+    if !text(service, "/spec/externalName").is_empty() {
+        lines.field(0, "External Name", text(service, "/spec/externalName"));
+    }
+    for ingress in items(service, "/status/loadBalancer/ingress") {
+        let [ip, mode] = ["/ip", "/ipMode"].map(|at| text(ingress, at));
+        lines.field(0, "LoadBalancer Ingress", format_args!("{ip} ({mode})"));
+    }
+    // Pods have no addresses: endpoints are told by their pods, behind every port.
     let [namespace, name] = ["/metadata/namespace", "/metadata/name"].map(|at| text(service, at));
     let all = objects::list(snapshot, "Endpoints");
     let its = all
@@ -48,7 +56,26 @@ pub(super) fn service(snapshot: &Snapshot, service: &Value) -> String {
     let targets = its.map_or(&[][..], |its| items(its, "/subsets/0/addresses"));
     let pods: Vec<String> =
         targets.iter().map(|target| text(target, "/targetRef/name").to_owned()).collect();
-    lines.field(0, "Endpoints", some(&pods, 3, ","));
+    let endpoints = some(&pods, 3, ",");
+    let ports = items(service, "/spec/ports");
+    for port in ports {
+        let name = Some(text(port, "/name")).filter(|name| !name.is_empty()).unwrap_or("<unset>");
+        let protocol = text(port, "/protocol");
+        lines.field(0, "Port", format_args!("{name}\t{}/{protocol}", number(port, "/port")));
+        let target = match &port["targetPort"] {
+            Value::String(name) => name.clone(),
+            number => number.to_string(),
+        };
+        lines.field(0, "TargetPort", format_args!("{target}/{protocol}"));
+        if port["nodePort"].is_u64() {
+            let node = number(port, "/nodePort");
+            lines.field(0, "NodePort", format_args!("{name}\t{node}/{protocol}"));
+        }
+        lines.field(0, "Endpoints", &endpoints);
+    }
+    if ports.is_empty() {
+        lines.field(0, "Endpoints", &endpoints);
+    }
     lines.field(0, "Session Affinity", text(service, "/spec/sessionAffinity"));
     lines.events(snapshot, service);
     lines.finish()

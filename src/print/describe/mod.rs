@@ -6,6 +6,7 @@
 mod autoscaling;
 mod cluster;
 mod containers;
+mod ingress;
 mod job;
 mod node;
 mod pod;
@@ -80,6 +81,7 @@ fn one(snapshot: &Snapshot, kind: &Kind, object: &Value) -> String {
         "CronJob" => job::cron_job(snapshot, object),
         "HorizontalPodAutoscaler" => autoscaling::hpa(snapshot, object),
         "PodDisruptionBudget" => cluster::pdb(snapshot, object),
+        "Ingress" => ingress::ingress(snapshot, object),
         "Service" => cluster::service(snapshot, object),
         "PersistentVolume" => storage::volume(snapshot, object),
         "PersistentVolumeClaim" => storage::claim(snapshot, object),

@@ -7,6 +7,7 @@ mod daemon_set;
 mod deployment;
 mod event;
 mod hpa;
+mod ingress;
 mod job;
 mod meta;
 mod node;
@@ -35,6 +36,7 @@ pub(super) fn list(snapshot: &Snapshot, kind: &str) -> Vec<Value> {
         }
         "CronJob" => store.cron_jobs().map(|(id, j)| job::cron_job(snapshot, id, j)).collect(),
         "Service" => store.services().map(|(id, s)| service::service(snapshot, id, s)).collect(),
+        "Ingress" => store.ingresses().map(|(id, i)| ingress::ingress(snapshot, id, i)).collect(),
         "Endpoints" => {
             store.services().map(|(id, s)| service::endpoints(snapshot, id, s)).collect()
         }
@@ -81,6 +83,7 @@ pub(super) fn object(snapshot: &Snapshot, key: Key) -> Option<Value> {
         Key::Deployment(id) => deployment::deployment(snapshot, id, store.deployment(id)?),
         Key::CronJob(id) => job::cron_job(snapshot, id, store.cron_job(id)?),
         Key::Service(id) => service::service(snapshot, id, store.service(id)?),
+        Key::Ingress(id) => ingress::ingress(snapshot, id, store.ingress(id)?),
         Key::Hpa(id) => hpa::hpa(snapshot, id, store.hpa(id)?),
         Key::Pdb(id) => pdb::pdb(snapshot, id, store.pdb(id)?),
         Key::Claim(id) => storage::claim(snapshot, id, store.claim(id)?.object.as_ref()?),

@@ -1,10 +1,10 @@
 //! Services, Endpoints and EndpointSlices.
 //!
-//! Addresses and ports are not modelled: endpoints are told by the names of their pods.
+//! Addresses of Services and pods are not modelled: endpoints are told by the names of their pods.
 
 use super::meta::{Meta, marked, object, pairs, selector};
 use crate::api::ServiceId;
-use crate::api::service::Service;
+use crate::api::service::{Service, ServicePort};
 use crate::print::Snapshot;
 use crate::print::chronicle::Key;
 use serde_json::{Value, json};
@@ -36,7 +36,17 @@ fn meta<'a>(
 /// A Service.
 pub(super) fn service(snapshot: &Snapshot, id: ServiceId, given: &Service) -> Value {
     let mut out = object(&meta(snapshot, id, given, "Service", &given.name));
-    out["spec"] = json!({ "sessionAffinity": "None", "type": "ClusterIP" });
+    out["spec"] = json!({ "sessionAffinity": "None", "type": given.kind.as_str() });
+    if given.headless {
+        out["spec"]["clusterIP"] = "None".into();
+        out["spec"]["clusterIPs"] = json!(["None"]);
+    }
+    if !given.external_name.is_empty() {
+        out["spec"]["externalName"] = given.external_name.to_string().into();
+    }
+    if !given.ports.is_empty() {
+        out["spec"]["ports"] = given.ports.iter().map(port).collect();
+    }
     if let Some(given) = &given.selector {
         out["spec"]["selector"] = selector(given)["matchLabels"].take();
     }
@@ -44,6 +54,25 @@ pub(super) fn service(snapshot: &Snapshot, id: ServiceId, given: &Service) -> Va
         out["spec"]["publishNotReadyAddresses"] = true.into();
     }
     out["status"] = json!({ "loadBalancer": {} });
+    if let Some(ip) = &given.load_balancer {
+        out["status"]["loadBalancer"]["ingress"] = json!([{ "ip": &**ip, "ipMode": "VIP" }]);
+    }
+    out
+}
+
+fn port(given: &ServicePort) -> Value {
+    let target = given.target.parse::<u16>().map_or_else(|_| json!(&*given.target), |n| json!(n));
+    let mut out = json!({
+        "port": given.port,
+        "protocol": &*given.protocol,
+        "targetPort": target,
+    });
+    if !given.name.is_empty() {
+        out["name"] = given.name.to_string().into();
+    }
+    if given.node_port != 0 {
+        out["nodePort"] = given.node_port.into();
+    }
     out
 }
 

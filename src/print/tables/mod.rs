@@ -39,6 +39,7 @@ pub(super) fn of(kind: &str) -> Table {
         "Job" => workload::JOB,
         "CronJob" => workload::CRON_JOB,
         "Service" => network::SERVICE,
+        "Ingress" => network::INGRESS,
         "Endpoints" => network::ENDPOINTS,
         "EndpointSlice" => network::SLICE,
         "HorizontalPodAutoscaler" => autoscaling::HPA,

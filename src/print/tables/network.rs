@@ -1,4 +1,4 @@
-//! The tables of Services and what stands behind them.
+//! The tables of Services, of Ingresses and of what stands behind them.
 //!
 //! Pods have no addresses here: in their place stand the pods' names.
 
@@ -22,13 +22,48 @@ pub(super) const SERVICE: Table = Table {
             name(service),
             text(service, "/spec/type").to_owned(),
             cluster_ip.unwrap_or("<none>").to_owned(),
-            "<none>".to_owned(),
+            external_ip(service),
             ports(service),
             age(service, now),
             pairs(service.pointer("/spec/selector")),
         ]
     },
 };
+
+pub(super) const INGRESS: Table = Table {
+    columns: &[
+        ("NAME", false),
+        ("CLASS", false),
+        ("HOSTS", false),
+        ("ADDRESS", false),
+        ("PORTS", false),
+        ("AGE", false),
+    ],
+    cells: |ingress, now| {
+        let class = text(ingress, "/spec/ingressClassName");
+        let ports = if items(ingress, "/spec/tls").is_empty() { "80" } else { "80, 443" };
+        vec![
+            name(ingress),
+            (if class.is_empty() { "<none>" } else { class }).to_owned(),
+            hosts(ingress),
+            String::new(),
+            ports.to_owned(),
+            age(ingress, now),
+        ]
+    },
+};
+
+/// At most three hosts of its rules; `*` when they name none.
+fn hosts(ingress: &Value) -> String {
+    let rules = items(ingress, "/spec/rules");
+    let named = rules.iter().map(|rule| text(rule, "/host")).filter(|host| !host.is_empty());
+    let shown: Vec<&str> = named.clone().take(3).collect();
+    match (shown.len(), named.count()) {
+        (0, _) => "*".to_owned(),
+        (3, 4..) => format!("{} + {} more...", shown.join(","), rules.len() - 3),
+        _ => shown.join(","),
+    }
+}
 
 pub(super) const ENDPOINTS: Table = Table {
     columns: &[("NAME", false), ("ENDPOINTS", false), ("AGE", false)],
@@ -60,6 +95,17 @@ pub(super) const SLICE: Table = Table {
 
 fn names(targets: &[Value]) -> Vec<String> {
     targets.iter().map(|target| text(target, "/targetRef/name").to_owned()).collect()
+}
+
+fn external_ip(service: &Value) -> String {
+    match text(service, "/spec/type") {
+        "LoadBalancer" => match items(service, "/status/loadBalancer/ingress").first() {
+            Some(ingress) => text(ingress, "/ip").to_owned(),
+            None => "<pending>".to_owned(),
+        },
+        "ExternalName" => text(service, "/spec/externalName").to_owned(),
+        _ => "<none>".to_owned(),
+    }
 }
 
 /// `80/TCP,443:30443/TCP`.

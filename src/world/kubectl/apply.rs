@@ -3,6 +3,7 @@
 use super::keep_parent;
 use crate::api::ObjectName;
 use crate::api::autoscaling::{Hpa, ScaleTarget};
+use crate::api::ingress::Ingress;
 use crate::api::object::{Object, Target};
 use crate::api::owner::Owner;
 use crate::api::policy::Pdb;
@@ -44,6 +45,9 @@ impl World<'_> {
             Object::Pod(pod) if is_new => return self.create_bare_pod(pod),
             Object::Pod(_) => {}
             Object::Service(given) => self.apply_service(given),
+            Object::Ingress(given) => {
+                self.store.put_ingress(Ingress { created: self.now, ..(**given).clone() });
+            }
             Object::Hpa(given, target) => {
                 let target = ObjectName::new(&given.namespace, target);
                 self.apply_hpa(given, &target);
@@ -67,6 +71,7 @@ impl World<'_> {
             "Deployment" => self.deployment_named(name).is_some(),
             "CronJob" => self.cron_job_named(name).is_some(),
             "Service" => self.service_named(name).is_some(),
+            "Ingress" => self.ingress_named(name).is_some(),
             "PodDisruptionBudget" => self.pdb_named(name).is_some(),
             "HorizontalPodAutoscaler" => self.hpa_named(name).is_some(),
             "ResourceQuota" => self.quota_named(name).is_some(),
@@ -163,13 +168,16 @@ impl World<'_> {
         let name = ObjectName { namespace: given.namespace.clone(), name: given.name.clone() };
         let Some(id) = self.service_named(&name) else {
             self.tell_scheduler_of_service(given);
-            self.store.create_service(given.clone());
+            let service = self.with_node_ports(given.clone());
+            self.store.create_service(service);
             return;
         };
+        let Some(mut wanted) = self.store.service(id).cloned() else { return };
+        wanted.apply(given);
+        let wanted = self.with_node_ports(wanted);
         self.store.update_service(id, |service| {
-            let endpoints = std::mem::take(&mut service.endpoints);
-            let changes = *service != *given;
-            *service = Service { endpoints, ..given.clone() };
+            let changes = *service != wanted;
+            *service = wanted;
             changes
         });
     }

@@ -15,8 +15,8 @@ use crate::api::owner::{Owner, Parent};
 use crate::api::refusal::Refusal;
 use crate::api::workload::PodTemplate;
 use crate::api::{
-    ClaimId, CronJobId, DeploymentId, HpaId, LimitRangeId, ObjectName, OwnerId, PdbId, PodId,
-    QuotaId, ServiceId,
+    ClaimId, CronJobId, DeploymentId, HpaId, IngressId, LimitRangeId, ObjectName, OwnerId, PdbId,
+    PodId, QuotaId, ServiceId,
 };
 use crate::control::controllers::garbagecollector::Item;
 use crate::record::story::Moment;
@@ -170,6 +170,11 @@ impl World<'_> {
                     self.store.remove_service(id);
                 }
             }
+            "Ingress" => {
+                if let Some(id) = self.ingress_named(name) {
+                    self.store.remove_ingress(id);
+                }
+            }
             "PodDisruptionBudget" => {
                 if let Some(id) = self.pdb_named(name) {
                     self.store.remove_pdb(id);
@@ -230,9 +235,14 @@ impl World<'_> {
         all.find(|(_, c)| is_named(&c.namespace, &c.name, name)).map(|(id, _)| id)
     }
 
-    fn service_named(&self, name: &ObjectName) -> Option<ServiceId> {
+    pub(in crate::world) fn service_named(&self, name: &ObjectName) -> Option<ServiceId> {
         let mut all = self.store.services();
         all.find(|(_, s)| is_named(&s.namespace, &s.name, name)).map(|(id, _)| id)
+    }
+
+    fn ingress_named(&self, name: &ObjectName) -> Option<IngressId> {
+        let mut all = self.store.ingresses();
+        all.find(|(_, i)| is_named(&i.namespace, &i.name, name)).map(|(id, _)| id)
     }
 
     fn hpa_named(&self, name: &ObjectName) -> Option<HpaId> {

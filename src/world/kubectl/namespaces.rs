@@ -67,6 +67,7 @@ impl World<'_> {
                 }
             }
             "Service"
+            | "Ingress"
             | "HorizontalPodAutoscaler"
             | "PodDisruptionBudget"
             | "ResourceQuota"
@@ -89,6 +90,11 @@ impl World<'_> {
                 let here = store.services().filter(|(_, s)| s.namespace == *namespace);
                 let ids: Vec<_> = here.map(|(id, _)| id).collect();
                 ids.into_iter().for_each(|id| store.remove_service(id));
+            }
+            "Ingress" => {
+                let here = store.ingresses().filter(|(_, i)| i.namespace == *namespace);
+                let ids: Vec<_> = here.map(|(id, _)| id).collect();
+                ids.into_iter().for_each(|id| store.remove_ingress(id));
             }
             "HorizontalPodAutoscaler" => {
                 let here = store.hpas().filter(|(_, h)| h.namespace == *namespace);

@@ -107,6 +107,8 @@ pub struct Network {
     lost: Vec<u32>,
     entries: EntryTally,
     entries_since: SimTime,
+    /// Requests a second from outside that reach no Service.
+    unrouted: f64,
 }
 
 impl Network {
@@ -140,6 +142,7 @@ impl Network {
             lost: vec![0; n],
             entries: EntryTally::default(),
             entries_since: SimTime::ZERO,
+            unrouted: 0.0,
         }
     }
 
@@ -215,6 +218,13 @@ impl Network {
         if *fronts == 0 {
             self.ghosts.remove(&pod);
             self.dead[station] -= 1;
+        }
+    }
+
+    /// A Service is gone: nothing is routed by it any more.
+    pub fn forget_routes(&mut self, now: SimTime, service: usize) {
+        for pod in self.fronts[service].routed.clone() {
+            self.route(now, service, pod, false);
         }
     }
 
@@ -294,9 +304,19 @@ impl Network {
         self.fronts[service].external = rate;
     }
 
-    /// Requests a second from outside, all Services together.
+    /// Requests a second from outside that reach no Service, and fail.
+    pub fn set_unrouted(&mut self, rate: f64) {
+        self.unrouted = rate;
+    }
+
+    /// Those requests at present.
+    pub fn unrouted(&self) -> f64 {
+        self.unrouted
+    }
+
+    /// Requests a second from outside, all together.
     pub fn external(&self) -> f64 {
-        self.fronts.iter().map(|front| front.external).sum()
+        self.fronts.iter().map(|front| front.external).sum::<f64>() + self.unrouted
     }
 
     /// Lets rates run through the call graph after any change.
@@ -402,12 +422,14 @@ impl Network {
     }
 
     /// Integrates entry requests over the rates that held until `now`.
-    fn advance_entries(&mut self, now: SimTime) {
+    pub fn advance_entries(&mut self, now: SimTime) {
         let seconds = now.since(self.entries_since).as_secs_f64();
         self.entries_since = now;
         if seconds == 0.0 {
             return;
         }
+        self.entries.offered += self.unrouted * seconds;
+        self.entries.failed += self.unrouted * seconds;
         for service in 0..self.fronts.len() {
             if self.fronts[service].external > 0.0 {
                 self.advance_entry(service, seconds);

@@ -1,0 +1,160 @@
+//! Entries of `traffic:`: what requests from outside are asked for, and of whom.
+//!
+//! It knows the manifests' Services and Ingresses as they are declared; where requests go in a run
+//! is decided there, by what there is at that moment.
+
+use super::file::{ScenarioFile, TrafficFile};
+use super::manifests::{Manifests, Place};
+use super::model::{Entry, Ignored, Objects, Traffic};
+use super::resolve::{Resolver, is_named};
+use crate::api::ingress::{Backend, Ingress, route};
+use crate::api::kind::kind_of;
+use crate::api::object::Object;
+
+impl Objects {
+    /// The Ingresses that the manifests declare, in file order.
+    pub fn ingresses(&self) -> impl Iterator<Item = &Ingress> + Clone {
+        self.applied.iter().filter_map(|object| match object {
+            Object::Ingress(ingress) => Some(&**ingress),
+            _ => None,
+        })
+    }
+}
+
+impl Resolver<'_> {
+    pub(super) fn traffic(&mut self, file: &ScenarioFile, objects: &Objects) -> Vec<Traffic> {
+        let mut found = Vec::new();
+        for (index, given) in file.traffic.iter().enumerate() {
+            let path = format!("traffic[{index}]");
+            let to = self.entry(given, &path, objects);
+            let rate = self.curve(&given.rate, &format!("{path}.rate"));
+            let noise = given.noise.map_or(0.0, |ratio| ratio.0);
+            if !(0.0..=1.0).contains(&noise) {
+                self.error(&format!("{path}.noise"), "is a share between 0% and 100%", None);
+            }
+            if let (Some(to), Some(rate)) = (to, rate) {
+                found.push(Traffic { to, rate, noise });
+            }
+        }
+        found
+    }
+
+    fn entry(&mut self, given: &TrafficFile, path: &str, objects: &Objects) -> Option<Entry> {
+        let asks = given.host.is_some() || given.path.is_some();
+        let only = match given.to.as_deref() {
+            None if asks => None,
+            None => {
+                let hint = "`to: SERVICE`, `to: ingress/NAME` or `host: NAME`".to_string();
+                self.error(path, "says not where its requests go", Some(hint));
+                return None;
+            }
+            Some(to) => match to.split_once('/') {
+                Some((word, name)) if kind_of(word) == Some("Ingress") => {
+                    Some(self.ingress(name, &format!("{path}.to"), objects)?)
+                }
+                _ if asks => {
+                    let hint = "write `to: ingress/NAME`, or leave `to` out".to_string();
+                    let message = "only Ingresses tell hosts and paths apart";
+                    self.error(&format!("{path}.to"), message, Some(hint));
+                    return None;
+                }
+                _ => return self.service(to, &format!("{path}.to"), objects).map(Entry::Service),
+            },
+        };
+        if only.is_none() && objects.ingresses().next().is_none() && self.all_objects {
+            let hint = "there is no Ingress among the manifests".to_string();
+            self.error(&format!("{path}.host"), "nobody listens to hosts", Some(hint));
+            return None;
+        }
+        let host = match (&given.host, only) {
+            (Some(host), _) => host.clone(),
+            (None, Some(ingress)) => self.only_host(ingress, path)?,
+            (None, None) => String::new(),
+        };
+        let asked = given.path.as_deref().unwrap_or("/");
+        if !asked.starts_with('/') {
+            self.error(&format!("{path}.path"), "must be an absolute path, like /", None);
+        }
+        let only = only.map(Ingress::object_name);
+        Some(Entry::Ingress { only, host: host.as_str().into(), path: asked.into() })
+    }
+
+    /// The host that an entry means which names only an Ingress.
+    fn only_host(&mut self, ingress: &Ingress, path: &str) -> Option<String> {
+        let mut hosts: Vec<&str> = ingress.rules.iter().map(|rule| &*rule.host).collect();
+        hosts.dedup();
+        match hosts[..] {
+            [] => Some(String::new()),
+            [host] if !host.starts_with('*') => Some(host.to_owned()),
+            _ => {
+                let hint = format!("one of its rules': {}", hosts.join(", "));
+                self.error(path, "needs a `host`", Some(hint));
+                None
+            }
+        }
+    }
+
+    fn ingress<'o>(&mut self, name: &str, path: &str, objects: &'o Objects) -> Option<&'o Ingress> {
+        let found = objects.ingresses().find(|i| is_named(name, &i.namespace, &i.name));
+        if found.is_none() {
+            let known: Vec<String> = objects.ingresses().map(|i| i.name.to_string()).collect();
+            self.unknown(path, "Ingress", name, &known);
+        }
+        found
+    }
+
+    /// Entries that no rule wants as the manifests are: 404s.
+    pub(super) fn unwanted(&self, traffic: &[Traffic], objects: &Objects) -> Vec<Ignored> {
+        let wanted = |entry: &Traffic| match &entry.to {
+            Entry::Service(_) => true,
+            Entry::Ingress { only, host, path } => {
+                let is_meant =
+                    |i: &&Ingress| only.as_ref().is_none_or(|name| i.object_name() == *name);
+                route(objects.ingresses().filter(is_meant), host, path).is_some()
+            }
+        };
+        let unwanted = traffic.iter().enumerate().filter(|(_, entry)| !wanted(entry));
+        let note = |(index, _)| {
+            let span = &self.tree.nearest(&format!("traffic[{index}]")).span;
+            let (line, _) = self.sources.out.line_column(&self.name, span.start);
+            let object = format!("traffic[{index}]");
+            let reason = "no rule of an Ingress wants its host and path: 404".to_string();
+            Ignored { file: self.name.clone(), line, object, fields: Vec::new(), reason }
+        };
+        unwanted.map(note).collect()
+    }
+
+    /// Backends of Ingresses that are not among the manifests: as in a real cluster no error, but
+    /// requests for them fail with 503.
+    pub(super) fn lost_backends(&self, manifests: &Manifests) -> Vec<Ignored> {
+        let mut found = Vec::new();
+        for (object, place, _) in &manifests.applied {
+            let Object::Ingress(ingress) = object else { continue };
+            for (path, backend) in ingress.backends() {
+                let Backend::Service { name, port } = backend else { continue };
+                let mut services = manifests.services.iter().map(|(service, _)| service);
+                let same = |s: &&crate::api::service::Service| {
+                    s.name == *name && s.namespace == ingress.namespace
+                };
+                let (field, what) = match services.find(same) {
+                    None => ("service.name", format!("there is no Service `{name}`")),
+                    Some(service) if !backend.has_port(service) => {
+                        ("service.port", format!("Service `{name}` has no port {port}"))
+                    }
+                    Some(_) => continue,
+                };
+                let path = format!("{path}.{field}");
+                let reason = format!("{what} in the manifests: 503");
+                found.push(self.note_of(place, ingress, path, reason));
+            }
+        }
+        found
+    }
+
+    fn note_of(&self, place: &Place, ingress: &Ingress, path: String, reason: String) -> Ignored {
+        let span = &place.document.nearest(&path).span;
+        let (line, _) = self.sources.out.line_column(&place.file, span.start);
+        let object = format!("Ingress {}/{}", ingress.namespace, ingress.name);
+        Ignored { file: place.file.clone(), line, object, fields: vec![path], reason }
+    }
+}

@@ -1,0 +1,212 @@
+//! Kinds of Services: how requests from outside reach pods through each, and since when.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod serving;
+
+use serving::{Rows, folder, loaded, rows};
+use std::process::Command;
+
+/// A StatefulSet of three pods behind a Service with this specification.
+fn shop(spec: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec: {spec}\n---\n{}",
+        "apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: web}
+spec:
+  replicas: 3
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata:
+      labels: {app: web}
+      annotations: {stormglass/stop-ms: \"1000\"}
+    spec: {containers: [{name: web, image: web:1, resources: {requests: {cpu: 500m}}}]}
+"
+    )
+}
+
+const SELECTOR: &str = "selector: {app: web}, ports: [{port: 80}]";
+const TRAFFIC: &str = "traffic: [{to: web, rate: 120}]\nobserve: {every: 10s}\n";
+
+/// The second from which on all is served; `None`: it never is.
+fn served_from(rows: &Rows) -> Option<u64> {
+    // What fails in the milliseconds until the endpoints are written again does not count.
+    let fails = |failed: f64| failed > 5.0;
+    let last = rows.cluster.iter().rposition(|row| fails(row.failed));
+    let first_good = last.map_or(0, |at| at + 1);
+    let row = rows.cluster.get(first_good)?;
+    Some(row.time.since(stormglass::units::SimTime::ZERO).as_secs_f64() as u64 - 10)
+}
+
+fn told<'a>(rows: &'a Rows, reason: &str) -> Vec<(u64, &'a str)> {
+    let events = rows.events.iter().filter(|event| event.reason == reason);
+    events.map(|e| (e.time.whole_secs(), e.message.as_str())).collect()
+}
+
+#[test]
+fn a_load_balancer_is_open_once_the_cloud_has_provisioned_it() {
+    let cold = "start: cold\nworkloads: {web: {startup: 1s, image: {size: 1M, layers: 1}}}\n";
+    let flags = "flags: {cloud: {load-balancer: 100s}}\n";
+    let later = "timeline: [{at: 2m, kubectl: apply -f apps.yaml}]\n";
+    let manifests = |kind: &str| shop(&format!("{{type: {kind}, {SELECTOR}}}"));
+    let rows_of = [
+        ("a load balancer takes its time", manifests("LoadBalancer"), cold, 100..=110),
+        ("a port of nodes is there at once", manifests("NodePort"), cold, 10..=20),
+        ("and so is a ClusterIP", manifests("ClusterIP"), cold, 10..=20),
+        ("at a settled start it has long been there", manifests("LoadBalancer"), "", 0..=0),
+        ("applying it again changes nothing", manifests("LoadBalancer"), later, 0..=0),
+    ];
+    for (index, (sentence, manifests, more, from)) in rows_of.into_iter().enumerate() {
+        let more = format!("{more}{flags}{TRAFFIC}");
+        let rows = rows(&loaded(&format!("balancer-{index}"), &manifests, &more).unwrap());
+        let found = served_from(&rows).unwrap();
+        assert!(from.contains(&found), "{sentence}: all is served from {found} s on");
+        let has_one = *from.start() >= 100;
+        assert_eq!(!told(&rows, "EnsuringLoadBalancer").is_empty(), has_one, "{sentence}");
+        if has_one {
+            assert_eq!(told(&rows, "EnsuringLoadBalancer"), [(0, "Ensuring load balancer")]);
+            assert_eq!(told(&rows, "EnsuredLoadBalancer"), [(100, "Ensured load balancer")]);
+        }
+    }
+}
+
+#[test]
+fn load_balancers_come_one_after_the_other_unless_there_are_more_workers() {
+    let balanced = format!("{{type: LoadBalancer, {SELECTOR}}}");
+    let second = "---\napiVersion: v1\nkind: Service\nmetadata: {name: two}\nspec: ".to_owned();
+    let manifests = shop(&balanced) + &second + &balanced + "\n";
+    for (sentence, flags, ensured) in [
+        ("by default one worker waits for the cloud", "load-balancer: 60s", [60, 120]),
+        ("two wait side by side", "load-balancer: 60s, concurrent-service-syncs: 2", [60, 60]),
+    ] {
+        let more = format!("start: cold\nflags: {{cloud: {{{flags}}}}}\n{TRAFFIC}");
+        let rows = rows(&loaded("balancers", &manifests, &more).unwrap());
+        let times: Vec<u64> = told(&rows, "EnsuredLoadBalancer").iter().map(|e| e.0).collect();
+        assert_eq!(times, ensured, "{sentence}");
+    }
+}
+
+#[test]
+fn clients_of_a_headless_service_ask_again_when_their_answers_have_run_out() {
+    // One pod of three is deleted: it stops after a second, and for so long as clients still have
+    // its address, a third of 120 requests a second fails.
+    let failed = |name: &str, spec: &str, flags: &str| -> f64 {
+        let more = format!("{flags}{TRAFFIC}timeline: [{{at: 2m, kubectl: delete pod web-0}}]\n");
+        let rows = rows(&loaded(name, &shop(spec), &more).unwrap());
+        rows.cluster.iter().map(|row| row.failed).sum()
+    };
+    let plain = format!("{{{SELECTOR}}}");
+    let headless = format!("{{clusterIP: None, {SELECTOR}}}");
+    let ttl = |ttl: u32| format!("flags: {{coredns: {{ttl: {ttl}s}}}}\n");
+    let rows_of = [
+        ("proxies follow within a second, before the pod stops", &plain, ttl(30), 0.0, 40.0),
+        ("clients follow in the mean after half of 30 s", &headless, ttl(30), 14.0, 40.0),
+        ("or of 60 s", &headless, ttl(60), 29.0, 40.0),
+        ("who keeps no answers follows at once", &headless, ttl(0), 0.0, 40.0),
+    ];
+    for (index, (sentence, spec, flags, seconds, rate)) in rows_of.into_iter().enumerate() {
+        let found = failed(&format!("headless-{index}"), spec, &flags);
+        let expected = seconds * rate;
+        assert!((found - expected).abs() < 4.0, "{sentence}: {found} fail, not {expected}");
+    }
+}
+
+#[test]
+fn a_service_that_is_deleted_serves_nobody_until_it_is_back() {
+    let lines = "timeline:\n  - {at: 2m, kubectl: delete service web}\n  - {at: 5m, kubectl: apply \
+                 -f apps.yaml}\n  - {at: 6m, kubectl: delete pod web-1}\n";
+    for (sentence, spec) in [
+        ("a ClusterIP", format!("{{{SELECTOR}}}")),
+        ("a headless one", format!("{{clusterIP: None, {SELECTOR}}}")),
+    ] {
+        let more = format!("flags: {{coredns: {{ttl: 0s}}}}\n{lines}{TRAFFIC}");
+        let rows = rows(&loaded("gone", &shop(&spec), &more).unwrap());
+        let failed: f64 = rows.cluster.iter().map(|row| row.failed).sum();
+        let expected = 180.0 * 120.0;
+        assert!((failed - expected).abs() < 200.0, "{sentence}: {failed}, not {expected}");
+        assert_eq!(served_from(&rows), Some(300), "{sentence} is back, and follows its pods");
+    }
+}
+
+fn stormglass(folder: &std::path::Path, line: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stormglass"));
+    let output = command.current_dir(folder).args(line.split_whitespace()).output().unwrap();
+    String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn services_are_printed_as_kubectl_prints_them() {
+    let manifests = shop(&format!("{{clusterIP: None, {SELECTOR}}}"));
+    let more = format!(
+        "flags: {{cloud: {{load-balancer: 50s}}}}\n{TRAFFIC}timeline:\n  - {{at: 1m, kubectl: expose \
+         statefulset web --name=front --port=443 --target-port=8443 --type=LoadBalancer}}\n  - {{at: \
+         4m, kubectl: expose sts/web --name=ports --port=80 --type=NodePort}}\n"
+    );
+    loaded("printed", &manifests, &more).unwrap();
+    let folder = folder("printed");
+    stormglass(&folder, "run scenario.yaml --quiet --out out");
+    let get = |at: &str| stormglass(&folder, &format!("get out/scenario/1 service --at {at}"));
+    let lines = |text: &str| -> Vec<String> {
+        text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    let first = lines(&get("90s"));
+    let port = first[1].split([':', '/']).nth(1).unwrap().to_owned();
+    assert!((30_000..32_768).contains(&port.parse::<u32>().unwrap()), "{port}");
+    assert_eq!(
+        first,
+        [
+            "NAME TYPE CLUSTER-IP EXTERNAL-IP PORT(S) AGE".to_owned(),
+            format!("front LoadBalancer <none> <pending> 443:{port}/TCP 30s"),
+            "web ClusterIP None <none> 80/TCP 90s".to_owned(),
+        ]
+    );
+    assert_eq!(
+        lines(&get("2m"))[1],
+        format!("front LoadBalancer <none> 198.18.0.1 443:{port}/TCP 60s")
+    );
+    let last = lines(&get("5m"));
+    assert!(last[2].starts_with("ports NodePort <none> <none> 80:3"), "{last:?}");
+    assert_eq!(
+        stormglass(&folder, "describe out/scenario/1 service front --at 2m"),
+        format!(
+            "Name:                  front
+Namespace:             default
+Labels:                <none>
+Annotations:           <none>
+Selector:              app=web
+Type:                  LoadBalancer
+IP Families:           <none>
+IP:                    
+IPs:                   <none>
+LoadBalancer Ingress:  198.18.0.1 (VIP)
+Port:                  <unset>  443/TCP
+TargetPort:            8443/TCP
+NodePort:              <unset>  {port}/TCP
+Endpoints:             web-0,web-1,web-2
+Session Affinity:      None
+Events:
+  Type    Reason                Age   From                Message
+  ----    ------                ----  ----                -------
+  Normal  EnsuringLoadBalancer  60s   service-controller  Ensuring load balancer
+  Normal  EnsuredLoadBalancer   10s   service-controller  Ensured load balancer
+"
+        )
+    );
+}
+
+#[test]
+fn what_a_service_can_not_be_is_an_error() {
+    for (sentence, spec, expected) in [
+        ("a type that is none", "{type: Balancer}", "is none of ClusterIP, NodePort"),
+        ("a port that is none", "{ports: [{port: 70000}]}", "must be a port, 1 to 65535"),
+    ] {
+        let errors = loaded("no-service", &shop(spec), TRAFFIC).unwrap_err();
+        assert!(errors.contains(expected), "{sentence}: {errors}");
+    }
+    let line = "timeline: [{at: 1m, kubectl: expose sts web --type=Ingress}]\n";
+    let more = format!("{line}{TRAFFIC}");
+    let errors = loaded("no-type", &shop(&format!("{{{SELECTOR}}}")), &more).unwrap_err();
+    assert!(errors.contains("one of ClusterIP, NodePort, LoadBalancer"), "{errors}");
+}
