@@ -20,8 +20,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 18] = [
+const LIGHT: [&str; 19] = [
     "hello",
+    "incidents/control-plane-overload",
     "incidents/gitops-prune",
     "incidents/one-bad-node",
     "incidents/preemption-cascade",

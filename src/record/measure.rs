@@ -8,6 +8,7 @@ use super::objective::{self, Target, start_of};
 use super::recorder::Recorder;
 use super::rows::{ClusterSample, Quantiles, WorkloadSample};
 use super::summary::ExpectationResult;
+use super::totals::ApiTotals;
 use crate::units::{SimDuration, SimTime};
 
 /// An assertion over a run: a measure, what it is narrowed to, and its bounds.
@@ -216,6 +217,18 @@ fn of_cluster(run: &Measured<'_, '_>, metric: &str, window: Option<Window>) -> O
         ("pods_created", _) => Some(totals.pods_created as f64),
         ("restarts", _) => Some(totals.restarts.iter().sum::<u64>() as f64),
         ("image_pulls_failed", _) => Some(totals.image_pulls_failed as f64),
+        ("api_latency_p99", _) => totals.api.as_ref()?.latency.quantile(0.99),
+        ("api_requests_refused", _) => {
+            let refused = |api: &ApiTotals| api.refused as f64 + api.flow_refused;
+            Some(totals.api.as_deref().map_or(0.0, refused))
+        }
+        ("api_requests_timed_out", _) => {
+            Some(totals.api.as_ref().map_or(0.0, |api| api.timed_out as f64))
+        }
+        ("lease_renewals_failed", _) => {
+            Some(totals.api.as_ref().map_or(0.0, |api| api.renewals_failed as f64))
+        }
+        ("leaderless_time", _) => Some(totals.leaderless_s),
         ("node_hours", _) => Some(totals.node_hours),
         ("node_limit_time", _) => Some(totals.at_limit_s),
         ("cost", _) => Some(totals.cost),
@@ -305,6 +318,10 @@ mod tests {
         let t = &mut r.totals;
         (t.pods_created, t.pods_evicted, t.unbound_at_end) = (50, 3, 2);
         t.image_pulls_failed = 9;
+        let api = t.api.get_or_insert_default();
+        (api.refused, api.flow_refused, api.timed_out, api.renewals_failed) = (4, 8.0, 6, 7);
+        api.latency.add(0.5, 1.0);
+        t.leaderless_s = 11.0;
         (t.pending_pod_s, t.node_hours, t.at_limit_s) = (90.0, 1.5, 45.0);
         (t.energy_wh, t.cost, t.restarts) = (2500.0, 12.5, vec![1, 4]);
         t.entry_latency.add(0.1, 1.0);
@@ -352,6 +369,11 @@ mod tests {
             ("pods_created", 50.0),
             ("restarts", 5.0),
             ("image_pulls_failed", 9.0),
+            ("api_latency_p99", 0.5),
+            ("api_requests_refused", 12.0),
+            ("api_requests_timed_out", 6.0),
+            ("lease_renewals_failed", 7.0),
+            ("leaderless_time", 11.0),
             ("nodes_peak", 14.0),
             ("nodes_min", 11.0),
             ("nodes_ready_min", 10.0),

@@ -4,7 +4,7 @@ use super::measure::{self, Expected, Measured, mean_cpu_share};
 use super::objective::{self, Target};
 use super::recorder::Recorder;
 use super::rows::ClusterSample;
-use super::summary::WorkloadSummary;
+use super::summary::{ApiServer, WorkloadSummary};
 use super::summary::{Cost, NodeGroupSummary, Nodes, Objective, Pods, Point, Requests, Summary};
 use super::turning_points;
 use crate::units::SimDuration;
@@ -61,7 +61,25 @@ pub fn summarize(
         expectations: expected.iter().map(|e| measure::check(&run, e)).collect(),
         ignored: facts.ignored.to_vec(),
         warning_events: recorder.events[1],
+        api_server: api_server(recorder),
     }
+}
+
+fn api_server(recorder: &Recorder<'_>) -> Option<ApiServer> {
+    let totals = &recorder.totals;
+    let (api, leaderless_s) = (totals.api.as_deref(), totals.leaderless_s);
+    let is_told = api.is_some() || leaderless_s > 0.0;
+    is_told.then(|| {
+        let none = ApiServer { leaderless_s, ..ApiServer::default() };
+        api.map_or(none.clone(), |api| ApiServer {
+            latency_p50_s: api.latency.quantile(0.50),
+            latency_p99_s: api.latency.quantile(0.99),
+            requests_refused: api.refused as f64 + api.flow_refused,
+            requests_timed_out: api.timed_out,
+            lease_renewals_failed: api.renewals_failed,
+            ..none
+        })
+    })
 }
 
 /// Largest of `of` over all rows; 0 when there are none.

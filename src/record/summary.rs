@@ -40,6 +40,27 @@ pub struct Summary {
     pub ignored: Vec<String>,
     /// Number of Warning Events.
     pub warning_events: u64,
+    /// The API server; left out where it is not limited and kube-controller-manager always led.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_server: Option<ApiServer>,
+}
+
+/// What came to the API server.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct ApiServer {
+    /// Median time until requests of the control plane, kubelets and leases were answered; `null`:
+    /// it is not limited, so nothing was counted.
+    pub latency_p50_s: Option<f64>,
+    /// 99th percentile of it.
+    pub latency_p99_s: Option<f64>,
+    /// Requests refused with 429, those of others included.
+    pub requests_refused: f64,
+    /// Requests that took too long.
+    pub requests_timed_out: u64,
+    /// Tries to renew a lease that failed.
+    pub lease_renewals_failed: u64,
+    /// Seconds without a leader of kube-controller-manager.
+    pub leaderless_s: f64,
 }
 
 /// Requests from outside over the whole run.

@@ -43,8 +43,27 @@ pub struct Totals {
     pub entry_latency_missed: LatencyHistogram,
     /// Latency in the pods of each Deployment.
     pub workload_latency: Vec<LatencyHistogram>,
+    /// What came to the API server, where it is limited.
+    pub api: Option<Box<ApiTotals>>,
+    /// Seconds without a leader of kube-controller-manager.
+    pub leaderless_s: f64,
     /// Turning points that the world saw itself (limits, faults, lost nodes), in time order.
     pub moments: Vec<TurningPoint>,
+}
+
+/// Requests to the API server.
+#[derive(Clone, Debug, Default)]
+pub struct ApiTotals {
+    /// From sent to answered, of those that were done.
+    pub latency: LatencyHistogram,
+    /// Refused with 429: each try counts.
+    pub refused: u64,
+    /// Likewise of load that is not simulated request by request.
+    pub flow_refused: f64,
+    /// Given up after their time.
+    pub timed_out: u64,
+    /// Tries to renew a lease that failed.
+    pub renewals_failed: u64,
 }
 
 /// What is kept of the nodes of one group when they are gone.

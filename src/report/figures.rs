@@ -2,7 +2,7 @@
 
 use crate::record::metric::{self, Unit};
 use crate::record::story::Moment;
-use crate::record::summary::{ExpectationResult, Objective, Summary};
+use crate::record::summary::{ApiServer, ExpectationResult, Objective, Summary};
 use crate::record::wording::{amount, clock, count, duration, grouped, money, percent, rate};
 
 /// A figure with its name and what puts it into proportion.
@@ -83,7 +83,23 @@ pub(super) fn measured(result: &ExpectationResult) -> String {
 pub(super) fn figures(s: &Summary) -> Vec<Figure> {
     let mut figures = vec![served(s), demand(s), recovery(&s.objective), latency(s), waiting(s)];
     figures.extend([startup(s), pods(s), nodes(s), cost(s), energy(s)]);
+    figures.extend(s.api_server.as_ref().map(api_server));
     figures
+}
+
+fn api_server(api: &ApiServer) -> Figure {
+    let mut notes = Vec::new();
+    if let Some(latency) = api.latency_p50_s {
+        notes.push(format!("p50 {}", duration(latency)));
+        notes.push(format!("{} refused", amount(api.requests_refused)));
+        notes.push(format!("{} timed out", amount(api.requests_timed_out as f64)));
+        notes.push(format!("{} of leases failed", amount(api.lease_renewals_failed as f64)));
+    }
+    if api.leaderless_s > 0.0 {
+        notes.push(format!("{} without a leader", duration(api.leaderless_s)));
+    }
+    let value = api.latency_p99_s.map_or("not limited".to_owned(), duration);
+    Figure { label: "API server p99", value, note: notes.join(", ") }
 }
 
 fn served(s: &Summary) -> Figure {

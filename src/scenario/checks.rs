@@ -31,6 +31,7 @@ pub(super) fn flags(flags: &Flags) -> Vec<Fault> {
     check(scheduler.kube_api_qps > 0.0, "kube-scheduler.kube-api-qps", NOT_ZERO);
     check(scheduler.kube_api_burst > 0, "kube-scheduler.kube-api-burst", NOT_ZERO);
     check(flags.control_plane.replicas > 0, "control-plane.replicas", NOT_ZERO);
+    check(flags.api_server.workers > 0, "api-server.workers", NOT_ZERO);
     check(kubelet.pod_starts_per_second > 0.0, "kubelet.pod-starts-per-second", NOT_ZERO);
     let soft = &kubelet.eviction_soft.0;
     let has_grace = |signal| kubelet.eviction_soft_grace_period.of(signal).is_some();

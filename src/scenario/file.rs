@@ -515,6 +515,9 @@ pub struct TimelineFile {
     /// The API server is gone: connections are refused.
     #[serde(default)]
     pub api_server_outage: Option<NothingFile>,
+    /// Others ask the API server for lists; needs `flags.api-server.max-requests-inflight`.
+    #[serde(default)]
+    pub api_load: Option<ApiLoadFile>,
     /// The leading process of a component ends; it is started again at once, or when it is over.
     #[serde(default)]
     pub component_crash: Option<ComponentFile>,
@@ -548,6 +551,18 @@ pub struct NodesFile {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NothingFile {}
+
+/// Requests for lists that come steadily.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ApiLoadFile {
+    /// Requests a second of an agent on each node. Default 0.
+    pub per_node: Option<f64>,
+    /// Requests a second beside those. Default 0.
+    pub rate: Option<f64>,
+    /// Objects in each list; default: all pods that there are.
+    pub objects: Option<u64>,
+}
 
 /// A component of the control plane.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -699,6 +714,7 @@ impl TimelineFile {
             self.registry_slow.is_some(),
             self.registry_outage.is_some(),
             self.api_server_outage.is_some(),
+            self.api_load.is_some(),
             self.component_crash.is_some(),
             self.node_group_max.is_some(),
             self.max_nodes_total.is_some(),

@@ -432,6 +432,20 @@ flags! {
         latency_spread: f64,
         /// Writes that it works on at once, each for the write latency; 0: no limit. Default 0.
         max_mutating_requests_inflight: u32,
+        /// With the mutating ones, all requests in flight at once; 0: no limit, and overload is not
+        /// modelled. Upstream has 400 and 200. Default 0.
+        max_requests_inflight: u32,
+        /// Whether priority levels have seats and queues of their own. Without it all requests
+        /// share one pool, and those that find no seat are refused with 429. Default true.
+        enable_priority_and_fairness: bool,
+        /// Requests of a level that may wait for a seat. Default 300: one flow's six queues of 50.
+        queue_length_limit: u32,
+        /// Default 60s.
+        request_timeout: Span,
+        /// Requests that API server and etcd work on side by side, whatever their level. Default 16.
+        workers: u32,
+        /// What a list costs for each object in it. Default 50us.
+        list_latency_per_object: Span,
     }
 }
 

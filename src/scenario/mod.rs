@@ -7,6 +7,7 @@ pub mod bearers;
 mod checks;
 pub(crate) mod command_line;
 mod commands;
+mod control_plane;
 pub mod curve;
 mod curves;
 pub mod diagnostic;

@@ -286,6 +286,8 @@ pub enum Happening {
     },
     /// The API server does not answer: its process is gone, connections are refused.
     ApiServerOutage,
+    /// While it lasts, others than the components that are simulated ask the API server.
+    ApiLoad(Box<ApiLoad>),
     /// The leading process of a component ends; it is started again when this is over.
     ComponentCrash {
         /// The component.
@@ -337,6 +339,17 @@ pub enum Happening {
         /// The new `spec.replicas`.
         replicas: u32,
     },
+}
+
+/// Requests for lists that come steadily, each answered from etcd.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ApiLoad {
+    /// Requests a second of an agent on each node.
+    pub per_node: f64,
+    /// Requests a second beside those.
+    pub rate: f64,
+    /// Objects in each list; `None`: all pods that there are.
+    pub objects: Option<u64>,
 }
 
 /// A component that works through the API server and elects a leader.
@@ -516,6 +529,21 @@ pub struct ApiServerFlags {
     /// `--max-mutating-requests-inflight`: writes that it works on at once, each for the write
     /// latency; 0: no limit.
     pub max_mutating_requests_inflight: u32,
+    /// `--max-requests-inflight`: with the mutating ones, all requests that are in flight at once;
+    /// 0: no limit, and overload is not modelled.
+    pub max_requests_inflight: u32,
+    /// `--enable-priority-and-fairness`: levels have seats of their own and short queues. Without
+    /// it all share one pool, and what finds no seat is refused at once.
+    pub enable_priority_and_fairness: bool,
+    /// Requests of a level that may wait for a seat: six queues of 50 for one flow.
+    pub queue_length_limit: u32,
+    /// `--request-timeout`.
+    pub request_timeout: SimDuration,
+    /// Requests that API server and etcd work on side by side; those in flight beyond wait. Not
+    /// measured.
+    pub workers: u32,
+    /// What a list costs for each of its objects. Not measured.
+    pub list_latency_per_object: SimDuration,
 }
 
 impl Default for ApiServerFlags {
@@ -526,6 +554,12 @@ impl Default for ApiServerFlags {
             pod_create_latency: SimDuration::from_millis(5),
             latency_spread: 0.0,
             max_mutating_requests_inflight: 0,
+            max_requests_inflight: 0,
+            enable_priority_and_fairness: true,
+            queue_length_limit: 300,
+            request_timeout: SimDuration::from_secs(60),
+            workers: 16,
+            list_latency_per_object: SimDuration::from_micros(50),
         }
     }
 }

@@ -197,6 +197,10 @@ fn happening(scenario: &Scenario, what: &Happening) -> (&'static str, Value) {
             ("registry-outage", json!({"fails-after": fails_after.told()}))
         }
         Happening::ApiServerOutage => ("api-server-outage", json!({})),
+        Happening::ApiLoad(load) => {
+            let (per_node, rate, objects) = (load.per_node, load.rate, load.objects);
+            ("api-load", json!({"per-node": per_node, "rate": rate, "objects": objects}))
+        }
         Happening::ComponentCrash { component } => {
             ("component-crash", json!({"component": component.name()}))
         }

@@ -109,7 +109,7 @@ impl Resolver<'_> {
             clock: WallClock::default(),
             seed: file.seed.unwrap_or(1),
             traffic,
-            timeline: self.timeline(&file, &objects, &groups),
+            timeline: self.timeline(&file, &objects, &groups, &flags),
             observe: self.observe(&file),
             expect: self.expect(&file, &objects),
             node_groups: groups,
@@ -330,6 +330,7 @@ impl Resolver<'_> {
         file: &ScenarioFile,
         objects: &Objects,
         groups: &[NodeGroup],
+        flags: &Flags,
     ) -> Vec<TimelineEntry> {
         let mut entries = Vec::new();
         let mut names = Names::of(objects, groups);
@@ -338,7 +339,8 @@ impl Resolver<'_> {
             if given.at.0 >= file.duration.0 {
                 self.error(&format!("{path}.at"), "is after the end of the scenario", None);
             }
-            let what = self.happenings(given, &path, objects, groups).into_iter();
+            let what = self.happenings(given, &path, objects, groups);
+            what.iter().for_each(|what| self.check_control_plane(what, &path, flags));
             let line = given.kubectl.iter();
             let commands =
                 line.flat_map(|line| self.kubectl(line, &format!("{path}.kubectl"), &mut names));
@@ -348,14 +350,14 @@ impl Resolver<'_> {
             if count != 1 {
                 let hint = "one of node-crash, node-hang, zone-outage, container-crash, \
                             container-hang, crash-loop, delete-pods, registry-slow, \
-                            registry-outage, api-server-outage, component-crash, \
+                            registry-outage, api-server-outage, api-load, component-crash, \
                             node-group-max, max-nodes-total, scale, kubectl";
                 let message = format!("expected one happening, found {count}");
                 self.error(&path, message, Some(hint.into()));
             }
             let at = given.at.instant();
             let until = given.lasts.map(|span| at + span.0);
-            let all = what.chain(commands);
+            let all = what.into_iter().chain(commands);
             entries.extend(all.map(|what| TimelineEntry { at, until, what }));
         }
         entries.sort_by_key(|entry| entry.at);
@@ -411,13 +413,8 @@ impl Resolver<'_> {
             let patience = outage.fails_after.map_or(SimDuration::from_secs(30), |span| span.0);
             return Some(Happening::RegistryOutage { fails_after: patience });
         }
-        if given.api_server_outage.is_some() {
-            return Some(Happening::ApiServerOutage);
-        }
-        if let Some(crash) = &given.component_crash {
-            let inner = format!("{path}.component-crash.component");
-            let component = self.component(&crash.component, &inner)?;
-            return Some(Happening::ComponentCrash { component });
+        if let Some(found) = self.control_plane_happening(given, path) {
+            return found;
         }
         if let Some(limit) = &given.node_group_max {
             let inner = format!("{path}.node-group-max.group");
@@ -431,15 +428,6 @@ impl Resolver<'_> {
         let inner = format!("{path}.scale.deployment");
         let deployment = self.deployment(&scale.deployment, &inner, objects)?;
         Some(Happening::Scale { deployment, replicas: scale.replicas })
-    }
-
-    fn component(&mut self, name: &str, path: &str) -> Option<Component> {
-        let found = Component::ALL.into_iter().find(|component| component.name() == name);
-        if found.is_none() {
-            let known = Component::ALL.map(|component| component.name().to_owned());
-            self.unknown(path, "component", name, &known);
-        }
-        found
     }
 
     fn nodes(

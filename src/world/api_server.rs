@@ -2,39 +2,76 @@
 //! once.
 //!
 //! With a limit (`--max-mutating-requests-inflight`) requests queue in the order in which they are
-//! sent; without one each takes its time alone. It knows neither what requests ask for nor who
+//! sent; without one each takes its time alone. What it does when that is too little is in
+//! [`super::load`]. It knows neither what requests ask for nor who
 //! sends them.
 
 use super::event::Event;
+use super::overload::Overload;
 use super::world::World;
-use crate::sim::rng::Stream;
+use crate::api::NodeId;
+use crate::scenario::model::ApiServerFlags;
+use crate::sim::rng::{Stream, Streams};
 use crate::sim::sample::Distribution;
 use crate::units::{SimDuration, SimTime};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// The seats of the API server, and what waits to be sent.
 #[derive(Debug)]
 pub(super) struct ApiServer {
     /// When each seat that has been used is free again; empty: there is no limit.
     free: BinaryHeap<Reverse<SimTime>>,
-    /// Requests that wait for their client's token.
-    unsent: BTreeMap<u32, Event>,
+    /// Requests that wait for their client's token or for another try, and how many they have had.
+    unsent: BTreeMap<u32, (Event, u8)>,
     next: u32,
     /// How far latencies lie from the usual.
     spread: Stream,
+    /// What it can bear, if that is limited.
+    pub(super) overload: Option<Box<Overload>>,
+    /// Entries of the timeline by which others ask it.
+    pub(super) loads: Vec<usize>,
+    /// Nodes whose renewals are followed one by one.
+    pub(super) renewing: BTreeSet<NodeId>,
+    /// Nodes whose kubelets fail to renew their leases, and the last time that they did.
+    pub(super) unrenewed: BTreeMap<NodeId, SimTime>,
+    /// The request that is handled at present has failed on its way.
+    pub(super) is_failing: bool,
 }
 
 impl ApiServer {
-    /// An API server with so many seats; 0: no limit.
-    pub(super) fn new(seats: u32, spread: Stream) -> ApiServer {
-        let free = (0..seats).map(|_| Reverse(SimTime::ZERO)).collect();
-        ApiServer { free, unsent: BTreeMap::new(), next: 0, spread }
+    /// An API server with the limits of the flags.
+    pub(super) fn new(flags: &ApiServerFlags, streams: &Streams) -> ApiServer {
+        let seats = flags.max_mutating_requests_inflight;
+        ApiServer {
+            free: (0..seats).map(|_| Reverse(SimTime::ZERO)).collect(),
+            unsent: BTreeMap::new(),
+            next: 0,
+            spread: streams.stream("api latency", 0),
+            overload: Overload::new(flags, streams.stream("api seats", 0)).map(Box::new),
+            loads: Vec::new(),
+            renewing: BTreeSet::new(),
+            unrenewed: BTreeMap::new(),
+            is_failing: false,
+        }
     }
 
     /// Whether requests may have to wait for each other.
     pub(super) fn is_limited(&self) -> bool {
-        !self.free.is_empty()
+        !self.free.is_empty() || self.overload.is_some()
+    }
+
+    /// Keeps a request until it is sent, or fails.
+    pub(super) fn keep(&mut self, event: Event, tries: u8) -> u32 {
+        let id = self.next;
+        self.next = id.wrapping_add(1);
+        self.unsent.insert(id, (event, tries));
+        id
+    }
+
+    /// Takes a request that was kept.
+    pub(super) fn take(&mut self, id: u32) -> Option<(Event, u8)> {
+        self.unsent.remove(&id)
     }
 
     /// When a request is done that is sent now.
@@ -49,6 +86,9 @@ impl ApiServer {
 impl World<'_> {
     /// Plans what a request does that is sent at `sent`: when the API server has come to it.
     pub(super) fn send(&mut self, sent: SimTime, event: Event) {
+        if self.api_server.overload.is_some() {
+            return self.send_under_load(sent, event, 0);
+        }
         let takes = self.time_of(&event);
         if !self.api_server.is_limited() {
             self.plan(sent + takes, event);
@@ -56,15 +96,13 @@ impl World<'_> {
             let done = self.api_server.admit(self.now, takes);
             self.plan(done, event);
         } else {
-            let id = self.api_server.next;
-            self.api_server.next = id.wrapping_add(1);
-            self.api_server.unsent.insert(id, event);
+            let id = self.api_server.keep(event, 0);
             self.plan(sent, Event::Sent(id));
         }
     }
 
     /// How long the API server works on a request.
-    fn time_of(&mut self, event: &Event) -> SimDuration {
+    pub(super) fn time_of(&mut self, event: &Event) -> SimDuration {
         let flags = &self.scenario.flags.api_server;
         let usual = match event {
             Event::Request { flight, index } if self.creates_pod(*flight, *index) => {
@@ -81,7 +119,7 @@ impl World<'_> {
 
     /// The API server is busy with a write that nobody waits for.
     pub(super) fn occupy(&mut self) {
-        if self.api_server.is_limited() {
+        if !self.api_server.free.is_empty() {
             let takes = self.time_of(&Event::Proxy);
             self.api_server.admit(self.now, takes);
         }
@@ -89,8 +127,12 @@ impl World<'_> {
 
     /// A request has got its client's token.
     pub(super) fn on_sent(&mut self, id: u32) {
-        if let Some(event) = self.api_server.unsent.remove(&id) {
-            self.send(self.now, event);
+        match self.api_server.take(id) {
+            Some((event, tries)) if self.api_server.overload.is_some() => {
+                self.send_under_load(self.now, event, tries);
+            }
+            Some((event, _)) => self.send(self.now, event),
+            None => {}
         }
     }
 }
@@ -98,7 +140,6 @@ impl World<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::rng::Streams;
 
     #[test]
     fn requests_wait_for_a_seat() {
@@ -110,7 +151,9 @@ mod tests {
             ("a free seat is taken at once", 1, [0, 15, 40], [10, 25, 50]),
         ];
         for (sentence, seats, sent, done) in rows {
-            let mut server = ApiServer::new(seats, Streams::new(1).stream("test", 0));
+            let flags =
+                ApiServerFlags { max_mutating_requests_inflight: seats, ..Default::default() };
+            let mut server = ApiServer::new(&flags, &Streams::new(1));
             let found = sent.map(|at| server.admit(ms(at), takes));
             assert_eq!(found, done.map(ms), "{sentence}");
         }

@@ -15,7 +15,7 @@ use crate::scenario::model::Component;
 use crate::units::SimTime;
 
 /// What is said of a request that no API server takes.
-const REFUSED: &str = "dial tcp 10.96.0.1:443: connect: connection refused";
+const REFUSED: &str = "the server is currently unable to handle the request";
 
 /// Claims on volumes for which something is reserved.
 fn reserved_claims(reservation: &Reservation) -> Vec<ObjectName> {
@@ -103,7 +103,7 @@ impl World<'_> {
 
     /// A pod's nominated node reaches the API server. The cycle goes on even if the pod is gone.
     pub(super) fn on_expect(&mut self, pod: PodId, node: NodeId, cycle: u64) {
-        let is_heard = !self.outages.is_down();
+        let is_heard = !self.goes_unheard();
         if is_heard && self.store.pod(pod).is_some_and(|p| p.node.is_none()) {
             self.nominate(pod, Some(node));
         }
@@ -119,7 +119,7 @@ impl World<'_> {
 
     /// What a PreBind plugin writes has reached the API server.
     pub(super) fn on_pre_bind(&mut self, cycle: u64, plugin: PluginId) {
-        let answer = match self.outages.is_down() {
+        let answer = match self.goes_unheard() {
             true => Err(REFUSED.to_string()),
             false => self.write_reserved(cycle, plugin),
         };
@@ -140,7 +140,7 @@ impl World<'_> {
             // Sent, or about to be, by a scheduler that is gone.
             return;
         }
-        let bound = !self.outages.is_down() && self.store.bind_pod(pod, node, now);
+        let bound = !self.goes_unheard() && self.store.bind_pod(pod, node, now);
         self.scheduler.scheduler.binding_finished(pod, bound, now);
         self.carry_on_bindings(now);
         if !bound {

@@ -298,6 +298,13 @@ impl WorkQueues {
         Some(&mut self.controllers[index].correlator)
     }
 
+    /// Whether a request that is under way is to the cloud.
+    pub(super) fn asks_cloud(&self, flight: FlightId, index: u32) -> bool {
+        let batch = self.flights.get(flight).and_then(|flight| flight.batches.front());
+        let action = batch.and_then(|batch| batch.get(index as usize)?.as_ref());
+        action.is_some_and(is_of_cloud)
+    }
+
     /// Whether a key is neither queued nor in work.
     pub(super) fn is_idle(&self, key: Key) -> bool {
         self.keys.get(&key).is_none_or(Queued::is_idle)
@@ -577,7 +584,7 @@ impl World<'_> {
         let action = flight.batches.front_mut().and_then(|batch| batch[index as usize].take());
         let key = flight.key;
         self.refused = None;
-        let is_heard = !self.outages.is_down() || action.as_ref().is_some_and(is_of_cloud);
+        let is_heard = !self.goes_unheard() || action.as_ref().is_some_and(is_of_cloud);
         let done = is_heard && action.is_none_or(|action| self.apply(key, action));
         let refusal = self.refused.take();
         let flight = &mut self.queues.flights[id];

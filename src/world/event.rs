@@ -60,6 +60,12 @@ pub enum Event {
     Preempt(PodId),
     /// A request has got its client's token.
     Sent(u32),
+    /// A request has failed on its way: the API server is overloaded.
+    Unanswered(u32),
+    /// A kubelet renews its lease, under load.
+    Renews(NodeId),
+    /// A leader renews its lease, under load; and in which term.
+    RenewsLead(Component, u32),
     /// The status that a step of a pod makes reaches the API server.
     Report {
         /// The pod.
@@ -217,6 +223,9 @@ impl Event {
             | Event::Unschedulable(_)
             | Event::Preempt(_)
             | Event::Sent(_)
+            | Event::Unanswered(_)
+            | Event::Renews(_)
+            | Event::RenewsLead(..)
             | Event::Report { .. }
             | Event::Evict { .. }
             | Event::Leader(..) => 4,

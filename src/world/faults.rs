@@ -71,6 +71,7 @@ impl World<'_> {
             }
             Happening::ApiServerOutage
             | Happening::ComponentCrash { .. }
+            | Happening::ApiLoad(_)
             | Happening::MaxNodesTotal { .. } => self.begin_in_control_plane(index),
             Happening::Kubectl(command) => self.kubectl(command),
             Happening::Kubelet { node, reports } => self.switch_kubelet(node, *reports),
@@ -95,6 +96,7 @@ impl World<'_> {
         let entry = &self.scenario.timeline[index];
         match &entry.what {
             Happening::ApiServerOutage => self.api_server_goes_down(),
+            Happening::ApiLoad(_) => self.api_load_changes(index, true),
             Happening::ComponentCrash { component } => {
                 self.component_crashes(*component, entry.until);
             }
@@ -116,6 +118,7 @@ impl World<'_> {
         match what {
             Happening::ZoneOutage { zone } => self.zone_up(zone),
             Happening::ApiServerOutage => self.api_server_returns(),
+            Happening::ApiLoad(_) => self.api_load_changes(index, false),
             Happening::CrashLoop { deployment, .. } => self.crash_loops[*deployment] = None,
             Happening::ContainerHang(selection) => {
                 for pod in self.running_pods(selection.deployment) {
@@ -352,6 +355,11 @@ fn describe(world: &World<'_>, what: &Happening) -> String {
         Happening::RegistrySlow { factor } => format!("image pulls take {factor} times as long"),
         Happening::RegistryOutage { .. } => "the image registry does not answer".to_string(),
         Happening::ApiServerOutage => "the API server does not answer".to_string(),
+        Happening::ApiLoad(load) => {
+            let nodes = world.nodes.values().filter(|state| state.alive).count() as f64;
+            let rate = wording::amount(load.rate + load.per_node * nodes);
+            format!("others ask the API server for lists, {rate} times a second")
+        }
         Happening::ComponentCrash { component } => {
             format!("the leading {} crashes", component.name())
         }
@@ -386,6 +394,7 @@ fn describe_end(world: &World<'_>, what: &Happening) -> String {
         Happening::ContainerHang(_) => "what hangs answers again".to_string(),
         Happening::RegistryOutage { .. } => "the image registry answers again".to_string(),
         Happening::ApiServerOutage => "the API server answers again".to_string(),
+        Happening::ApiLoad(_) => "the others ask no more".to_string(),
         Happening::ComponentCrash { component } => {
             format!("the {} that crashed starts again", component.name())
         }

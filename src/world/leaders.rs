@@ -43,6 +43,8 @@ struct Leader {
     renewed: SimTime,
     /// While nobody leads: since when, and what is known of candidates.
     vacancy: Option<Vacancy>,
+    /// Its renewals are followed one by one.
+    is_followed: bool,
     /// How many have led before: steps of an earlier term find nothing to do.
     terms: u32,
 }
@@ -80,7 +82,7 @@ impl Leaders {
             let phase = streams.stream("leader phase", component as u64);
             let phase = SimTime({ phase }.below(rules.retry_period.0.max(1)));
             let renewed = SimTime::ZERO;
-            Leader { rules, is_there, phase, renewed, vacancy: None, terms: 0 }
+            Leader { rules, is_there, phase, renewed, vacancy: None, is_followed: false, terms: 0 }
         };
         Leaders {
             leaders: Component::ALL.map(leader),
@@ -99,6 +101,49 @@ impl Leaders {
         self.leaders[component as usize].terms > 0
     }
 
+    /// The rules by which a component elects its leader.
+    pub(super) fn rules_of(&self, component: Component) -> LeaderElection {
+        self.leaders[component as usize].rules
+    }
+
+    /// The rules and the last renewal of a lease in this term; `None`: it is over.
+    pub(super) fn lease_of(
+        &self,
+        component: Component,
+        term: u32,
+    ) -> Option<(LeaderElection, SimTime)> {
+        let leader = &self.leaders[component as usize];
+        let leads = leader.vacancy.is_none() && leader.terms == term;
+        leads.then_some((leader.rules, leader.renewed))
+    }
+
+    /// A leader has renewed its lease.
+    pub(super) fn lead_is_renewed(&mut self, component: Component, now: SimTime) {
+        let leader = &mut self.leaders[component as usize];
+        (leader.phase, leader.renewed) = (now, now);
+    }
+
+    /// Begins to follow the renewals of a leader: when the next one is, and in which term; `None`:
+    /// they are followed, or there are none.
+    pub(super) fn next_renewal(
+        &mut self,
+        component: Component,
+        now: SimTime,
+    ) -> Option<(SimTime, u32)> {
+        let leader = &mut self.leaders[component as usize];
+        let leads = leader.is_there && leader.rules.leader_elect && leader.vacancy.is_none();
+        if !leads || std::mem::replace(&mut leader.is_followed, true) {
+            return None;
+        }
+        leader.renewed = election::last_renewal(&leader.rules, leader.phase, now);
+        Some((leader.renewed + leader.rules.retry_period, leader.terms))
+    }
+
+    /// The renewals of a leader are no longer followed.
+    pub(super) fn is_computed(&mut self, component: Component) {
+        self.leaders[component as usize].is_followed = false;
+    }
+
     /// Whether the process of a component runs at `now`, leading or not.
     pub(super) fn is_running(&self, component: Component, now: SimTime) -> bool {
         let vacancy = self.leaders[component as usize].vacancy;
@@ -107,6 +152,16 @@ impl Leaders {
 }
 
 impl World<'_> {
+    /// The run ends: whoever has no leader now has had none until the end.
+    pub(super) fn count_leaderless(&mut self) {
+        let leader = &self.leaders.leaders[Component::ControllerManager as usize];
+        if let Some(vacancy) = leader.vacancy {
+            let totals = &mut self.recorder.totals;
+            totals.leaderless_s += self.now.since(vacancy.since).as_secs_f64();
+        }
+        self.flow_follows();
+    }
+
     /// The API server is gone: leaders that cannot renew their leases give up in time.
     pub(super) fn leaders_are_cut_off(&mut self) {
         let (now, returned) = (self.now, self.outages.returned);
@@ -168,24 +223,40 @@ impl World<'_> {
                 let last = election::last_try(&leader.rules, leader.renewed);
                 let failed = self.outages.is_down() || self.outages.returned > last;
                 if leader.vacancy.is_none() && due == self.now && failed {
-                    let text = format!(
-                        "{} gives up: it could not renew its lease for {}",
-                        component.name(),
-                        wording::duration(self.now.since(leader.renewed).as_secs_f64())
-                    );
-                    self.tell_moment(Moment::LeaderLost, text);
-                    self.loses_leader(component, self.now + RESTART);
+                    self.gives_up(component);
                 }
             }
             LeaderStep::Takes if self.outages.is_down() => {}
-            LeaderStep::Takes => self.takes_lead(component),
+            LeaderStep::Takes => match self.ask_for_lead(component) {
+                Ok(_) => self.takes_lead(component),
+                Err(at) => {
+                    let entity = u64::from(term) << 40 | self.now.0 >> 24 << 8 | component as u64;
+                    let mut stream = self.streams.stream("election again", entity);
+                    let pause = election::pause(&self.leaders.rules_of(component), &mut stream);
+                    let next = at.max(self.now + pause);
+                    self.plan(next, Event::Leader(component, LeaderStep::Takes, term));
+                }
+            },
         }
+    }
+
+    /// A leader has not been able to renew its lease for too long: its process ends.
+    pub(super) fn gives_up(&mut self, component: Component) {
+        let renewed = self.leaders.leaders[component as usize].renewed;
+        let text = format!(
+            "{} gives up: it could not renew its lease for {}",
+            component.name(),
+            wording::duration(self.now.since(renewed).as_secs_f64())
+        );
+        self.tell_moment(Moment::LeaderLost, text);
+        self.loses_leader(component, self.now + RESTART);
     }
 
     /// A component is without a leader; its memory is lost.
     fn loses_leader(&mut self, component: Component, starts: SimTime) {
         let since = self.now;
         let leader = &mut self.leaders.leaders[component as usize];
+        leader.is_followed = false;
         leader.vacancy = Some(Vacancy { since, renewed: leader.renewed, starts });
         leader.terms += 1;
         self.leaders.any_away = true;
@@ -235,6 +306,11 @@ impl World<'_> {
         (leader.phase, leader.renewed) = (now, now);
         self.leaders.any_away = self.leaders.leaders.iter().any(|one| one.vacancy.is_some());
         self.lists_anew(component);
+        self.watch_lead(component);
+        if component == Component::ControllerManager {
+            let totals = &mut self.recorder.totals;
+            totals.leaderless_s += now.since(vacancy.since).as_secs_f64();
+        }
         let away = wording::duration(now.since(vacancy.since).as_secs_f64());
         let text = format!("{} leads again, after {away} without", component.name());
         self.tell_moment(Moment::LeaderElected, text);

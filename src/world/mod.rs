@@ -31,6 +31,9 @@ mod kubectl;
 mod kubelet;
 mod leaders;
 mod ledger;
+mod load;
+#[cfg(test)]
+mod load_tests;
 mod log;
 mod look;
 mod machines;
@@ -40,6 +43,7 @@ mod observe;
 mod outage;
 #[cfg(test)]
 mod outage_tests;
+mod overload;
 mod owners;
 mod proxies;
 mod reconnect;

@@ -305,6 +305,7 @@ impl World<'_> {
     pub(super) fn unheard_since(&self, node: NodeId) -> Option<SimTime> {
         let own = self.nodes.get(node).map_or(OptionalTime::NONE, |state| state.silent_since);
         let cut_off = self.outages.cut_off_since(node);
-        own.get().into_iter().chain(cut_off).min()
+        let unrenewed = self.unrenewed_since(node);
+        own.get().into_iter().chain(cut_off).chain(unrenewed).min()
     }
 }

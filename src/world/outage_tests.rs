@@ -11,7 +11,7 @@ use crate::units::{SimDuration, SimTime};
 const S: fn(u64) -> SimTime = SimTime::from_secs;
 const EVERY: RunOptions = RunOptions { checks: Stride::Events(1) };
 
-fn entry(at: u64, until: Option<u64>, what: Happening) -> TimelineEntry {
+pub(super) fn entry(at: u64, until: Option<u64>, what: Happening) -> TimelineEntry {
     TimelineEntry { at: S(at), until: until.map(S), what }
 }
 
@@ -23,23 +23,24 @@ fn crash_of(component: Component) -> TimelineEntry {
     entry(300, None, Happening::ComponentCrash { component })
 }
 
-fn delete_one() -> Happening {
+pub(super) fn delete_one() -> Happening {
     Happening::DeletePods(PodSelection { deployment: 0, count: Some(1) })
 }
 
 /// What a run came to.
-struct Told {
+pub(super) struct Told {
     keep: Keep,
     /// When leaders were lost and elected.
-    lost: Vec<f64>,
-    elected: Vec<f64>,
-    served: f64,
-    ready: Vec<(u64, u32, u32)>,
+    pub(super) lost: Vec<f64>,
+    pub(super) elected: Vec<f64>,
+    pub(super) served: f64,
+    pub(super) ready: Vec<(u64, u32, u32)>,
     restarts: u64,
+    pub(super) renewals_failed: u64,
 }
 
 impl Told {
-    fn of(scenario: &Scenario, seed: u64) -> Told {
+    pub(super) fn of(scenario: &Scenario, seed: u64) -> Told {
         let mut keep = Keep::default();
         let run = run(scenario, seed, EVERY, &mut keep, |_| {}).unwrap();
         let moments = &run.recorder.totals.moments;
@@ -54,17 +55,18 @@ impl Told {
         let ready = rows.iter().map(|r| (r.time.whole_secs(), r.pods_ready, r.nodes_ready));
         let ready = ready.collect();
         let restarts = run.recorder.totals.restarts.iter().sum();
+        let renewals_failed = run.recorder.totals.api.as_ref().map_or(0, |a| a.renewals_failed);
         drop(run);
-        Told { keep, lost, elected, served, ready, restarts }
+        Told { keep, lost, elected, served, ready, restarts, renewals_failed }
     }
 
-    fn first(&self, reason: &str) -> Option<f64> {
+    pub(super) fn first(&self, reason: &str) -> Option<f64> {
         let event = self.keep.events.iter().find(|event| event.reason == reason)?;
         Some(event.time.since(SimTime::ZERO).as_secs_f64())
     }
 
     /// When the pods were created that came after the start.
-    fn created(&self) -> Vec<f64> {
+    pub(super) fn created(&self) -> Vec<f64> {
         let pods = self.keep.pods.iter().map(|p| p.created.since(SimTime::ZERO).as_secs_f64());
         let mut late: Vec<f64> = pods.filter(|at| *at > 0.0).collect();
         late.sort_by(f64::total_cmp);
@@ -72,7 +74,7 @@ impl Told {
     }
 }
 
-fn world() -> Scenario {
+pub(super) fn world() -> Scenario {
     scenario(6, 3, Curve::Constant(100.0))
 }
 

@@ -151,6 +151,7 @@ impl<'a> World<'a> {
     /// Ends the run at `end`: closes all integrals and looks at everything once more.
     pub(super) fn finish(&mut self, end: SimTime) -> Result<(), Violation> {
         self.now = end;
+        self.count_leaderless();
         self.finish_record();
         let booting = self.unregistered_bill();
         let cost = self.ledger.cost(end);

@@ -367,7 +367,7 @@ impl World<'_> {
     /// The requests of a preemption reach the API server.
     pub(super) fn on_preempt(&mut self, pod: PodId) {
         let Some(preemption) = self.scheduler.preempting.remove(pod) else { return };
-        if self.outages.is_down() {
+        if self.goes_unheard() {
             return self.scheduler.scheduler.preemption_finished(pod, self.now);
         }
         for other in preemption.denominated {
@@ -411,7 +411,7 @@ impl World<'_> {
 
     /// The scheduler's word that a pod is unschedulable reaches the API server.
     pub(super) fn on_unschedulable(&mut self, pod: PodId) {
-        let is_heard = !self.outages.is_down();
+        let is_heard = !self.goes_unheard();
         let waits = self.store.pod(pod).is_some_and(|p| p.node.is_none() && !p.unschedulable);
         let waits = waits && is_heard;
         if !waits {

@@ -209,6 +209,9 @@ impl World<'_> {
             }),
             Key::GarbageCollector => self.collect_all(),
             Key::AttachDetach => self.look_at_all_volumes(),
+            Key::NodeLifecycle => self.with_controllers(|controllers, world| {
+                controllers.node_lifecycle.mark_again(&world.store);
+            }),
             _ => {}
         }
     }

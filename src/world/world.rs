@@ -165,10 +165,7 @@ impl<'a> World<'a> {
             queues: WorkQueues::new(&scenario.flags),
             controllers: Some(Box::new(Controllers::new(scenario))),
             scheduler: SchedulerDriver::new(&scenario.flags.scheduler, streams),
-            api_server: ApiServer::new(
-                scenario.flags.api_server.max_mutating_requests_inflight,
-                streams.stream("api latency", 0),
-            ),
+            api_server: ApiServer::new(&scenario.flags.api_server, &streams),
             outages: Outages::default(),
             leaders: Leaders::new(&scenario.flags, &streams),
             claims: Claims::new(scenario),
@@ -250,7 +247,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn act(&mut self, event: Event) {
+    pub(super) fn act(&mut self, event: Event) {
         match event {
             Event::Request { flight, index } => self.on_request(flight, index),
             Event::Sync(key) => self.on_sync(key),
@@ -265,6 +262,9 @@ impl<'a> World<'a> {
             Event::Preempt(pod) => self.on_preempt(pod),
             Event::Evict { pod, again } => self.on_evict(pod, again),
             Event::Sent(id) => self.on_sent(id),
+            Event::Unanswered(id) => self.on_unanswered(id),
+            Event::Renews(node) => self.on_renews(node),
+            Event::RenewsLead(component, term) => self.on_renews_lead(component, term),
             Event::Report { pod, incarnation, step } => self.step_pod(pod, incarnation, step),
             Event::Unschedulable(pod) => self.on_unschedulable(pod),
             Event::Kubelet { pod, incarnation, step } => self.on_kubelet(pod, incarnation, step),

@@ -111,6 +111,17 @@ impl NodeLifecycle {
         self.changed.push(node);
     }
 
+    /// Requests have failed: pods of silent nodes that are still ready are to be marked again
+    /// (`nodesToRetry`).
+    pub fn mark_again(&mut self, store: &Store) {
+        for (_, id) in &self.suspects {
+            if store.node(*id).is_some_and(|node| node.ready == NodeReady::Unknown) {
+                let ready = |pod: &&PodId| store.pod(**pod).is_some_and(|pod| pod.ready);
+                self.to_mark.extend(store.pods_on(*id).iter().filter(ready));
+            }
+        }
+    }
+
     /// Whether a node is registered: when it is gone, an Event will say so.
     pub fn knows(&self, node: NodeId) -> bool {
         self.known.contains_key(node)
