@@ -192,3 +192,32 @@ fn a_watch_ends_with_what_is_there() {
     let ready = |line: &str| line.split_whitespace().nth(1).unwrap().to_owned();
     assert_eq!(ready(watched.lines().last().unwrap()), ready(&last));
 }
+
+#[test]
+fn the_control_plane_is_told_as_it_is() {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("get-outage");
+    let _ = fs::remove_dir_all(&place);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scenario = "scenarios/self-healing/api-server-outage.yaml";
+    let out = place.to_string_lossy().into_owned();
+    let run = stormglass(root, &["run", scenario, "--quiet", "--out", &out]);
+    assert!(run.status.success(), "{}", text(&run.stderr));
+    let result = place.join("self-healing/api-server-outage/1").to_string_lossy().into_owned();
+    let rows = [
+        ("before the outage all is well", "9m", "Healthy", false),
+        ("its leaders work for ten more seconds", "10m5s", "Healthy", true),
+        ("then they give up, and start again", "10m12s", "Unhealthy", true),
+        ("and wait for an API server", "11m", "Healthy", true),
+        ("that is back", "20m1s", "Healthy", false),
+    ];
+    for (sentence, at, status, is_down) in rows {
+        let output = stormglass(root, &["get", &result, "componentstatuses", "--at", at]);
+        let printed = text(&output.stdout);
+        for part in ["controller-manager", "scheduler"] {
+            let line = printed.lines().find(|line| line.starts_with(part)).unwrap();
+            assert_eq!(line.split_whitespace().nth(1), Some(status), "{sentence}: {line}");
+        }
+        let told = text(&output.stderr).contains("the API server does not answer");
+        assert_eq!(told, is_down, "{sentence}");
+    }
+}
