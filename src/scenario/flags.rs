@@ -442,7 +442,7 @@ flags! {
         queue_length_limit: u32,
         /// Default 60s.
         request_timeout: Span,
-        /// Requests that API server and etcd work on side by side, whatever their level. Default 16.
+        /// Requests that API server and etcd work on side by side, of any level. Default 16.
         workers: u32,
         /// What a list costs for each object in it. Default 50us.
         list_latency_per_object: Span,
