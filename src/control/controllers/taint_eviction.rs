@@ -61,11 +61,12 @@ impl TaintEviction {
         if !std::mem::replace(&mut self.begun, true) {
             self.changed_nodes.extend(store.nodes().map(|(id, _)| id));
         }
-        for id in std::mem::take(&mut self.changed_nodes) {
-            self.node(id, store, now, &mut batch);
-        }
+        // What was heard of pods was nothing to wake up for, and is older: nodes come after it.
         for id in std::mem::take(&mut self.changed_pods) {
             self.pod(id, store, now, &mut batch);
+        }
+        for id in std::mem::take(&mut self.changed_nodes) {
+            self.node(id, store, now, &mut batch);
         }
         self.evict_due(store, now, &mut batch);
         if !batch.is_empty() {
@@ -332,6 +333,29 @@ mod tests {
         controller.pod_changed(pod);
         assert_eq!(sync(&mut controller, &mut bench, at(1010)), SimTime::NEVER);
         assert!(bench.told().is_empty(), "a pod that is gone is not cancelled aloud");
+    }
+
+    #[test]
+    fn a_pod_that_goes_already_is_evicted_again_by_a_new_taint() {
+        let rows =
+            [("a second taint comes", true, 2), ("its going alone is nothing to act on", false, 1)];
+        for (sentence, second, times) in rows {
+            let mut bench = Bench::new();
+            let mut controller = TaintEviction::default();
+            let node = bench.node("n", "a");
+            let pod = pod(&mut bench, node, &[(UNREACHABLE, Some(20))]);
+            taint(&mut bench, node, UNREACHABLE, true);
+            sync(&mut controller, &mut bench, at(1000));
+            sync(&mut controller, &mut bench, at(1020));
+            // Its kubelet is silent, so the pod stays; that it is marked is heard of, and waits.
+            controller.pod_changed(pod);
+            if second {
+                taint(&mut bench, node, "node.kubernetes.io/out-of-service", true);
+                controller.node_changed(node);
+            }
+            sync(&mut controller, &mut bench, at(1100));
+            assert_eq!(bench.told().len(), times, "{sentence}: {:?}", bench.told());
+        }
     }
 
     #[test]
