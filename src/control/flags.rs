@@ -6,7 +6,7 @@
 
 use super::scheduler::config::ProfileConfiguration;
 use super::scheduler::version::Version;
-use crate::units::SimDuration;
+use crate::units::{SimDuration, SimTime};
 
 const fn secs(n: u64) -> SimDuration {
     SimDuration::from_secs(n)
@@ -61,6 +61,16 @@ pub struct ControllerManagerFlags {
     pub leader_elect_renew_deadline: SimDuration,
     /// `--leader-elect-retry-period`.
     pub leader_elect_retry_period: SimDuration,
+    /// No flag: when the first round of its periodic loops is due. Loops turn since the component
+    /// was started, which may have been at any time.
+    pub first_round: SimDuration,
+}
+
+impl ControllerManagerFlags {
+    /// When the first round of a loop with this period is due.
+    pub fn first_round_of(&self, period: SimDuration) -> SimTime {
+        SimTime(self.first_round.0 % period.0.max(1))
+    }
 }
 
 impl Default for ControllerManagerFlags {
@@ -88,6 +98,7 @@ impl Default for ControllerManagerFlags {
             leader_elect_lease_duration: secs(15),
             leader_elect_renew_deadline: secs(10),
             leader_elect_retry_period: secs(2),
+            first_round: SimDuration::ZERO,
         }
     }
 }

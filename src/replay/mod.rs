@@ -48,7 +48,8 @@ pub enum Verdict {
 }
 
 /// How often a script is played: what happens may hang on who is first by a few milliseconds, in a
-/// real cluster as here, where latencies are drawn.
+/// real cluster as here, where latencies are drawn; and on when the controllers were started, since
+/// when their loops turn: nobody wrote that down.
 const PLAYS: usize = 24;
 
 /// Plays a script and compares what happens with the recorded repeats, with other latencies again
@@ -68,7 +69,7 @@ pub fn check(script: &Script, repeats: &[History]) -> Verdict {
         let repeat = repeats.get(play % repeats.len().max(1));
         let answers = repeat.map_or(&[][..], |repeat| &repeat.answers);
         let clock = repeat.map(|repeat| repeat.clock).unwrap_or_default();
-        let scenario = match stage::scenario(script, answers, clock) {
+        let scenario = match stage::scenario(script, answers, clock, play) {
             Ok(scenario) => scenario,
             Err(reason) => return Verdict::NotModelled(reason),
         };

@@ -22,6 +22,8 @@ const WRITE_MS: u64 = 4;
 const CREATE_MS: u64 = 25;
 const SPREAD: f64 = 0.5;
 const SEATS: u32 = 4;
+/// The longest period of a loop of the controller manager's (`podgc`).
+const LOOP_MS: u64 = 20_000;
 /// Requests of the scripts that began beside a shared one, of one client: 20 a second and 30 at
 /// once leave its first pods waiting for up to three seconds (g01, h08).
 const NEIGHBORS: u32 = 90;
@@ -29,7 +31,7 @@ const NEIGHBORS: u32 = 90;
 const STOPS_IN: f64 = 0.5;
 
 /// The scenario of a script whose actions were answered at these times, milliseconds, and which is
-/// played by this clock.
+/// played by this clock; each play finds the controllers' loops at another point of their round.
 ///
 /// # Errors
 /// What of it is not modelled.
@@ -37,6 +39,7 @@ pub(super) fn scenario(
     script: &Script,
     answers: &[i64],
     clock: WallClock,
+    repeat: usize,
 ) -> Result<Scenario, String> {
     let mut node_groups = script.nodes.iter().map(nodes).collect::<Result<Vec<_>, _>>()?;
     let mut play = Play::of(script);
@@ -63,7 +66,7 @@ pub(super) fn scenario(
         workloads: Vec::new(),
         traffic: Vec::new(),
         timeline: play.timeline,
-        flags: flags(),
+        flags: flags(repeat),
         observe: Observe {
             every: SimDuration::from_secs(3600),
             traffic_resolution: SimDuration::from_secs(3600),
@@ -79,8 +82,11 @@ pub(super) fn scenario(
     })
 }
 
-fn flags() -> Flags {
+fn flags(repeat: usize) -> Flags {
     let mut flags = Flags::default();
+    // The golden section of the longest loop's period: so few plays meet most phases.
+    let first_round = SimDuration::from_millis(repeat as u64 * 12_361 % LOOP_MS);
+    flags.controller_manager.first_round = first_round;
     flags.kubelet.sandbox = Constant(0.0);
     flags.kubelet.container_start = Constant(STARTS_IN);
     flags.kubelet.pod_starts_per_second = 1e9;

@@ -60,7 +60,7 @@ fn played(actions: &[Value]) -> Claims {
         "nodes": [{"name": "n", "count": 2}], "actions": actions,
     }))
     .unwrap();
-    let scenario = stage::scenario(&script, &[], Default::default()).unwrap();
+    let scenario = stage::scenario(&script, &[], Default::default(), 0).unwrap();
     let (mut claims, mut events) = (Claims::default(), watching::Events::default());
     run_before(&scenario, 1, &mut events, &mut claims).unwrap();
     claims.pods.sort();

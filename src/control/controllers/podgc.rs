@@ -33,6 +33,8 @@ struct Missing {
 pub struct PodGc {
     /// `--terminated-pod-gc-threshold`; 0: ended pods are left alone.
     threshold: usize,
+    /// When the first check is due.
+    first_check: SimTime,
     missing: BTreeMap<NodeId, Missing>,
     /// Ended pods, oldest first: those that are beyond the threshold go in this order.
     ended: BTreeSet<(SimTime, u64, PodId)>,
@@ -48,7 +50,11 @@ pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 impl PodGc {
     /// A controller with these flags.
     pub fn new(flags: &ControllerManagerFlags) -> PodGc {
-        PodGc { threshold: flags.terminated_pod_gc_threshold as usize, ..PodGc::default() }
+        PodGc {
+            threshold: flags.terminated_pod_gc_threshold as usize,
+            first_check: flags.first_round_of(CHECK),
+            ..PodGc::default()
+        }
     }
 
     /// The controller starts anew: every quarantine with it.
@@ -97,15 +103,15 @@ impl PodGc {
     pub fn sync(&mut self, store: &Store, now: SimTime) -> Outcome {
         let mut outcome = Outcome::idle();
         self.forget_what_is_gone(store);
-        if now.next_on_grid(SimTime::ZERO, CHECK) == now {
+        if now.next_on_grid(self.first_check, CHECK) == now {
             self.check(store, now, &mut outcome);
         }
-        let next = SimTime(now.0 + 1).next_on_grid(SimTime::ZERO, CHECK);
+        let next = SimTime(now.0 + 1).next_on_grid(self.first_check, CHECK);
         for missing in self.missing.values() {
             let due = if missing.until == SimTime::NEVER {
                 next
             } else {
-                missing.until.next_on_grid(SimTime::ZERO, CHECK).max(next)
+                missing.until.next_on_grid(self.first_check, CHECK).max(next)
             };
             outcome.wake(due);
         }
@@ -216,6 +222,28 @@ mod tests {
             let (gone, syncs) = run(&mut gc, &mut bench, at(5000));
             assert_eq!(gone, [at(expected); 2], "{sentence}; recorded: 51 to 56 s later");
             assert!(syncs <= 4, "{sentence}: {syncs} syncs");
+        }
+    }
+
+    #[test]
+    fn checks_go_by_when_the_controller_was_started() {
+        let rows = [
+            ("the first check at 3 s", 3, 1043),
+            ("at 19 s", 19, 1059),
+            ("at 43 s, which is every 20 s from 3 s on", 43, 1043),
+        ];
+        for (sentence, first, expected) in rows {
+            let mut bench = Bench::new();
+            let first_round = SimDuration::from_secs(first);
+            let flags = ControllerManagerFlags { first_round, ..Default::default() };
+            let mut gc = PodGc::new(&flags);
+            let node = bench.node("n", "a");
+            let set = bench.replica_set("web", 1);
+            bench.ready_pod(set, node);
+            bench.now = at(1002);
+            lose(&mut gc, &mut bench, node);
+            let (gone, _) = run(&mut gc, &mut bench, at(5000));
+            assert_eq!(gone, [at(expected)], "{sentence}");
         }
     }
 

@@ -133,7 +133,7 @@ impl NodeLifecycle {
         let mut outcome = Outcome::idle();
         self.see_changes(store);
         debug_assert!(self.all_rest(store), "nothing is to be said of a node that rests");
-        let is_check = now.next_on_grid(SimTime::ZERO, self.flags.node_monitor_period) == now;
+        let is_check = self.next_check(now) == now;
         let mut taints = Vec::new();
         let mut found_silent = Vec::new();
         if is_check {
@@ -232,10 +232,15 @@ impl NodeLifecycle {
         if heartbeats.silent_since(id).is_none() {
             return SimTime::NEVER;
         }
-        let period = self.flags.node_monitor_period;
         let reported = heartbeats.last_heartbeat(id, now).max(node.created).max(node.ready_changed);
-        let seen = reported.next_on_grid(SimTime::ZERO, period).max(self.recovered);
-        (seen + self.flags.node_monitor_grace_period).next_on_grid(SimTime::ZERO, period)
+        let seen = self.next_check(reported).max(self.recovered);
+        self.next_check(seen + self.flags.node_monitor_grace_period)
+    }
+
+    /// The first check at or after an instant.
+    fn next_check(&self, at: SimTime) -> SimTime {
+        let period = self.flags.node_monitor_period;
+        at.next_on_grid(self.flags.first_round_of(period), period)
     }
 
     /// A node turns Unknown, and its pods not ready.
@@ -435,8 +440,7 @@ impl NodeLifecycle {
     /// Finds the nodes to look after, and when the monitor has something to do. Nodes that turn out
     /// to be well are no suspects any more.
     fn look(&mut self, store: &Store, heartbeats: &dyn Heartbeats, now: SimTime) -> Look {
-        let period = self.flags.node_monitor_period;
-        let next = SimTime(now.0 + 1).next_on_grid(SimTime::ZERO, period);
+        let next = self.next_check(SimTime(now.0 + 1));
         let check_at = if self.gone.is_empty() { SimTime::NEVER } else { next };
         let mut look = Look { troubled: Vec::new(), check_at };
         let mut suspects = std::mem::take(&mut self.suspects);
