@@ -4,7 +4,7 @@
 use crate::api::Text;
 use crate::api::event::EventType;
 use crate::record::Sink;
-use crate::record::rows::EventRow;
+use crate::record::rows::{COMBINED, EventRow};
 use crate::units::{SimDuration, SimTime};
 use std::collections::BTreeMap;
 
@@ -13,22 +13,24 @@ const KEPT_FOR: SimDuration = SimDuration::from_secs(3600);
 
 /// What Events that are one have in common.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct What {
-    pub kind: &'static str,
-    pub namespace: Text,
-    pub name: Text,
-    pub reason: &'static str,
-    pub component: &'static str,
-    pub warns: bool,
-    pub message: String,
+pub struct What {
+    pub(super) kind: &'static str,
+    pub(super) namespace: Text,
+    pub(super) name: Text,
+    pub(super) reason: &'static str,
+    pub(super) component: &'static str,
+    pub(super) warns: bool,
+    pub(super) message: String,
 }
 
 /// When, and how often.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Times {
     pub first: SimTime,
     pub last: SimTime,
     pub count: u32,
+    /// The message of one that stands for similar ones: that of the last.
+    pub says: Option<Box<str>>,
 }
 
 /// The Events of a run up to now.
@@ -36,6 +38,8 @@ pub(super) struct Times {
 pub struct Told {
     events: BTreeMap<What, Times>,
     swept: SimTime,
+    /// What was told since somebody asked, in order; `None`: nobody will ask.
+    fresh: Option<Vec<What>>,
 }
 
 impl Sink for Told {
@@ -44,6 +48,8 @@ impl Sink for Told {
             self.swept = row.time;
             self.events.retain(|_, times| is_kept(times, row.time));
         }
+        // Similar ones that are combined are one Event, which says what the last of them said.
+        let combined = row.message.starts_with(COMBINED);
         let what = What {
             kind: row.object_kind,
             namespace: row.namespace.clone(),
@@ -51,15 +57,19 @@ impl Sink for Told {
             reason: row.reason,
             component: row.component,
             warns: row.kind == EventType::Warning,
-            message: row.message.clone(),
+            message: if combined { COMBINED.to_owned() } else { row.message.clone() },
         };
-        let fresh = Times { first: row.time, last: row.time, count: 0 };
-        let times = self.events.entry(what).or_insert(fresh);
+        if let Some(told) = &mut self.fresh {
+            told.push(what.clone());
+        }
+        let fresh = || Times { first: row.time, last: row.time, count: 0, says: None };
+        let times = self.events.entry(what).or_insert_with(fresh);
         if !is_kept(times, row.time) {
-            *times = fresh;
+            *times = fresh();
         }
         times.last = row.time;
-        times.count += 1;
+        times.count += row.times;
+        times.says = combined.then(|| row.message.as_str().into());
     }
 }
 
@@ -68,6 +78,21 @@ fn is_kept(times: &Times, now: SimTime) -> bool {
 }
 
 impl Told {
+    /// From now on [`Told::take_fresh`] tells what is told.
+    pub fn follow(&mut self) {
+        self.fresh = Some(Vec::new());
+    }
+
+    /// What was told since the last call.
+    pub fn take_fresh(&mut self) -> Vec<What> {
+        self.fresh.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// When one was told, and how often.
+    pub(super) fn times(&self, what: &What) -> Option<&Times> {
+        self.events.get(what)
+    }
+
     /// The Events that are there.
     pub(super) fn at(&self, now: SimTime) -> impl Iterator<Item = (&What, &Times)> {
         self.events.iter().filter(move |(_, times)| is_kept(times, now))
@@ -91,6 +116,7 @@ mod tests {
                 name: name.into(),
                 component: "kubelet",
                 message: "Back-off".to_owned(),
+                times: 1,
             });
             told.at(SimTime::from_secs(at))
                 .map(|(what, times)| format!("{} x{}", what.name, times.count))

@@ -104,6 +104,9 @@ pub struct Quantiles {
     pub p99: f64,
 }
 
+/// What the message of an Event begins with that stands for similar ones.
+pub const COMBINED: &str = "(combined from similar events): ";
+
 /// A Kubernetes Event, upstream's reason and message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventRow {
@@ -123,6 +126,8 @@ pub struct EventRow {
     pub component: &'static str,
     /// `message`.
     pub message: String,
+    /// It stands for so many: itself, and those alike that its recorder has held back before it.
+    pub times: u32,
 }
 
 /// The life of one pod, handed on when it is gone or the run ends.

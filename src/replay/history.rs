@@ -311,10 +311,17 @@ impl History {
         }
     }
 
-    /// An Event, told once.
-    pub(super) fn event(&mut self, object: &str, reason: &str, message: &str, names: &Names) {
+    /// An Event, told for the first time or again; it counts so many more.
+    pub(super) fn event(
+        &mut self,
+        object: &str,
+        (reason, message): (&str, &str),
+        times: u32,
+        names: &Names,
+    ) {
         if !UNSTEADY.contains(&reason) {
-            *self.events.entry(event_text(object, reason, message, names)).or_default() += 1;
+            let text = event_text(object, reason, message, names);
+            *self.events.entry(text).or_default() += u64::from(times);
         }
     }
 

@@ -52,7 +52,7 @@ impl Watching {
     pub(super) fn into_history(mut self, events: Events) -> History {
         for row in events.0 {
             let object = format!("{}/{}", row.object_kind, row.name);
-            self.history.event(&object, row.reason, &row.message, &self.names);
+            self.history.event(&object, (row.reason, &row.message), row.times, &self.names);
         }
         self.history.refusals = self.refusals.iter().map(|told| self.names.told(told)).collect();
         for (owner, which, ms) in self.moments {

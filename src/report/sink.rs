@@ -201,6 +201,7 @@ mod tests {
             name: "web-1".into(),
             component: "default-scheduler",
             message: "0/3 nodes are available: 3 Insufficient cpu, \"really\".".into(),
+            times: 1,
         });
         sink.pod(&PodRow {
             uid: 7,
@@ -265,6 +266,7 @@ mod tests {
                 name: "web-1".into(),
                 component: "default-scheduler",
                 message: "Successfully assigned shop/web-1 to pool-1".into(),
+                times: 1,
             });
         }
         let error = sink.close().unwrap_err();

@@ -4,6 +4,7 @@
 //! server, and the controller looks again. It knows no controller's reasons.
 
 use super::controllers::Key;
+use super::correlator::Passed;
 use super::world::World;
 use crate::api::event::EventType;
 use crate::api::namespace::NamespacePhase;
@@ -356,11 +357,11 @@ impl World<'_> {
         if let (About::Node(node), "RemovingNode") = (about, reason) {
             self.gone_nodes.remove(&node);
         }
-        let message = match self.queues.correlator(component) {
+        let passed = match self.queues.correlator(component) {
             Some(correlator) => correlator.correlate((about, kind, reason), message, time),
-            None => Some((message, false)),
+            None => Some(Passed { message, again: false, times: 1 }),
         };
-        let Some((message, again)) = message else { return false };
+        let Some(Passed { message, again, times }) = passed else { return false };
         // Nobody is told that a namespace at its end takes no new Events.
         if !again && !self.is_namespace_there(&namespace) {
             return true;
@@ -377,6 +378,7 @@ impl World<'_> {
             name,
             component,
             message,
+            times,
         };
         if self.outages.is_down() {
             self.outages.keep_event(row);

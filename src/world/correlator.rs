@@ -3,11 +3,13 @@
 //! Source: client-go `tools/record/events_cache.go` (`EventCorrelator`), v1.37: from the tenth
 //! message of one reason about one object within ten minutes on, Events are combined; of one
 //! source about one object 25 Events of a type get through at once, then one each five minutes.
-//! Both memories forget what was used longest ago. It knows neither the API server nor rows.
+//! Both memories forget what was used longest ago. An Event that is told counts those alike that
+//! were held back before it. It knows neither the API server nor rows.
 
 use super::client::TokenBucket;
 use crate::api::event::EventType;
 use crate::control::controllers::action::About;
+use crate::record::rows::COMBINED;
 use crate::units::{SimDuration, SimTime};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,18 +43,35 @@ struct Similar {
     /// An Event stands for all of them.
     are_combined: bool,
     last: SimTime,
+    /// How often each message was held back since it was last told; the combined ones as "".
+    held_back: BTreeMap<String, u32>,
+}
+
+/// An Event that gets through.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Passed {
+    /// What it says.
+    pub message: String,
+    /// One that is there is told again.
+    pub again: bool,
+    /// It stands for so many: itself, and those alike that were held back before it.
+    pub times: u32,
 }
 
 impl Correlator {
-    /// The message that an Event is published with, and whether an Event that is there is only told
-    /// again; `None`: it is not published.
+    /// What an Event is published as; `None`: it is not.
     pub(super) fn correlate(
         &mut self,
         (about, kind, reason): (About, EventType, &'static str),
         message: String,
         now: SimTime,
-    ) -> Option<(String, bool)> {
-        let fresh = || Similar { messages: BTreeSet::new(), are_combined: false, last: now };
+    ) -> Option<Passed> {
+        let fresh = || Similar {
+            messages: BTreeSet::new(),
+            are_combined: false,
+            last: now,
+            held_back: BTreeMap::new(),
+        };
         let similar = self.similar.get((about, kind, reason), fresh);
         if now.since(similar.last) > SIMILAR_FOR {
             similar.messages.clear();
@@ -68,12 +87,17 @@ impl Correlator {
             similar.messages.pop_first();
         }
         let bucket = self.spam.get((about, kind), spam_filter);
-        let told = bucket.try_take(now);
-        let message = || match combined {
-            true => format!("(combined from similar events): {message}"),
+        let alike = if combined { "" } else { &*message };
+        if !bucket.try_take(now) {
+            *similar.held_back.entry(alike.to_owned()).or_default() += 1;
+            return None;
+        }
+        let held_back = similar.held_back.remove(alike);
+        let message = match combined {
+            true => format!("{COMBINED}{message}"),
             false => message,
         };
-        told.then(|| (message(), again))
+        Some(Passed { message, again, times: 1 + held_back.unwrap_or(0) })
     }
 }
 
@@ -125,7 +149,7 @@ mod tests {
         let message = |i: usize| format!("pod {i}");
         let now = SimTime::from_secs(at);
         let told = |i| correlator.correlate((about, kind, "Made"), message(i), now);
-        (0..n).map(told).map(|told| told.map(|(message, _)| message)).collect()
+        (0..n).map(told).map(|told| told.map(|passed| passed.message)).collect()
     }
 
     #[test]
@@ -147,12 +171,42 @@ mod tests {
         let mut correlator = Correlator::default();
         let mut again = |message: &str| {
             let key = (About::Group(1), Normal, "Made");
-            correlator.correlate(key, message.to_owned(), SimTime::ZERO).map(|(_, again)| again)
+            let passed = correlator.correlate(key, message.to_owned(), SimTime::ZERO);
+            passed.map(|passed| passed.again)
         };
         assert_eq!((again("a"), again("b"), again("a")), (Some(false), Some(false), Some(true)));
         let others: Vec<_> = "cdefghij".chars().map(|c| again(&c.to_string())).collect();
         assert_eq!(others, [Some(false); 8], "the last one is that of all");
         assert_eq!(again("k"), Some(true), "which is told again");
+    }
+
+    #[test]
+    fn what_is_told_counts_what_was_held_back() {
+        let mut correlator = Correlator::default();
+        let key = |reason| (About::Group(1), Normal, reason);
+        let mut times = |reason, message: &str, at| {
+            let passed =
+                correlator.correlate(key(reason), message.to_owned(), SimTime::from_secs(at));
+            passed.map(|passed| passed.times)
+        };
+        for pod in 0..24 {
+            assert_eq!(times("Made", &pod.to_string(), 0), Some(1), "pod {pod}");
+        }
+        let rows = [
+            ("the last token", "a", 0, Some(1)),
+            ("nothing is left", "a", 1, None),
+            ("of another message neither", "b", 2, None),
+            ("again", "a", 3, None),
+            ("five minutes later there is a token: two were held back", "a", 301, Some(3)),
+            ("and counted", "a", 601, Some(1)),
+            ("the other one is counted on its own", "b", 901, Some(2)),
+        ];
+        for (sentence, message, at, expected) in rows {
+            assert_eq!(times("Gone", message, at), expected, "{sentence}");
+        }
+        for pod in 24..28 {
+            assert_eq!(times("Made", &pod.to_string(), 590), None, "combined, held back: {pod}");
+        }
     }
 
     #[test]

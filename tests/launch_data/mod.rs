@@ -242,6 +242,7 @@ pub(crate) fn rows(recorder: &mut Recorder<'_>, pods: u64, nodes: u64, events: u
                 "Successfully assigned pokemon-go/player-data-7c9d4b5f6-{i:05x} to pool-{}",
                 i % nodes
             ),
+            times: 1,
         });
     }
     for i in 0..pods {

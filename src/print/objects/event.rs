@@ -13,6 +13,11 @@ pub(super) fn events(snapshot: &Snapshot) -> Vec<Value> {
     told.map(|(ordinal, (what, times))| event(ordinal as u64 + 1, what, times)).collect()
 }
 
+/// One Event that has just been told.
+pub(in crate::print) fn of(snapshot: &Snapshot, what: &What) -> Option<Value> {
+    Some(event(1, what, snapshot.events.times(what)?))
+}
+
 fn event(ordinal: u64, what: &What, times: &Times) -> Value {
     // Events about what is in no namespace are kept in `default`.
     let namespace = if what.namespace.is_empty() { "default" } else { &what.namespace };
@@ -35,7 +40,7 @@ fn event(ordinal: u64, what: &What, times: &Times) -> Value {
     }
     out["involvedObject"] = about;
     out["reason"] = what.reason.into();
-    out["message"] = Value::from(&*what.message);
+    out["message"] = Value::from(times.says.as_deref().unwrap_or(&what.message));
     out["source"] = json!({ "component": what.component });
     out["reportingComponent"] = what.component.into();
     out["type"] = if what.warns { "Warning" } else { "Normal" }.into();
