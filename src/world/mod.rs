@@ -31,6 +31,7 @@ mod kubectl;
 mod kubelet;
 mod leaders;
 mod ledger;
+mod links;
 mod load;
 #[cfg(test)]
 mod load_tests;

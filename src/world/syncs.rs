@@ -384,6 +384,18 @@ impl World<'_> {
         self.with_controllers(|controllers, _| controllers.attachdetach.look_at(volume));
     }
 
+    /// A Service came, changed or went: it may select others.
+    pub(super) fn recount_endpoints(&mut self, service: ServiceId) {
+        self.with_controllers(|controllers, _| controllers.endpointslice.forget(service));
+        self.notify(Key::EndpointSlice(service));
+    }
+
+    /// An autoscaler came, changed or went.
+    pub(super) fn hpa_changed(&mut self, hpa: HpaId) {
+        self.with_controllers(|controllers, _| controllers.podautoscaler.spec_changed(hpa));
+        self.notify(Key::Hpa(hpa));
+    }
+
     /// A pod came, changed or went that an autoscaler counts.
     pub(super) fn census_may_change(&mut self, hpa: HpaId, pod: PodId) {
         self.with_controllers(|controllers, _| controllers.podautoscaler.pod_changed(hpa, pod));

@@ -5,7 +5,7 @@ use super::event::PodStep;
 use super::world::World;
 use crate::api::autoscaling::Hpa;
 use crate::api::event::EventType::Warning;
-use crate::api::labels::Selector;
+use crate::api::labels::{Labels, Selector};
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::Pod;
 use crate::api::{HpaId, NodeId, PdbId, PodId, ServiceId};
@@ -99,7 +99,12 @@ impl World<'_> {
                 self.notify(Key::PodGc);
                 self.notify(Key::ClusterAutoscaler);
             }
-            Change::PodRelabelled(id, _) => {
+            Change::PodRelabelled(id, before) => {
+                self.selections_change();
+                if let Some(namespace) = self.store.pod(id).map(|pod| pod.namespace.clone()) {
+                    // Those that have selected it so far are concerned too.
+                    self.notify_selectors_by_labels(id, self.selected_by(&namespace, &before));
+                }
                 self.pod_changed(id);
                 self.may_adopt(id);
                 self.scheduler_sees(super::schedule::Notice::Pod(id));
@@ -115,7 +120,7 @@ impl World<'_> {
                 self.may_adopt(id);
                 self.pod_orphaned(id);
             }
-            Change::Hpa(id) => self.notify(Key::Hpa(id)),
+            Change::Hpa(id) => self.hpa_changed(id),
             Change::HpaStatus(_) => {}
             Change::Pdb(id) => {
                 self.notify(Key::Disruption(id));
@@ -129,7 +134,7 @@ impl World<'_> {
     fn tell_of_service(&mut self, change: Change) {
         match change {
             Change::Service(id) => {
-                self.notify(Key::EndpointSlice(id));
+                self.recount_endpoints(id);
                 self.service_changed(id);
             }
             Change::Ingress(_) => self.send_traffic(),
@@ -245,7 +250,7 @@ impl World<'_> {
         if let Some(workload) = self.deployment_of(id) {
             self.notify_selectors_of_deployment(workload, id);
         } else if let Some(pod) = self.store.pod(id) {
-            let selected_by = self.selected_by(pod);
+            let selected_by = self.selected_by(&pod.namespace, &pod.labels);
             self.notify_selectors_by_labels(id, selected_by);
         }
     }
@@ -255,12 +260,16 @@ impl World<'_> {
         if let Some(workload) = self.deployment_of(id) {
             self.notify_selectors_of_deployment(workload, id);
         } else {
-            self.notify_selectors_by_labels(id, self.selected_by(pod));
+            self.notify_selectors_by_labels(id, self.selected_by(&pod.namespace, &pod.labels));
         }
     }
 
-    /// The workload of a pod, if that is a Deployment of the scenario.
+    /// The workload of a pod, if that is a Deployment of the scenario that tells what selects its
+    /// pods.
     fn deployment_of(&self, id: PodId) -> Option<usize> {
+        if self.selects_by_labels {
+            return None;
+        }
         let workload = self.pods.get(id)?.workload()?;
         (workload < self.deployments.len()).then_some(workload)
     }
@@ -274,17 +283,17 @@ impl World<'_> {
         self.guarded_by[workload] = budgets;
     }
 
-    /// What selects a pod, by its labels.
-    fn selected_by(&self, pod: &Pod) -> SelectedBy {
-        let selects = |selector: &Selector| selector.matches(&pod.labels);
+    /// What selects pods of these labels.
+    fn selected_by(&self, namespace: &str, labels: &Labels) -> SelectedBy {
+        let selects = |selector: &Selector| selector.matches(labels);
         let services = self.store.services().filter(|(_, service)| {
-            service.namespace == pod.namespace && service.selector.as_ref().is_some_and(selects)
+            *service.namespace == *namespace && service.selector.as_ref().is_some_and(selects)
         });
         let budgets = self.store.pdbs();
-        let budgets = budgets.filter(|(_, p)| p.namespace == pod.namespace && selects(&p.selector));
+        let budgets = budgets.filter(|(_, p)| *p.namespace == *namespace && selects(&p.selector));
         let counts = |hpa: &Hpa| {
             let target = self.store.scale_of(hpa.target);
-            hpa.namespace == pod.namespace && target.is_some_and(|scale| selects(scale.selector))
+            *hpa.namespace == *namespace && target.is_some_and(|scale| selects(scale.selector))
         };
         let hpas = self.store.hpas().filter(|(_, hpa)| counts(hpa));
         SelectedBy {

@@ -127,6 +127,8 @@ pub struct World<'a> {
     pub(super) scaled_by: Vec<Vec<HpaId>>,
     /// Autoscalers that count a Deployment's pods: their targets' selectors match them.
     pub(super) counted_by: Vec<Vec<HpaId>>,
+    /// What selects pods has changed since the start: their own labels decide.
+    pub(super) selects_by_labels: bool,
 
     // Levels kept for the record.
     pub(super) cpu_requested: Vec<MilliCpu>,
@@ -208,6 +210,7 @@ impl<'a> World<'a> {
             guarded_by: vec![Vec::new(); n],
             scaled_by: vec![Vec::new(); n],
             counted_by: vec![Vec::new(); n],
+            selects_by_labels: false,
             cpu_requested: vec![MilliCpu::ZERO; n],
             observed: super::observe::Observed::default(),
             told: Vec::new(),

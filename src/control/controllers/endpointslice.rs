@@ -23,14 +23,15 @@ pub struct EndpointSlices {
 }
 
 impl EndpointSlices {
-    /// Tells of a pod whose labels the Service selects: it came, changed or went.
+    /// Tells of a pod whose labels the Service selects, or has selected: it came, changed or went.
     pub fn pod_changed(&mut self, service: ServiceId, pod: PodId) {
         if let Some(changed) = self.changed.get_mut(service) {
             changed.push(pod);
         }
     }
 
-    /// What it asked for of a Service has not been done: its next sync looks at every pod.
+    /// A Service is new or has another selector, or what was asked for it has not been done: its
+    /// next sync looks at every pod.
     pub fn forget(&mut self, service: ServiceId) {
         self.changed.remove(service);
     }
@@ -51,7 +52,9 @@ impl EndpointSlices {
         asked.dedup();
         let (mut comes, mut goes) = (Vec::new(), Vec::new());
         for pod in asked {
-            let is = store.pod(pod).is_some_and(|pod| is_ready(pod, service));
+            let selects =
+                |pod: &Pod| pod.namespace == service.namespace && selector.matches(&pod.labels);
+            let is = store.pod(pod).is_some_and(|pod| selects(pod) && is_ready(pod, service));
             let was = service.endpoints.binary_search(&pod).is_ok();
             match (was, is) {
                 (false, true) => comes.push(pod),

@@ -10,7 +10,7 @@ mod pods;
 
 use super::world::World;
 use crate::api::meta::Propagation;
-use crate::api::object::Target;
+use crate::api::object::{Object, Target};
 use crate::api::owner::{Owner, Parent};
 use crate::api::refusal::Refusal;
 use crate::api::workload::PodTemplate;
@@ -51,7 +51,14 @@ impl World<'_> {
     fn do_command(&mut self, command: &Command) -> Result<(), Refusal> {
         match command {
             Command::Apply { object, keeps_replicas } => {
-                return self.apply_object(object, *keeps_replicas);
+                let answer = self.apply_object(object, *keeps_replicas);
+                if matches!(
+                    object,
+                    Object::Deployment(_) | Object::Service(_) | Object::Hpa(..) | Object::Pdb(_)
+                ) {
+                    self.selections_change();
+                }
+                return answer;
             }
             Command::Scale { target, replicas } => self.scale_by_hand(target, *replicas),
             Command::Pause { name, on } => {

@@ -57,6 +57,9 @@ impl Census {
         let plain = &mut self.plain;
         self.odd.retain(|id| {
             let Some(pod) = store.pod(*id) else { return false };
+            if *pod.namespace != *asked.namespace || !asked.selector.matches(&pod.labels) {
+                return false;
+            }
             let foreign = !store.is_pod_of(pod, asked.target);
             if foreign || !counts_in_full(pod, asked.initialization, asked.now) {
                 return true;

@@ -82,6 +82,13 @@ impl PodAutoscaler {
         state.due
     }
 
+    /// Tells that an object's specification has changed: its target may be another.
+    pub fn spec_changed(&mut self, id: HpaId) {
+        if let Some(state) = self.objects.get_mut(id) {
+            state.census = Census::default();
+        }
+    }
+
     /// Tells that a pod whose labels an object's target selects came, changed or went.
     pub fn pod_changed(&mut self, id: HpaId, pod: PodId) {
         if let Some(state) = self.objects.get_mut(id) {
