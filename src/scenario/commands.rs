@@ -19,6 +19,9 @@ use crate::api::taint::{Taint, TaintEffect};
 use crate::api::{ObjectName, Text};
 use crate::units::{SimDuration, SimTime};
 
+/// Namespaces that nobody can delete (admission plugin `NamespaceLifecycle`).
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
 /// What went wrong with a line: message and hint.
 type Wrong = (String, Option<String>);
 
@@ -199,7 +202,10 @@ impl Resolver<'_> {
 
     /// Objects of manifests, applied in the order of kinds that `kubectl` has not: file order.
     fn apply_files(&mut self, files: &Files, path: &str) -> Vec<Command> {
+        // Classes of the manifests and of earlier lines are there already.
         let mut found = Manifests::default();
+        found.priorities = std::mem::take(&mut self.priorities);
+        found.incomplete = !self.all_objects;
         for file in &files.filename {
             let at = self.place(path);
             let full = self.folder.join(file);
@@ -209,6 +215,7 @@ impl Resolver<'_> {
             }
         }
         found.resolve_priorities(&mut self.sources.out);
+        self.priorities = std::mem::take(&mut found.priorities);
         let deployments = found.deployments.into_iter();
         let mut objects: Vec<Object> =
             deployments.map(|(d, _)| Object::Deployment(Box::new(d))).collect();
@@ -278,6 +285,10 @@ fn delete(
     let command = |(kind, name): (&'static str, String)| {
         if name.is_empty() {
             return Err((format!("which {kind}? a name is missing"), None));
+        }
+        if kind == "Namespace" && IMMORTAL.contains(&name.as_str()) {
+            let message = format!("namespace `{name}` may not be deleted");
+            return Err((message, Some("the API server forbids it".to_owned())));
         }
         if kind == "Node" {
             return Ok(Command::DeleteNode { node: names.node(&name)? });

@@ -85,8 +85,16 @@ impl Sources {
         let all_objects = !manifests.incomplete;
         let (end, name) = (file.duration.0, name.clone());
         let sources = &mut *self;
-        let mut resolver =
-            Resolver { name, tree: &left, folder, end, sources, all_groups, all_objects };
+        let mut resolver = Resolver {
+            name,
+            tree: &left,
+            folder,
+            end,
+            sources,
+            all_groups,
+            all_objects,
+            priorities: Default::default(),
+        };
         let mut scenario = resolver.resolve(file, manifests)?;
         if !well_formed {
             self.drop_doubtful(from, &tree, &left);

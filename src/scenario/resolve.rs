@@ -13,6 +13,7 @@ use super::flags::WITHOUT_EFFECT;
 use super::load::Sources;
 use super::manifests::{DNS_NAME, Manifests, is_dns_name};
 use super::model::*;
+use super::priorities::PriorityClass;
 use super::value::{Span, parse_duration, parse_ratio};
 use super::workloads::others;
 use super::yaml::Node;
@@ -22,6 +23,7 @@ use crate::api::taint::{Taint, TaintEffect};
 use crate::record::metric::{self, Unit};
 use crate::sim::sample::Distribution;
 use crate::units::{SimDuration, SimTime, WallClock};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Most nodes of a group: beyond any cluster, and below what would fill the memory by a slip.
@@ -39,6 +41,8 @@ pub(super) struct Resolver<'a> {
     pub all_groups: bool,
     /// All objects of the manifests could be read: one that is not there is an error.
     pub all_objects: bool,
+    /// Priority classes of the manifests, and of what lines of kubectl have applied so far.
+    pub priorities: BTreeMap<String, PriorityClass>,
 }
 
 impl Resolver<'_> {
@@ -85,6 +89,7 @@ impl Resolver<'_> {
             self.error("duration", "must be longer than zero", None);
         }
         let mut ignored = manifests.ignored.clone();
+        self.priorities = manifests.priorities.clone();
         ignored.extend(self.flags_without_effect());
         ignored.extend(self.lost_backends(&manifests));
         let objects = self.objects(&file, manifests);
