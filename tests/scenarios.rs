@@ -20,14 +20,17 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 19] = [
+const LIGHT: [&str; 22] = [
     "hello",
     "incidents/control-plane-overload",
+    "incidents/drain-deadlock",
     "incidents/gitops-prune",
     "incidents/one-bad-node",
     "incidents/preemption-cascade",
+    "incidents/reschedule-stampede",
     "incidents/stuck-rollout",
     "incidents/volume-on-lost-node",
+    "incidents/zone-power-loss",
     "pokemon-go/planned-5x",
     "self-healing/api-server-outage",
     "self-healing/crash-loop",
