@@ -4,8 +4,12 @@
 //! counts. It does not know how a state came about. A broken invariant is a bug of ours, never a
 //! result: the run ends with exit code 3 and the command that repeats it.
 
+mod availability;
+mod budgets;
 mod capacity;
 mod endpoints;
+mod generations;
+mod graph;
 mod jobs;
 mod lifecycle;
 mod ordinals;
@@ -13,9 +17,13 @@ mod quotas;
 mod tallies;
 mod volumes;
 
-use crate::api::{QuotaId, ServiceId};
+use crate::api::{PodId, QuotaId, ServiceId};
 use crate::store::Store;
 use crate::units::SimTime;
+use availability::Availability;
+use budgets::Budgets;
+use generations::Generations;
+use graph::Graph;
 use jobs::JobCounts;
 use lifecycle::Lifecycle;
 use quotas::Quotas;
@@ -74,8 +82,29 @@ pub struct View<'a> {
     pub settled: &'a dyn Fn(ServiceId) -> bool,
     /// Whether a quota is as its controller wants it.
     pub counted: &'a dyn Fn(QuotaId) -> bool,
+    /// Whether controllers are at work: the API server answers, and they have a leader.
+    pub is_led: bool,
+    /// Why a pod that goes was marked for deletion; empty: it was not.
+    pub ended_by: &'a dyn Fn(PodId) -> &'static str,
     /// What of the endpoints that requests are sent to does not add up, if anything.
     pub miscounted: &'a dyn Fn() -> Option<String>,
+}
+
+#[cfg(test)]
+impl<'a> View<'a> {
+    /// Of a store in which all else is as it should be.
+    fn of(store: &'a Store, now: SimTime) -> View<'a> {
+        View {
+            store,
+            now,
+            pods_gone: 0,
+            settled: &|_| true,
+            counted: &|_| true,
+            is_led: true,
+            ended_by: &|_| "",
+            miscounted: &|| None,
+        }
+    }
 }
 
 /// What a check found wrong, before it is known when.
@@ -91,6 +120,10 @@ pub struct Checks {
     lifecycle: Lifecycle,
     quotas: Quotas,
     jobs: JobCounts,
+    generations: Generations,
+    graph: Graph,
+    availability: Availability,
+    budgets: Budgets,
     /// The Service whose endpoints are recounted at the next look.
     service: usize,
     /// Found between events, told after the next one.
@@ -100,10 +133,20 @@ pub struct Checks {
 impl Checks {
     /// Checks that look every `stride`.
     pub fn new(stride: Stride) -> Checks {
-        let (lifecycle, quotas) = (Lifecycle::default(), Quotas::default());
-        let jobs = JobCounts::default();
-        let next = SELDOM;
-        Checks { stride, events: 0, next, lifecycle, quotas, jobs, service: 0, pending: None }
+        Checks {
+            stride,
+            events: 0,
+            next: SELDOM,
+            lifecycle: Lifecycle::default(),
+            quotas: Quotas::default(),
+            jobs: JobCounts::default(),
+            generations: Generations::default(),
+            graph: Graph::default(),
+            availability: Availability::default(),
+            budgets: Budgets::default(),
+            service: 0,
+            pending: None,
+        }
     }
 
     /// Events seen so far.
@@ -153,6 +196,10 @@ impl Checks {
             .or_else(|| self.lifecycle.illegal_move(view.store))
             .or_else(|| lifecycle::lost(view.store, view.pods_gone))
             .or_else(|| self.jobs.wrong(view.store))
+            .or_else(|| self.generations.wrong(view.store))
+            .or_else(|| self.graph.unsound(view))
+            .or_else(|| self.availability.broken(view))
+            .or_else(|| self.budgets.violated(view))
             .or_else(|| endpoints::stale(view, services))
             .or_else(|| self.quotas.exceeded(view.store))
             .or_else(|| quotas::miscounted(view))
@@ -254,14 +301,19 @@ mod tests {
             });
         }
 
+        fn change_owner(&mut self, change: impl FnOnce(&mut crate::api::workload::ReplicaSet)) {
+            let owner = self.bench.store.pod(self.pods[0]).and_then(|pod| pod.owner);
+            self.bench.store.update_replica_set(owner.unwrap(), |set| {
+                change(set);
+                true
+            });
+        }
+
         fn look(&self, checks: &mut Checks) -> Result<(), Violation> {
             checks.after_event(&View {
-                store: &self.bench.store,
-                now: self.bench.now,
                 pods_gone: self.pods_gone,
-                settled: &|_| true,
-                counted: &|_| true,
                 miscounted: &|| self.miscounted.clone(),
+                ..View::of(&self.bench.store, self.bench.now)
             })
         }
     }
@@ -269,7 +321,7 @@ mod tests {
     #[test]
     fn what_is_broken_is_found() {
         type Row = (&'static str, fn(&mut Small, &mut Checks), &'static str);
-        let rows: [Row; 15] = [
+        let rows: [Row; 17] = [
             (
                 "two CPUs requested of one",
                 |s, _| {
@@ -362,6 +414,16 @@ mod tests {
                     }
                 },
                 "a StatefulSet has one pod for an ordinal",
+            ),
+            (
+                "a ReplicaSet's controller has seen what is yet to come",
+                |s, _| s.change_owner(|set| set.status.observed_generation = 99),
+                "generations are observed in order",
+            ),
+            (
+                "pods are in another namespace than what controls them",
+                |s, _| s.change_owner(|set| set.namespace = "elsewhere".into()),
+                "the graph of owners is sound",
             ),
             ("requests spend time nowhere", |_, c| c.littles_law(10.0, 10.1), "Little's law"),
         ];

@@ -2,6 +2,7 @@
 
 use super::controllers::Key;
 use super::event::Event;
+use super::kubelet::PodState;
 use super::world::World;
 use crate::api::ObjectName;
 use crate::api::pod::Pod;
@@ -135,7 +136,7 @@ fn play(
 impl<'a> World<'a> {
     /// Lets the checks look at the state: after an event, or when the run ends.
     pub(super) fn check(&mut self, at_end: bool) -> Result<(), Violation> {
-        let (queues, network) = (&self.queues, &self.network);
+        let (queues, network, pods) = (&self.queues, &self.network, &self.pods);
         let is_led = !self.outages.is_felt() && !self.leaders.is_away(Component::ControllerManager);
         let view = View {
             store: &self.store,
@@ -143,6 +144,8 @@ impl<'a> World<'a> {
             pods_gone: self.recorder.totals.pods_gone,
             settled: &|service| is_led && queues.is_idle(Key::EndpointSlice(service)),
             counted: &|quota| is_led && queues.is_idle(Key::ResourceQuota(quota)),
+            is_led,
+            ended_by: &|pod| pods.get(pod).map_or("", PodState::end_reason),
             miscounted: &|| network.miscounted(),
         };
         if at_end { self.checks.at_end(&view) } else { self.checks.after_event(&view) }
