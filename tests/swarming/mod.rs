@@ -3,6 +3,10 @@
 //! It knows the format, not the simulation. What it makes is always valid; what it is about is not
 //! always sensible, and need not be.
 
+mod controllers;
+mod hands;
+
+use controllers::Made;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use stormglass::sim::rng::{Stream, Streams};
@@ -13,6 +17,11 @@ pub fn write(folder: &Path, seed: u64) -> PathBuf {
     let world = Shape::new(&mut draw);
     std::fs::create_dir_all(folder).unwrap();
     std::fs::write(folder.join("apps.yaml"), world.manifests(&mut draw)).unwrap();
+    for made in &world.made {
+        for (version, text) in made.versions.iter().enumerate() {
+            std::fs::write(folder.join(made.file(version)), text).unwrap();
+        }
+    }
     let file = folder.join("scenario.yaml");
     std::fs::write(&file, world.scenario(seed, &mut draw)).unwrap();
     file
@@ -40,21 +49,26 @@ const ZONES: [&str; 3] = ["a", "b", "c"];
 
 /// What scenario and manifests must agree on.
 struct Shape {
-    groups: u64,
+    /// The node groups: number and count.
+    nodes: Vec<(u64, u64)>,
     zones: usize,
     apps: u64,
     minutes: u64,
     dedicated: bool,
+    /// Objects beside the Deployments.
+    made: Vec<Made>,
 }
 
 impl Shape {
     fn new(draw: &mut Draw) -> Shape {
+        let groups = draw.number(1, 3);
         Shape {
-            groups: draw.number(1, 3),
+            nodes: (0..groups).map(|g| (g, draw.number(u64::from(g == 0), 6))).collect(),
             zones: draw.number(1, 3) as usize,
             apps: draw.number(1, 4),
             minutes: draw.number(15, 120),
             dedicated: draw.chance(20),
+            made: controllers::some(draw),
         }
     }
 
@@ -68,6 +82,12 @@ impl Shape {
 kind: PriorityClass
 metadata: {name: high}
 value: 1000
+---
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {name: patient}
+value: 500
+preemptionPolicy: Never
 ",
         );
         for app in 0..self.apps {
@@ -93,6 +113,7 @@ value: 1000
         let policy = draw.one_of(&["IfNotPresent", "IfNotPresent", "Always", "Never"]);
         let grace = draw.number(0, 40);
         let replicas = draw.number(0, 12);
+        let rollout = rollout(draw);
         write!(
             out,
             "---
@@ -101,7 +122,7 @@ kind: Deployment
 metadata: {{name: app{app}}}
 spec:
   replicas: {replicas}
-  selector: {{matchLabels: {{app: app{app}}}}}
+{rollout}  selector: {{matchLabels: {{app: app{app}}}}}
   template:
     metadata: {{labels: {{app: app{app}}}}}
     spec:
@@ -133,7 +154,8 @@ spec:
     /// Where the pods of an app want to be: the rest of their spec.
     fn placement(&self, app: u64, draw: &mut Draw, out: &mut String) {
         if draw.chance(25) {
-            out.push_str("      priorityClassName: high\n");
+            let class = draw.one_of(&["high", "patient"]);
+            writeln!(out, "      priorityClassName: {class}").unwrap();
         }
         if draw.chance(15) {
             let zone = draw.one_of(&ZONES[..self.zones]);
@@ -182,9 +204,10 @@ spec:
 
     fn scenario(&self, seed: u64, draw: &mut Draw) -> String {
         let minutes = self.minutes;
+        let files: String = self.made.iter().map(|made| format!(", {}", made.file(0))).collect();
         let mut out = format!(
             "question: Does anything break in swarm {seed}?\nduration: {minutes}m\nmanifests: \
-             [apps.yaml]\nobserve: {{every: 30s}}\n"
+             [apps.yaml{files}]\nobserve: {{every: 30s}}\n"
         );
         if draw.chance(40) {
             out.push_str("start: cold\n");
@@ -199,10 +222,9 @@ spec:
 
     fn nodes(&self, draw: &mut Draw, out: &mut String) {
         out.push_str("nodes:\n");
-        for group in 0..self.groups {
+        for (group, count) in self.nodes.iter().copied() {
             let machine =
                 draw.one_of(&["n1-standard-2", "n1-standard-4", "e2-standard-4", "m5.large"]);
-            let count = draw.number(u64::from(group == 0), 6);
             let zones = self.zone_list();
             writeln!(out, "  - name: group{group}\n    machine: {machine}\n    count: {count}")
                 .unwrap();
@@ -269,13 +291,17 @@ spec:
     }
 
     fn timeline(&self, draw: &mut Draw, out: &mut String) {
-        let entries = draw.number(0, 7);
+        let entries = draw.number(0, 12);
         if entries > 0 {
             out.push_str("timeline:\n");
         }
         for _ in 0..entries {
             let at = draw.number(1, self.minutes * 60 - 60);
             writeln!(out, "  - at: {at}s").unwrap();
+            if draw.chance(50) {
+                writeln!(out, "    kubectl: \"{}\"", hands::line(self, draw)).unwrap();
+                continue;
+            }
             let what = self.happening(draw);
             let ends = ["registry", "api-server", "crash-loop"];
             let must_end = ends.iter().any(|kind| what.starts_with(kind));
@@ -290,7 +316,7 @@ spec:
 
     fn happening(&self, draw: &mut Draw) -> String {
         let app = draw.number(0, self.apps - 1);
-        let group = draw.number(0, self.groups - 1);
+        let group = draw.number(0, self.nodes.len() as u64 - 1);
         let zone = draw.one_of(&ZONES[..self.zones]);
         let count = draw.number(1, 4);
         match draw.number(0, 12) {
@@ -312,6 +338,42 @@ spec:
             _ => format!("node-crash: {{count: {count}}}"),
         }
     }
+}
+
+/// How a Deployment rolls its pods: the first lines of its spec.
+fn rollout(draw: &mut Draw) -> String {
+    let mut out = String::new();
+    match draw.number(0, 3) {
+        0 => out.push_str("  strategy: {type: Recreate}\n"),
+        1 => {
+            let (surge, away) = (draw.number(0, 4), draw.number(0, 4));
+            let away = if surge == 0 { away.max(1) } else { away };
+            writeln!(
+                out,
+                "  strategy: {{rollingUpdate: {{maxSurge: {surge}, maxUnavailable: {away}}}}}"
+            )
+            .unwrap();
+        }
+        2 => {
+            let (surge, away) = (draw.number(1, 100), draw.number(0, 100));
+            writeln!(
+                out,
+                "  strategy: {{rollingUpdate: {{maxSurge: {surge}%, maxUnavailable: {away}%}}}}"
+            )
+            .unwrap();
+        }
+        _ => {}
+    }
+    if draw.chance(30) {
+        writeln!(out, "  minReadySeconds: {}", draw.number(1, 60)).unwrap();
+    }
+    if draw.chance(20) {
+        writeln!(out, "  revisionHistoryLimit: {}", draw.number(0, 2)).unwrap();
+    }
+    if draw.chance(20) {
+        writeln!(out, "  progressDeadlineSeconds: {}", draw.number(61, 300)).unwrap();
+    }
+    out
 }
 
 fn autoscaler(app: u64, draw: &mut Draw, out: &mut String) {
