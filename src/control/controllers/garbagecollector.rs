@@ -150,3 +150,149 @@ fn dismiss(item: Item, propagation: Propagation, store: &Store, requests: &mut V
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::controllers::testing::Bench;
+
+    /// A Deployment, its ReplicaSet, and a pod of that.
+    struct Family {
+        bench: Bench,
+        deployment: DeploymentId,
+        set: OwnerId,
+        pod: PodId,
+    }
+
+    impl Family {
+        fn new() -> Family {
+            let mut bench = Bench::new();
+            let deployment = bench.deployment("web", 1);
+            let set = bench.replica_set_of("web", 1, Some(deployment));
+            let pod = bench.pod(set);
+            Family { bench, deployment, set, pod }
+        }
+
+        fn set_goes(&mut self, propagation: Propagation) -> Item {
+            self.bench.store.update_owner(self.set, |owner| {
+                owner.set_deletion(propagation);
+                true
+            });
+            Item::Owner(self.set)
+        }
+
+        fn deployment_goes(&mut self, propagation: Propagation) -> Item {
+            self.bench.store.update_deployment(self.deployment, |d| {
+                d.deletion = Some(propagation);
+                true
+            });
+            Item::Deployment(self.deployment)
+        }
+
+        fn remove_pod(&mut self) {
+            self.bench.store.remove_pod(self.pod);
+        }
+    }
+
+    fn asked(action: &Action) -> String {
+        match action {
+            Action::DeletePod { grace: None, .. } => "delete the pod".to_owned(),
+            Action::DeleteOwner { propagation, .. } => format!("delete the set, {propagation:?}"),
+            Action::ReleasePod { .. } => "release the pod".to_owned(),
+            Action::ReleaseOwner { .. } => "release the set".to_owned(),
+            Action::RemoveFinalizer { .. } => "let it go".to_owned(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn dependents_go_as_they_are_to_go() {
+        use Propagation::{Foreground, Orphan};
+        type Row = (&'static str, fn(&mut Family) -> Item, &'static [&'static str]);
+        let rows: [Row; 12] = [
+            (
+                "a pod whose owner is gone goes, with all its grace",
+                |f| {
+                    f.bench.store.remove_owner(f.set);
+                    Item::Pod(f.pod)
+                },
+                &["delete the pod"],
+            ),
+            (
+                "one that goes already is left alone",
+                |f| {
+                    f.bench.store.mark_pod_deleted(f.pod, f.bench.now);
+                    Item::Pod(f.pod)
+                },
+                &[],
+            ),
+            (
+                "one that is gone is forgotten",
+                |f| {
+                    f.remove_pod();
+                    Item::Pod(f.pod)
+                },
+                &[],
+            ),
+            (
+                "a ReplicaSet whose Deployment is gone goes, and its pods after it",
+                |f| {
+                    f.bench.store.remove_deployment(f.deployment);
+                    Item::Owner(f.set)
+                },
+                &["delete the set, Background"],
+            ),
+            ("in the foreground pods go first", |f| f.set_goes(Foreground), &["delete the pod"]),
+            (
+                "they are asked once",
+                |f| {
+                    f.bench.store.mark_pod_deleted(f.pod, f.bench.now);
+                    f.set_goes(Foreground)
+                },
+                &[],
+            ),
+            (
+                "and the ReplicaSet when they have gone",
+                |f| {
+                    f.remove_pod();
+                    f.set_goes(Foreground)
+                },
+                &["let it go"],
+            ),
+            ("orphans stay", |f| f.set_goes(Orphan), &["release the pod"]),
+            (
+                "in the foreground a ReplicaSet with pods waits for them",
+                |f| f.deployment_goes(Foreground),
+                &["delete the set, Foreground"],
+            ),
+            (
+                "one without has nothing to wait for",
+                |f| {
+                    f.remove_pod();
+                    f.deployment_goes(Foreground)
+                },
+                &["delete the set, Background"],
+            ),
+            (
+                "one that waits already is not asked again",
+                |f| {
+                    f.set_goes(Foreground);
+                    f.deployment_goes(Foreground)
+                },
+                &[],
+            ),
+            ("a Deployment's orphans stay", |f| f.deployment_goes(Orphan), &["release the set"]),
+        ];
+        for (sentence, act, expected) in rows {
+            let mut family = Family::new();
+            let item = act(&mut family);
+            let mut collector = GarbageCollector::default();
+            collector.look_at(item);
+            let outcome = collector.sync(&family.bench.store);
+            let found: Vec<String> = outcome.batches.iter().flatten().map(asked).collect();
+            assert_eq!(found, expected, "{sentence}");
+            let again = collector.sync(&family.bench.store);
+            assert!(again.batches.is_empty(), "{sentence}: what was looked at is not again");
+        }
+    }
+}
