@@ -91,15 +91,19 @@ impl Get {
         let memory = Memory::default();
         let (mut hears, mut sees) = (Hears(&memory), Sees(&memory));
         let mut run = Look::new(&again.scenario, again.seed, &mut hears, &mut sees);
+        memory.chronicle.borrow_mut().begin(run.store());
         run.advance(instant).map_err(broken)?;
         memory.chronicle.borrow_mut().follow();
+        memory.told.borrow_mut().follow();
         let first = look::show(&run, &memory, |snapshot| watch.begin(snapshot));
         let mut outcome = print(&first);
         while outcome == Outcome::Fine && run.step(end).map_err(broken)? {
             let fresh = memory.chronicle.borrow_mut().take_fresh();
-            if !fresh.is_empty() {
-                outcome =
-                    print(&look::show(&run, &memory, |snapshot| watch.tell(snapshot, &fresh)));
+            let told = memory.told.borrow_mut().take_fresh();
+            if !fresh.is_empty() || !told.is_empty() {
+                outcome = print(&look::show(&run, &memory, |snapshot| {
+                    watch.tell(snapshot, &fresh) + &watch.tell_events(snapshot, &told)
+                }));
             }
         }
         look::finish(again, run, end)?;

@@ -118,6 +118,7 @@ pub(super) fn at<T>(
     let memory = Memory::default();
     let (mut hears, mut sees) = (Hears(&memory), Sees(&memory));
     let mut look = Look::new(&again.scenario, again.seed, &mut hears, &mut sees);
+    memory.chronicle.borrow_mut().begin(look.store());
     look.advance(instant).map_err(|violation| Trouble::Broken(violation.to_string()))?;
     let seen = show(&look, &memory, see);
     finish(again, look, instant)?;

@@ -2,8 +2,8 @@
 //! change it became what it is, and which have just changed.
 
 use crate::api::{
-    AttachmentId, ClaimId, CronJobId, DeploymentId, HpaId, IngressId, NodeId, OwnerId, PdbId,
-    PodId, ServiceId, VolumeId,
+    AttachmentId, ClaimId, CronJobId, DeploymentId, HpaId, IngressId, LimitRangeId, NodeId,
+    OwnerId, PdbId, PodId, QuotaId, ServiceId, VolumeId,
 };
 use crate::store::{Change, Store};
 use crate::units::SimTime;
@@ -36,6 +36,10 @@ pub enum Key {
     Volume(VolumeId),
     /// An attachment.
     Attachment(AttachmentId),
+    /// A quota.
+    Quota(QuotaId),
+    /// A LimitRange.
+    LimitRange(LimitRangeId),
 }
 
 /// What is kept of an object.
@@ -56,6 +60,17 @@ pub struct Chronicle {
 }
 
 impl Chronicle {
+    /// Objects that are there when the clock starts and do not say since when.
+    pub fn begin(&mut self, store: &Store) {
+        let mut there = |key| {
+            self.marks.entry(key).or_insert(Mark { created: SimTime::ZERO, version: 1 });
+        };
+        store.services().for_each(|(id, _)| there(Key::Service(id)));
+        store.pdbs().for_each(|(id, _)| there(Key::Pdb(id)));
+        store.quotas().for_each(|(id, _)| there(Key::Quota(id)));
+        store.limit_ranges().for_each(|(id, _)| there(Key::LimitRange(id)));
+    }
+
     /// A change of an object: the store shows it already.
     pub fn sees(&mut self, now: SimTime, change: &Change, store: &Store) {
         let Some((key, is_there)) = key_of(change, store) else { return };
@@ -123,11 +138,15 @@ fn key_of(change: &Change, store: &Store) -> Option<(Key, bool)> {
         | Change::VolumesInUse(_)
         | Change::Storage(_)
         | Change::StorageGone(_)
-        | Change::Quota(_)
-        | Change::QuotaStatus(_)
-        | Change::LimitRange(_)
         | Change::Namespace(_) => return None,
         Change::Ingress(id) => (Key::Ingress(*id), store.ingress(*id).is_some()),
+        Change::Quota(id) | Change::QuotaStatus(id) => {
+            (Key::Quota(*id), store.quota(*id).is_some())
+        }
+        Change::LimitRange(id) => {
+            let is_there = store.limit_ranges().any(|(known, _)| known == *id);
+            (Key::LimitRange(*id), is_there)
+        }
         Change::Hpa(id) | Change::HpaStatus(id) => (Key::Hpa(*id), store.hpa(*id).is_some()),
         Change::Pdb(id) => (Key::Pdb(*id), store.pdb(*id).is_some()),
     })

@@ -4,13 +4,14 @@ use super::chronicle::Key;
 use super::columns::Rows;
 use super::get::{Form, Request, custom, document, full_name};
 use super::read::text;
+use super::told::What;
 use super::{Snapshot, objects};
 use crate::api::kind::Kind;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Kinds whose objects are not the store's own: nothing tells of their changes.
-const MADE_UP: &[&str] = &["Event", "Endpoints", "EndpointSlice", "Namespace", "ComponentStatus"];
+const MADE_UP: &[&str] = &["Endpoints", "EndpointSlice", "Namespace", "ComponentStatus"];
 
 /// Who watches objects of one kind.
 #[derive(Debug)]
@@ -47,6 +48,18 @@ impl Watch {
             _ => Vec::new(),
         };
         let mut documents = String::new();
+        if self.kind.name == "Event" {
+            for object in objects::list(snapshot, "Event") {
+                if !self.is_meant(&object) {
+                    continue;
+                }
+                match self.row(snapshot, &object) {
+                    Some(row) => rows.push(row),
+                    None => documents.push_str(&self.line(snapshot, &object)),
+                }
+            }
+            return self.rows.lay_out(&rows) + &documents;
+        }
         for key in self.all(snapshot) {
             let Some(object) = self.meant(snapshot, key) else { continue };
             match self.row(snapshot, &object) {
@@ -72,15 +85,30 @@ impl Watch {
         out
     }
 
+    /// Events that have just been told, if it is these that are watched.
+    pub fn tell_events(&mut self, snapshot: &Snapshot, told: &[What]) -> String {
+        let mut out = String::new();
+        if self.kind.name == "Event" {
+            for object in told.iter().filter_map(|what| objects::event::of(snapshot, what)) {
+                if self.is_meant(&object) {
+                    out.push_str(&self.line(snapshot, &object));
+                }
+            }
+        }
+        out
+    }
+
     /// The object, if it is there and is one of those that are watched.
     fn meant(&self, snapshot: &Snapshot, key: Key) -> Option<Value> {
-        let object = objects::object(snapshot, key)?;
+        objects::object(snapshot, key).filter(|object| self.is_meant(object))
+    }
+
+    fn is_meant(&self, object: &Value) -> bool {
         let names = &self.request.what[0].1;
-        let name = text(&object, "/metadata/name");
-        let is_meant = object["kind"] == self.kind.name
+        let name = text(object, "/metadata/name");
+        object["kind"] == self.kind.name
             && (names.is_empty() || names.iter().any(|wanted| wanted == name))
-            && self.request.is_meant(self.kind, &object);
-        is_meant.then_some(object)
+            && self.request.is_meant(self.kind, object)
     }
 
     /// The object's row, if it is to be one.
@@ -118,6 +146,8 @@ impl Watch {
             "PersistentVolumeClaim" => store.claims().map(|(id, _)| Key::Claim(id)).collect(),
             "VolumeAttachment" => store.attachments().map(|(id, _)| Key::Attachment(id)).collect(),
             "PodDisruptionBudget" => store.pdbs().map(|(id, _)| Key::Pdb(id)).collect(),
+            "ResourceQuota" => store.quotas().map(|(id, _)| Key::Quota(id)).collect(),
+            "LimitRange" => store.limit_ranges().map(|(id, _)| Key::LimitRange(id)).collect(),
             _ => store.owners().map(|(id, _)| Key::Owner(id)).collect(),
         };
         keys.sort_by_cached_key(|key| {

@@ -1,7 +1,9 @@
 //! What every cluster has: namespaces, and the health of the control plane's parts.
 
 use super::meta::{Meta, object};
+use crate::api::namespace::NamespacePhase;
 use crate::print::Snapshot;
+use crate::print::clock::stamp;
 use crate::units::SimTime;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -18,6 +20,9 @@ pub(super) fn namespaces(snapshot: &Snapshot) -> Vec<Value> {
     names.extend(store.cron_jobs().map(|(_, job)| job.meta.namespace.to_string()));
     names.extend(store.services().map(|(_, service)| service.namespace.to_string()));
     names.extend(store.pods().map(|(_, pod)| pod.namespace.to_string()));
+    let known = |name: &str| store.namespaces().find(|(_, known)| *known.name == *name);
+    let phase = |name: &str| known(name).map(|(_, known)| known.phase);
+    names.retain(|name| phase(name) != Some(NamespacePhase::Gone));
     let one = |(ordinal, name): (usize, String)| {
         let label = crate::api::labels::Labels::from([("kubernetes.io/metadata.name", &*name)]);
         let mut out = object(&Meta {
@@ -32,6 +37,10 @@ pub(super) fn namespaces(snapshot: &Snapshot) -> Vec<Value> {
         });
         out["spec"] = json!({ "finalizers": ["kubernetes"] });
         out["status"] = json!({ "phase": "Active" });
+        if let Some(NamespacePhase::Terminating(since)) = phase(&name) {
+            out["metadata"]["deletionTimestamp"] = stamp(since).into();
+            out["status"]["phase"] = "Terminating".into();
+        }
         out
     };
     names.into_iter().enumerate().map(one).collect()

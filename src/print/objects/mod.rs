@@ -5,7 +5,7 @@
 mod cluster;
 mod daemon_set;
 mod deployment;
-mod event;
+pub(super) mod event;
 mod hpa;
 mod ingress;
 mod job;
@@ -15,6 +15,7 @@ mod pdb;
 mod pod;
 mod pod_spec;
 pub(super) mod quantity;
+mod quota;
 mod replica_set;
 mod service;
 mod stateful_set;
@@ -45,6 +46,10 @@ pub(super) fn list(snapshot: &Snapshot, kind: &str) -> Vec<Value> {
         }
         "HorizontalPodAutoscaler" => {
             store.hpas().map(|(id, h)| hpa::hpa(snapshot, id, h)).collect()
+        }
+        "ResourceQuota" => store.quotas().map(|(id, q)| quota::quota(snapshot, id, q)).collect(),
+        "LimitRange" => {
+            store.limit_ranges().map(|(id, l)| quota::limit_range(snapshot, id, l)).collect()
         }
         "PodDisruptionBudget" => store.pdbs().map(|(id, p)| pdb::pdb(snapshot, id, p)).collect(),
         "Event" => event::events(snapshot),
@@ -89,6 +94,11 @@ pub(super) fn object(snapshot: &Snapshot, key: Key) -> Option<Value> {
         Key::Claim(id) => storage::claim(snapshot, id, store.claim(id)?.object.as_ref()?),
         Key::Volume(id) => storage::volume(snapshot, id, store.volume(id)?),
         Key::Attachment(id) => storage::attachment(snapshot, id, &store.attachment(id)?.object),
+        Key::Quota(id) => quota::quota(snapshot, id, store.quota(id)?),
+        Key::LimitRange(id) => {
+            let (_, range) = store.limit_ranges().find(|(known, _)| *known == id)?;
+            quota::limit_range(snapshot, id, range)
+        }
         Key::Owner(id) => match store.owner(id)? {
             Owner::ReplicaSet(set) => replica_set::replica_set(snapshot, id, set),
             Owner::StatefulSet(set) => stateful_set::stateful_set(snapshot, id, set),

@@ -29,6 +29,25 @@ pub(super) const PDB: Table = Table {
     },
 };
 
+pub(super) const QUOTA: Table = Table {
+    columns: &[("NAME", false), ("REQUEST", false), ("LIMIT", false), ("AGE", false)],
+    cells: |quota, now| {
+        let hard = quota["status"]["hard"].as_object().into_iter().flatten();
+        let (mut requests, mut limits) = (Vec::new(), Vec::new());
+        for (resource, hard) in hard {
+            let used = quota["status"]["used"][resource].as_str().unwrap_or("0");
+            let cell = format!("{resource}: {used}/{}", hard.as_str().unwrap_or_default());
+            if resource.starts_with("limits.") { limits.push(cell) } else { requests.push(cell) }
+        }
+        vec![name(quota), requests.join(", "), limits.join(", "), age(quota, now)]
+    },
+};
+
+pub(super) const LIMIT_RANGE: Table = Table {
+    columns: &[("NAME", false), ("CREATED AT", false)],
+    cells: |range, _| vec![name(range), text(range, "/metadata/creationTimestamp").to_owned()],
+};
+
 pub(super) const EVENT: Table = Table {
     columns: &[
         ("LAST SEEN", false),

@@ -44,6 +44,8 @@ pub(super) fn of(kind: &str) -> Table {
         "EndpointSlice" => network::SLICE,
         "HorizontalPodAutoscaler" => autoscaling::HPA,
         "PodDisruptionBudget" => cluster::PDB,
+        "ResourceQuota" => cluster::QUOTA,
+        "LimitRange" => cluster::LIMIT_RANGE,
         "Event" => cluster::EVENT,
         "PersistentVolume" => storage::VOLUME,
         "PersistentVolumeClaim" => storage::CLAIM,
