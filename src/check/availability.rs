@@ -104,8 +104,8 @@ impl Seen {
     }
 }
 
-/// What a rolling update promises; `None`: this is none. Shares of pods that may be away are rounded
-/// down, shares of those that may be too many up, and one of the two is more than nothing.
+/// What a rolling update promises; `None`: this is none. Shares of pods that may be away are
+/// rounded down, shares of those that may be too many up, and one of the two is more than nothing.
 fn terms(deployment: &Deployment) -> Option<Terms> {
     let Strategy::RollingUpdate { max_surge, max_unavailable } = deployment.strategy else {
         return None;
