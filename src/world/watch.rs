@@ -99,16 +99,7 @@ impl World<'_> {
                 self.notify(Key::PodGc);
                 self.notify(Key::ClusterAutoscaler);
             }
-            Change::PodRelabelled(id, before) => {
-                self.selections_change();
-                if let Some(namespace) = self.store.pod(id).map(|pod| pod.namespace.clone()) {
-                    // Those that have selected it so far are concerned too.
-                    self.notify_selectors_by_labels(id, self.selected_by(&namespace, &before));
-                }
-                self.pod_changed(id);
-                self.may_adopt(id);
-                self.scheduler_sees(super::schedule::Notice::Pod(id));
-            }
+            Change::PodRelabelled(id, before) => self.pod_relabelled(id, &before),
             Change::PodOwner(id, before) => {
                 if let Some(before) = before {
                     self.notify_owner(before);
@@ -235,6 +226,17 @@ impl World<'_> {
 
     pub(super) fn watch_latency(&self) -> crate::units::SimDuration {
         self.scenario.flags.api_server.watch_latency
+    }
+
+    /// A pod has other labels: those that have selected it so far are concerned too.
+    fn pod_relabelled(&mut self, id: PodId, before: &Labels) {
+        self.selections_change();
+        if let Some(namespace) = self.store.pod(id).map(|pod| pod.namespace.clone()) {
+            self.notify_selectors_by_labels(id, self.selected_by(&namespace, before));
+        }
+        self.pod_changed(id);
+        self.may_adopt(id);
+        self.scheduler_sees(super::schedule::Notice::Pod(id));
     }
 
     /// A pod changed: its owner, the Services and budgets that select it look again.
