@@ -101,12 +101,19 @@ fn rules_that_change_lead_elsewhere() {
         ("applied again it leads to the other Service", "apply -f rules.yaml", [30, 30], 0),
         ("without an Ingress all are 404s", "delete ingress shop", [30, 0], 30),
         ("without the Service they are 503s", "delete svc web", [30, 0], 30),
-        ("a namespace takes some seconds to go", "delete namespace default", [31, 0], 29),
+        ("a namespace takes some seconds to go", "delete namespace store", [31, 0], 29),
     ];
+    // The namespace `default` can't be deleted.
+    let in_store = shop().replace("metadata: {name: ", "metadata: {namespace: store, name: ");
     for (sentence, line, workloads, failed) in rows_of {
+        let is_whole = line.contains("namespace");
         let line = format!("timeline: [{{at: 5m, kubectl: {line}}}]\n");
-        let more = format!("{line}traffic: [{{to: ingress/shop, rate: 100}}]\n");
-        let found = offered("changes", &shop(), &more);
+        let (manifests, to) = match is_whole {
+            true => (in_store.clone(), "ingress/store/shop"),
+            false => (shop(), "ingress/shop"),
+        };
+        let more = format!("{line}traffic: [{{to: {to}, rate: 100}}]\n");
+        let found = offered("changes", &manifests, &more);
         assert_eq!(found, (workloads.to_vec(), failed), "{sentence}");
     }
 }

@@ -15,8 +15,6 @@
 mod kernel;
 mod pressure;
 mod rank;
-#[cfg(test)]
-mod tests;
 
 pub use pressure::Observation;
 
@@ -417,3 +415,6 @@ fn resource_of(signal: Signal) -> &'static str {
         Signal::NodeFs | Signal::ImageFs => "ephemeral-storage",
     }
 }
+
+#[cfg(test)]
+mod tests;
