@@ -35,7 +35,7 @@ struct Seen {
 
 fn cases() -> u64 {
     let given = std::env::var("STORMGLASS_DEFINITIONS");
-    given.ok().and_then(|cases| cases.parse().ok()).unwrap_or(6)
+    given.ok().and_then(|cases| cases.parse().ok()).unwrap_or(12)
 }
 
 /// Plays a case and holds each decision against the definitions.
