@@ -24,7 +24,7 @@ pub enum Signal {
     ImageFs,
 }
 
-/// All signals that act, by their names.
+/// Signals by their names. Only memory runs short as yet: those of disks are never met.
 const SIGNALS: [(&str, Signal); 3] = [
     ("memory.available", Signal::Memory),
     ("nodefs.available", Signal::NodeFs),
