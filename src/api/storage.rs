@@ -297,6 +297,24 @@ impl PersistentVolume {
         self.claim.as_ref().is_some_and(same)
     }
 
+    /// Whether it is kept for nobody else and is as large and of the kind that the claim asks for:
+    /// the first part of `FindMatchingVolume` (component-helpers `storage/volume/pv_helpers.go`).
+    pub fn may_serve(&self, claim: &Claim) -> bool {
+        (self.claim.is_none() || self.is_bound_to(claim))
+            && self.capacity >= claim.request.unwrap_or_default()
+            && self.is_block == claim.is_block
+            && self.attributes_class == claim.attributes_class
+            && !self.is_deleted
+    }
+
+    /// Whether it is there for anybody, and what the claim selects: its second part, without access
+    /// modes.
+    pub fn is_free_for(&self, claim: &Claim) -> bool {
+        self.phase == VolumePhase::Available
+            && claim.selector.as_ref().is_none_or(|s| s.matches(&self.labels))
+            && self.class == claim.class
+    }
+
     /// Whether it can be reached from a node with these labels (`CheckNodeAffinity`).
     pub fn reaches(&self, node: &Labels) -> bool {
         admits(self.node_affinity.as_deref(), node)

@@ -110,8 +110,6 @@ fn desired(pdb: &Pdb, store: &Store) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::labels::{Labels, Selector};
-    use crate::api::policy::{PdbStatus, UnhealthyPods};
     use crate::control::controllers::testing::{Bench, at};
 
     #[test]
@@ -146,15 +144,7 @@ mod tests {
             let node = bench.node("n", "a");
             let set = bench.replica_set("web", 4);
             let pods: Vec<PodId> = (0..4).map(|_| bench.ready_pod(set, node)).collect();
-            bench.store.create_pdb(Pdb {
-                name: "web".into(),
-                namespace: "default".into(),
-                selector: Selector::from_labels(&Labels::from([("app", "web")])),
-                budget,
-                unhealthy: UnhealthyPods::default(),
-                generation: 1,
-                status: PdbStatus::default(),
-            });
+            bench.web_budget(budget);
             let mut budgets = Budgets::default();
             for second in [1010, 1080] {
                 bench.now = at(second);

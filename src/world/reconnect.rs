@@ -30,17 +30,18 @@ pub(super) fn watch(broken: SimTime, back: SimTime, stream: &mut Stream) -> SimT
 
 /// When a lease is renewed that was due at `due` (`backoffEnsureLease`).
 pub(super) fn lease(due: SimTime, back: SimTime) -> SimTime {
-    let (mut at, mut pause) = (due, KUBELET_FIRST);
-    while at < back {
-        pause = (pause * 2).min(KUBELET_LONGEST);
-        at += pause;
-    }
-    at
+    // It doubles before it waits.
+    kubelet(due, back, KUBELET_FIRST * 2)
 }
 
 /// When a kubelet registers its node that wanted to at `due` (`registerWithAPIServer`).
 pub(super) fn registration(due: SimTime, back: SimTime) -> SimTime {
-    let (mut at, mut pause) = (due, KUBELET_FIRST);
+    kubelet(due, back, KUBELET_FIRST)
+}
+
+/// The try of a kubelet that is answered, if it tried first at `due` and then after this pause.
+fn kubelet(due: SimTime, back: SimTime, first: SimDuration) -> SimTime {
+    let (mut at, mut pause) = (due, first);
     while at < back {
         at += pause;
         pause = (pause * 2).min(KUBELET_LONGEST);

@@ -242,21 +242,8 @@ pub fn budgets_of(store: &Store, pod: PodId) -> Vec<PdbId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::labels::Labels;
     use crate::api::workload::IntOrPercent::{Int, Percent};
     use crate::control::controllers::testing::Bench;
-
-    fn pdb(bench: &mut Bench, budget: Budget) -> PdbId {
-        bench.store.create_pdb(Pdb {
-            name: "web".into(),
-            namespace: "default".into(),
-            selector: Selector::from_labels(&Labels::from([("app", "web")])),
-            budget,
-            unhealthy: UnhealthyPods::default(),
-            generation: 1,
-            status: PdbStatus::default(),
-        })
-    }
 
     /// A Deployment's ReplicaSet with so many ready pods.
     fn workload(bench: &mut Bench, replicas: u32, ready: u32) -> Vec<PodId> {
@@ -288,7 +275,7 @@ mod tests {
         ];
         for (sentence, budget, replicas, ready, expected) in rows {
             let mut bench = Bench::new();
-            let id = pdb(&mut bench, budget);
+            let id = bench.web_budget(budget);
             workload(&mut bench, replicas, ready);
             assert_eq!(settle(&mut bench, id), expected, "{sentence}");
             assert!(sync(id, &bench.store).batches.is_empty(), "{sentence}: written once");
@@ -298,7 +285,7 @@ mod tests {
     #[test]
     fn terminating_pods_are_expected_but_not_healthy() {
         let mut bench = Bench::new();
-        let id = pdb(&mut bench, Budget::MinAvailable(Int(3)));
+        let id = bench.web_budget(Budget::MinAvailable(Int(3)));
         let pods = workload(&mut bench, 4, 4);
         bench.store.mark_pod_deleted(pods[0], bench.now);
         assert_eq!(settle(&mut bench, id), [0, 3, 3, 4]);
@@ -316,7 +303,7 @@ mod tests {
     #[test]
     fn evictions_are_granted_and_refused_as_recorded() {
         let mut bench = Bench::new();
-        let id = pdb(&mut bench, Budget::MinAvailable(Int(3)));
+        let id = bench.web_budget(Budget::MinAvailable(Int(3)));
         let pods = workload(&mut bench, 4, 4);
         settle(&mut bench, id);
         assert_eq!(may_evict(&bench.store, pods[0]), Ok(Some(id)), "charged to the budget");
@@ -336,7 +323,7 @@ mod tests {
     #[test]
     fn an_unready_pod_is_free_to_go_only_beside_healthy_ones() {
         let mut bench = Bench::new();
-        let id = pdb(&mut bench, Budget::MinAvailable(Int(2)));
+        let id = bench.web_budget(Budget::MinAvailable(Int(2)));
         let pods = workload(&mut bench, 3, 3);
         bench.store.set_pod_ready(pods[0], false, bench.now);
         settle(&mut bench, id);
@@ -353,7 +340,7 @@ mod tests {
         let mut bench = Bench::new();
         let pods = workload(&mut bench, 4, 4);
         for least in [1, 2] {
-            let id = pdb(&mut bench, Budget::MinAvailable(Int(least)));
+            let id = bench.web_budget(Budget::MinAvailable(Int(least)));
             settle(&mut bench, id);
         }
         let refusal = may_evict(&bench.store, pods[0]).unwrap_err();
@@ -364,7 +351,7 @@ mod tests {
     #[test]
     fn pods_that_are_not_ready_go_at_any_time_where_that_is_allowed() {
         let mut bench = Bench::new();
-        let id = pdb(&mut bench, Budget::MinAvailable(Int(2)));
+        let id = bench.web_budget(Budget::MinAvailable(Int(2)));
         let pods = workload(&mut bench, 2, 2);
         bench.store.set_pod_ready(pods[0], false, bench.now);
         settle(&mut bench, id);
@@ -380,7 +367,7 @@ mod tests {
     #[test]
     fn a_changed_budget_refuses_until_it_has_been_looked_at() {
         let mut bench = Bench::new();
-        let id = pdb(&mut bench, Budget::MinAvailable(Int(4)));
+        let id = bench.web_budget(Budget::MinAvailable(Int(4)));
         let pods = workload(&mut bench, 4, 4);
         let cause = |bench: &Bench| match may_evict(&bench.store, pods[0]).unwrap_err().cause {
             Cause::DisruptionBudget(cause) => cause,
@@ -445,7 +432,7 @@ mod tests {
         ];
         for (sentence, owner, expected, told) in rows {
             let mut bench = Bench::new();
-            let id = pdb(&mut bench, Budget::MinAvailable(Percent(50)));
+            let id = bench.web_budget(Budget::MinAvailable(Percent(50)));
             let owner = owner(&mut bench).map(|owner| bench.store.create_owner(owner));
             let mut last = PodId::default();
             for name in ["a", "b"] {

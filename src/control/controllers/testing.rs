@@ -9,13 +9,14 @@ use crate::api::meta::{Meta, Propagation};
 use crate::api::node::{Node, ZONE_LABEL};
 use crate::api::owner::{Owner, Parent};
 use crate::api::pod::{Container, IndexFailures, Pod, PodPhase, PodSpec};
+use crate::api::policy::{Budget, Pdb, PdbStatus, UnhealthyPods};
 use crate::api::resources::Resources;
 use crate::api::stateful_set::{POD_NAME_LABEL, StatefulSet};
 use crate::api::taint::{NOT_READY, Toleration, UNREACHABLE};
 use crate::api::workload::{
     Deployment, IntOrPercent, PodTemplate, ReplicaSet, Strategy, WorkloadStatus,
 };
-use crate::api::{DeploymentId, NodeId, OwnerId, PodId};
+use crate::api::{DeploymentId, NodeId, OwnerId, PdbId, PodId};
 use crate::store::Store;
 use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
 use std::sync::Arc;
@@ -126,6 +127,19 @@ impl Bench {
         let labels = template.labels.with(POD_NAME_LABEL, name.clone());
         let pod = bare_pod(&name, labels, template.spec.clone(), self.now);
         self.store.create_pod(pod.owned_by(owner))
+    }
+
+    /// A budget for pods labelled `app=web`.
+    pub fn web_budget(&mut self, budget: Budget) -> PdbId {
+        self.store.create_pdb(Pdb {
+            name: "web".into(),
+            namespace: "default".into(),
+            selector: Selector::from_labels(&Labels::from([("app", "web")])),
+            budget,
+            unhealthy: UnhealthyPods::default(),
+            generation: 1,
+            status: PdbStatus::default(),
+        })
     }
 
     /// A pod of a ReplicaSet, not bound.

@@ -11,19 +11,23 @@ use crate::print::chronicle::Key;
 use serde_json::{Value, json};
 use slotmap::Key as _;
 
+/// The head of either, which is without labels and generation.
+fn head(
+    snapshot: &Snapshot,
+    key: Key,
+    kind: &'static str,
+    (namespace, name): (&str, &str),
+    ordinal: u64,
+) -> Value {
+    let (version, created) = marked(snapshot, key);
+    let (labels, generation) = (None, 0);
+    object(&Meta { kind, namespace, name, ordinal, labels, generation, created, version })
+}
+
 /// A ResourceQuota.
 pub(super) fn quota(snapshot: &Snapshot, id: QuotaId, given: &ResourceQuota) -> Value {
-    let (version, created) = marked(snapshot, Key::Quota(id));
-    let mut out = object(&Meta {
-        kind: "ResourceQuota",
-        namespace: &given.namespace,
-        name: &given.name,
-        ordinal: id.data().as_ffi(),
-        labels: None,
-        generation: 0,
-        created,
-        version,
-    });
+    let (key, ordinal) = (Key::Quota(id), id.data().as_ffi());
+    let mut out = head(snapshot, key, "ResourceQuota", (&given.namespace, &given.name), ordinal);
     out["spec"] = json!({ "hard": amounts(&given.hard) });
     if !given.scopes.is_empty() {
         let all: Vec<Value> = given.scopes.iter().map(scope).collect();
@@ -59,17 +63,8 @@ fn scope(scope: &Scope) -> Value {
 
 /// A LimitRange.
 pub(super) fn limit_range(snapshot: &Snapshot, id: LimitRangeId, given: &LimitRange) -> Value {
-    let (version, created) = marked(snapshot, Key::LimitRange(id));
-    let mut out = object(&Meta {
-        kind: "LimitRange",
-        namespace: &given.namespace,
-        name: &given.name,
-        ordinal: id.data().as_ffi(),
-        labels: None,
-        generation: 0,
-        created,
-        version,
-    });
+    let (key, ordinal) = (Key::LimitRange(id), id.data().as_ffi());
+    let mut out = head(snapshot, key, "LimitRange", (&given.namespace, &given.name), ordinal);
     let limits: Vec<Value> = given.limits.iter().map(limit).collect();
     out["spec"] = json!({ "limits": limits });
     out

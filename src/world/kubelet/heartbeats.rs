@@ -10,7 +10,7 @@ use crate::world::cloud::entity;
 use crate::world::world::World;
 
 /// How often the kubelet looks whether its status is to be posted (`nodeStatusUpdateFrequency`).
-const STATUS_UPDATE: SimDuration = SimDuration::from_secs(10);
+pub(super) const STATUS_UPDATE: SimDuration = SimDuration::from_secs(10);
 
 impl World<'_> {
     /// When a node's kubelet was last heard of, up to `now`: by its lease or by its status.

@@ -11,12 +11,11 @@ use crate::control::controllers::volume::attachdetach::is_attachable;
 use crate::store::{Attachment, claims_of};
 use crate::units::{SimDuration, SimTime};
 use crate::world::event::{Event, PodStep};
+use crate::world::kubelet::heartbeats::STATUS_UPDATE;
 use crate::world::world::World;
 use slotmap::Key as _;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// `nodeStatusUpdateFrequency`: how often a kubelet compares its node's status.
-const NODE_STATUS_UPDATE_FREQUENCY: SimDuration = SimDuration::from_secs(10);
 /// `reconcilerLoopSleepPeriod`
 const LOOP_PERIOD: SimDuration = SimDuration::from_millis(100);
 /// `podAttachAndMountRetryInterval`
@@ -187,8 +186,8 @@ impl World<'_> {
         }
         let uid = self.store.node(node).map_or(0, |node| node.uid);
         let mut stream = self.streams.stream("node status phase", uid);
-        let phase = SimTime(stream.below(NODE_STATUS_UPDATE_FREQUENCY.0));
-        let at = SimTime(self.now.0 + 1).next_on_grid(phase, NODE_STATUS_UPDATE_FREQUENCY);
+        let phase = SimTime(stream.below(STATUS_UPDATE.0));
+        let at = SimTime(self.now.0 + 1).next_on_grid(phase, STATUS_UPDATE);
         self.volumes.kubelets.statuses.insert(node, at);
         self.plan(at, Event::NodeVolumes(node));
     }

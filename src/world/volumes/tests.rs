@@ -97,6 +97,12 @@ fn pod_of(name: &str, claim: &str) -> Value {
     pod(name, json!([{"name": "v", "persistentVolumeClaim": {"claimName": claim}}]))
 }
 
+/// A pod with a volume of its own.
+fn ephemeral() -> Value {
+    let template = json!({"spec": claim("x")["spec"]});
+    pod("app", json!([{"name": "v", "ephemeral": {"volumeClaimTemplate": template}}]))
+}
+
 fn stateful_set(replicas: u32, retention: Value) -> Value {
     json!({"kind": "StatefulSet", "metadata": {"name": "db"}, "spec": {
         "replicas": replicas, "serviceName": "db", "selector": {"matchLabels": {"app": "db"}},
@@ -330,14 +336,7 @@ fn claims_and_volumes_go_as_they_are_told() {
         ),
         (
             "an ephemeral volume comes and goes with its pod",
-            vec![
-                late(),
-                pod(
-                    "app",
-                    json!([{"name": "v", "ephemeral": {"volumeClaimTemplate":
-                        {"spec": claim("x")["spec"]}}}]),
-                ),
-            ],
+            vec![late(), ephemeral()],
             vec![],
             vec![
                 "claim app-v Bound",
@@ -348,14 +347,7 @@ fn claims_and_volumes_go_as_they_are_told() {
         ),
         (
             "with its pod indeed",
-            vec![
-                late(),
-                pod(
-                    "app",
-                    json!([{"name": "v", "ephemeral": {"volumeClaimTemplate":
-                        {"spec": claim("x")["spec"]}}}]),
-                ),
-            ],
+            vec![late(), ephemeral()],
             vec![(40, delete("Pod", "default", "app"))],
             vec![],
         ),

@@ -2,8 +2,8 @@
 
 use super::testing::{Cloud, autoscaler, group};
 use super::*;
-use crate::api::labels::{Labels, Selector};
-use crate::api::policy::{Budget, Pdb, PdbStatus, UnhealthyPods};
+use crate::api::labels::Labels;
+use crate::api::policy::Budget;
 use crate::api::workload::IntOrPercent;
 use crate::control::flags::Expander;
 use crate::units::SimDuration;
@@ -219,15 +219,7 @@ fn what_keeps_a_node() {
         (
             "an exhausted budget does",
             |cloud, _| {
-                cloud.bench.store.create_pdb(Pdb {
-                    name: "web".into(),
-                    namespace: "default".into(),
-                    selector: Selector::from_labels(&Labels::from([("app", "web")])),
-                    budget: Budget::MaxUnavailable(IntOrPercent::Int(0)),
-                    unhealthy: UnhealthyPods::default(),
-                    generation: 1,
-                    status: PdbStatus::default(),
-                });
+                cloud.bench.web_budget(Budget::MaxUnavailable(IntOrPercent::Int(0)));
             },
             true,
         ),

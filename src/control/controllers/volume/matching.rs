@@ -6,7 +6,7 @@
 //! nodes: those are the scheduler's business.
 
 use crate::api::quantity::Quantity;
-use crate::api::storage::{Claim, PersistentVolume, VolumePhase};
+use crate::api::storage::{Claim, PersistentVolume};
 use crate::api::{Text, VolumeId};
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -44,21 +44,8 @@ pub(super) fn best_match<'a>(
 /// Whether a volume of the right access modes is for a claim, and then whether it is kept for it.
 fn suits(claim: &Claim, volume: &PersistentVolume, delays: bool) -> Option<bool> {
     let is_kept = volume.is_bound_to(claim);
-    if (volume.claim.is_some() && !is_kept)
-        || volume.capacity < claim.request.unwrap_or_default()
-        || volume.is_block != claim.is_block
-        || volume.attributes_class != claim.attributes_class
-        || volume.is_deleted
-    {
-        return None;
-    }
-    let is_free = || {
-        !delays
-            && volume.phase == VolumePhase::Available
-            && claim.selector.as_ref().is_none_or(|s| s.matches(&volume.labels))
-            && volume.class == claim.class
-    };
-    (is_kept || is_free()).then_some(is_kept)
+    let suits = volume.may_serve(claim) && (is_kept || !delays && volume.is_free_for(claim));
+    suits.then_some(is_kept)
 }
 
 /// Why the volume that a claim asks for by name is none for it (`checkVolumeSatisfyClaim`).

@@ -1,5 +1,6 @@
-//! Node-pressure eviction: a kubelet whose node runs short of memory or disk ends pods.
+//! Node-pressure eviction: a kubelet whose node runs short of memory ends pods.
 //!
+//! Thresholds of disks are read and never met: nobody tells yet what is on a node's disk.
 //! Each kubelet looks every ten seconds while its node is short, and not at all before: that it is
 //! or will be, and at which of its looks it finds out, is computed when usage changes. What the
 //! kernel does when nothing is left is here too: it does not wait for a look. Source: kubernetes
@@ -32,6 +33,7 @@ use crate::scenario::model::KubeletFlags;
 use crate::units::{SimDuration, SimTime};
 use crate::world::cloud::entity;
 use crate::world::event::{Event, NodeStep};
+use crate::world::kubelet::heartbeats::STATUS_UPDATE;
 use crate::world::world::World;
 use pressure::{DISK, MEMORY, MONITORING, Manager, Observations, Threshold};
 use rank::{Candidate, Share};
@@ -45,8 +47,6 @@ const AT_ONCE: SimDuration = SimDuration::from_secs(1);
 const CLEANUP_POLL: SimDuration = SimDuration::from_secs(1);
 /// How long it asks at most (`podCleanupTimeout`).
 const CLEANUP_TIMEOUT: SimDuration = SimDuration::from_secs(30);
-/// How often a kubelet posts a changed status (`nodeStatusUpdateFrequency`).
-const STATUS_UPDATE: SimDuration = SimDuration::from_secs(10);
 /// So long after a level should be passed it is, whatever the rounding.
 const BY_ALL_MEANS: SimDuration = SimDuration::from_millis(1);
 /// Priorities from here on are critical (`SystemCriticalPriority`).

@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::ObjectName;
 use crate::api::labels::{Labels, Selector};
-use crate::api::storage::{ClaimReference, ReclaimPolicy};
+use crate::api::storage::{ClaimReference, ReclaimPolicy, VolumePhase};
 use crate::control::controllers::volume::testing::{add_claim, add_volume, bench};
 use crate::units::SimTime;
 use proptest::prelude::*;

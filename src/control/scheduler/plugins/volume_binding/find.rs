@@ -7,7 +7,7 @@
 use crate::api::Text;
 use crate::api::node::Node;
 use crate::api::storage::{
-    self, CsiNode, CsiStorageCapacity, NO_PROVISIONER, PersistentVolume, StorageClass, VolumePhase,
+    self, CsiNode, CsiStorageCapacity, NO_PROVISIONER, PersistentVolume, StorageClass,
 };
 use crate::control::scheduler::plugins::pod_claims::claims_of;
 use crate::control::scheduler::pod_info::PodInfo;
@@ -178,22 +178,13 @@ fn matching_volume<'a>(
 ) -> Option<&'a Volume> {
     let mut smallest: Option<&Volume> = None;
     for volume in candidates {
-        let is_kept = volume.is_bound_to(claim);
-        if (volume.claim.is_some() && !is_kept)
-            || volume.capacity < claim.request.unwrap_or_default()
-            || volume.is_block != claim.is_block
-            || volume.attributes_class != claim.attributes_class
-            || volume.is_deleted
-        {
+        if !volume.may_serve(claim) {
             continue;
         }
-        if is_kept {
+        if volume.is_bound_to(claim) {
             return volume.reaches(&node.labels).then_some(volume);
         }
-        let selected = claim.selector.as_ref().is_none_or(|s| s.matches(&volume.labels));
-        let suits = volume.phase == VolumePhase::Available
-            && selected
-            && volume.class == claim.class
+        let suits = volume.is_free_for(claim)
             && claim.access_modes.iter().all(|mode| volume.access_modes.contains(mode))
             && volume.reaches(&node.labels);
         if suits && smallest.is_none_or(|s| s.capacity > volume.capacity) {
