@@ -4,17 +4,15 @@
 //! deleted or preempted are no concern of theirs, so a budget is judged only while none of those
 //! has taken a healthy pod for a while.
 
+use super::availability::CALM;
 use super::{Finding, View};
 use crate::api::owner::Owner;
 use crate::api::policy::{Budget, Pdb};
 use crate::api::workload::IntOrPercent;
 use crate::api::{DeploymentId, OwnerId, PdbId, PodId};
 use crate::store::Store;
-use crate::units::{SimDuration, SimTime};
+use crate::units::SimTime;
 use std::collections::BTreeMap;
-
-/// How long after a disturbance decisions may be under way that were right before it.
-const CALM: SimDuration = SimDuration::from_secs(60);
 
 /// What is known of the budgets.
 #[derive(Debug, Default)]

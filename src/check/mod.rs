@@ -4,6 +4,7 @@
 //! counts. It does not know how a state came about. A broken invariant is a bug of ours, never a
 //! result: the run ends with exit code 3 and the command that repeats it.
 
+mod availability;
 mod budgets;
 mod capacity;
 mod endpoints;
@@ -19,6 +20,7 @@ mod volumes;
 use crate::api::{PodId, QuotaId, ServiceId};
 use crate::store::Store;
 use crate::units::SimTime;
+use availability::Availability;
 use budgets::Budgets;
 use generations::Generations;
 use graph::Graph;
@@ -120,6 +122,7 @@ pub struct Checks {
     jobs: JobCounts,
     generations: Generations,
     graph: Graph,
+    availability: Availability,
     budgets: Budgets,
     /// The Service whose endpoints are recounted at the next look.
     service: usize,
@@ -139,6 +142,7 @@ impl Checks {
             jobs: JobCounts::default(),
             generations: Generations::default(),
             graph: Graph::default(),
+            availability: Availability::default(),
             budgets: Budgets::default(),
             service: 0,
             pending: None,
@@ -194,6 +198,7 @@ impl Checks {
             .or_else(|| self.jobs.wrong(view.store))
             .or_else(|| self.generations.wrong(view.store))
             .or_else(|| self.graph.unsound(view))
+            .or_else(|| self.availability.broken(view))
             .or_else(|| self.budgets.violated(view))
             .or_else(|| endpoints::stale(view, services))
             .or_else(|| self.quotas.exceeded(view.store))
