@@ -2,7 +2,7 @@
 //!
 //! Budgets speak of voluntary disruption: evictions that somebody asks for. Pods that fail, are
 //! deleted or preempted are no concern of theirs, so a budget is judged only while none of those
-//! has taken a healthy pod for a while.
+//! has taken a healthy pod for a while, and while its controller knows how many it is to keep.
 
 use super::availability::CALM;
 use super::{Finding, View};
@@ -43,7 +43,9 @@ impl Budgets {
             let (healthy, evicted) = count(view, pdb, self.looked);
             let new = evicted.iter().filter(|pod| !seen.evicted.contains(pod)).count() as u32;
             let changes = desired != seen.desired || healthy + new < seen.healthy;
-            if changes || !view.is_led {
+            // Nobody tells a budget that its pods' controllers have another size.
+            let knows = desired == Some(pdb.status.desired_healthy);
+            if changes || !knows || !view.is_led {
                 seen.disturbed = view.now;
             }
             let calm = view.now.since(seen.disturbed) >= CALM;
@@ -120,15 +122,17 @@ mod tests {
                 bench.store.mark_pod_deleted(*pod, bench.now);
             }
         };
-        let rows: [(&str, Budget, Act, &str, bool); 6] = [
-            ("two evicted, two may go", least(2), both, "Drained", true),
-            ("two evicted, one may go", least(3), both, "Drained", false),
-            ("by somebody else", least(3), both, "Evicted", false),
-            ("a quarter may go", away(25), both, "Drained", false),
-            ("two deleted, one may go", least(3), both, "Deleted", true),
+        let rows: [(&str, Budget, u32, Act, &str, bool); 7] = [
+            ("two evicted, two may go", least(2), 2, both, "Drained", true),
+            ("two evicted, one may go", least(3), 3, both, "Drained", false),
+            ("by somebody else", least(3), 3, both, "Evicted", false),
+            ("a quarter may go", away(25), 3, both, "Drained", false),
+            ("nobody has told the budget of its size", away(25), 2, both, "Drained", true),
+            ("two deleted, one may go", least(3), 3, both, "Deleted", true),
             (
                 "one fails, and another is evicted before the budget knows",
                 least(3),
+                3,
                 |bench, pods| {
                     bench.store.set_pod_ready(pods[0], false, bench.now);
                     bench.store.mark_pod_deleted(pods[1], bench.now);
@@ -137,12 +141,16 @@ mod tests {
                 true,
             ),
         ];
-        for (sentence, budget, act, reason, fine) in rows {
+        for (sentence, budget, knows, act, reason, fine) in rows {
             let mut bench = Bench::new();
             let node = bench.node("n", "a");
             let set = bench.replica_set("web", 4);
             let pods: Vec<PodId> = (0..4).map(|_| bench.ready_pod(set, node)).collect();
-            bench.web_budget(budget);
+            let id = bench.web_budget(budget);
+            bench.store.update_pdb(id, |pdb| {
+                pdb.status.desired_healthy = knows;
+                true
+            });
             let mut budgets = Budgets::default();
             for second in [1010, 1080] {
                 bench.now = at(second);

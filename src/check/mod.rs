@@ -47,6 +47,9 @@ const SELDOM: u64 = 4096;
 /// Events between two of them for each pod.
 const EVENTS_PER_POD: u64 = 4;
 
+/// So many events after each other at most, looks can tell who has taken a pod.
+const CLOSE: u64 = 16;
+
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Violation {
@@ -198,13 +201,22 @@ impl Checks {
             .or_else(|| self.jobs.wrong(view.store))
             .or_else(|| self.generations.wrong(view.store))
             .or_else(|| self.graph.unsound(view))
-            .or_else(|| self.availability.broken(view))
-            .or_else(|| self.budgets.violated(view))
+            .or_else(|| self.who_took_what(view))
             .or_else(|| endpoints::stale(view, services))
             .or_else(|| self.quotas.exceeded(view.store))
             .or_else(|| quotas::miscounted(view))
             .or_else(|| (view.miscounted)().map(|found| ("every endpoint is counted once", found)));
         self.report(view.now, found)
+    }
+
+    /// What needs to know of each pod who took it, and so looks that are close to each other.
+    fn who_took_what(&mut self, view: &View<'_>) -> Finding {
+        match self.stride {
+            Stride::Events(n) if n <= CLOSE => {
+                self.availability.broken(view).or_else(|| self.budgets.violated(view))
+            }
+            _ => None,
+        }
     }
 
     fn report(&self, time: SimTime, found: Finding) -> Result<(), Violation> {
