@@ -34,6 +34,8 @@ pub struct Pressures {
     pub memory: Pressure,
     /// `DiskPressure`.
     pub disk: Pressure,
+    /// The machine is being shut down: so says condition `Ready`, which is False.
+    pub shuts_down: bool,
 }
 
 impl Pressures {

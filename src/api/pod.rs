@@ -94,6 +94,8 @@ pub struct Container {
     pub cpu_limit: Option<MilliCpu>,
     /// `resources.limits.memory`.
     pub memory_limit: Option<Bytes>,
+    /// `resources.limits.ephemeral-storage`.
+    pub disk_limit: Option<Bytes>,
     /// Host ports.
     pub host_ports: Vec<HostPort>,
     /// Readiness probe; without one a container is ready once it runs.

@@ -2,7 +2,7 @@
 //!
 //! It knows what can be, not where it was written: each fault names its field.
 
-use super::model::{Flags, Machine};
+use super::model::{Flags, KubeletFlags, Machine};
 use crate::units::SimDuration;
 
 /// The path of a field, and what is wrong with it.
@@ -11,6 +11,8 @@ pub(super) type Fault = (&'static str, &'static str);
 const NOT_ZERO: &str = "must be above zero";
 const NOT_NEGATIVE: &str = "must not be negative";
 const NO_GRACE: &str = "each of its signals needs a period in eviction-soft-grace-period";
+const NOT_LOWER: &str = "must be below image-gc-high-threshold-percent";
+const NOT_LONGER: &str = "must not be longer than shutdown-grace-period";
 const SHARE: &str = "is a share between 0% and 100%";
 const PERCENTAGE: &str = "is a percentage between 0 and 100";
 
@@ -18,6 +20,7 @@ const PERCENTAGE: &str = "is a percentage between 0 and 100";
 pub(super) fn flags(flags: &Flags) -> Vec<Fault> {
     let mut faults = periods(flags);
     faults.extend(elections(flags));
+    faults.extend(kubelets(&flags.kubelet));
     let (manager, scheduler) = (&flags.controller_manager, &flags.scheduler);
     let (kubelet, cloud) = (&flags.kubelet, &flags.cloud);
     let mut check = |fine: bool, path: &'static str, message: &'static str| {
@@ -33,9 +36,6 @@ pub(super) fn flags(flags: &Flags) -> Vec<Fault> {
     check(flags.control_plane.replicas > 0, "control-plane.replicas", NOT_ZERO);
     check(flags.api_server.workers > 0, "api-server.workers", NOT_ZERO);
     check(kubelet.pod_starts_per_second > 0.0, "kubelet.pod-starts-per-second", NOT_ZERO);
-    let soft = &kubelet.eviction_soft.0;
-    let has_grace = |signal| kubelet.eviction_soft_grace_period.of(signal).is_some();
-    check(soft.iter().all(|(signal, _)| has_grace(*signal)), "kubelet.eviction-soft", NO_GRACE);
     check(cloud.creates_per_second > 0.0, "cloud.creates-per-second", NOT_ZERO);
     check(cloud.create_burst > 0, "cloud.create-burst", NOT_ZERO);
     check(cloud.concurrent_service_syncs > 0, "cloud.concurrent-service-syncs", NOT_ZERO);
@@ -84,6 +84,23 @@ pub(super) fn flags(flags: &Flags) -> Vec<Fault> {
         check((0.0..=100.0).contains(&unready), path, PERCENTAGE);
     }
     faults
+}
+
+/// What kubelets keep free, and how long they take to end pods.
+fn kubelets(kubelet: &KubeletFlags) -> Vec<Fault> {
+    let soft = &kubelet.eviction_soft.0;
+    let has_grace = |signal| kubelet.eviction_soft_grace_period.of(signal).is_some();
+    let (high, low) =
+        (kubelet.image_gc_high_threshold_percent, kubelet.image_gc_low_threshold_percent);
+    let (all, critical) =
+        (kubelet.shutdown_grace_period, kubelet.shutdown_grace_period_critical_pods);
+    let rows = [
+        (soft.iter().all(|one| has_grace(one.0)), "kubelet.eviction-soft", NO_GRACE),
+        (high <= 100, "kubelet.image-gc-high-threshold-percent", PERCENTAGE),
+        (low < high, "kubelet.image-gc-low-threshold-percent", NOT_LOWER),
+        (critical <= all, "kubelet.shutdown-grace-period-critical-pods", NOT_LONGER),
+    ];
+    rows.into_iter().filter(|(fine, _, _)| !fine).map(|(_, path, why)| (path, why)).collect()
 }
 
 fn is_share(x: f64) -> bool {

@@ -24,7 +24,7 @@ pub enum Signal {
     ImageFs,
 }
 
-/// Signals by their names. Only memory runs short as yet: those of disks are never met.
+/// Signals by their names. Those of disks are met where node groups say how large their disks are.
 const SIGNALS: [(&str, Signal); 3] = [
     ("memory.available", Signal::Memory),
     ("nodefs.available", Signal::NodeFs),

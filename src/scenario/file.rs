@@ -130,6 +130,10 @@ pub struct NodeGroupFile {
     /// Share of machines that never come up. Default 0.
     #[serde(default)]
     pub boot_failure: Option<Ratio>,
+    /// The disk of each machine for images and for what pods write. Default: one that never gets
+    /// full.
+    #[serde(default)]
+    pub disk: Option<Amount>,
 }
 
 /// A machine type: a name of the catalogue or its figures.
@@ -248,6 +252,8 @@ pub struct WorkloadFile {
     pub idle_cpu: Option<Amount>,
     /// Memory.
     pub memory: Option<MemoryFile>,
+    /// What a pod writes on its node's disk. Default: nothing.
+    pub disk: Option<DiskFile>,
     /// From container start until the application answers. Default p50 2s, p99 6s.
     pub startup: Option<Varying>,
     /// The pod's images together.
@@ -286,6 +292,16 @@ pub struct MemoryFile {
     pub per_request: Option<Amount>,
     /// What a container gains a minute from its start, until it is OOM-killed at its limit: a leak.
     /// Default 0.
+    pub growth: Option<Amount>,
+}
+
+/// What a pod writes on its node's disk.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct DiskFile {
+    /// When its containers have started. Default 0.
+    pub base: Option<Amount>,
+    /// More, each minute. Default 0.
     pub growth: Option<Amount>,
 }
 
@@ -488,6 +504,10 @@ pub struct TimelineFile {
     /// Machines die, and boot again when it is over.
     #[serde(default)]
     pub node_crash: Option<NodesFile>,
+    /// Machines are shut down on purpose, and boot again when it is over. Their kubelets end the
+    /// pods first, if `flags.kubelet.shutdown-grace-period` gives them time.
+    #[serde(default)]
+    pub node_shutdown: Option<NodesFile>,
     /// Kubelets fall silent; containers go on.
     #[serde(default)]
     pub node_hang: Option<NodesFile>,
@@ -705,6 +725,7 @@ impl TimelineFile {
     pub fn count(&self) -> usize {
         [
             self.node_crash.is_some(),
+            self.node_shutdown.is_some(),
             self.node_hang.is_some(),
             self.zone_outage.is_some(),
             self.container_crash.is_some(),

@@ -7,6 +7,7 @@ use super::model::{
     ApiServerFlags, CloudFlags, ControlPlaneFlags, CoreDnsFlags, Flags, KubeProxyFlags,
     KubeletFlags, MetricsServerFlags,
 };
+use super::shutdown::PriorityPeriodFile;
 use super::value::{Ratio, Span, Varying, duration_text};
 use crate::control::flags::{
     ClusterAutoscalerFlags, ControllerManagerFlags, Expander, SchedulerFlags,
@@ -407,6 +408,18 @@ flags! {
         eviction_max_pod_grace_period: Span,
         /// How long a pressure is told after it was last seen. Default 5m.
         eviction_pressure_transition_period: Span,
+        /// Percent of a disk in use from which unused images are deleted; 100: never. Default 85.
+        image_gc_high_threshold_percent: u32,
+        /// Percent down to which they are. Default 80.
+        image_gc_low_threshold_percent: u32,
+        /// Images younger than this stay. Default 2m.
+        image_minimum_gc_age: Span,
+        /// Time for pods to end when their machine is shut down. Default 0s: it just stops.
+        shutdown_grace_period: Span,
+        /// The part of it that critical pods get, after the others. Default 0s.
+        shutdown_grace_period_critical_pods: Span,
+        /// In place of the other two: time for each range of priorities. Default: none.
+        shutdown_grace_period_by_pod_priority: Vec<PriorityPeriodFile>,
     }
 }
 

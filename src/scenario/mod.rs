@@ -27,6 +27,7 @@ mod priorities;
 mod resolve;
 mod scheduler_arguments;
 mod scheduler_configuration;
+pub mod shutdown;
 pub mod strict;
 mod trace;
 pub mod value;

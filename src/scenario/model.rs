@@ -18,6 +18,7 @@ use crate::scenario::curve::Curve;
 use crate::scenario::eviction::{GracePeriods, Thresholds};
 use crate::scenario::kubectl::Command;
 use crate::scenario::metrics::GivenMetrics;
+use crate::scenario::shutdown::PriorityPeriods;
 use crate::sim::sample::Distribution;
 use crate::units::{Bytes, SimDuration, SimTime, WallClock};
 
@@ -189,6 +190,8 @@ pub struct Workload {
     pub image_size: Bytes,
     /// Layers of the pod's images together.
     pub image_layers: u32,
+    /// What a pod writes on its node's disk.
+    pub disk: DiskUse,
     /// How far a pod without CPU limit may go beyond its request: a factor, at least 1.
     pub burst: f64,
     /// Requests made to other services for each request served: index into `objects.services`
@@ -209,6 +212,15 @@ pub struct Failings {
     pub memory_growth: Bytes,
     /// A probe waits in the pod's queue like any request, so that an overloaded pod fails it.
     pub probes_queue: bool,
+}
+
+/// What a pod writes on its node's disk; by default nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskUse {
+    /// When its containers have started.
+    pub base: Bytes,
+    /// More, each minute.
+    pub growth: Bytes,
 }
 
 /// Whom requests from outside are sent to.
@@ -254,6 +266,9 @@ pub struct TimelineEntry {
 pub enum Happening {
     /// Machines die with everything on them; when over, they boot again under the same name.
     NodeCrash(NodeSelection),
+    /// Machines are shut down on purpose: their kubelets end the pods first, if they are given
+    /// time; when over, they boot again.
+    NodeShutdown(NodeSelection),
     /// Kubelets fall silent, containers go on; when over, they report again.
     NodeHang(NodeSelection),
     /// Every machine of a zone dies, and no new one comes up there; when over, they boot again.
@@ -468,6 +483,18 @@ pub struct KubeletFlags {
     pub eviction_max_pod_grace_period: SimDuration,
     /// `evictionPressureTransitionPeriod`.
     pub eviction_pressure_transition_period: SimDuration,
+    /// `imageGCHighThresholdPercent`: of the disk used, from which images are deleted.
+    pub image_gc_high_threshold_percent: u32,
+    /// `imageGCLowThresholdPercent`: down to which they are.
+    pub image_gc_low_threshold_percent: u32,
+    /// `imageMinimumGCAge`: younger images stay.
+    pub image_minimum_gc_age: SimDuration,
+    /// `shutdownGracePeriod`: time to end pods when the machine is shut down; zero: none.
+    pub shutdown_grace_period: SimDuration,
+    /// `shutdownGracePeriodCriticalPods`: the part of it for critical pods.
+    pub shutdown_grace_period_critical_pods: SimDuration,
+    /// `shutdownGracePeriodByPodPriority`, in place of the other two.
+    pub shutdown_grace_period_by_pod_priority: PriorityPeriods,
     /// Containers that end are not started again, whatever their `restartPolicy`: so does the
     /// stand-in for the kubelets of the recordings, and no other.
     pub never_restarts: bool,
@@ -497,6 +524,12 @@ impl Default for KubeletFlags {
             eviction_minimum_reclaim: Thresholds::default(),
             eviction_max_pod_grace_period: SimDuration::ZERO,
             eviction_pressure_transition_period: SimDuration::from_secs(300),
+            image_gc_high_threshold_percent: 85,
+            image_gc_low_threshold_percent: 80,
+            image_minimum_gc_age: SimDuration::from_secs(120),
+            shutdown_grace_period: SimDuration::ZERO,
+            shutdown_grace_period_critical_pods: SimDuration::ZERO,
+            shutdown_grace_period_by_pod_priority: PriorityPeriods::default(),
             never_restarts: false,
         }
     }

@@ -91,6 +91,7 @@ fn group(group: &NodeGroup) -> Value {
             "image-download": machine.pull_bytes_per_second,
             "image-unpack": machine.unpack_bytes_per_second,
         },
+        "disk": machine.capacity.ephemeral_storage.0,
         "count": group.count,
         "min": group.min,
         "max": group.max,
@@ -124,6 +125,7 @@ fn workload(scenario: &Scenario, workload: &Workload) -> Value {
         "memory": {"base": workload.memory.0, "per-request": workload.memory_per_request.0},
         "startup": workload.startup.told(),
         "image": {"size": workload.image_size.0, "layers": workload.image_layers},
+        "disk": {"base": workload.disk.base.0, "growth": workload.disk.growth.0},
         "burst": workload.burst,
         "calls": calls.map(|(s, n)| (service(scenario, *s), json!(n))).collect::<Map<_, _>>(),
     });
@@ -183,6 +185,7 @@ fn happening(scenario: &Scenario, what: &Happening) -> (&'static str, Value) {
     let pods = |of: &PodSelection| json!({"deployment": deployment(scenario, of.deployment), "count": of.count});
     match what {
         Happening::NodeCrash(of) => ("node-crash", nodes(of)),
+        Happening::NodeShutdown(of) => ("node-shutdown", nodes(of)),
         Happening::NodeHang(of) => ("node-hang", nodes(of)),
         Happening::ZoneOutage { zone } => ("zone-outage", json!({"zone": zone})),
         Happening::ContainerCrash(of) => ("container-crash", pods(of)),

@@ -5,6 +5,7 @@
 use super::applied::heed_claims;
 use super::commands::Names;
 use super::diagnostic::{Diagnostic, did_you_mean};
+use super::eviction::Signal;
 use super::file::{
     BoundFile, EffectFile, ExpectFile, MachineFile, NodeGroupFile, NodesFile, OwnMachine, PodsFile,
     ScenarioFile, Start, TimelineFile,
@@ -22,12 +23,15 @@ use crate::api::labels::Labels;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::record::metric::{self, Unit};
 use crate::sim::sample::Distribution;
-use crate::units::{SimDuration, SimTime, WallClock};
+use crate::units::{Bytes, SimDuration, SimTime, WallClock};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Most nodes of a group: beyond any cluster, and below what would fill the memory by a slip.
 const MOST_NODES: u32 = 1_000_000;
+
+/// What befalls a selection of nodes.
+type OfNodes = fn(NodeSelection) -> Happening;
 
 /// Resolves one scenario file.
 pub(super) struct Resolver<'a> {
@@ -231,7 +235,11 @@ impl Resolver<'_> {
                     None,
                 );
             }
-            let group = self.node_group(given, &path);
+            let mut group = self.node_group(given, &path);
+            if let Some(disk) = given.disk {
+                let kubelet = file.flags.kubelet.over_defaults();
+                self.give_disk(&mut group.machine, disk.0.as_bytes(), &kubelet, &path);
+            }
             groups.push(group);
         }
         // An empty group may be opened by the timeline.
@@ -296,6 +304,16 @@ impl Resolver<'_> {
         }
     }
 
+    /// Pods may request what the kubelet does not keep free.
+    fn give_disk(&mut self, to: &mut Machine, disk: Bytes, kubelet: &KubeletFlags, path: &str) {
+        if disk <= Bytes::ZERO {
+            self.error(&format!("{path}.disk"), "must be above zero", None);
+        }
+        let kept = kubelet.eviction_hard.of(Signal::NodeFs).map_or(0, |bound| bound.of(disk.0));
+        to.capacity.ephemeral_storage = disk;
+        to.allocatable.ephemeral_storage = Bytes((disk.0 - kept).max(0));
+    }
+
     fn machine(&mut self, given: &MachineFile, path: &str) -> Machine {
         match given {
             MachineFile::Named(name) => machines::find(name).unwrap_or_else(|| {
@@ -353,10 +371,10 @@ impl Resolver<'_> {
                 commands.map(|command| Happening::Kubectl(Box::new(command))).collect();
             let count = given.count();
             if count != 1 {
-                let hint = "one of node-crash, node-hang, zone-outage, container-crash, \
-                            container-hang, crash-loop, delete-pods, registry-slow, \
-                            registry-outage, api-server-outage, api-load, component-crash, \
-                            node-group-max, max-nodes-total, scale, kubectl";
+                let hint = "one of node-crash, node-shutdown, node-hang, zone-outage, \
+                            container-crash, container-hang, crash-loop, delete-pods, \
+                            registry-slow, registry-outage, api-server-outage, api-load, \
+                            component-crash, node-group-max, max-nodes-total, scale, kubectl";
                 let message = format!("expected one happening, found {count}");
                 self.error(&path, message, Some(hint.into()));
             }
@@ -376,15 +394,15 @@ impl Resolver<'_> {
         objects: &Objects,
         groups: &[NodeGroup],
     ) -> Option<Happening> {
-        if let Some(nodes) = &given.node_crash {
-            return self
-                .nodes(nodes, &format!("{path}.node-crash"), groups)
-                .map(Happening::NodeCrash);
-        }
-        if let Some(nodes) = &given.node_hang {
-            return self
-                .nodes(nodes, &format!("{path}.node-hang"), groups)
-                .map(Happening::NodeHang);
+        let of_nodes = [
+            ("node-crash", &given.node_crash, Happening::NodeCrash as OfNodes),
+            ("node-shutdown", &given.node_shutdown, Happening::NodeShutdown),
+            ("node-hang", &given.node_hang, Happening::NodeHang),
+        ];
+        for (name, nodes, happening) in of_nodes {
+            if let Some(nodes) = nodes {
+                return self.nodes(nodes, &format!("{path}.{name}"), groups).map(happening);
+            }
         }
         if let Some(zone) = &given.zone_outage {
             let zone = self.zone(&zone.zone, &format!("{path}.zone-outage.zone"), groups)?;

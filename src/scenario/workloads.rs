@@ -6,7 +6,7 @@ use super::bearers::{Bearer, bearer};
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::file::{ProbeFailsFile, ScenarioFile, WorkloadFile};
 use super::manifests::Place;
-use super::model::{Failings, Objects, Workload};
+use super::model::{DiskUse, Failings, Objects, Workload};
 use super::resolve::Resolver;
 use super::value::Span;
 use crate::api::autoscaling::Hpa;
@@ -50,6 +50,7 @@ impl Resolver<'_> {
         let span = |given: Option<Span>, default: SimDuration| given.map_or(default, |span| span.0);
         let memory = given.memory.clone().unwrap_or_default();
         let image = given.image.clone().unwrap_or_default();
+        let disk = given.disk.clone().unwrap_or_default();
         let bytes = |given: Option<super::value::Amount>, default: Bytes| {
             given.map_or(default, |amount| amount.0.as_bytes())
         };
@@ -90,6 +91,10 @@ impl Resolver<'_> {
                 .map_or_else(|| Distribution::lognormal_p50_p99(2.0, 6.0), |v| v.0.clone()),
             image_size: bytes(image.size, Bytes(200_000_000)),
             image_layers: image.layers.unwrap_or(8),
+            disk: DiskUse {
+                base: bytes(disk.base, Bytes::ZERO),
+                growth: bytes(disk.growth, Bytes::ZERO),
+            },
             burst,
             calls,
             failings: Failings {

@@ -187,6 +187,10 @@ pub enum NodeStep {
     Look,
     /// The kubelet posts a status that has changed.
     Status,
+    /// A shutdown goes on with the next pods.
+    Shutdown,
+    /// A collection of images is due.
+    ImageGc,
     /// The kernel has no memory left for pods.
     OutOfMemory,
 }

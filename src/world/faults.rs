@@ -34,6 +34,11 @@ impl World<'_> {
                     self.crash(node, entry.until, index);
                 }
             }
+            Happening::NodeShutdown(selection) => {
+                for node in self.draw_nodes(selection, index) {
+                    self.shut_down(node, entry.until, index);
+                }
+            }
             Happening::NodeHang(selection) => {
                 for node in self.draw_nodes(selection, index) {
                     self.hang(node, entry.until);
@@ -148,12 +153,33 @@ impl World<'_> {
     }
 
     fn crash(&mut self, node: NodeId, until: Option<SimTime>, index: usize) {
+        self.machine_stops(node, until, index as u64);
+    }
+
+    /// A machine is told to stop. One whose kubelet is given no time, or hangs, just stops.
+    fn shut_down(&mut self, node: NodeId, until: Option<SimTime>, index: usize) {
+        let hears = self.nodes.get(node).is_some_and(|state| state.silent_since.is_none());
+        if hears && self.shuts_down_gracefully() {
+            self.begin_shutdown(node, until, index as u64);
+        } else {
+            self.machine_stops(node, until, index as u64);
+        }
+    }
+
+    /// A machine stops, to boot again when it is `until`; `entry` of the timeline draws how long
+    /// that takes. One that the cloud takes back does not.
+    pub(super) fn machine_stops(&mut self, node: NodeId, until: Option<SimTime>, entry: u64) {
         let Some(machine) = self.nodes.get(node).map(|state| state.machine) else { return };
         self.machine_dies(node);
-        self.cloud.machines[machine].state = MachineState::Down;
+        let Some(m) = self.cloud.machines.get_mut(machine) else { return };
+        if m.state == MachineState::Deleting {
+            return;
+        }
+        m.state = MachineState::Down;
         if let Some(until) = until {
-            let boot = self.cloud.reboot_time(machine, index as u64, &self.streams);
-            self.plan(until + boot, Event::Machine(machine, MachineStep::Returns));
+            let boot = self.cloud.reboot_time(machine, entry, &self.streams);
+            let from = until.max(self.now);
+            self.plan(from + boot, Event::Machine(machine, MachineStep::Returns));
         }
     }
 
@@ -339,6 +365,10 @@ fn describe(world: &World<'_>, what: &Happening) -> String {
             let verb = if selection.count == Some(1) { "crashes" } else { "crash" };
             format!("{} {verb}", nodes(selection))
         }
+        Happening::NodeShutdown(selection) => {
+            let verb = if selection.count == Some(1) { "is" } else { "are" };
+            format!("{} {verb} shut down", nodes(selection))
+        }
         Happening::NodeHang(selection) => {
             format!("nothing is heard any more of {}", nodes(selection))
         }
@@ -385,6 +415,7 @@ fn describe(world: &World<'_>, what: &Happening) -> String {
 fn describe_end(world: &World<'_>, what: &Happening) -> String {
     match what {
         Happening::NodeCrash(_) => "what crashed boots again".to_string(),
+        Happening::NodeShutdown(_) => "what was shut down boots again".to_string(),
         Happening::NodeHang(_) => "the silent kubelets report again".to_string(),
         Happening::ZoneOutage { zone } => format!("zone {zone} has power again"),
         Happening::CrashLoop { deployment, .. } => {

@@ -196,6 +196,9 @@ impl World<'_> {
         let Some(machine) = self.nodes.get(node).map(|state| state.machine) else { return false };
         let Some(gone) = self.cloud.delete(self.now, machine, &self.streams) else { return false };
         self.plan(gone, Event::Machine(machine, MachineStep::Gone));
+        if self.shuts_down_gracefully() {
+            self.begin_shutdown(node, None, 0);
+        }
         true
     }
 
@@ -221,6 +224,7 @@ impl World<'_> {
         self.record_node(node, &m, Some(self.now));
         self.store.remove_node(node);
         self.nodes.remove(node);
+        self.evictions.forget_disk(node);
         self.heartbeats_changed(node);
     }
 

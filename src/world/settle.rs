@@ -253,6 +253,7 @@ impl World<'_> {
                 state.images.add(image);
                 state.pods_peak = state.pods_peak.max(count);
             }
+            self.image_comes(node, image, workload);
         }
         self.begin_behavior(id, true);
     }

@@ -129,6 +129,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
             startup: Distribution::Constant(2.0),
             image_size: Bytes(300_000_000),
             image_layers: 5,
+            disk: Default::default(),
             burst: 1.0,
             calls: vec![],
             failings: Default::default(),

@@ -12,7 +12,7 @@ use super::controllers::WorkQueues;
 use super::devices::Claims;
 use super::event::Event;
 use super::explain::Watched;
-use super::kubelet::{Evictions, NodeState, PodState, Registry};
+use super::kubelet::{Evictions, NodeState, PodState, Registry, Shutdown};
 use super::leaders::Leaders;
 use super::ledger::Ledger;
 use super::memory::Memory;
@@ -85,6 +85,8 @@ pub struct World<'a> {
     pub(super) registry: Registry,
     /// What kubelets do when their nodes run short.
     pub(super) evictions: Evictions,
+    /// Nodes that are being shut down.
+    pub(super) shutdowns: BTreeMap<NodeId, Shutdown>,
     /// Entries of the timeline that hold for the registry, in the order of their beginnings.
     pub(super) registry_faults: Vec<usize>,
     /// When a container of each Deployment last started or ended.
@@ -183,6 +185,7 @@ impl<'a> World<'a> {
             images: Vec::new(),
             registry: Registry::default(),
             evictions: Evictions::new(&scenario.flags.kubelet),
+            shutdowns: BTreeMap::new(),
             registry_faults: Vec::new(),
             containers_changed: vec![SimTime::ZERO; n],
             unlike: vec![BTreeSet::new(); n],

@@ -136,6 +136,7 @@ fn container(
         requests: requested,
         cpu_limit: limits.contains_key("cpu").then_some(limited.cpu),
         memory_limit: limits.contains_key("memory").then_some(limited.memory),
+        disk_limit: limits.contains_key("ephemeral-storage").then_some(limited.ephemeral_storage),
         host_ports: host_ports(given, host_network, path, errors),
         readiness_probe: probe(given.readiness_probe.as_ref()),
         liveness_probe: probe(given.liveness_probe.as_ref()),

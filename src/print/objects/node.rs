@@ -128,6 +128,9 @@ fn conditions(node: &Node) -> Value {
     });
     let (status, reason, message) = match node.ready {
         NodeReady::True => ("True", "KubeletReady", "kubelet is posting ready status"),
+        NodeReady::False if node.pressures().shuts_down => {
+            ("False", "KubeletNotReady", "node is shutting down")
+        }
         NodeReady::False => ("False", "KubeletNotReady", "container runtime network not ready"),
         NodeReady::Unknown => unknown,
     };

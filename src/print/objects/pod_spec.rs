@@ -79,6 +79,7 @@ fn container(container: &Container) -> Value {
     let mut limits = json!({});
     set(&mut limits, "cpu", container.cpu_limit.map(quantity::cpu));
     set(&mut limits, "memory", container.memory_limit.map(quantity::bytes));
+    set(&mut limits, "ephemeral-storage", container.disk_limit.map(quantity::bytes));
     if limits != json!({}) {
         resources["limits"] = limits;
     }

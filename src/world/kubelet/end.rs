@@ -3,6 +3,7 @@
 //! Source: kubernetes `pkg/kubelet/kubelet_pods.go` (`getPhase`), v1.37. Containers of a pod count
 //! together: they end at one time with one exit code.
 
+use super::shutdown::TERMINATED;
 use super::state::Containers;
 use crate::api::PodId;
 use crate::api::event::EventType::Warning;
@@ -68,6 +69,7 @@ impl World<'_> {
         why: Option<Box<StatusReason>>,
     ) {
         let now = self.now;
+        self.image_was_used(pod);
         if let Some(state) = self.pods.get_mut(pod) {
             state.containers = Containers::Ended;
             state.begin_life();
@@ -80,7 +82,10 @@ impl World<'_> {
             if p.ready {
                 (p.ready, p.ready_changed) = (false, now);
             }
-            let is_well = why.is_none() && code == Some(0);
+            let may_succeed = why.as_ref().is_none_or(|why| {
+                why.reason == TERMINATED && p.spec.restart_policy != RestartPolicy::Always
+            });
+            let is_well = may_succeed && code == Some(0);
             p.phase = if is_well { PodPhase::Succeeded } else { PodPhase::Failed };
             let more = p.more_mut();
             (more.exit_code, more.finished) = (code, now.into());

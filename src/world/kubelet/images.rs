@@ -160,6 +160,11 @@ impl Images {
         }
     }
 
+    /// Images are there no more.
+    pub(super) fn remove(&mut self, images: &[ImageId]) {
+        self.cached.retain(|image| !images.contains(image));
+    }
+
     /// Takes a request into the queue.
     pub(super) fn ask(&mut self, mut request: PullRequest) {
         self.asked += 1;

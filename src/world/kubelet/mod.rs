@@ -9,6 +9,7 @@
 mod back_off;
 mod behave;
 mod crash;
+mod disk;
 mod end;
 mod eviction;
 mod health;
@@ -16,6 +17,9 @@ mod heartbeats;
 mod images;
 mod probe;
 mod pull;
+mod shutdown;
+#[cfg(test)]
+mod shutdown_tests;
 mod start;
 mod state;
 mod stop;
@@ -25,5 +29,6 @@ mod volumes;
 
 pub use eviction::Evictions;
 pub use images::{Images, Registry};
+pub use shutdown::Shutdown;
 pub use state::{Containers, NodeState, PodState};
 pub(super) use volumes::Mounts;

@@ -156,6 +156,8 @@ impl World<'_> {
             && request.flow.is_some_and(|flow| flow.succeeds())
         {
             self.others_find(node, request.image);
+            let (image, workload) = (request.image, request.workload);
+            self.image_comes(node, image, workload);
         }
         for request in ended {
             let alive = |state: &super::PodState| state.incarnation == request.incarnation;

@@ -104,8 +104,9 @@ impl World<'_> {
             self.stop_pod(pod);
             return;
         }
-        if let Some(message) = self.pressure_refuses(p, node) {
-            self.reject_pod(pod, EVICTED, message);
+        let pressure = || self.pressure_refuses(p, node).map(|message| (EVICTED, message));
+        if let Some((reason, message)) = self.shutdown_refuses(node).or_else(pressure) {
+            self.reject_pod(pod, reason, message);
             return;
         }
         if p.started == SimTime::NEVER {
@@ -168,6 +169,9 @@ impl World<'_> {
         let workload = state.workload();
         self.containers_change(pod);
         self.memory_is_taken(pod);
+        if let Some(node) = self.store.pod(pod).and_then(|p| p.node) {
+            self.disk_changes(node);
+        }
         self.store.update_pod(pod, |p| {
             p.phase = PodPhase::Running;
             p.crash_loop = false;

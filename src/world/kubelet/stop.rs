@@ -70,6 +70,7 @@ impl World<'_> {
             }
             return;
         }
+        self.image_was_used(pod);
         if let Some(state) = self.pods.get_mut(pod) {
             state.containers = Containers::Ended;
         }
@@ -113,6 +114,7 @@ impl World<'_> {
             self.network.set_alive(now, pod, false);
         }
         self.forget_pressures(node);
+        self.forget_shutdown(node);
         self.traffic_changed = true;
         self.heartbeats_changed(node);
     }

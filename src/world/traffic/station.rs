@@ -738,6 +738,7 @@ mod tests {
             startup: Distribution::Constant(0.0),
             image_size: Bytes(0),
             image_layers: 0,
+            disk: Default::default(),
             burst: 1.0,
             calls: vec![],
             failings: Default::default(),

@@ -1,6 +1,5 @@
-//! Node-pressure eviction: a kubelet whose node runs short of memory ends pods.
+//! Node-pressure eviction: a kubelet whose node runs short of memory or disk ends pods.
 //!
-//! Thresholds of disks are read and never met: nobody tells yet what is on a node's disk.
 //! Each kubelet looks every ten seconds while its node is short, and not at all before: that it is
 //! or will be, and at which of its looks it finds out, is computed when usage changes. What the
 //! kernel does when nothing is left is here too: it does not wait for a look. Source: kubernetes
@@ -11,14 +10,20 @@
 //! |---|---|
 //! | `pressure.rs` | thresholds, conditions and grace periods of one node |
 //! | `rank.rs` | the order of pods, and the words |
+//! | `limits.rs` | pods that have written more than they may |
 //! | `kernel.rs` | the kernel's choice when memory is used up |
 
+#[cfg(test)]
+mod disk_tests;
 mod kernel;
+mod limits;
 mod pressure;
 mod rank;
 
+pub use limits::lowest_limit;
 pub use pressure::Observation;
 
+use super::disk::Disk;
 use super::usage::MemoryWatch;
 use crate::api::event::EventType::{Normal, Warning};
 use crate::api::node::{Pressure, Pressures};
@@ -50,7 +55,7 @@ const CLEANUP_TIMEOUT: SimDuration = SimDuration::from_secs(30);
 /// So long after a level should be passed it is, whatever the rounding.
 const BY_ALL_MEANS: SimDuration = SimDuration::from_millis(1);
 /// Priorities from here on are critical (`SystemCriticalPriority`).
-const CRITICAL: i32 = 2_000_000_000;
+pub(super) const CRITICAL: i32 = 2_000_000_000;
 
 /// The eviction managers of all kubelets.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +65,8 @@ pub struct Evictions {
     pub(super) memory: Option<Box<MemoryWatch>>,
     /// When the kernels of nodes will have nothing left, as things are.
     kernels: BTreeMap<NodeId, SimTime>,
+    /// Disks of known size that something lies on.
+    pub(super) disks: BTreeMap<NodeId, Disk>,
     /// Nodes that are or were short, or will be.
     nodes: BTreeMap<NodeId, Watched>,
 }
@@ -72,14 +79,19 @@ struct Watched {
     phase: SimTime,
     /// The look that is planned; `NEVER`: none.
     planned: SimTime,
-    /// The pod that is being ended.
-    ends: Option<PodId>,
+    /// The pods that are being ended.
+    ends: Vec<PodId>,
 }
 
 impl Evictions {
     /// Managers with these flags.
     pub fn new(flags: &KubeletFlags) -> Evictions {
         Evictions { thresholds: pressure::thresholds(flags), ..Evictions::default() }
+    }
+
+    /// A machine is gone, and its disk with it.
+    pub fn forget_disk(&mut self, node: NodeId) {
+        self.disks.remove(&node);
     }
 
     /// The most that any threshold wants to be available.
@@ -137,14 +149,14 @@ impl World<'_> {
         let watched = self.evictions.nodes.entry(node).or_insert_with(|| {
             let phase = streams.stream("eviction monitoring", key).below(MONITORING.0);
             let manager = Manager::default();
-            Watched { manager, phase: SimTime(phase), planned: SimTime::NEVER, ends: None }
+            Watched { manager, phase: SimTime(phase), planned: SimTime::NEVER, ends: vec![] }
         });
         let mut at = from.next_on_grid(watched.phase, MONITORING);
         if at == watched.phase && at == self.now {
             // This look has been.
             at += MONITORING;
         }
-        if at < watched.planned && watched.ends.is_none() {
+        if at < watched.planned && watched.ends.is_empty() {
             watched.planned = at;
             self.plan(at, Event::Node(node, NodeStep::Look));
         }
@@ -163,12 +175,7 @@ impl World<'_> {
         }
         if state.silent_since.is_some() {
             // A kubelet that hangs does nothing; it goes on when it is back.
-            if step == NodeStep::Look
-                && let Some(watched) = self.evictions.nodes.get_mut(&node)
-            {
-                watched.planned = now + MONITORING;
-            }
-            return self.plan(now + MONITORING, Event::Node(node, step));
+            return self.put_off(node, step);
         }
         match step {
             NodeStep::Look => {
@@ -178,14 +185,31 @@ impl World<'_> {
                 }
             }
             NodeStep::Status => self.post_pressures(node),
+            NodeStep::ImageGc => self.collect_images(node),
+            NodeStep::Shutdown => self.go_on_shutting_down(node),
             NodeStep::OutOfMemory => {}
         }
+    }
+
+    /// A step waits for a kubelet that hangs.
+    fn put_off(&mut self, node: NodeId, step: NodeStep) {
+        let at = self.now + MONITORING;
+        match step {
+            NodeStep::Look => {
+                if let Some(watched) = self.evictions.nodes.get_mut(&node) {
+                    watched.planned = at;
+                }
+            }
+            NodeStep::ImageGc => self.put_off_collection(node, at),
+            _ => {}
+        }
+        self.plan(at, Event::Node(node, step));
     }
 
     /// What a node's manager sees.
     fn observe(&self, node: NodeId) -> Observations {
         let memory = self.evictions.memory.is_some().then(|| self.observe_memory(node));
-        Observations { memory, disk: None }
+        Observations { memory, disk: self.observe_disk(node) }
     }
 
     /// One pass of the manager (`synchronize`).
@@ -197,34 +221,57 @@ impl World<'_> {
         let Some(watched) = nodes.get_mut(&node) else { return };
         let before = watched.manager.conditions();
         let look = watched.manager.synchronize(thresholds, &seen, transition, now);
-        (watched.phase, watched.planned, watched.ends) = (now, SimTime::NEVER, None);
+        (watched.phase, watched.planned, watched.ends) = (now, SimTime::NEVER, vec![]);
         let changed = watched.manager.conditions() != before;
         if changed {
             self.plan_status(node);
         }
-        let evicted = match look.met.is_empty() {
-            true => None,
-            false => self.reclaim(node, &look.met, &seen),
-        };
-        match evicted {
-            Some((pod, grace)) => {
-                if let Some(watched) = self.evictions.nodes.get_mut(&node) {
-                    watched.ends = Some(pod);
-                    watched.planned = now + grace + CLEANUP_TIMEOUT;
-                    let at = watched.planned;
-                    self.plan(at, Event::Node(node, NodeStep::Look));
-                }
-            }
-            None if !look.is_calm => self.plan_node_look(node, now + MONITORING),
-            None => self.look_ahead(node),
+        let mut ends = self.evict_above_limits(node);
+        let mut grace = AT_ONCE;
+        if ends.is_empty()
+            && !look.met.is_empty()
+            && let Some((pod, given)) = self.reclaim(node, &look.met, &seen)
+        {
+            (ends, grace) = (vec![pod], given);
+        }
+        if ends.is_empty() {
+            self.look_ahead(node, look.is_calm);
+        } else if let Some(watched) = self.evictions.nodes.get_mut(&node) {
+            watched.ends = ends;
+            watched.planned = now + grace + CLEANUP_TIMEOUT;
+            let at = watched.planned;
+            self.plan(at, Event::Node(node, NodeStep::Look));
         }
     }
 
-    /// All is well for now: plans the look that will find it otherwise, if anything grows.
-    fn look_ahead(&mut self, node: NodeId) {
+    /// Plans the next look: while anything is short, or was not long ago, ten seconds later; else
+    /// when it will find what grows to have gone too far.
+    fn look_ahead(&mut self, node: NodeId, is_calm: bool) {
+        if !is_calm {
+            self.plan_node_look(node, self.now + MONITORING);
+        }
         if self.evictions.memory.is_some() {
             self.memory_may_be_short(node);
         }
+        self.disk_changes(node);
+    }
+
+    /// Evicts the pods that have written more than they may.
+    fn evict_above_limits(&mut self, node: NodeId) -> Vec<PodId> {
+        let mut evicted = Vec::new();
+        for id in self.store.pods_on(node).to_vec() {
+            let Some(pod) = self.store.pod(id).filter(|pod| !pod.phase.is_terminal()) else {
+                continue;
+            };
+            let written = self.measured_disk(id);
+            let shares = self.shares(id, Signal::NodeFs);
+            let why = limits::above_limit(&pod.spec, written, &shares);
+            if let Some(message) = why.filter(|_| !is_critical(pod)) {
+                self.evict(id, AT_ONCE, message.into(), "");
+                evicted.push(id);
+            }
+        }
+        evicted
     }
 
     /// The node's status says soon that its conditions have changed.
@@ -250,6 +297,7 @@ impl World<'_> {
         let after = Pressures {
             memory: turn(before.memory, held[MEMORY]),
             disk: turn(before.disk, held[DISK]),
+            shuts_down: before.shuts_down,
         };
         if after == before {
             return;
@@ -280,6 +328,12 @@ impl World<'_> {
         let resource = resource_of(first.signal);
         let message = format!("Attempting to reclaim {resource}");
         self.publish("kubelet", Warning, "EvictionThresholdMet", About::Node(node), message);
+        if first.signal != Signal::Memory {
+            self.free_images(node, i64::MAX);
+            if Manager::is_satisfied(&self.evictions.thresholds, &self.observe(node)) {
+                return None;
+            }
+        }
         let mut candidates = self.candidates(node, first.signal);
         rank::rank(&mut candidates);
         let may_go = |one: &&Candidate| self.store.pod(one.pod).is_some_and(|p| !is_critical(p));
@@ -312,7 +366,9 @@ impl World<'_> {
         let requests = pod.spec.requests();
         match signal {
             Signal::Memory => (self.measured_memory(id), requests.memory.0),
-            Signal::NodeFs | Signal::ImageFs => (0, requests.ephemeral_storage.0),
+            Signal::NodeFs | Signal::ImageFs => {
+                (self.measured_disk(id), requests.ephemeral_storage.0)
+            }
         }
     }
 
@@ -367,8 +423,11 @@ impl World<'_> {
     /// A pod's containers have ended: its node's manager, if it waits for that, looks again.
     pub(super) fn pod_is_cleaned_up(&mut self, pod: PodId) {
         let Some(node) = self.store.pod(pod).and_then(|p| p.node) else { return };
+        self.shutdown_goes_on(node, Some(pod));
         let Some(watched) = self.evictions.nodes.get_mut(&node) else { return };
-        if watched.ends == Some(pod) {
+        let before = watched.ends.len();
+        watched.ends.retain(|other| *other != pod);
+        if before > 0 && watched.ends.is_empty() {
             watched.planned = self.now + CLEANUP_POLL;
             let at = watched.planned;
             self.plan(at, Event::Node(node, NodeStep::Look));
@@ -383,9 +442,13 @@ impl World<'_> {
 
     /// A machine is back: what its status said of pressures is no longer so.
     pub(super) fn pressures_are_over(&mut self, node: NodeId) {
+        self.store.update_node(node, |n| {
+            n.pressures.as_mut().is_some_and(|all| std::mem::take(&mut all.shuts_down))
+        });
         if self.store.node(node).is_some_and(|n| n.pressures.is_some()) {
             self.post_pressures(node);
         }
+        self.disk_changes(node);
     }
 
     /// Why a node that is short does not take a pod (`Admit`); `None`: it does.

@@ -136,6 +136,12 @@ impl Manager {
         Look { met, is_calm }
     }
 
+    /// Whether all that must be available is, with what is to be reclaimed beyond (after a
+    /// reclaim of the node's own: `reclaimNodeLevelResources`).
+    pub fn is_satisfied(thresholds: &[Threshold], seen: &Observations) -> bool {
+        !thresholds.iter().any(|threshold| seen.meets(threshold, true))
+    }
+
     /// Whether memory and disk are short, as the node's conditions say.
     pub fn conditions(&self) -> [bool; 2] {
         self.last_short.map(|last| last.is_some())

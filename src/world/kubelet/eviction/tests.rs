@@ -11,11 +11,18 @@ use crate::world::tests::{Keep, deployment, scenario};
 use crate::world::{RunOptions, run};
 use std::sync::Arc;
 
-const D: fn(u64) -> SimDuration = SimDuration::from_secs;
-const EVERY: RunOptions = RunOptions { checks: Stride::Events(1) };
+pub(super) const D: fn(u64) -> SimDuration = SimDuration::from_secs;
+pub(super) const EVERY: RunOptions = RunOptions { checks: Stride::Events(1) };
 
 /// A Deployment more, whose pods use so many MiB.
-fn add(scenario: &mut Scenario, name: &str, replicas: u32, request: i64, uses: i64, priority: i32) {
+pub(super) fn add(
+    scenario: &mut Scenario,
+    name: &str,
+    replicas: u32,
+    request: i64,
+    uses: i64,
+    priority: i32,
+) {
     let mut added = deployment(name, replicas, 100);
     let spec = Arc::make_mut(&mut added.template.spec);
     spec.containers[0].requests.memory = Bytes::mebi(request);
@@ -40,7 +47,7 @@ fn shared(others: &[Other<'_>]) -> Scenario {
     scenario
 }
 
-fn events(scenario: &Scenario) -> Vec<(String, &'static str, String, f64)> {
+pub(super) fn events(scenario: &Scenario) -> Vec<(String, &'static str, String, f64)> {
     let mut keep = Keep::default();
     run(scenario, 1, EVERY, &mut keep, |_| {}).unwrap();
     let told = |e: crate::record::rows::EventRow| {
@@ -159,7 +166,8 @@ fn no_short_node_is_overlooked(scenario: &Scenario) -> u64 {
             short += 1;
             let watched = world.evictions.nodes.get(&node);
             let looks = watched.is_some_and(|w| {
-                w.ends.is_some() || (w.planned >= world.now && w.planned <= world.now + MONITORING)
+                !w.ends.is_empty()
+                    || (w.planned >= world.now && w.planned <= world.now + MONITORING)
             });
             assert!(looks, "{:?}: {seen:?} {watched:?}", world.now);
         }
