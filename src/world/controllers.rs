@@ -476,6 +476,7 @@ impl World<'_> {
         self.release_worker(key);
         self.note_end(key, failed);
         self.set_idle(key, false);
+        self.come_back(key);
         self.wake(key, wake_at);
         self.retry(key);
     }
@@ -611,14 +612,24 @@ impl World<'_> {
         }
         self.release_worker(key);
         self.note_end(key, failed);
+        self.come_back(key);
         // Not synced again before its own writes are seen: what upstream has expectations for.
         self.plan(self.now + self.scenario.flags.api_server.watch_latency, Event::SyncDone(key));
     }
 
-    /// A sync is over: the work queue counts failures in a row.
+    /// A sync is over: the work queue counts failures in a row. Autoscalers come back at their own
+    /// pace, whether they have failed or not.
     fn note_end(&mut self, key: Key, failed: bool) {
+        let failed = failed && !matches!(key, Key::Hpa(_));
         if let Some(queued) = self.queues.keys.get_mut(&key) {
             queued.failures = if failed { queued.failures + 1 } else { 0 };
+        }
+    }
+
+    /// An autoscaler whose sync is over is synced again a period later.
+    fn come_back(&mut self, key: Key) {
+        if let Key::Hpa(id) = key {
+            self.hpa_synced(id);
         }
     }
 

@@ -287,7 +287,14 @@ impl World<'_> {
         booting.into_iter().enumerate().map(view).collect()
     }
 
-    /// What an autoscaler reads has changed: it syncs at its next tick.
+    /// The requests of an autoscaler's sync were answered: it comes back a period later.
+    pub(super) fn hpa_synced(&mut self, hpa: HpaId) {
+        let now = self.now;
+        let due = self.with_controllers(|controllers, _| controllers.podautoscaler.ended(hpa, now));
+        self.enqueue(Key::Hpa(hpa), due);
+    }
+
+    /// What an autoscaler reads has changed: it looks at its next sync.
     pub(super) fn hpa_inputs_changed(&mut self, hpa: HpaId) {
         let now = self.now;
         let due = self

@@ -1,14 +1,16 @@
 //! The horizontal-pod-autoscaler controller.
 //!
-//! Source: kubernetes `pkg/controller/podautoscaler/horizontal.go`, v1.37, and recordings: one sync
-//! of each object per period, on its own phase, and one at once after a change of its spec, which
-//! does not move the phase. What a metric proposes is in [`replica_calculator`], what windows,
-//! rates and limits allow in [`behavior`].
+//! Source: kubernetes `pkg/controller/podautoscaler/horizontal.go` and `rate_limiters.go`, v1.37,
+//! and recordings. Each object has an entry of its own in the delaying queue: when a sync ends, the
+//! next one is put there for a period later. A change of its spec is synced at once beside that,
+//! and leaves the entry where it is. What a metric proposes is in [`replica_calculator`], what
+//! windows, rates and limits allow in [`behavior`].
 //!
 //! Lazily evaluated: an object whose next syncs could only repeat the last one asks for no wake-up
 //! until something that it remembers expires; the world tells of anything that it reads
-//! ([`PodAutoscaler::inputs_changed`]). A test holds that the decisions are those of syncing every
-//! period.
+//! ([`PodAutoscaler::inputs_changed`]). Such syncs would write nothing and so take no time: they
+//! are a grid from the end of the last one. A test holds that the decisions are those of syncing
+//! every period.
 
 pub mod behavior;
 pub mod census;
@@ -40,17 +42,29 @@ pub struct PodAutoscaler {
 struct State {
     memory: Memory,
     census: Census,
-    /// First sync: the object's phase on the period's grid.
-    phase: SimTime,
-    /// The sync of the grid that is due next; the ones before it are left out.
+    /// When the first sync after the last regular one is due; each period later comes another, as
+    /// long as none of them writes anything.
+    next: SimTime,
+    /// The sync that is needed next; the ones before it are left out.
     due: SimTime,
     /// When it was synced last.
     synced: SimTime,
+    /// While a sync is under way: which one is needed after it.
+    pending: Option<Pending>,
     /// Whether the last sync made a recommendation, which the ones left out would have repeated.
     recommended: bool,
     /// What was said of metrics that can't be read. Upstream says it at every sync, which the API
     /// merges into one Event with a count; here it is said when it changes.
     complaints: Vec<String>,
+}
+
+/// The end of a sync that is under way says when the next ones are due.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    /// Whether the sync was the one of the delaying queue; else its entry there stands.
+    regular: bool,
+    /// No sync before this can come to anything else.
+    from: SimTime,
 }
 
 /// What a sync comes to.
@@ -73,12 +87,34 @@ impl PodAutoscaler {
     }
 
     /// Tells that something changed at `now` that an object reads: its target's pods or replicas,
-    /// or their metrics. Returns when it must be synced: at the next instant of its grid.
+    /// or their metrics. Returns when it must be synced: at its next regular sync; never, while a
+    /// sync is under way, whose end will say it.
     pub fn inputs_changed(&mut self, id: HpaId, now: SimTime) -> SimTime {
         let period = self.flags.horizontal_pod_autoscaler_sync_period;
         let Some(state) = self.objects.get_mut(id) else { return now };
+        if let Some(pending) = &mut state.pending {
+            pending.from = SimTime::ZERO;
+            return SimTime::NEVER;
+        }
         let after_last = SimTime(state.synced.0 + 1).max(now);
-        state.due = state.due.min(after_last.next_on_grid(state.phase, period));
+        state.due = state.due.min(after_last.next_on_grid(state.next, period));
+        state.due
+    }
+
+    /// Tells that the requests of an object's sync were answered. Returns when it must be synced
+    /// again (`AddRateLimited`).
+    pub fn ended(&mut self, id: HpaId, now: SimTime) -> SimTime {
+        let period = self.flags.horizontal_pod_autoscaler_sync_period;
+        let Some(state) = self.objects.get_mut(id) else { return SimTime::NEVER };
+        let Some(pending) = state.pending.take() else { return state.due };
+        if pending.regular {
+            state.next = now + period;
+        }
+        let from = pending.from.max(SimTime(state.synced.0 + 1));
+        state.due = match from {
+            SimTime::NEVER => SimTime::NEVER,
+            from => from.next_on_grid(state.next, period),
+        };
         state.due
     }
 
@@ -96,7 +132,7 @@ impl PodAutoscaler {
         }
     }
 
-    /// Syncs one object; asks to be woken for its next sync that may come to something else.
+    /// Syncs one object; when its requests are answered, [`PodAutoscaler::ended`] is to be told.
     pub fn sync(
         &mut self,
         id: HpaId,
@@ -105,13 +141,8 @@ impl PodAutoscaler {
         now: SimTime,
     ) -> Outcome {
         let mut outcome = Outcome::idle();
-        let Some(hpa) = store.hpa(id) else { return outcome };
-        let Some(target) = store.scale_of(hpa.target) else {
-            let resource = Kind::named(hpa.target_kind).map_or_else(String::new, Kind::resource);
-            let message = format!("{resource} {:?} not found", &*hpa.target_name);
-            let (reason, about) = ("FailedGetScale", About::Hpa(id));
-            outcome.then(Action::Event { kind: Warning, reason, about, message });
-            outcome.wake(now + self.flags.horizontal_pod_autoscaler_sync_period);
+        let Some(hpa) = store.hpa(id) else {
+            self.objects.remove(id);
             return outcome;
         };
         if !self.objects.contains_key(id) {
@@ -119,11 +150,19 @@ impl PodAutoscaler {
         }
         let Some(state) = self.objects.get_mut(id) else { return outcome };
         let period = self.flags.horizontal_pod_autoscaler_sync_period;
-        // Workers may have been busy at the tick: windows are measured on the grid.
-        let clock = if state.due <= now { state.due } else { now };
-        state.repeat_left_out_syncs(clock, period);
+        state.repeat_left_out_syncs(now, period);
+        let regular = state.due <= now;
+        (state.synced, state.recommended) = (now, false);
+        state.pending = Some(Pending { regular, from: SimTime::ZERO });
+        let Some(target) = store.scale_of(hpa.target) else {
+            let resource = Kind::named(hpa.target_kind).map_or_else(String::new, Kind::resource);
+            let message = format!("{resource} {:?} not found", &*hpa.target_name);
+            let (reason, about) = ("FailedGetScale", About::Hpa(id));
+            outcome.then(Action::Event { kind: Warning, reason, about, message });
+            return outcome;
+        };
         let current = target.replicas;
-        state.memory.begin(current, clock);
+        state.memory.begin(current, now);
         let flags = &self.flags;
         state.census.take(&Asked {
             store,
@@ -144,14 +183,13 @@ impl PodAutoscaler {
             now,
             turns: Cell::new(SimTime::NEVER),
         };
-        let decision = decide(hpa, current, &calculator, &mut state.memory, clock);
-        state.synced = now;
+        let decision = decide(hpa, current, &calculator, &mut state.memory, now);
         state.recommended = decision.recommended;
-        state.plan(&decision, current, metrics.steady_from(hpa.target), now, period);
-        outcome.wake(state.due);
+        let from = decision.needed_from(current, metrics.steady_from(hpa.target), now);
+        state.pending = Some(Pending { regular, from });
         state.complain(id, &decision, &mut outcome);
         if let Some(desired) = decision.desired.filter(|desired| *desired != current) {
-            state.memory.scaled(hpa, current, desired, clock);
+            state.memory.scaled(hpa, current, desired, now);
             outcome.then(Action::Scale { target: hpa.target, replicas: desired });
             let message = format!("New size: {desired}; reason: {}", decision.reason);
             let (reason, about) = ("SuccessfulRescale", About::Hpa(id));
@@ -170,40 +208,22 @@ impl State {
         State {
             memory: Memory::default(),
             census: Census::default(),
-            phase: now,
+            next: now,
             due: now,
             synced: now,
+            pending: None,
             recommended: false,
             complaints: Vec::new(),
         }
     }
 
     /// The syncs between the last one and this would have recommended the same.
-    fn repeat_left_out_syncs(&mut self, clock: SimTime, period: crate::units::SimDuration) {
-        let next = SimTime(self.synced.0 + 1).next_on_grid(self.phase, period);
-        if self.recommended && period.0 > 0 && next < clock {
-            let last = next.0 + (clock.0 - 1 - next.0) / period.0 * period.0;
+    fn repeat_left_out_syncs(&mut self, now: SimTime, period: crate::units::SimDuration) {
+        let next = SimTime(self.synced.0 + 1).next_on_grid(self.next, period);
+        if self.recommended && period.0 > 0 && next < now {
+            let last = next.0 + (now.0 - 1 - next.0) / period.0 * period.0;
             self.memory.repeat_until(SimTime(last));
         }
-    }
-
-    /// Plans the next sync: at the next instant of the grid, or the first one that may differ.
-    fn plan(
-        &mut self,
-        decision: &Decision,
-        current: u32,
-        steady: Option<SimTime>,
-        now: SimTime,
-        period: crate::units::SimDuration,
-    ) {
-        let next = SimTime(now.0 + 1).next_on_grid(self.phase, period);
-        let rests = decision.desired.is_none_or(|desired| desired == current);
-        let steady = steady.is_some_and(|from| from <= now);
-        self.due = match decision.turns {
-            Some(SimTime::NEVER) if rests && steady => SimTime::NEVER,
-            Some(turn) if rests && steady => next.max(turn.next_on_grid(self.phase, period)),
-            _ => next,
-        };
     }
 
     fn complain(&mut self, id: HpaId, decision: &Decision, outcome: &mut Outcome) {
@@ -218,13 +238,22 @@ impl State {
     }
 }
 
+impl Decision {
+    /// Before this a sync can only repeat the last one: zero, if the very next may differ.
+    fn needed_from(&self, current: u32, steady: Option<SimTime>, now: SimTime) -> SimTime {
+        let rests = self.desired.is_none_or(|desired| desired == current);
+        let steady = steady.is_some_and(|from| from <= now);
+        self.turns.filter(|_| rests && steady).unwrap_or(SimTime::ZERO)
+    }
+}
+
 /// What an autoscaler wants of its target, and why (`reconcileAutoscaler`).
 fn decide(
     hpa: &Hpa,
     current: u32,
     calculator: &Calculator<'_>,
     memory: &mut Memory,
-    clock: SimTime,
+    now: SimTime,
 ) -> Decision {
     let without_metrics = |desired: u32, reason: &str| Decision {
         desired: Some(desired),
@@ -256,8 +285,8 @@ fn decide(
         std::cmp::Ordering::Equal => String::new(),
     };
     let downscale = calculator.flags.horizontal_pod_autoscaler_downscale_stabilization;
-    let desired = memory.normalize(hpa, current, wanted, downscale, clock);
-    let turns = calculator.turns.get().min(memory.turns(hpa, downscale, clock));
+    let desired = memory.normalize(hpa, current, wanted, downscale, now);
+    let turns = calculator.turns.get().min(memory.turns(hpa, downscale, now));
     Decision { desired: Some(desired), reason, complaints, turns: Some(turns), recommended: true }
 }
 

@@ -6,6 +6,7 @@ use crate::api::autoscaling::ScaleTarget;
 use crate::api::pod::PodPhase;
 use crate::api::{DeploymentId, NodeId, PodId};
 use crate::control::controllers::testing::{Bench, at, secs};
+use crate::units::SimDuration;
 use proptest::prelude::*;
 
 /// A Deployment with an autoscaler and ready pods that have been so for ten minutes.
@@ -226,16 +227,31 @@ fn a_missing_metric_allows_up_but_not_down() {
 }
 
 #[test]
-fn a_change_of_spec_does_not_move_the_phase() {
-    let mut scene = Scene::new(4, hpa(1, 100));
-    scene.all_use(500);
-    let mut sync = |now: SimTime| {
-        scene.values.timestamp = now;
-        scene.controller.sync(scene.id, &scene.bench.store, &scene.values, now).wake_at
-    };
-    assert_eq!(sync(at(1600)), at(1615));
-    assert_eq!(sync(at(1603)), at(1615), "recorded: 120.0 on a change, then 121.6 on the grid");
-    assert_eq!(sync(at(1615)), at(1630));
+fn the_next_sync_comes_a_period_after_the_last_one_ended() {
+    type Row<'a> = (&'a str, &'a [(u64, u64)], u64);
+    // Seconds at which a sync begins and ends; when the next one is due.
+    let rows: [Row<'_>; 5] = [
+        ("a sync that took no time", &[(1600, 1600)], 1615),
+        ("one that waited three seconds for its answers", &[(1600, 1603)], 1618),
+        ("each shifts those after it", &[(1600, 1603), (1618, 1619)], 1634),
+        (
+            "a changed spec is synced at once, and the entry stays",
+            &[(1600, 1600), (1603, 1604)],
+            1615,
+        ),
+        ("... also if that takes until after it was due", &[(1600, 1600), (1614, 1617)], 1615),
+    ];
+    for (sentence, syncs, expected) in rows {
+        let mut scene = Scene::new(4, hpa(1, 100));
+        scene.all_use(500);
+        let mut due = SimTime::ZERO;
+        for (begins, ends) in syncs {
+            scene.bench.now = at(*begins);
+            scene.sync();
+            due = scene.controller.ended(scene.id, at(*ends));
+        }
+        assert_eq!(due, at(expected), "{sentence}");
+    }
 }
 
 #[test]
@@ -243,12 +259,19 @@ fn a_steady_autoscaler_sleeps() {
     let mut scene = Scene::new(4, hpa(1, 100));
     scene.all_use(500);
     scene.values.steady = Some(at(1500));
-    let (now, id) = (at(1600), scene.id);
-    scene.values.timestamp = now;
-    let wake = scene.controller.sync(id, &scene.bench.store, &scene.values, now).wake_at;
-    assert_eq!(wake, SimTime::NEVER);
-    assert_eq!(scene.controller.inputs_changed(id, at(2000)), at(2005), "the grid stands");
-    assert_eq!(scene.controller.inputs_changed(id, at(1600)), at(1615), "not this one again");
+    let id = scene.id;
+    scene.sync();
+    assert_eq!(scene.controller.inputs_changed(id, at(1601)), SimTime::NEVER, "under way");
+    assert_eq!(scene.controller.ended(id, at(1601)), at(1616), "what changed is looked at");
+    scene.bench.now = at(1616);
+    scene.sync();
+    assert_eq!(scene.controller.ended(id, at(1617)), SimTime::NEVER);
+    assert_eq!(scene.controller.inputs_changed(id, at(1617)), at(1632), "not this one again");
+    assert_eq!(scene.controller.inputs_changed(id, at(2000)), at(1632), "the earliest holds");
+    scene.bench.now = at(1632);
+    scene.sync();
+    assert_eq!(scene.controller.ended(id, at(1632)), SimTime::NEVER);
+    assert_eq!(scene.controller.inputs_changed(id, at(2000)), at(2007), "the pace is kept");
 }
 
 /// One run over a curve of loads: each entry is seconds until the next change and the milli-CPU
@@ -283,14 +306,17 @@ fn run(lazy: bool, hpa: Hpa, curve: &[(u64, i64)], start: u32) -> (Vec<(SimTime,
         scene.values.timestamp = now;
         scene.values.steady = lazy.then_some(now);
         let outcome = scene.controller.sync(scene.id, &scene.bench.store, &scene.values, now);
-        due = if lazy { outcome.wake_at } else { now + secs(15) };
+        // What is written takes a while.
+        let ended = now + SimDuration::from_millis(7 * outcome.batches.len() as u64);
+        let lazily = scene.controller.ended(scene.id, ended);
+        due = if lazy { lazily } else { ended + secs(15) };
         scene.bench.apply(&outcome);
         let replicas = scene.bench.store.deployment(scene.deployment).unwrap().replicas;
         if replicas != before {
             decisions.push((now, replicas));
             resize(&mut scene, replicas);
             spread(&mut scene, load);
-            due = if lazy { scene.controller.inputs_changed(scene.id, now) } else { due };
+            due = if lazy { scene.controller.inputs_changed(scene.id, ended) } else { due };
         }
     }
     (decisions, syncs)
@@ -438,6 +464,8 @@ proptest! {
             let together = scene.controller.sync(scene.id, store, &crowd, now);
             crowd.tells = false;
             let one_by_one = plain.sync(scene.id, store, &crowd, now);
+            let due = scene.controller.ended(scene.id, now);
+            prop_assert_eq!(due, plain.ended(scene.id, now));
             prop_assert_eq!(format!("{together:?}"), format!("{one_by_one:?}"));
             scene.bench.apply(&together);
         }
