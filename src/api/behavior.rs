@@ -30,6 +30,10 @@ pub struct Behavior {
     pub fail_first: u32,
     /// `hang-ms`: from Running until they are there and answer nothing.
     pub hang: Option<SimDuration>,
+    /// `init-ms`: how long init containers run, in their order; the last for all that follow.
+    pub init_runs: Vec<SimDuration>,
+    /// `init-failures`: how often each of them fails before it succeeds.
+    pub init_failures: Vec<u32>,
     /// `memory`: what they take together when they start.
     pub memory: Bytes,
     /// `memory-growth`: what they gain a minute, until they meet their limits.
@@ -41,7 +45,8 @@ pub struct Behavior {
 impl Behavior {
     /// The exit code of the owner's pod number `rank` (from 1), which may have a completion index.
     pub fn exit_code_of(&self, rank: u32, index: Option<usize>) -> i32 {
-        if rank <= self.fail_first {
+        // Pods without an owner are not counted.
+        if (1..=self.fail_first).contains(&rank) {
             return if self.exit_code == 0 { 1 } else { self.exit_code };
         }
         match index {
@@ -68,12 +73,15 @@ mod tests {
         let indexed = Behavior { exit_codes: vec![0, 42], ..Behavior::default() };
         let first = Behavior { fail_first: 2, ..Behavior::default() };
         let all = Behavior { exit_code: 7, ..Behavior::default() };
+        let none = Behavior::default();
         let rows = [
             ("all alike", &all, 5, None, 7),
             ("the first pods fail", &first, 2, None, 1),
             ("and no others", &first, 3, None, 0),
             ("by index", &indexed, 9, Some(1), 42),
             ("beyond the list all is well", &indexed, 9, Some(5), 0),
+            ("a pod without an owner is none of the first", &all, 0, None, 7),
+            ("and ends well by default", &none, 0, None, 0),
         ];
         for (sentence, behavior, rank, index, code) in rows {
             assert_eq!(behavior.exit_code_of(rank, index), code, "{sentence}");

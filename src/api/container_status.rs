@@ -11,6 +11,32 @@ pub struct ContainerStatus {
     pub state: ContainerState,
     /// `lastState.terminated`.
     pub last: Option<Termination>,
+    /// Of its init containers; `None`: it has none, or they have long been through.
+    pub init: Option<InitStatus>,
+}
+
+/// What the kubelet reports of a pod's init containers (`status.initContainerStatuses`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InitStatus {
+    /// Those that are through, in their order.
+    pub done: Vec<InitDone>,
+    /// `state` of the one whose turn it is, if there is one.
+    pub state: ContainerState,
+    /// How that one last ended.
+    pub last: Option<Termination>,
+    /// How often it was started again.
+    pub restarts: u32,
+}
+
+/// An init container that is through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InitDone {
+    /// When it started.
+    pub started: SimTime,
+    /// When it had ended or, a sidecar, was seen to have started.
+    pub ended: SimTime,
+    /// How often it was started again.
+    pub restarts: u32,
 }
 
 /// `state` of a container.

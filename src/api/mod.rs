@@ -9,6 +9,7 @@ pub mod amounts;
 pub mod autoscaling;
 pub mod behavior;
 pub mod cel;
+pub mod config;
 pub mod container_status;
 pub mod convert;
 pub mod daemon_set;
@@ -102,6 +103,8 @@ slotmap::new_key_type! {
     pub struct QuotaId;
     /// A LimitRange in the store.
     pub struct LimitRangeId;
+    /// A Secret, ConfigMap or ServiceAccount in the store.
+    pub struct ConfigId;
     /// A Namespace in the store that is being deleted or has been.
     pub struct NamespaceId;
 }

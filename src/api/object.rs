@@ -1,6 +1,7 @@
 //! Any object that a person may apply, and how a person names one.
 
 use super::autoscaling::Hpa;
+use super::config::Config;
 use super::ingress::Ingress;
 use super::job::CronJob;
 use super::limit_range::LimitRange;
@@ -39,6 +40,8 @@ pub enum Object {
     Storage(StorageObject),
     /// A LimitRange.
     LimitRange(Box<LimitRange>),
+    /// A Secret, ConfigMap or ServiceAccount.
+    Config(Box<Config>),
     /// A Namespace of this name.
     Namespace(Text),
 }
@@ -67,6 +70,7 @@ impl Object {
             | Object::Quota(_)
             | Object::Storage(_)
             | Object::LimitRange(_)
+            | Object::Config(_)
             | Object::Namespace(_) => None,
         }
     }
@@ -88,6 +92,9 @@ impl Object {
                 return Target { kind, name };
             }
             Object::LimitRange(range) => ("LimitRange", &range.namespace, range.name.clone()),
+            Object::Config(config) => {
+                (config.kind.as_str(), &config.meta.namespace, config.meta.name.clone())
+            }
             Object::Namespace(name) => ("Namespace", name, name.clone()),
         };
         let name = ObjectName { namespace: namespace.clone(), name };

@@ -1,6 +1,7 @@
 //! Pods: the shared specification and the small part that each live pod has of its own.
 
 use super::behavior::Behavior;
+use super::config::ConfigRef;
 use super::devices::PodResourceClaim;
 use super::labels::Labels;
 use super::node_affinity::NodeAffinity;
@@ -62,6 +63,8 @@ pub struct PodSpec {
     /// Features of the kubelet that the pod needs, by name, sorted: what the scheduler infers from
     /// fields that nothing else reads.
     pub node_features: Vec<Text>,
+    /// Secrets and ConfigMaps that it needs.
+    pub config_refs: Vec<ConfigRef>,
     /// How its containers behave; `None`: they start, become ready and run.
     pub behavior: Option<Box<Behavior>>,
 }

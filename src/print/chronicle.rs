@@ -138,6 +138,7 @@ fn key_of(change: &Change, store: &Store) -> Option<(Key, bool)> {
         | Change::VolumesInUse(_)
         | Change::Storage(_)
         | Change::StorageGone(_)
+        | Change::Config(_)
         | Change::Namespace(_) => return None,
         Change::Ingress(id) => (Key::Ingress(*id), store.ingress(*id).is_some()),
         Change::Quota(id) | Change::QuotaStatus(id) => {

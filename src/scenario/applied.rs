@@ -104,6 +104,9 @@ impl Manifests {
             }
             ("v1", "ResourceQuota") => (read::<k8s::core::v1::ResourceQuota>(reader), ""),
             ("v1", "LimitRange") => (read::<k8s::core::v1::LimitRange>(reader), ""),
+            ("v1", "ConfigMap") => (read::<k8s::core::v1::ConfigMap>(reader), ""),
+            ("v1", "Secret") => (read::<k8s::core::v1::Secret>(reader), ""),
+            ("v1", "ServiceAccount") => (read::<k8s::core::v1::ServiceAccount>(reader), ""),
             ("v1", "Namespace") => (read::<k8s::core::v1::Namespace>(reader), ""),
             ("networking.k8s.io/v1", "Ingress") => {
                 (read::<k8s::networking::v1::Ingress>(reader), "")

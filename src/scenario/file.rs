@@ -40,6 +40,10 @@ pub struct ScenarioFile {
     /// CustomResourceDefinition is among the manifests are accepted anyway.
     #[serde(default)]
     pub custom_resources: Vec<String>,
+    /// Secrets and ConfigMaps that the cluster has although no manifest does: `secret/NAME`,
+    /// `configmap/NAME`, `*` for all names. Pods wait for what is neither here nor there.
+    #[serde(default)]
+    pub existing: Vec<String>,
     /// What manifests do not say of whatever bears traffic, by `name`, `namespace/name` or
     /// `kind/name`.
     #[serde(default)]
@@ -256,6 +260,8 @@ pub struct WorkloadFile {
     pub disk: Option<DiskFile>,
     /// From container start until the application answers. Default p50 2s, p99 6s.
     pub startup: Option<Varying>,
+    /// How long each init container runs. Default 1s.
+    pub init: Option<Varying>,
     /// The pod's images together.
     pub image: Option<ImageFile>,
     /// How far a pod without CPU limit may go beyond its request. Default 2.

@@ -13,6 +13,7 @@ mod curves;
 pub mod diagnostic;
 mod entries;
 pub mod eviction;
+mod existing;
 pub mod file;
 pub mod flags;
 pub mod kubectl;

@@ -197,6 +197,8 @@ pub struct Workload {
     /// Requests made to other services for each request served: index into `objects.services`
     /// and how many.
     pub calls: Vec<(usize, f64)>,
+    /// Seconds that each init container runs.
+    pub init: Distribution,
     /// How its containers go wrong.
     pub failings: Failings,
 }

@@ -12,6 +12,7 @@ use super::model::{
 use super::value::duration_text;
 use crate::api::resources::Resources;
 use crate::api::taint::Taint;
+use crate::sim::sample::Distribution;
 use crate::units::{Bytes, SimTime};
 use serde_json::{Map, Value, json};
 
@@ -129,6 +130,9 @@ fn workload(scenario: &Scenario, workload: &Workload) -> Value {
         "burst": workload.burst,
         "calls": calls.map(|(s, n)| (service(scenario, *s), json!(n))).collect::<Map<_, _>>(),
     });
+    if workload.init != Distribution::Constant(1.0) {
+        told["init"] = json!(workload.init.told());
+    }
     // What goes wrong with few is told of those.
     let failings = &workload.failings;
     for (field, after) in

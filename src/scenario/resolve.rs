@@ -18,7 +18,7 @@ use super::priorities::PriorityClass;
 use super::value::{Span, parse_duration, parse_ratio};
 use super::workloads::others;
 use super::yaml::Node;
-use super::{checks, machines, scheduler_configuration};
+use super::{checks, existing, machines, scheduler_configuration};
 use crate::api::labels::Labels;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::record::metric::{self, Unit};
@@ -96,6 +96,8 @@ impl Resolver<'_> {
         self.priorities = manifests.priorities.clone();
         ignored.extend(self.flags_without_effect());
         ignored.extend(self.lost_backends(&manifests));
+        let existing = self.existing(&file.existing);
+        ignored.extend(self.awaited(&existing, &manifests));
         let objects = self.objects(&file, manifests);
         let groups = self.node_groups(&file);
         let workloads = self.workloads(&file, &objects);
@@ -132,6 +134,7 @@ impl Resolver<'_> {
         if scenario.has_storage() {
             heed_claims(&mut scenario.ignored);
         }
+        existing::make(&existing, &mut scenario);
         Some(scenario)
     }
 

@@ -97,6 +97,7 @@ impl Resolver<'_> {
             },
             burst,
             calls,
+            init: given.init.as_ref().map_or(Distribution::Constant(1.0), |v| v.0.clone()),
             failings: Failings {
                 crash_after: given.crash_after.as_ref().map(|varying| varying.0.clone()),
                 hang_after: given.hang_after.as_ref().map(|varying| varying.0.clone()),

@@ -9,8 +9,8 @@ use crate::api::stateful_set::Claim;
 use crate::api::storage::{PersistentVolume, StorageObject};
 use crate::api::workload::Deployment;
 use crate::api::{
-    AttachmentId, ClaimId, CronJobId, DeploymentId, HpaId, IngressId, LimitRangeId, NamespaceId,
-    NodeId, OwnerId, PdbId, PodId, QuotaId, ServiceId, Text, VolumeId,
+    AttachmentId, ClaimId, ConfigId, CronJobId, DeploymentId, HpaId, IngressId, LimitRangeId,
+    NamespaceId, NodeId, OwnerId, PdbId, PodId, QuotaId, ServiceId, Text, VolumeId,
 };
 use std::sync::Arc;
 
@@ -87,6 +87,8 @@ pub enum Change {
     QuotaStatus(QuotaId),
     /// A limit range was created, changed or removed.
     LimitRange(LimitRangeId),
+    /// A Secret, ConfigMap or ServiceAccount was created, changed or removed.
+    Config(ConfigId),
     /// A namespace is being deleted, is gone, or has been made again.
     Namespace(NamespaceId),
 }

@@ -6,6 +6,7 @@
 
 mod changes;
 mod claims;
+mod configs;
 mod groups;
 mod index;
 mod ingresses;
@@ -24,6 +25,7 @@ pub use storage::{Attachment, claims_of};
 pub use tally::{NodeTally, PodTally};
 
 use crate::api::autoscaling::Hpa;
+use crate::api::config::Config;
 use crate::api::ingress::Ingress;
 use crate::api::job::CronJob;
 use crate::api::labels::{Labels, Selector};
@@ -38,8 +40,8 @@ use crate::api::service::Service;
 use crate::api::stateful_set::Claim;
 use crate::api::workload::Deployment;
 use crate::api::{
-    ClaimId, CronJobId, DeploymentId, HpaId, IngressId, LimitRangeId, NamespaceId, NodeId, OwnerId,
-    PdbId, PodId, QuotaId, ServiceId, Text,
+    ClaimId, ConfigId, CronJobId, DeploymentId, HpaId, IngressId, LimitRangeId, NamespaceId,
+    NodeId, OwnerId, PdbId, PodId, QuotaId, ServiceId, Text,
 };
 use crate::units::SimTime;
 use groups::{PodGroups, is_healthy};
@@ -68,6 +70,7 @@ pub struct Store {
     pdbs: SlotMap<PdbId, Pdb>,
     quotas: SlotMap<QuotaId, ResourceQuota>,
     limit_ranges: SlotMap<LimitRangeId, LimitRange>,
+    configs: SlotMap<ConfigId, Config>,
     namespaces: SlotMap<NamespaceId, Namespace>,
     claims: SlotMap<ClaimId, Claim>,
     /// Claims by namespace and name of their pods.

@@ -136,6 +136,7 @@ impl World<'_> {
                 true
             }
             Action::FinalizeNamespace { namespace } => {
+                self.store.remove_configs_of(&namespace);
                 self.store.set_namespace(&namespace, NamespacePhase::Gone);
                 true
             }

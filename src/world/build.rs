@@ -24,7 +24,10 @@ use slotmap::Key as _;
 /// Whether an object limits the content of its namespace, or is there for pods that are still to
 /// come.
 fn limits(object: &Object) -> bool {
-    matches!(object, Object::Quota(_) | Object::LimitRange(_) | Object::Storage(_))
+    matches!(
+        object,
+        Object::Quota(_) | Object::LimitRange(_) | Object::Storage(_) | Object::Config(_)
+    )
 }
 
 impl<'a> World<'a> {

@@ -148,10 +148,18 @@ pub enum PodStep {
     Volumes,
     /// All of them are mounted.
     Mounted,
+    /// The volume manager tries again.
+    Mount,
     /// Sandbox and network are up: the image is needed.
     Sandbox,
     /// The kubelet looks again at a pod whose container waits.
     Sync,
+    /// An init container runs.
+    InitStarted,
+    /// It has ended, well or badly.
+    InitEnded,
+    /// The kubelet sees that it is through.
+    InitDone,
     /// The containers run.
     Started,
     /// The readiness probe has succeeded.
@@ -170,6 +178,8 @@ pub enum PodStep {
     Killed,
     /// The containers have done their work, or failed at it.
     Ended,
+    /// After the containers the sidecars have ended too.
+    SidecarsEnded,
     /// The kubelet notices the exit.
     Noticed,
     /// The kubelet sees that the pod shall go.

@@ -6,7 +6,7 @@ use crate::api::behavior::Behavior;
 use crate::api::object::Object;
 use crate::api::pod::{Pod, Probe, ProbeHandler, RestartPolicy};
 use crate::check::Stride;
-use crate::record::rows::ClusterSample;
+use crate::record::rows::{ClusterSample, PodRow};
 use crate::scenario::curve::Curve;
 use crate::scenario::model::{Happening, PodSelection, Scenario, TimelineEntry};
 use crate::sim::sample::Distribution;
@@ -29,7 +29,7 @@ fn probe(period: u64, failures: u32) -> Option<Probe> {
 }
 
 /// Three pods on two nodes, each of which serves a hundred requests a second.
-fn world(rate: f64, change: impl FnOnce(&mut crate::api::pod::PodSpec)) -> Scenario {
+pub(super) fn world(rate: f64, change: impl FnOnce(&mut crate::api::pod::PodSpec)) -> Scenario {
     let mut scenario = scenario(3, 2, Curve::Constant(rate));
     change(Arc::make_mut(&mut scenario.objects.deployments[0].template.spec));
     scenario
@@ -41,15 +41,17 @@ fn hang(at: u64, lasts: Option<u64>, count: u32) -> TimelineEntry {
 }
 
 /// What a run tells.
-struct Told {
+pub(super) struct Told {
     /// Events of the kubelet: second, reason, message.
-    events: Vec<(f64, &'static str, String)>,
+    pub(super) events: Vec<(f64, &'static str, String)>,
     rows: Vec<ClusterSample>,
+    /// The lives of pods.
+    pub(super) pods: Vec<PodRow>,
     restarts: u64,
 }
 
 impl Told {
-    fn of(scenario: &Scenario) -> Told {
+    pub(super) fn of(scenario: &Scenario) -> Told {
         let mut keep = Keep::default();
         let run = run(scenario, 1, EVERY, &mut keep, |_| {}).unwrap();
         let rows = run.recorder.cluster.to_vec();
@@ -57,11 +59,11 @@ impl Told {
         drop(run);
         let kubelet = keep.events.into_iter().filter(|event| event.component == "kubelet");
         let events = kubelet.map(|e| (e.time.as_secs_f64(), e.reason, e.message)).collect();
-        Told { events, rows, restarts }
+        Told { events, rows, pods: keep.pods, restarts }
     }
 
     /// The seconds of the Events with this reason.
-    fn at(&self, reason: &str) -> Vec<f64> {
+    pub(super) fn at(&self, reason: &str) -> Vec<f64> {
         let alike = self.events.iter().filter(|(_, other, _)| *other == reason);
         alike.map(|(at, ..)| *at).collect()
     }
@@ -72,7 +74,7 @@ impl Told {
     }
 
     /// Ready pods in the row that ends at this second.
-    fn ready(&self, at: u64) -> u32 {
+    pub(super) fn ready(&self, at: u64) -> u32 {
         self.rows.iter().find(|row| row.time >= S(at)).map_or(0, |row| row.pods_ready)
     }
 }
@@ -228,7 +230,7 @@ fn an_application_that_comes_up_too_late_is_killed_over_and_over() {
 }
 
 /// A pod that nobody controls, beside the Deployment.
-fn alone(behavior: Behavior, restart_policy: RestartPolicy) -> Scenario {
+pub(super) fn alone(behavior: Behavior, restart_policy: RestartPolicy) -> Scenario {
     let mut scenario = world(30.0, |_| {});
     let mut spec = (*scenario.objects.deployments[0].template.spec).clone();
     spec.containers[0].liveness_probe = probe(10, 3);

@@ -76,5 +76,6 @@ pub(super) fn change_record(store: &Store, change: &Change) -> (u16, u64) {
         Change::QuotaStatus(id) => (25, id.data().as_ffi()),
         Change::LimitRange(id) => (26, id.data().as_ffi()),
         Change::Namespace(id) => (27, id.data().as_ffi()),
+        Change::Config(id) => (40, id.data().as_ffi()),
     }
 }

@@ -4,7 +4,7 @@
 //! the run has been checked when it was made.
 
 use super::event::Event;
-use super::kubelet::{Containers, PodState};
+use super::kubelet::{Containers, PodState, report_init};
 use super::run::Audience;
 use super::world::World;
 use crate::api::PodId;
@@ -118,13 +118,19 @@ impl<'a> Look<'a> {
 fn reported(pod: &Pod, state: &PodState) -> ContainerStatus {
     let trouble = state.trouble.as_deref();
     let last = trouble.and_then(|trouble| trouble.last_end);
+    let begun = trouble.and_then(|trouble| trouble.init.as_deref());
+    let init = report_init(begun, state.waiting());
+    if begun.is_some_and(|init| init.at < pod.spec.init_containers.len()) {
+        let state = ContainerState::Waiting("PodInitializing");
+        return ContainerStatus { state, last: None, init };
+    }
     if pod.phase.is_terminal() {
         let more = pod.more.as_deref();
         let exit_code = more.and_then(|more| more.exit_code).unwrap_or(0);
         let finished = more.and_then(|more| more.finished.get()).unwrap_or(SimTime::NEVER);
         let reason = if exit_code == 0 { "Completed" } else { "Error" };
         let ended = Termination { reason, exit_code, started: state.container_started, finished };
-        return ContainerStatus { state: ContainerState::Terminated(ended), last };
+        return ContainerStatus { state: ContainerState::Terminated(ended), last, init };
     }
     let has_ended = trouble.filter(|trouble| trouble.finished != SimTime::NEVER).and(last);
     let shown = match (state.containers, state.waiting()) {
@@ -134,7 +140,11 @@ fn reported(pod: &Pod, state: &PodState) -> ContainerStatus {
         (_, _) => match has_ended {
             Some(ended) if pod.ready => ContainerState::Running(ended.started),
             Some(ended) => {
-                return ContainerStatus { state: ContainerState::Terminated(ended), last: None };
+                return ContainerStatus {
+                    state: ContainerState::Terminated(ended),
+                    last: None,
+                    init,
+                };
             }
             None if pod.phase == crate::api::pod::PodPhase::Running => {
                 ContainerState::Running(state.container_started)
@@ -145,5 +155,5 @@ fn reported(pod: &Pod, state: &PodState) -> ContainerStatus {
             None => ContainerState::Waiting("PodInitializing"),
         },
     };
-    ContainerStatus { state: shown, last }
+    ContainerStatus { state: shown, last, init }
 }

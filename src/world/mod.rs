@@ -52,6 +52,8 @@ mod run;
 mod schedule;
 mod services;
 mod settle;
+#[cfg(test)]
+mod start_tests;
 mod stateful_sets;
 mod syncs;
 #[cfg(test)]

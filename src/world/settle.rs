@@ -6,6 +6,7 @@
 //! is left out. `start: cold` in a scenario leaves this step out.
 
 use super::controllers::Key;
+use super::event::PodStep;
 use super::schedule::Notice;
 use super::world::World;
 use crate::api::behavior::Behavior;
@@ -232,29 +233,40 @@ impl World<'_> {
 
     fn start_at_once(&mut self, id: PodId) {
         let now = self.now;
+        let Some(node) = self.store.pod(id).and_then(|p| p.node) else { return };
+        let runs = !self.lacks_config(id);
+        let cpu = self.store.pod(id).map(|p| self.requested_cpu(p));
+        let Some(state) = self.pods.get(id) else { return };
+        if let (Some(workload), Some(cpu)) = (state.workload(), cpu) {
+            let image = state.image;
+            self.cpu_requested[workload] += cpu;
+            let count = self.store.pods_on(node).len() as u32;
+            if let Some(state) = self.nodes.get_mut(node) {
+                if runs {
+                    state.images.add(image);
+                }
+                state.pods_peak = state.pods_peak.max(count);
+            }
+            if runs {
+                self.image_comes(node, image, workload);
+            }
+        }
+        if !runs {
+            // It waits for what is missing, and so has never been running.
+            self.plan_pod(now, id, PodStep::Seen);
+            return;
+        }
         self.store.update_pod(id, |p| {
             (p.phase, p.started, p.ready, p.ready_changed) = (PodPhase::Running, now, true, now);
             true
         });
-        let Some(node) = self.store.pod(id).and_then(|p| p.node) else { return };
-        let cpu = self.store.pod(id).map(|p| self.requested_cpu(p));
         if self.store.has_storage() {
             self.mount_at_once(id);
         }
         let Some(state) = self.pods.get_mut(id) else { return };
         state.start(now);
         state.first_ready = now;
-        let (workload, image) = (state.workload(), state.image);
         self.network.set_alive(now, id, true);
-        if let (Some(workload), Some(cpu)) = (workload, cpu) {
-            self.cpu_requested[workload] += cpu;
-            let count = self.store.pods_on(node).len() as u32;
-            if let Some(state) = self.nodes.get_mut(node) {
-                state.images.add(image);
-                state.pods_peak = state.pods_peak.max(count);
-            }
-            self.image_comes(node, image, workload);
-        }
         self.begin_behavior(id, true);
     }
 

@@ -132,6 +132,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
             disk: Default::default(),
             burst: 1.0,
             calls: vec![],
+            init: Distribution::Constant(1.0),
             failings: Default::default(),
         }],
         traffic: vec![Traffic { to: Entry::Service(0), rate, noise: 0.0 }],

@@ -190,6 +190,7 @@ impl World<'_> {
                 jobs.into_iter().for_each(|job| self.collect(Item::Owner(job)));
             }
             Change::Quota(id) => self.notify(Key::ResourceQuota(id)),
+            Change::Config(id) => self.config_changed(id),
             Change::Namespace(id) => {
                 let at = self.now + self.watch_latency() + namespace::PATIENCE;
                 self.enqueue(Key::Namespace(id), at);

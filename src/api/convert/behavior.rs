@@ -11,7 +11,7 @@ const PREFIX: &str = "stormglass/";
 /// What may follow.
 const WORDS: &str = "of an annotation known here: start-ms, ready-ms, stop-ms, never-start, \
                      never-ready, run-ms, fail-ms, exit-code, exit-codes, fail-first, \
-                     stop-exit-code, hang-ms, memory, memory-growth";
+                     stop-exit-code, hang-ms, init-ms, init-failures, memory, memory-growth";
 
 /// Reads the annotations of a template; `path` is where they stand.
 pub fn behavior(
@@ -46,6 +46,15 @@ fn read(out: &mut Behavior, word: &str, value: &str) -> Result<(), &'static str>
         "run-ms" => out.run = Some(ms()?),
         "fail-ms" => out.fail = Some(ms()?),
         "hang-ms" => out.hang = Some(ms()?),
+        "init-ms" => {
+            let one = |text: &str| text.trim().parse().map(SimDuration::from_millis);
+            let all = value.split(',').map(one).collect::<Result<_, _>>();
+            out.init_runs = all.map_err(|_| "numbers of milliseconds like 500,2000")?;
+        }
+        "init-failures" => {
+            let all = value.split(',').map(|text| text.trim().parse()).collect::<Result<_, _>>();
+            out.init_failures = all.map_err(|_| "numbers of failures like 0,2")?;
+        }
         "memory" => out.memory = bytes()?,
         "memory-growth" => out.memory_growth = bytes()?,
         "never-start" => out.never_starts = flag()?,

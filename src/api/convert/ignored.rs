@@ -99,7 +99,7 @@ pub fn ignored_fields(spec: &Value, path: &str) -> Vec<String> {
         let containers = spec.get(list).and_then(Value::as_array);
         for (i, container) in containers.into_iter().flatten().enumerate() {
             let path = format!("{path}.{list}[{i}]");
-            unread(container, &CONTAINER, &path, &mut out);
+            unread(&without_references(container), &CONTAINER, &path, &mut out);
             if let Some(lifecycle) = container.get("lifecycle") {
                 unread(lifecycle, &["preStop"], &format!("{path}.lifecycle"), &mut out);
             }
@@ -110,6 +110,22 @@ pub fn ignored_fields(spec: &Value, path: &str) -> Vec<String> {
         }
     }
     out
+}
+
+/// A container without what it has from Secrets and ConfigMaps: it waits for those.
+fn without_references(container: &Value) -> Value {
+    let mut left = container.clone();
+    if let Some(env) = left.get_mut("env").and_then(Value::as_array_mut) {
+        let refers = |variable: &Value| {
+            let from = &variable["valueFrom"];
+            from.get("secretKeyRef").or(from.get("configMapKeyRef")).is_some_and(Value::is_object)
+        };
+        env.retain(|variable| !refers(variable));
+    }
+    if let Some(fields) = left.as_object_mut() {
+        fields.remove("envFrom");
+    }
+    left
 }
 
 fn unread(object: &Value, read: &[&str], path: &str, out: &mut Vec<String>) {

@@ -5,6 +5,7 @@
 
 pub mod autoscaling;
 pub mod behavior;
+pub mod config;
 mod csi_migration;
 pub mod daemon_set;
 pub mod devices;

@@ -1,8 +1,8 @@
 //! Any object that a person may apply, by its kind.
 
 use super::{
-    FieldError, autoscaling, daemon_set, ingress, job, quota, service, stateful_set, storage,
-    workload,
+    FieldError, autoscaling, config, daemon_set, ingress, job, quota, service, stateful_set,
+    storage, workload,
 };
 use crate::api::object::Object;
 use crate::api::owner::Owner;
@@ -67,6 +67,9 @@ pub fn object(given: &Value, namespace: &str, errors: &mut Vec<FieldError>) -> O
         "LimitRange" => {
             let given = decode(given, errors)?;
             Object::LimitRange(Box::new(quota::limit_range(&given, namespace, errors)))
+        }
+        "ConfigMap" | "Secret" | "ServiceAccount" => {
+            Object::Config(Box::new(config::config(given, namespace)?))
         }
         "Namespace" => Object::Namespace(given["metadata"]["name"].as_str()?.into()),
         kind => Object::Storage(storage_object(kind, given, namespace, errors)?),

@@ -6,8 +6,8 @@
 
 use super::pod_affinity::{node_affinity, pod_affinity, topology_spread};
 use super::{
-    FieldError, QuantityMap, csi_migration, labels, node_features, quantity, resource_claim,
-    resources, text, texts,
+    FieldError, QuantityMap, config, csi_migration, labels, node_features, quantity,
+    resource_claim, resources, text, texts,
 };
 use crate::api::Text;
 use crate::api::pod::{
@@ -48,6 +48,7 @@ pub fn pod_spec(spec: &k8s::PodSpec, path: &str, errors: &mut Vec<FieldError>) -
         host_network: spec.host_network.unwrap_or(false),
         has_deadline: spec.active_deadline_seconds.is_some(),
         node_features: node_features::needed(spec),
+        config_refs: config::references(spec),
         ..PodSpec::default()
     };
     for gate in spec.scheduling_gates.iter().flatten() {

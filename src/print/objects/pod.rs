@@ -3,7 +3,7 @@
 use super::meta::{Meta, marked, object, owned_by, set};
 use super::pod_spec::{seconds, spec};
 use crate::api::PodId;
-use crate::api::container_status::{ContainerState, ContainerStatus, Termination};
+use crate::api::container_status::{ContainerState, ContainerStatus, InitStatus, Termination};
 use crate::api::pod::{Container, Pod, PodPhase};
 use crate::api::qos::Qos;
 use crate::print::Snapshot;
@@ -61,14 +61,16 @@ fn status(snapshot: &Snapshot, id: PodId, pod: &Pod) -> Value {
         out["reason"] = why.reason.into();
         out["message"] = Value::from(&*why.message);
     }
-    let conditions = conditions(pod);
+    let reported = snapshot.containers(id).filter(|_| pod.started != SimTime::NEVER);
+    let init = reported.as_ref().and_then(|reported| reported.init.as_ref());
+    let conditions = conditions(pod, init);
     if !conditions.is_empty() {
         out["conditions"] = conditions.into();
     }
     set(&mut out, "startTime", stamp(pod.started));
     let nominated = pod.nominated.and_then(|id| snapshot.store.node(id));
     set(&mut out, "nominatedNodeName", nominated.map(|node| node.name.to_string()));
-    if let Some(reported) = snapshot.containers(id).filter(|_| pod.started != SimTime::NEVER) {
+    if let Some(reported) = reported {
         let all = |containers: &[Container], restarts: u32, ready: bool| -> Value {
             let one = |(index, c): (usize, &Container)| {
                 let restarts = if index == 0 { restarts } else { 0 };
@@ -79,8 +81,9 @@ fn status(snapshot: &Snapshot, id: PodId, pod: &Pod) -> Value {
         let ready = pod.ready && matches!(reported.state, ContainerState::Running(_));
         out["containerStatuses"] = all(&pod.spec.containers, pod.restarts, ready);
         if !pod.spec.init_containers.is_empty() {
+            let all = pod.spec.init_containers.iter().enumerate();
             out["initContainerStatuses"] =
-                pod.spec.init_containers.iter().map(|c| initial(c, &reported)).collect();
+                all.map(|(place, c)| initial(c, place, &reported)).collect();
         }
     }
     out
@@ -107,24 +110,54 @@ fn container(c: &Container, reported: &ContainerStatus, restarts: u32, ready: bo
     })
 }
 
-/// An init container: how far it is follows from where the others are.
-fn initial(c: &Container, reported: &ContainerStatus) -> Value {
+/// An init container: how far it is, or follows from where the others are.
+fn initial(c: &Container, place: usize, reported: &ContainerStatus) -> Value {
     let is_over = !matches!(reported.state, ContainerState::Waiting("PodInitializing"));
-    let state = match (is_over, c.sidecar) {
-        (false, _) => json!({ "waiting": { "reason": "PodInitializing" } }),
-        (true, true) => json!({ "running": {} }),
-        (true, false) => json!({ "terminated": { "exitCode": 0, "reason": "Completed" } }),
+    let waits = json!({ "waiting": { "reason": "PodInitializing" } });
+    let through = |since: SimTime, until: SimTime| match c.sidecar {
+        true => running(since),
+        false => {
+            let mut end = json!({ "exitCode": 0, "reason": "Completed" });
+            set(&mut end, "startedAt", stamp(since));
+            set(&mut end, "finishedAt", stamp(until));
+            json!({ "terminated": end })
+        }
     };
+    let init = reported.init.as_ref();
+    let turn = init.map_or(usize::MAX, |init| init.done.len());
+    let at_it = init.filter(|_| place == turn);
+    let done = init.and_then(|init| init.done.get(place));
+    let state = match (done, at_it) {
+        (Some(done), _) => through(done.started, done.ended),
+        (None, Some(init)) => match init.state {
+            ContainerState::Waiting(reason) => json!({ "waiting": { "reason": reason } }),
+            ContainerState::Running(since) => running(since),
+            ContainerState::Terminated(ended) => json!({ "terminated": termination(&ended) }),
+        },
+        (None, None) if init.is_none() && is_over => through(SimTime::NEVER, SimTime::NEVER),
+        (None, None) => waits,
+    };
+    let is_through = done.is_some() || (init.is_none() && is_over);
+    let restarts = at_it.map_or(done.map_or(0, |done| done.restarts), |init| init.restarts);
+    let is_last = |init: &&InitStatus| !matches!(init.state, ContainerState::Terminated(_));
+    let last = at_it.filter(is_last).and_then(|init| init.last);
     json!({
         "name": &*c.name,
         "image": &*c.image,
         "imageID": "",
-        "ready": is_over,
-        "started": is_over && c.sidecar,
-        "restartCount": 0,
+        "ready": is_through,
+        "started": is_through && c.sidecar,
+        "restartCount": restarts,
         "state": state,
-        "lastState": {},
+        "lastState": last.map_or(json!({}), |last| json!({ "terminated": termination(&last) })),
     })
+}
+
+/// A container that runs; since when is not always known.
+fn running(since: SimTime) -> Value {
+    let mut out = json!({});
+    set(&mut out, "startedAt", stamp(since));
+    json!({ "running": out })
 }
 
 fn termination(ended: &Termination) -> Value {
@@ -135,7 +168,9 @@ fn termination(ended: &Termination) -> Value {
 }
 
 /// Conditions in the order in which the kubelet writes them.
-fn conditions(pod: &Pod) -> Vec<Value> {
+fn conditions(pod: &Pod, init: Option<&InitStatus>) -> Vec<Value> {
+    let all = pod.spec.init_containers.len();
+    let through = init.and_then(|init| init.done.get(all.wrapping_sub(1)));
     let mut found = Vec::new();
     let mut tell = |kind: &str, holds: bool, since: SimTime, reason: &str| {
         let status = if holds { "True" } else { "False" };
@@ -159,7 +194,10 @@ fn conditions(pod: &Pod) -> Vec<Value> {
         };
         let changed = pod.ready_changed.max(pod.started);
         tell("PodReadyToStartContainers", pod.phase == PodPhase::Running, pod.started, "");
-        tell("Initialized", true, pod.started, "");
+        match (init, through) {
+            (Some(_), None) => tell("Initialized", false, pod.started, "ContainersNotInitialized"),
+            (_, through) => tell("Initialized", true, through.map_or(pod.started, |t| t.ended), ""),
+        }
         tell("Ready", pod.ready, changed, reason);
         tell("ContainersReady", pod.ready, changed, reason);
     }

@@ -87,6 +87,28 @@ pub(super) const NAMESPACE: Table = Table {
     },
 };
 
+/// How many keys an object has.
+fn data(object: &Value) -> String {
+    object["data"].as_object().map_or(0, serde_json::Map::len).to_string()
+}
+
+pub(super) const CONFIG_MAP: Table = Table {
+    columns: &[("NAME", false), ("DATA", false), ("AGE", false)],
+    cells: |map, now| vec![name(map), data(map), age(map, now)],
+};
+
+pub(super) const SECRET: Table = Table {
+    columns: &[("NAME", false), ("TYPE", false), ("DATA", false), ("AGE", false)],
+    cells: |secret, now| {
+        vec![name(secret), text(secret, "/type").to_owned(), data(secret), age(secret, now)]
+    },
+};
+
+pub(super) const SERVICE_ACCOUNT: Table = Table {
+    columns: &[("NAME", false), ("SECRETS", false), ("AGE", false)],
+    cells: |account, now| vec![name(account), "0".to_owned(), age(account, now)],
+};
+
 pub(super) const COMPONENT_STATUS: Table = Table {
     columns: &[("NAME", false), ("STATUS", false), ("MESSAGE", false), ("ERROR", false)],
     cells: |part, _| {

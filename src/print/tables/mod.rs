@@ -55,6 +55,9 @@ pub(super) fn of(kind: &str) -> Table {
         "CSIDriver" => storage::CSI_DRIVER,
         "CSIStorageCapacity" => storage::CAPACITY,
         "Namespace" => cluster::NAMESPACE,
+        "ConfigMap" => cluster::CONFIG_MAP,
+        "Secret" => cluster::SECRET,
+        "ServiceAccount" => cluster::SERVICE_ACCOUNT,
         "ComponentStatus" => cluster::COMPONENT_STATUS,
         _ => Table {
             columns: &[("NAME", false), ("AGE", false)],

@@ -3,6 +3,7 @@
 use super::keep_parent;
 use crate::api::ObjectName;
 use crate::api::autoscaling::{Hpa, ScaleTarget};
+use crate::api::config::ConfigKind;
 use crate::api::ingress::Ingress;
 use crate::api::object::{Object, Target};
 use crate::api::owner::Owner;
@@ -58,6 +59,11 @@ impl World<'_> {
                 self.store.put_limit_range((**given).clone());
                 self.defaulted.forget();
             }
+            Object::Config(given) => {
+                let mut config = (**given).clone();
+                config.meta.created = self.now;
+                self.store.put_config(config);
+            }
             Object::Namespace(name) => return self.apply_namespace(name),
             Object::Storage(given) => return self.apply_storage(given),
         }
@@ -77,7 +83,10 @@ impl World<'_> {
             "ResourceQuota" => self.quota_named(name).is_some(),
             "LimitRange" => self.limit_range_named(name).is_some(),
             "PersistentVolumeClaim" => self.store.claim_named(name).is_some(),
-            kind => self.owner_named(kind, name).is_some(),
+            kind => match ConfigKind::named(kind) {
+                Some(kind) => self.store.config(kind, &name.namespace, &name.name).is_some(),
+                None => self.owner_named(kind, name).is_some(),
+            },
         }
     }
 

@@ -9,6 +9,7 @@ mod nodes;
 mod pods;
 
 use super::world::World;
+use crate::api::config::ConfigKind;
 use crate::api::meta::Propagation;
 use crate::api::object::{Object, Target};
 use crate::api::owner::{Owner, Parent};
@@ -211,6 +212,11 @@ impl World<'_> {
             }
             kind if STORAGE.contains(&kind) => self.delete_storage(kind, name),
             kind => {
+                let config = ConfigKind::named(kind)
+                    .and_then(|kind| self.store.config_id(kind, &name.namespace, &name.name));
+                if let Some(id) = config {
+                    self.store.remove_config(id);
+                }
                 if let Some(id) = self.owner_named(kind, name) {
                     self.delete_item(Item::Owner(id), propagation);
                 }

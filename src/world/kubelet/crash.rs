@@ -84,13 +84,16 @@ impl World<'_> {
             return;
         }
         let until = self.crash_back_off(pod, finished);
+        // Those of init containers are counted with them.
+        let counts = !self.is_initializing(pod);
         self.store.set_pod_ready(pod, false, now);
         self.store.update_pod(pod, |p| {
-            p.restarts += 1;
+            p.restarts += u32::from(counts);
             p.crash_loop = until.is_some();
             true
         });
-        if let Some(workload) = self.pods.get(pod).and_then(|state| state.workload()) {
+        let workload = self.pods.get(pod).and_then(|state| state.workload());
+        if let Some(workload) = workload.filter(|_| counts) {
             self.recorder.totals.restarts[workload] += 1;
         }
         if !self.waits_since(pod, finished) {
@@ -126,7 +129,8 @@ impl World<'_> {
         };
         self.set_waiting(pod, "CrashLoopBackOff");
         let Some(p) = self.store.pod(pod) else { return true };
-        let container = p.spec.containers.first().map_or("", |c| &*c.name);
+        let init = self.init_container(pod).map(|(_, container)| container);
+        let container = init.or(p.spec.containers.first()).map_or("", |c| &*c.name);
         let message = format!(
             "Back-off restarting failed container {container} in pod {}_{}({})",
             p.name(),

@@ -8,6 +8,7 @@
 
 mod back_off;
 mod behave;
+mod config;
 mod crash;
 mod disk;
 mod end;
@@ -15,6 +16,7 @@ mod eviction;
 mod health;
 mod heartbeats;
 mod images;
+mod init;
 mod probe;
 mod pull;
 mod shutdown;
@@ -29,6 +31,7 @@ mod volumes;
 
 pub use eviction::Evictions;
 pub use images::{Images, Registry};
+pub(in crate::world) use init::report as report_init;
 pub use shutdown::Shutdown;
 pub use state::{Containers, NodeState, PodState};
 pub(super) use volumes::Mounts;

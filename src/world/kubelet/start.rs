@@ -78,7 +78,15 @@ impl World<'_> {
             PodStep::Seen => self.pod_seen(pod, node),
             PodStep::Volumes => self.look_at_mounts(pod, node),
             PodStep::Mounted => self.volumes_are_mounted(pod, node),
-            PodStep::Sandbox => self.start_containers(pod, node, true),
+            PodStep::Mount => self.join_start_queue(pod, node),
+            PodStep::Sandbox => {
+                self.init_anew(pod);
+                self.start_containers(pod, node, true);
+            }
+            PodStep::InitStarted => self.init_started(pod),
+            PodStep::InitEnded => self.init_ended(pod),
+            PodStep::InitDone => self.init_done(pod),
+            PodStep::SidecarsEnded => self.sidecars_ended(pod),
             PodStep::Sync => self.look(pod, node),
             PodStep::Started => self.pod_started(pod),
             PodStep::Ready => self.pod_ready(pod),
@@ -120,8 +128,12 @@ impl World<'_> {
         }
     }
 
-    /// The pod takes its place in the node's start queue.
+    /// Its claims are mounted: the other volumes of a pod are set up, and it takes its place in the
+    /// node's start queue.
     pub(super) fn join_start_queue(&mut self, pod: PodId, node: NodeId) {
+        if !self.sets_up_volumes(pod) {
+            return;
+        }
         let now = self.now;
         let Some(state) = self.nodes.get_mut(node) else { return };
         let begins = state.start_gate.max(now);
@@ -141,11 +153,19 @@ impl World<'_> {
 
     /// The image is there: create and start the containers.
     pub(super) fn image_is_there(&mut self, pod: PodId) {
+        if !self.has_environment(pod) {
+            return;
+        }
         self.set_waiting(pod, "");
         let behavior = self.store.pod(pod).and_then(|p| p.spec.behavior.as_deref());
         if behavior.is_some_and(|behavior| behavior.never_starts) {
             return;
         }
+        if self.is_initializing(pod) {
+            self.start_init(pod);
+            return;
+        }
+        let behavior = self.store.pod(pod).and_then(|p| p.spec.behavior.as_deref());
         if let Some(start) = behavior.and_then(|behavior| behavior.start) {
             self.plan_pod(self.now + start, pod, PodStep::Started);
             return;

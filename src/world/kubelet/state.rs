@@ -3,6 +3,7 @@
 use super::back_off::BackOff;
 use super::health::Health;
 use super::images::{ImageId, Images};
+use super::init::Init;
 use crate::api::PodId;
 use crate::api::container_status::Termination;
 use crate::api::pod::StatusReason;
@@ -56,6 +57,8 @@ pub struct Trouble {
     pub first_running: SimTime,
     /// ImagePullBackOff.
     pub pull: BackOff,
+    /// How long the last volume that could not be set up was waited with.
+    pub mount_wait: SimDuration,
     /// Why its container waits (`state.waiting.reason`); empty: it does not.
     pub waiting: &'static str,
     /// When the kubelet last looked at the pod in vain.
@@ -73,6 +76,8 @@ pub struct Trouble {
     pub health: Health,
     /// Its kubelet ends it: why, for its status.
     pub fate: Option<Box<StatusReason>>,
+    /// How far its init containers are; `None`: they are through, or there are none.
+    pub init: Option<Box<Init>>,
 }
 
 impl Default for Trouble {
@@ -83,6 +88,7 @@ impl Default for Trouble {
             last_end: None,
             first_running: SimTime::NEVER,
             pull: BackOff::default(),
+            mount_wait: SimDuration::ZERO,
             waiting: "",
             looked: SimTime::ZERO,
             next_look: SimTime::NEVER,
@@ -91,6 +97,7 @@ impl Default for Trouble {
             end_reason: "",
             health: Health::default(),
             fate: None,
+            init: None,
         }
     }
 }

@@ -32,7 +32,8 @@ impl World<'_> {
                 self.sample_for(pod, "termination", &self.scenario.flags.kubelet.termination)
             });
             // What hangs does not hear SIGTERM.
-            if hung { grace } else { (pre_stop + ends).min(grace) }
+            let sidecars = self.sidecars_stop(pod);
+            if hung { grace } else { (pre_stop + ends + sidecars).min(grace) }
         } else {
             SimDuration::ZERO
         };

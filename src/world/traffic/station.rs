@@ -741,6 +741,7 @@ mod tests {
             disk: Default::default(),
             burst: 1.0,
             calls: vec![],
+            init: Distribution::Constant(1.0),
             failings: Default::default(),
         };
         let rows = [
