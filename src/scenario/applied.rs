@@ -136,13 +136,14 @@ impl Manifests {
             self.name(kind, &target.name.namespace, &target.name.name, reader);
         }
         let (fields, reason) = match path {
+            "" if kind == "ServiceAccount" => (Vec::new(), NO_EFFECT),
             "" => (unread(&object, &given), NOT_YET),
             path => {
                 let spec = reader.place.document.nearest(path).to_json();
                 (ignored::ignored_fields(&spec, path), NO_EFFECT)
             }
         };
-        if !fields.is_empty() {
+        if !fields.is_empty() || kind == "ServiceAccount" {
             let name = format!("{kind} {}", target.name);
             self.ignored.push(reader.ignored(name, fields, reason));
         }
