@@ -389,24 +389,33 @@ fn all_shipped_scenarios_are_valid() {
 #[test]
 fn real_projects_manifests_load_unchanged() {
     let rows = [
-        ("online-boutique", 12, "ServiceAccount frontend: no effect"),
-        ("sock-shop", 14, "0 disruption budgets, 1 Namespace"),
-        ("guestbook", 6, "containers[0].env): no effect"),
-        ("bookinfo", 6, "ServiceAccount bookinfo-details: no effect"),
+        ("online-boutique", 12, "", "ServiceAccount frontend: no effect"),
+        ("sock-shop", 14, "", "0 disruption budgets, 1 Namespace"),
+        ("guestbook", 6, "", "containers[0].env): no effect"),
+        ("bookinfo", 6, "", "ServiceAccount bookinfo-details: no effect"),
+        (
+            "ingress-nginx",
+            0,
+            "",
+            "Secret `ingress-nginx-admission` is in no manifest: pods wait until it is there; if \
+             something outside of the manifests makes it, list `secret/ingress-nginx-admission` in \
+             `existing`",
+        ),
         (
             "ingress-nginx",
             1,
-            "2 Services, 0 autoscalers, 0 disruption budgets, 1 Namespace, 2 Jobs",
+            "existing: [secret/ingress-nginx-admission]",
+            "2 Services, 0 autoscalers",
         ),
-        ("metrics-server", 1, "APIService v1beta1.metrics.k8s.io: no effect"),
+        ("metrics-server", 1, "", "APIService v1beta1.metrics.k8s.io: no effect"),
     ];
     let out = folder("projects");
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/manifests");
-    for (project, pods, note) in rows {
+    for (project, pods, existing, note) in rows {
         let file = out.join(format!("{project}.yaml"));
         let scenario = format!(
             "question: Does it run?\nduration: 10m\nnodes:\n  - {{name: pool, machine: \
-             e2-standard-4, count: 4, zones: [a, b]}}\nmanifests: [{}]\nexpect:\n  - \
+             e2-standard-4, count: 4, zones: [a, b]}}\nmanifests: [{}]\n{existing}\nexpect:\n  - \
              pods_ready_min: {{at-least: {pods}}}\n  - pods_ready_peak: {{at-most: {pods}}}\n",
             data.join(project).display()
         );
@@ -417,6 +426,94 @@ fn real_projects_manifests_load_unchanged() {
         let notes = text(&stormglass(&["validate", &file]).stdout);
         assert!(notes.contains(note), "{project}: what has no effect is listed: {notes}");
     }
+}
+
+/// What pods need of Secrets and ConfigMaps is said at its place, and waited for.
+#[test]
+fn pods_wait_for_secrets_that_no_manifest_has() {
+    let web = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 2\n  \
+               selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: \
+               web}}\n    spec:\n      containers:\n        - name: web\n          image: web:1\n          \
+               envFrom:\n            - secretRef: {name: db}\n            - configMapRef: {name: \
+               kube-root-ca.crt}\n";
+    let job = "---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: job}\nspec:\n  template:\n    \
+               metadata: {annotations: {stormglass/creates: secret/db}}\n    spec:\n      \
+               restartPolicy: Never\n      containers: [{name: job, image: job}]\n";
+    let secret =
+        "---\napiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData: {user: me}\n";
+    let note = "web.yaml:14: Deployment default/web (spec.template.spec.containers[0].envFrom[0].\
+                secretRef): Secret `db` is in no manifest";
+    let create = "{at: 5m, kubectl: \"create secret generic db --from-literal=user=me\"}";
+    let delete =
+        "{at: 6m, kubectl: delete secret db}, {at: 6m, kubectl: rollout restart deploy/web}";
+    // Manifests beside the Deployment, `existing`, timeline; whether it is said, how many pods are
+    // ready at most in the first minutes, and at least after the fifth, and STATUS in the end.
+    let rows = [
+        ("nobody makes it", "", "", String::new(), true, 0, 0, "CreateContainerConfigError"),
+        ("it is there", secret, "", String::new(), false, 2, 2, "Running"),
+        ("it is said to be there", "", "secret/db", String::new(), false, 2, 2, "Running"),
+        ("all are", "", "secret/*", String::new(), false, 2, 2, "Running"),
+        (
+            "only ConfigMaps are",
+            "",
+            "configmap/*",
+            String::new(),
+            true,
+            0,
+            0,
+            "CreateContainerConfigError",
+        ),
+        ("a Job makes it", job, "", String::new(), false, 2, 2, "Running"),
+        ("it is made by hand", "", "", create.to_owned(), false, 0, 2, "Running"),
+        (
+            "it is applied",
+            "",
+            "",
+            "{at: 5m, kubectl: apply -f secret.yaml}".to_owned(),
+            false,
+            0,
+            2,
+            "Running",
+        ),
+        (
+            "it goes before new pods come",
+            "",
+            "secret/db",
+            delete.to_owned(),
+            false,
+            2,
+            2,
+            "CreateContainerConfigError",
+        ),
+    ];
+    for (sentence, beside, existing, timeline, is_told, first, later, status) in rows {
+        let out = folder("secrets");
+        fs::write(out.join("web.yaml"), format!("{web}{beside}")).unwrap();
+        fs::write(out.join("secret.yaml"), secret).unwrap();
+        let scenario = format!(
+            "question: Do they start?\nduration: 10m\nnodes: [{{name: pool, machine: e2-standard-4, \
+             count: 2}}]\nmanifests: [web.yaml]\nexisting: [{existing}]\ntimeline: [{timeline}]\n\
+             expect:\n  - pods_ready_peak: {{at-most: {first}, until: 4m}}\n  - pods_ready_min: \
+             {{at-least: {later}, from: 6m}}\n"
+        );
+        fs::write(out.join("one.yaml"), scenario).unwrap();
+        let ran = shell(&out, "stormglass run one.yaml");
+        assert_eq!(ran.status.code(), Some(0), "{sentence}: {}", text(&ran.stdout));
+        let validated = text(&shell(&out, "stormglass validate one.yaml").stdout);
+        let (told, noted) = (text(&ran.stderr).contains(note), validated.contains(note));
+        assert_eq!((told, noted), (is_told, is_told), "{sentence}: {validated}");
+        let pods = text(&shell(&out, "stormglass get results/one/1 pods").stdout);
+        let newest = pods.lines().find(|line| line.starts_with("web") && line.contains(status));
+        assert!(newest.is_some(), "{sentence}: {pods}");
+    }
+    let maps = text(
+        &shell(
+            &Path::new(env!("CARGO_TARGET_TMPDIR")).join("secrets"),
+            "stormglass get results/one/1 cm",
+        )
+        .stdout,
+    );
+    assert!(maps.contains("kube-root-ca.crt   1      10m"), "{maps}");
 }
 
 /// A real application under load.

@@ -3,6 +3,8 @@
 //! A template tells it in annotations `stormglass/...`, so that a manifest with them is still one
 //! that a real cluster takes. Times are from one step of a pod's life to the next.
 
+use super::Text;
+use super::config::ConfigKind;
 use crate::units::{Bytes, SimDuration};
 
 /// What the containers of a pod do once a kubelet has it. Containers count together.
@@ -34,6 +36,8 @@ pub struct Behavior {
     pub init_runs: Vec<SimDuration>,
     /// `init-failures`: how often each of them fails before it succeeds.
     pub init_failures: Vec<u32>,
+    /// `creates`: Secrets and ConfigMaps of its namespace that are there once it has succeeded.
+    pub creates: Vec<(ConfigKind, Text)>,
     /// `memory`: what they take together when they start.
     pub memory: Bytes,
     /// `memory-growth`: what they gain a minute, until they meet their limits.

@@ -1,4 +1,4 @@
-//! Secrets, ConfigMaps and ServiceAccounts, and what pods ask of them.
+//! Secrets and ConfigMaps, and what pods ask of them.
 //!
 //! Of their content only the keys are kept: a pod starts when they are there, whatever they hold.
 //! Plain data; it does not know when a kubelet looks.
@@ -6,7 +6,7 @@
 use super::Text;
 use super::meta::Meta;
 
-/// A Secret, ConfigMap or ServiceAccount.
+/// A Secret or ConfigMap.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
     /// Which of them it is.
@@ -26,8 +26,6 @@ pub enum ConfigKind {
     ConfigMap,
     /// A Secret.
     Secret,
-    /// A ServiceAccount.
-    ServiceAccount,
 }
 
 impl ConfigKind {
@@ -36,15 +34,20 @@ impl ConfigKind {
         match self {
             ConfigKind::ConfigMap => "ConfigMap",
             ConfigKind::Secret => "Secret",
-            ConfigKind::ServiceAccount => "ServiceAccount",
         }
     }
 
     /// The kind of this name.
     pub fn named(kind: &str) -> Option<ConfigKind> {
-        [ConfigKind::ConfigMap, ConfigKind::Secret, ConfigKind::ServiceAccount]
-            .into_iter()
-            .find(|known| known.as_str() == kind)
+        [ConfigKind::ConfigMap, ConfigKind::Secret].into_iter().find(|known| known.as_str() == kind)
+    }
+
+    /// A Secret or ConfigMap as people name it: `secret/NAME`, `configmap/NAME`.
+    pub fn and_name(text: &str) -> Option<(ConfigKind, Text)> {
+        let (word, name) = text.split_once('/')?;
+        let mut kinds = [ConfigKind::Secret, ConfigKind::ConfigMap].into_iter();
+        let kind = kinds.find(|kind| kind.word() == word.to_ascii_lowercase())?;
+        (!name.is_empty()).then(|| (kind, name.into()))
     }
 
     /// As the kubelet names it in its messages.
@@ -52,7 +55,6 @@ impl ConfigKind {
         match self {
             ConfigKind::ConfigMap => "configmap",
             ConfigKind::Secret => "secret",
-            ConfigKind::ServiceAccount => "serviceaccount",
         }
     }
 }
@@ -71,24 +73,27 @@ pub struct ConfigRef {
     pub volume: Text,
     /// The init container whose environment it is for; `None`: it is for the others.
     pub init: Option<u16>,
+    /// Where in the pod's specification it stands, like `volumes[0].secret`.
+    pub field: Text,
 }
 
 /// The ConfigMap with the cluster's certificate, which every namespace is given
 /// (root-ca-cert-publisher).
 pub const ROOT_CA: &str = "kube-root-ca.crt";
+/// Its one key.
+pub const ROOT_CA_KEY: &str = "ca.crt";
 
 impl ConfigRef {
     /// What stands in the way, in the kubelet's words, when `found` is what there is; `None`:
     /// nothing does.
     pub fn complaint(&self, found: Option<&Config>, namespace: &str) -> Option<String> {
-        if self.kind == ConfigKind::ConfigMap && self.name == *ROOT_CA {
-            return None;
-        }
         let (kind, name, key) = (self.kind, &self.name, &self.key);
-        let Some(found) = found else {
-            return Some(format!("{} \"{name}\" not found", kind.word()));
+        let has_key = match found {
+            Some(found) => found.keys.contains(key),
+            None if kind == ConfigKind::ConfigMap && *name == *ROOT_CA => *key == *ROOT_CA_KEY,
+            None => return Some(format!("{} \"{name}\" not found", kind.word())),
         };
-        if key.is_empty() || found.keys.contains(key) {
+        if key.is_empty() || has_key {
             return None;
         }
         Some(match (self.volume.is_empty(), kind) {
@@ -121,6 +126,7 @@ mod tests {
             key: key.into(),
             volume: volume.into(),
             init: None,
+            field: "".into(),
         };
         use ConfigKind::{ConfigMap, Secret};
         #[rustfmt::skip]
@@ -133,6 +139,7 @@ mod tests {
             ("nor in a ConfigMap", of(ConfigMap, "x", "k", ""), Some(&map), Some("couldn't find key k in ConfigMap ns/x")),
             ("a volume's key", of(Secret, "x", "k", "v"), Some(&secret), Some("references non-existent secret key: k")),
             ("the cluster's own", of(ConfigMap, ROOT_CA, "ca.crt", "v"), None, None),
+            ("has one key", of(ConfigMap, ROOT_CA, "ca.key", "v"), None, Some("configmap references non-existent config key: ca.key")),
         ];
         for (sentence, reference, found, expected) in rows {
             let said = reference.complaint(found, "ns");

@@ -85,7 +85,6 @@ pub const KINDS: &[Kind] = &[
     kind("Ingress", "networking.k8s.io/v1", true, &["ingress", "ingresses", "ing"]),
     kind("ConfigMap", "v1", true, &["configmap", "configmaps", "cm"]),
     kind("Secret", "v1", true, &["secret", "secrets"]),
-    kind("ServiceAccount", "v1", true, &["serviceaccount", "serviceaccounts", "sa"]),
 ];
 
 impl Kind {

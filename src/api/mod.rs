@@ -103,7 +103,7 @@ slotmap::new_key_type! {
     pub struct QuotaId;
     /// A LimitRange in the store.
     pub struct LimitRangeId;
-    /// A Secret, ConfigMap or ServiceAccount in the store.
+    /// A Secret or ConfigMap in the store.
     pub struct ConfigId;
     /// A Namespace in the store that is being deleted or has been.
     pub struct NamespaceId;

@@ -40,7 +40,7 @@ pub enum Object {
     Storage(StorageObject),
     /// A LimitRange.
     LimitRange(Box<LimitRange>),
-    /// A Secret, ConfigMap or ServiceAccount.
+    /// A Secret or ConfigMap.
     Config(Box<Config>),
     /// A Namespace of this name.
     Namespace(Text),

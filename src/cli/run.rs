@@ -1,6 +1,6 @@
 //! `stormglass run`: one scenario, one seed, one result folder.
 
-use super::validate::ignored_lines;
+use super::validate::lines;
 use super::{Format, Outcome, complain, print};
 use crate::check::{Stride, Violation};
 use crate::record::measure::Expected;
@@ -73,6 +73,9 @@ impl Run {
         let seed = self.seed.unwrap_or(scenario.seed);
         if scenario.cut_short && !self.quiet {
             complain("note: stopped before the scenario's end: its expectations are not judged");
+        }
+        if !self.quiet {
+            lines(&scenario.awaited).iter().for_each(|line| complain(&format!("note: {line}")));
         }
         match self.run_once(&scenario, seed) {
             Ok((summary, folder, hash)) => self.conclude(&scenario, seed, &summary, &folder, &hash),
@@ -296,7 +299,7 @@ fn summary_of(
             latency_s: observe.latency_objective.as_secs_f64(),
         },
         currency: &observe.currency,
-        ignored: &ignored_lines(scenario),
+        ignored: &lines(&scenario.ignored),
     };
     summarize(recorder, &facts, &expected)
 }

@@ -3,7 +3,7 @@
 use super::{Format, Outcome, complain, print};
 use crate::record::wording::count;
 use crate::scenario::diagnostic::Diagnostics;
-use crate::scenario::model::Scenario;
+use crate::scenario::model::{Ignored, Scenario};
 use crate::scenario::{Overrides, load};
 use clap::Args;
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ fn describe(file: &str, scenario: &Scenario) -> String {
         count(objects.pdbs.len() as u64, "disruption budget"),
         others(objects),
     ));
-    for line in ignored_lines(scenario) {
+    for line in notes(scenario) {
         text.push_str(&format!("  note: {line}\n"));
     }
     text
@@ -81,9 +81,14 @@ fn others(objects: &crate::scenario::model::Objects) -> String {
     kinds.iter().map(|(kind, number)| format!(", {}", count(*number, kind))).collect()
 }
 
-/// What was accepted without effect, a line each.
-pub(super) fn ignored_lines(scenario: &Scenario) -> Vec<String> {
-    let line = |i: &crate::scenario::model::Ignored| {
+/// What pods will wait for, and what was accepted without effect.
+fn notes(scenario: &Scenario) -> Vec<String> {
+    [lines(&scenario.awaited), lines(&scenario.ignored)].concat()
+}
+
+/// Notes, a line each.
+pub(super) fn lines(notes: &[Ignored]) -> Vec<String> {
+    let line = |i: &Ignored| {
         let fields = match i.fields.len() {
             0 => String::new(),
             n if n <= 6 => format!(" ({})", i.fields.join(", ")),
@@ -91,7 +96,7 @@ pub(super) fn ignored_lines(scenario: &Scenario) -> Vec<String> {
         };
         format!("{}:{}: {}{fields}: {}", i.file, i.line, i.object, i.reason)
     };
-    scenario.ignored.iter().map(line).collect()
+    notes.iter().map(line).collect()
 }
 
 fn as_json(file: &str, loaded: &Result<Scenario, Diagnostics>) -> Value {
@@ -102,7 +107,7 @@ fn as_json(file: &str, loaded: &Result<Scenario, Diagnostics>) -> Value {
             "scenario": scenario.name,
             "question": scenario.question,
             "duration_s": scenario.duration.as_secs_f64(),
-            "notes": ignored_lines(scenario),
+            "notes": notes(scenario),
             "errors": [],
         }),
         Err(diagnostics) => {

@@ -77,6 +77,7 @@ pub(super) fn scenario(
         cut_short: false,
         expect: Vec::new(),
         ignored: Vec::new(),
+        awaited: Vec::new(),
         hash: String::new(),
         parameters: Value::Null,
     })

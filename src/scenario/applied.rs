@@ -106,7 +106,6 @@ impl Manifests {
             ("v1", "LimitRange") => (read::<k8s::core::v1::LimitRange>(reader), ""),
             ("v1", "ConfigMap") => (read::<k8s::core::v1::ConfigMap>(reader), ""),
             ("v1", "Secret") => (read::<k8s::core::v1::Secret>(reader), ""),
-            ("v1", "ServiceAccount") => (read::<k8s::core::v1::ServiceAccount>(reader), ""),
             ("v1", "Namespace") => (read::<k8s::core::v1::Namespace>(reader), ""),
             ("networking.k8s.io/v1", "Ingress") => {
                 (read::<k8s::networking::v1::Ingress>(reader), "")
@@ -136,14 +135,13 @@ impl Manifests {
             self.name(kind, &target.name.namespace, &target.name.name, reader);
         }
         let (fields, reason) = match path {
-            "" if kind == "ServiceAccount" => (Vec::new(), NO_EFFECT),
             "" => (unread(&object, &given), NOT_YET),
             path => {
                 let spec = reader.place.document.nearest(path).to_json();
                 (ignored::ignored_fields(&spec, path), NO_EFFECT)
             }
         };
-        if !fields.is_empty() || kind == "ServiceAccount" {
+        if !fields.is_empty() {
             let name = format!("{kind} {}", target.name);
             self.ignored.push(reader.ignored(name, fields, reason));
         }

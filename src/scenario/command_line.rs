@@ -24,7 +24,7 @@ pub(super) struct Line {
 #[derive(Subcommand, Debug, Clone)]
 pub(super) enum Verb {
     Apply(Files),
-    Create(Files),
+    Create(Create),
     Delete(Delete),
     Scale(Scale),
     #[command(subcommand)]
@@ -47,6 +47,59 @@ pub(super) struct Files {
     pub filename: Vec<PathBuf>,
     #[arg(long)]
     pub server_side: bool,
+}
+
+/// `-f FILE`, or what is to be made.
+#[derive(Args, Debug, Clone)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Create {
+    #[arg(short, long)]
+    pub filename: Vec<PathBuf>,
+    #[command(subcommand)]
+    pub what: Option<New>,
+}
+
+/// Objects that a line makes without a file.
+#[derive(Subcommand, Debug, Clone)]
+pub(super) enum New {
+    #[command(subcommand)]
+    Secret(NewSecret),
+    #[command(visible_alias = "cm")]
+    Configmap(Content),
+}
+
+/// Types of Secrets.
+#[derive(Subcommand, Debug, Clone)]
+pub(super) enum NewSecret {
+    Generic(Content),
+    Tls(Content),
+    DockerRegistry(Content),
+}
+
+/// Of what it holds only the keys count, and files are not read.
+#[derive(Args, Debug, Clone)]
+pub(super) struct Content {
+    pub name: String,
+    /// `KEY=VALUE`.
+    #[arg(long)]
+    pub from_literal: Vec<String>,
+    /// `[KEY=]PATH`.
+    #[arg(long)]
+    pub from_file: Vec<String>,
+    #[arg(long = "type")]
+    pub kind: Option<String>,
+    #[arg(long)]
+    pub cert: Option<String>,
+    #[arg(long)]
+    pub key: Option<String>,
+    #[arg(long)]
+    pub docker_server: Option<String>,
+    #[arg(long)]
+    pub docker_username: Option<String>,
+    #[arg(long)]
+    pub docker_password: Option<String>,
+    #[arg(long)]
+    pub docker_email: Option<String>,
 }
 
 #[derive(Args, Debug, Clone)]
@@ -224,6 +277,13 @@ mod tests {
                 "drain pool-1 --ignore-daemonsets --delete-emptydir-data",
             ),
             ("taints come and go", "taint nodes pool-1 dedicated=db:NoSchedule old-"),
+            ("objects of a file", "create -f web.yaml"),
+            (
+                "a Secret",
+                "create secret generic web --from-literal=user=me --from-literal pass=x -n a",
+            ),
+            ("one with a certificate", "create secret tls web --cert=a/tls.crt --key=a/tls.key"),
+            ("a ConfigMap", "create cm web --from-file=a/web.conf"),
             ("services", "expose deployment web --port=80 --name=front"),
             ("autoscalers", "autoscale deployment web --min=2 --max=9 --cpu-percent=60"),
         ];
@@ -237,6 +297,7 @@ mod tests {
         let rows = [
             ("scale deploy/web --replica=3", "unexpected argument '--replica'"),
             ("scael deploy/web --replicas=3", "unrecognized subcommand 'scael'"),
+            ("create secret opaque web", "unrecognized subcommand 'opaque'"),
             ("scale deploy/web", "the following required arguments were not provided"),
             ("scale deploy/web --replicas=many", "invalid value 'many'"),
             ("delete 'pod", "a quote is not closed"),

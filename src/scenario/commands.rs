@@ -3,16 +3,18 @@
 //! Every name in a line is looked up here, so that a slip is an error with a hint and not a command
 //! that does nothing.
 
-use super::command_line::{self, Changes, Files, Line, Rollout, Set, Verb};
+use super::command_line::{self, Changes, Create, Files, Line, New, NewSecret, Rollout, Set, Verb};
+use super::existing::Pattern;
 use super::kubectl::{Command, PodChoice, PodCommand};
 use super::manifests::Manifests;
 use super::model::{NodeGroup, Objects};
 use super::resolve::Resolver;
 use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget, ScalingRules};
+use crate::api::config::{Config, ConfigKind};
 use crate::api::convert::workload::DELETION_COST;
 use crate::api::kind::{Kind, kind_of};
 use crate::api::labels::{Labels, Selector};
-use crate::api::meta::Propagation;
+use crate::api::meta::{Meta, Propagation};
 use crate::api::object::{Object, Target};
 use crate::api::service::{Service, ServicePort, ServiceType};
 use crate::api::taint::{Taint, TaintEffect};
@@ -33,11 +35,17 @@ pub(super) struct Names<'a> {
     pub objects: &'a Objects,
     /// The node groups.
     pub groups: &'a [NodeGroup],
+    /// Secrets and ConfigMaps that the cluster has all the same.
+    existing: Vec<Pattern>,
 }
 
 impl<'a> Names<'a> {
     /// The names of a scenario.
-    pub(super) fn of(objects: &'a Objects, groups: &'a [NodeGroup]) -> Names<'a> {
+    pub(super) fn of(
+        objects: &'a Objects,
+        groups: &'a [NodeGroup],
+        existing: Vec<Pattern>,
+    ) -> Names<'a> {
         let target = |kind: &str, namespace: &Text, name: &Text| Target {
             kind: kind.into(),
             name: ObjectName { namespace: namespace.clone(), name: name.clone() },
@@ -52,7 +60,7 @@ impl<'a> Names<'a> {
         targets.extend(
             objects.pdbs.iter().map(|p| target("PodDisruptionBudget", &p.namespace, &p.name)),
         );
-        Names { targets, objects, groups }
+        Names { targets, objects, groups, existing }
     }
 
     /// The object of this kind and name.
@@ -62,7 +70,9 @@ impl<'a> Names<'a> {
         let wanted = Target { kind: kind.into(), name: ObjectName::new(namespace, name) };
         // Controllers name pods, claims and volumes; the cloud names nodes.
         let named_later = ["Pod", "Namespace", "PersistentVolume", "PersistentVolumeClaim"];
-        if named_later.contains(&kind) || self.targets.contains(&wanted) {
+        let exists = ConfigKind::named(kind)
+            .is_some_and(|kind| self.existing.iter().any(|known| known.is_meant(kind, name)));
+        if exists || named_later.contains(&kind) || self.targets.contains(&wanted) {
             return Ok(wanted);
         }
         let known: Vec<&str> = self
@@ -137,7 +147,17 @@ impl Resolver<'_> {
     ) -> Result<Vec<Command>, Wrong> {
         let namespace = &*line.namespace;
         match line.verb {
-            Verb::Apply(files) | Verb::Create(files) => Ok(self.apply_files(&files, path)),
+            Verb::Apply(files) => Ok(self.apply_files(&files, path)),
+            Verb::Create(Create { filename, what: None }) if filename.is_empty() => {
+                let hint = "create -f FILE, create secret generic NAME, create configmap NAME";
+                Err(("what is to be created?".to_owned(), Some(hint.to_owned())))
+            }
+            Verb::Create(Create { filename, what: None }) => {
+                Ok(self.apply_files(&Files { filename, server_side: false }, path))
+            }
+            Verb::Create(Create { what: Some(new), .. }) => {
+                Ok(vec![applied(Object::Config(Box::new(config(&new, namespace)?)))])
+            }
             Verb::Delete(given) if !given.filename.is_empty() => {
                 let files = Files { filename: given.filename.clone(), server_side: false };
                 let propagation = propagation(&given.cascade);
@@ -215,6 +235,7 @@ impl Resolver<'_> {
             }
         }
         found.resolve_priorities(&mut self.sources.out);
+        self.keep_references(&found);
         self.priorities = std::mem::take(&mut found.priorities);
         let deployments = found.deployments.into_iter();
         let mut objects: Vec<Object> =
@@ -226,6 +247,40 @@ impl Resolver<'_> {
         objects.extend(found.pdbs.into_iter().map(|(pdb, _)| Object::Pdb(Box::new(pdb))));
         objects.into_iter().map(applied).collect()
     }
+}
+
+/// A Secret or ConfigMap that a line makes: of its content the keys count.
+fn config(new: &New, namespace: &str) -> Result<Config, Wrong> {
+    let (kind, secret_type, given) = match new {
+        New::Configmap(given) => (ConfigKind::ConfigMap, "", given),
+        New::Secret(NewSecret::Generic(given)) => (ConfigKind::Secret, "Opaque", given),
+        New::Secret(NewSecret::Tls(given)) => (ConfigKind::Secret, "kubernetes.io/tls", given),
+        New::Secret(NewSecret::DockerRegistry(given)) => {
+            (ConfigKind::Secret, "kubernetes.io/dockerconfigjson", given)
+        }
+    };
+    let mut keys: Vec<Text> = match secret_type {
+        "kubernetes.io/tls" => vec!["tls.crt".into(), "tls.key".into()],
+        "kubernetes.io/dockerconfigjson" => vec![".dockerconfigjson".into()],
+        _ => Vec::new(),
+    };
+    for literal in &given.from_literal {
+        let Some((key, _)) = literal.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+            return Err((format!("`{literal}` is no KEY=VALUE"), None));
+        };
+        keys.push(key.into());
+    }
+    for file in &given.from_file {
+        let (key, path) = file.split_once('=').unwrap_or(("", file));
+        let name = path.rsplit('/').next().unwrap_or(path);
+        keys.push(if key.is_empty() { name } else { key }.into());
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    let (name, namespace) = (given.name.as_str().into(), namespace.into());
+    let meta = Meta { name, namespace, ..Meta::default() };
+    let secret_type = given.kind.as_deref().unwrap_or(secret_type).into();
+    Ok(Config { kind, meta, keys, secret_type })
 }
 
 fn applied(object: Object) -> Command {

@@ -4,70 +4,104 @@
 //! It knows references and objects, not what a kubelet makes of a missing one.
 
 use super::kubectl::Command;
-use super::manifests::Manifests;
-use super::model::{Happening, Ignored, Scenario};
+use super::manifests::{Manifests, Place};
+use super::model::{Happening, Ignored, Objects, Scenario};
 use super::resolve::Resolver;
-use crate::api::Text;
 use crate::api::config::{Config, ConfigKind, ConfigRef};
 use crate::api::meta::Meta;
 use crate::api::object::Object;
 use crate::api::pod::PodSpec;
-
-/// What is said of pods that will wait.
-const WAITS: &str = "its pods wait until this is there; what the cluster has although no manifest \
-                     does can be listed in `existing` of the scenario";
+use crate::api::{ObjectName, Text};
 
 /// An entry of `existing`: a kind, and a name or `*`.
+#[derive(Clone, Debug)]
 pub(super) struct Pattern {
     kind: ConfigKind,
-    name: String,
+    name: Text,
 }
 
 impl Pattern {
-    fn of(text: &str) -> Option<Pattern> {
-        let (word, name) = text.split_once('/')?;
-        let mut kinds = [ConfigKind::Secret, ConfigKind::ConfigMap].into_iter();
-        let kind = kinds.find(|kind| kind.word() == word.to_ascii_lowercase())?;
-        (!name.is_empty()).then(|| Pattern { kind, name: name.to_owned() })
-    }
-
-    fn is_meant(&self, reference: &ConfigRef) -> bool {
-        self.kind == reference.kind && (self.name == "*" || *self.name == *reference.name)
+    /// Whether it speaks of this one.
+    pub(super) fn is_meant(&self, kind: ConfigKind, name: &str) -> bool {
+        self.kind == kind && (*self.name == *"*" || *self.name == *name)
     }
 }
 
-/// The specification of an object's pods, and their namespace.
-fn spec_of(object: &Object) -> Option<(&PodSpec, &Text)> {
+/// A reference of a manifest's pods, and what is said of it if nothing is there.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    reference: ConfigRef,
+    namespace: Text,
+    note: Ignored,
+}
+
+/// The specification of an object's pods, their namespace, and where it stands in a manifest.
+fn spec_of(object: &Object) -> Option<(&PodSpec, &Text, &'static str)> {
+    let template = "spec.template.spec";
     match object {
-        Object::Deployment(d) => Some((&d.template.spec, &d.namespace)),
-        Object::Owner(owner) => Some((&owner.template().spec, owner.namespace())),
-        Object::Pod(pod) => Some((&pod.spec, &pod.namespace)),
-        Object::CronJob(job) => Some((&job.spec.job.template.spec, &job.meta.namespace)),
+        Object::Deployment(d) => Some((&d.template.spec, &d.namespace, template)),
+        Object::Owner(owner) => Some((&owner.template().spec, owner.namespace(), template)),
+        Object::Pod(pod) => Some((&pod.spec, &pod.namespace, "spec")),
+        Object::CronJob(job) => {
+            let (spec, namespace) = (&job.spec.job.template.spec, &job.meta.namespace);
+            Some((spec, namespace, "spec.jobTemplate.spec.template.spec"))
+        }
         _ => None,
     }
 }
 
-fn is_it(config: &Config, reference: &ConfigRef, namespace: &str) -> bool {
-    config.kind == reference.kind
-        && *config.meta.namespace == *namespace
-        && config.meta.name == reference.name
+fn is_it(config: &Config, kind: ConfigKind, namespace: &str, name: &str) -> bool {
+    config.kind == kind && *config.meta.namespace == *namespace && *config.meta.name == *name
 }
 
-fn configs(objects: &[Object]) -> Vec<Config> {
-    let config = |object: &Object| match object {
-        Object::Config(config) => Some((**config).clone()),
+/// Objects that lines of the timeline apply.
+fn applied_later(scenario: &Scenario) -> impl Iterator<Item = &Object> {
+    scenario.timeline.iter().filter_map(|entry| match &entry.what {
+        Happening::Kubectl(command) => match &**command {
+            Command::Apply { object, .. } => Some(object),
+            _ => None,
+        },
         _ => None,
-    };
-    objects.iter().filter_map(config).collect()
+    })
+}
+
+/// What pods of a scenario are made of, now or later, and their namespaces.
+fn specs(scenario: &Scenario) -> impl Iterator<Item = (&PodSpec, &Text)> {
+    let deployments = scenario.objects.deployments.iter();
+    let deployments = deployments.map(|d| (&*d.template.spec, &d.namespace));
+    let others = scenario.objects.applied.iter().chain(applied_later(scenario));
+    deployments.chain(others.filter_map(spec_of).map(|(spec, namespace, _)| (spec, namespace)))
+}
+
+/// A Secret or ConfigMap that comes from outside of the manifests: with all keys that pods of the
+/// scenario ask of it.
+pub fn created(kind: ConfigKind, name: &ObjectName, scenario: &Scenario) -> Config {
+    let is_of = |r: &&ConfigRef| r.kind == kind && r.name == name.name && !r.key.is_empty();
+    let mut keys: Vec<Text> = specs(scenario)
+        .filter(|(_, namespace)| **namespace == name.namespace)
+        .flat_map(|(spec, _)| spec.config_refs.iter().filter(is_of))
+        .map(|reference| reference.key.clone())
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let (name, namespace) = (name.name.clone(), name.namespace.clone());
+    let meta = Meta { name, namespace, ..Meta::default() };
+    Config { kind, meta, keys, secret_type: "Opaque".into() }
+}
+
+/// What pods of Jobs make.
+pub(super) fn made_by_pods(objects: &Objects) -> impl Iterator<Item = Pattern> {
+    let specs = objects.applied.iter().filter_map(spec_of);
+    let made = specs.filter_map(|(spec, ..)| Some(&spec.behavior.as_ref()?.creates)).flatten();
+    made.map(|(kind, name)| Pattern { kind: *kind, name: name.clone() })
 }
 
 impl Resolver<'_> {
     /// What the scenario says is there.
-    pub(super) fn existing(&mut self, given: &[String]) -> Vec<Pattern> {
-        let mut patterns = Vec::new();
+    pub(super) fn read_existing(&mut self, given: &[String]) {
         for (index, text) in given.iter().enumerate() {
-            match Pattern::of(text) {
-                Some(pattern) => patterns.push(pattern),
+            match ConfigKind::and_name(text) {
+                Some((kind, name)) => self.existing.push(Pattern { kind, name }),
                 None => {
                     let hint = "write `secret/NAME` or `configmap/NAME`; `*` stands for all names";
                     let message = format!("`{text}` names no Secret and no ConfigMap");
@@ -75,87 +109,105 @@ impl Resolver<'_> {
                 }
             }
         }
-        patterns
     }
 
-    /// For which Secrets and ConfigMaps pods of the manifests will wait.
-    pub(super) fn awaited(&self, patterns: &[Pattern], manifests: &Manifests) -> Vec<Ignored> {
-        let applied: Vec<Object> = manifests.applied.iter().map(|(o, ..)| o.clone()).collect();
-        let known = configs(&applied);
-        let deployments = manifests.deployments.iter().map(|(d, place)| {
-            let name = format!("Deployment {}/{}", d.namespace, d.name);
-            (&*d.template.spec, &d.namespace, name, place)
+    /// Keeps what pods of these manifests ask for.
+    pub(super) fn keep_references(&mut self, manifests: &Manifests) {
+        for (d, place) in &manifests.deployments {
+            let object = format!("Deployment {}/{}", d.namespace, d.name);
+            let spec = (&*d.template.spec, &d.namespace, "spec.template.spec");
+            self.keep_references_of(spec, &object, place);
+        }
+        for (object, place, _) in &manifests.applied {
+            if let Some(spec) = spec_of(object) {
+                let target = object.target();
+                self.keep_references_of(spec, &format!("{} {}", target.kind, target.name), place);
+            }
+        }
+    }
+
+    fn keep_references_of(
+        &mut self,
+        (spec, namespace, path): (&PodSpec, &Text, &str),
+        object: &str,
+        place: &Place,
+    ) {
+        for reference in &spec.config_refs {
+            let field = format!("{path}.{}", reference.field);
+            let span = &place.document.nearest(&field).span;
+            let (line, _) = self.sources.out.line_column(&place.file, span.start);
+            let (file, object) = (place.file.clone(), object.to_owned());
+            let note = Ignored { file, line, object, fields: vec![field], reason: String::new() };
+            let (reference, namespace) = (reference.clone(), namespace.clone());
+            self.asked.push(Asked { reference, namespace, note });
+        }
+    }
+
+    /// Makes what the scenario says is there, as far as any pod asks for it, and notes for which
+    /// others pods will wait.
+    pub(super) fn provide(&self, scenario: &mut Scenario) {
+        let mut wanted: Vec<(ConfigKind, ObjectName)> = specs(scenario)
+            .flat_map(|(spec, namespace)| spec.config_refs.iter().map(move |r| (r, namespace)))
+            .filter(|(r, _)| self.existing.iter().any(|known| known.is_meant(r.kind, &r.name)))
+            .map(|(r, namespace)| (r.kind, ObjectName::new(namespace, &r.name)))
+            .collect();
+        wanted.sort();
+        wanted.dedup();
+        // One of a manifest is as the manifest says.
+        wanted.retain(|(kind, name)| {
+            let is_it = |config: &Config| is_it(config, *kind, &name.namespace, &name.name);
+            !scenario.objects.applied.iter().filter_map(as_config).any(is_it)
         });
-        let others = manifests.applied.iter().filter_map(|(object, place, _)| {
-            let (spec, namespace) = spec_of(object)?;
-            let target = object.target();
-            Some((spec, namespace, format!("{} {}", target.kind, target.name), place))
-        });
-        let mut notes = Vec::new();
-        for (spec, namespace, object, place) in deployments.chain(others) {
-            let is_missing = |r: &&ConfigRef| {
-                let found = known.iter().find(|config| is_it(config, r, namespace));
-                r.complaint(found, namespace).is_some()
-                    && (found.is_some() || !patterns.iter().any(|pattern| pattern.is_meant(r)))
+        let made = wanted.iter().map(|(kind, name)| created(*kind, name, scenario));
+        let made: Vec<Object> = made.map(|config| Object::Config(Box::new(config))).collect();
+        scenario.objects.applied.extend(made);
+        scenario.awaited = self.awaited(scenario);
+    }
+
+    /// For which Secrets and ConfigMaps pods will wait, unless something else makes them: once for
+    /// each of them and each object whose pods ask.
+    fn awaited(&self, scenario: &Scenario) -> Vec<Ignored> {
+        let there: Vec<&Config> = scenario.objects.applied.iter().filter_map(as_config).collect();
+        let later: Vec<&Config> = applied_later(scenario).filter_map(as_config).collect();
+        let jobs: Vec<(&Text, &(ConfigKind, Text))> = specs(scenario)
+            .filter_map(|(spec, namespace)| Some((spec.behavior.as_ref()?, namespace)))
+            .flat_map(|(behavior, ns)| behavior.creates.iter().map(move |made| (ns, made)))
+            .collect();
+        let mut notes: Vec<Ignored> = Vec::new();
+        for Asked { reference: r, namespace, note } in &self.asked {
+            let is_it = |config: &&&Config| is_it(config, r.kind, namespace, &r.name);
+            let is_made = later
+                .iter()
+                .any(|config| is_it(&config) && r.complaint(Some(config), namespace).is_none())
+                || jobs.contains(&(namespace, &(r.kind, r.name.clone())));
+            let found = there.iter().find(is_it).copied();
+            if is_made || r.complaint(found, namespace).is_none() {
+                continue;
+            }
+            let (kind, word, name) = (r.kind.as_str(), r.kind.word(), &r.name);
+            let reason = match found {
+                Some(_) => format!("{kind} `{name}` has no key `{}`: pods wait for it", r.key),
+                None => format!(
+                    "{kind} `{name}` is in no manifest: pods wait until it is there; if something \
+                     outside of the manifests makes it, list `{word}/{name}` in `existing`"
+                ),
             };
-            let told = |r: &ConfigRef| match r.key.is_empty() {
-                true => format!("{}/{}", r.kind.word(), r.name),
-                false => format!("{}/{} with key {}", r.kind.word(), r.name, r.key),
+            let same = |known: &&mut Ignored| {
+                (&known.file, &known.object, &known.reason) == (&note.file, &note.object, &reason)
             };
-            let mut fields: Vec<String> =
-                spec.config_refs.iter().filter(is_missing).map(told).collect();
-            fields.sort();
-            fields.dedup();
-            if !fields.is_empty() {
-                let file = place.file.clone();
-                let (line, _) = self.sources.out.line_column(&file, place.document.span.start);
-                notes.push(Ignored { file, line, object, fields, reason: WAITS.to_owned() });
+            match notes.iter_mut().find(same) {
+                Some(known) if known.fields == note.fields => {}
+                Some(known) => known.fields.extend(note.fields.iter().cloned()),
+                None => notes.push(Ignored { reason, ..note.clone() }),
             }
         }
         notes
     }
 }
 
-/// Makes what the scenario says is there, as far as any of its pods asks for it.
-pub(super) fn make(patterns: &[Pattern], scenario: &mut Scenario) {
-    let mut known = configs(&scenario.objects.applied);
-    let given = known.len();
-    let deployments = scenario.objects.deployments.iter();
-    let deployments = deployments.map(|d| (&*d.template.spec, &d.namespace));
-    let applied = scenario.objects.applied.iter().filter_map(spec_of);
-    let later = scenario.timeline.iter().filter_map(|entry| match &entry.what {
-        Happening::Kubectl(command) => match &**command {
-            Command::Apply { object, .. } => spec_of(object),
-            _ => None,
-        },
+fn as_config(object: &Object) -> Option<&Config> {
+    match object {
+        Object::Config(config) => Some(config),
         _ => None,
-    });
-    for (spec, namespace) in deployments.chain(applied).chain(later) {
-        for reference in &spec.config_refs {
-            if !patterns.iter().any(|pattern| pattern.is_meant(reference)) {
-                continue;
-            }
-            match known.iter().position(|config| is_it(config, reference, namespace)) {
-                // One of a manifest is as the manifest says.
-                Some(at) if at < given => {}
-                Some(at) => known[at].keys.push(reference.key.clone()),
-                None => known.push(Config {
-                    kind: reference.kind,
-                    meta: Meta {
-                        name: reference.name.clone(),
-                        namespace: namespace.clone(),
-                        ..Meta::default()
-                    },
-                    keys: vec![reference.key.clone()],
-                    secret_type: "Opaque".into(),
-                }),
-            }
-        }
-    }
-    for mut config in known.split_off(given) {
-        config.keys.retain(|key| !key.is_empty());
-        config.keys.sort_unstable();
-        config.keys.dedup();
-        scenario.objects.applied.push(Object::Config(Box::new(config)));
     }
 }

@@ -94,6 +94,8 @@ impl Sources {
             all_groups,
             all_objects,
             priorities: Default::default(),
+            existing: Vec::new(),
+            asked: Vec::new(),
         };
         let mut scenario = resolver.resolve(file, manifests)?;
         if !well_formed {

@@ -442,6 +442,7 @@ fn check_known(version: &str, kind: &str, reader: &mut Reader<'_>) -> Known {
         };
     }
     kinds! {
+        "v1" "ServiceAccount" k8s::core::v1::ServiceAccount => NO_EFFECT,
         "v1" "Endpoints" k8s::core::v1::Endpoints => NO_EFFECT,
         "networking.k8s.io/v1" "IngressClass" k8s::networking::v1::IngressClass => NO_EFFECT,
         "networking.k8s.io/v1" "NetworkPolicy" k8s::networking::v1::NetworkPolicy => NO_EFFECT,

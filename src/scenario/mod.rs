@@ -35,4 +35,5 @@ pub mod value;
 mod workloads;
 pub mod yaml;
 
+pub use existing::created;
 pub use load::{Overrides, load};

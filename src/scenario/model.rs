@@ -60,6 +60,8 @@ pub struct Scenario {
     pub expect: Vec<Expectation>,
     /// What was accepted but has no effect on the simulation, for the reader.
     pub ignored: Vec<Ignored>,
+    /// Secrets and ConfigMaps that pods will wait for, for the reader.
+    pub awaited: Vec<Ignored>,
     /// blake3 of all input bytes (scenario, manifests, traces) and overrides, hexadecimal.
     pub hash: String,
     /// All effective parameters, defaults included, for `manifest.json`.
@@ -732,7 +734,7 @@ pub struct Expectation {
     pub text: String,
 }
 
-/// Something accepted that the simulation does not act on.
+/// Something accepted that the simulation does not act on, or that pods will wait for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ignored {
     /// File as written in the scenario.

@@ -6,6 +6,7 @@ use super::applied::heed_claims;
 use super::commands::Names;
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::eviction::Signal;
+use super::existing::{Asked, Pattern, made_by_pods};
 use super::file::{
     BoundFile, EffectFile, ExpectFile, MachineFile, NodeGroupFile, NodesFile, OwnMachine, PodsFile,
     ScenarioFile, Start, TimelineFile,
@@ -18,7 +19,7 @@ use super::priorities::PriorityClass;
 use super::value::{Span, parse_duration, parse_ratio};
 use super::workloads::others;
 use super::yaml::Node;
-use super::{checks, existing, machines, scheduler_configuration};
+use super::{checks, machines, scheduler_configuration};
 use crate::api::labels::Labels;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::record::metric::{self, Unit};
@@ -47,6 +48,10 @@ pub(super) struct Resolver<'a> {
     pub all_objects: bool,
     /// Priority classes of the manifests, and of what lines of kubectl have applied so far.
     pub priorities: BTreeMap<String, PriorityClass>,
+    /// Secrets and ConfigMaps that are there although no manifest has them.
+    pub existing: Vec<Pattern>,
+    /// What pods of manifests ask for, those of lines of kubectl included.
+    pub asked: Vec<Asked>,
 }
 
 impl Resolver<'_> {
@@ -96,8 +101,8 @@ impl Resolver<'_> {
         self.priorities = manifests.priorities.clone();
         ignored.extend(self.flags_without_effect());
         ignored.extend(self.lost_backends(&manifests));
-        let existing = self.existing(&file.existing);
-        ignored.extend(self.awaited(&existing, &manifests));
+        self.read_existing(&file.existing);
+        self.keep_references(&manifests);
         let objects = self.objects(&file, manifests);
         let groups = self.node_groups(&file);
         let workloads = self.workloads(&file, &objects);
@@ -128,13 +133,14 @@ impl Resolver<'_> {
             workloads,
             flags,
             ignored,
+            awaited: Vec::new(),
             hash: String::new(),
             parameters: serde_json::Value::Null,
         };
         if scenario.has_storage() {
             heed_claims(&mut scenario.ignored);
         }
-        existing::make(&existing, &mut scenario);
+        self.provide(&mut scenario);
         Some(scenario)
     }
 
@@ -359,7 +365,8 @@ impl Resolver<'_> {
         flags: &Flags,
     ) -> Vec<TimelineEntry> {
         let mut entries = Vec::new();
-        let mut names = Names::of(objects, groups);
+        let existing = self.existing.iter().cloned().chain(made_by_pods(objects)).collect();
+        let mut names = Names::of(objects, groups, existing);
         for (index, given) in file.timeline.iter().enumerate() {
             let path = format!("timeline[{index}]");
             if given.at.0 >= file.duration.0 {

@@ -87,7 +87,7 @@ pub enum Change {
     QuotaStatus(QuotaId),
     /// A limit range was created, changed or removed.
     LimitRange(LimitRangeId),
-    /// A Secret, ConfigMap or ServiceAccount was created, changed or removed.
+    /// A Secret or ConfigMap was created, changed or removed.
     Config(ConfigId),
     /// A namespace is being deleted, is gone, or has been made again.
     Namespace(NamespaceId),

@@ -1,4 +1,4 @@
-//! Secrets, ConfigMaps and ServiceAccounts in the store: few, found by kind and name.
+//! Secrets and ConfigMaps in the store: few, found by kind and name.
 
 use super::{Change, Store};
 use crate::api::ConfigId;

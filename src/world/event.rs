@@ -146,10 +146,10 @@ pub enum PodStep {
     Seen,
     /// The kubelet looks at the volumes that the pod waits for.
     Volumes,
+    /// The kubelet tries again to set up volumes of Secrets and ConfigMaps.
+    SetUp,
     /// All of them are mounted.
     Mounted,
-    /// The volume manager tries again.
-    Mount,
     /// Sandbox and network are up: the image is needed.
     Sandbox,
     /// The kubelet looks again at a pod whose container waits.

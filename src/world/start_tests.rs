@@ -32,7 +32,8 @@ fn apply(at: u64, object: Object) -> TimelineEntry {
 fn needy(kind: ConfigKind, key: &str, volume: &str) -> Scenario {
     world(30.0, |spec| {
         let (name, key, volume) = ("x".into(), key.into(), volume.into());
-        spec.config_refs = vec![ConfigRef { kind, name, key, volume, init: None }];
+        let field = "".into();
+        spec.config_refs = vec![ConfigRef { kind, name, key, volume, init: None, field }];
     })
 }
 
@@ -52,9 +53,10 @@ fn pods_wait_for_what_they_need_and_start_when_it_comes() {
             "Failed", "Error: couldn't find key k in Secret default/x", (200.0, 217.0)),
         ("the wrong kind is none", needy(Secret, "", ""), vec![apply(100, config(ConfigMap, &[]))],
             "Failed", "Error: secret \"x\" not found", (0.0, 0.0)),
-        // Tries after 0.5, 1, 2, ... seconds: the first one after 100 s is that at 127.5.
-        ("a volume, at the next try", needy(Secret, "", "v"), vec![apply(100, config(Secret, &[]))],
-            "FailedMount", "MountVolume.SetUp failed for volume \"v\" : secret \"x\" not found", (127.5, 142.0)),
+        // Tries after 0.5, 1, 2, ... seconds: the first one after 100 s is that at 127.5. The pod's
+        // worker gave up waiting at 123, and waits again 10 to 15 s later.
+        ("a volume, at the next try, when the pod is looked at again", needy(Secret, "", "v"), vec![apply(100, config(Secret, &[]))],
+            "FailedMount", "MountVolume.SetUp failed for volume \"v\" : secret \"x\" not found", (133.0, 156.0)),
     ];
     for (sentence, mut scenario, timeline, reason, message, started) in rows {
         scenario.timeline = timeline;
@@ -92,8 +94,14 @@ fn a_container_needs_its_environment_when_it_is_its_turn() {
         let mut scenario = with_init(false, Behavior::default(), RestartPolicy::Always);
         if let Some(Object::Pod(pod)) = scenario.objects.applied.last_mut() {
             let (kind, none) = (ConfigKind::Secret, "".into());
-            let reference =
-                ConfigRef { kind, name: "x".into(), key: "".into(), volume: none, init: turn };
+            let reference = ConfigRef {
+                kind,
+                name: "x".into(),
+                key: "".into(),
+                volume: none,
+                init: turn,
+                field: "".into(),
+            };
             Arc::make_mut(&mut pod.base_mut().spec).config_refs = vec![reference];
         }
         assert_eq!(Told::of(&scenario).at("Started").len(), started, "{sentence}");
@@ -106,6 +114,29 @@ fn a_settled_start_has_pods_running_whose_objects_are_there() {
     scenario.objects.applied.push(config(ConfigKind::Secret, &[]));
     let told = Told::of(&scenario);
     assert_eq!((told.events.len(), told.ready(15)), (0, 3));
+}
+
+#[test]
+fn a_pod_that_succeeds_makes_what_others_wait_for() {
+    // With what the pod ends after a minute, and how many of the three others are ready in the end.
+    for (sentence, exit_code, ready) in
+        [("it succeeds", 0, 3), ("it fails, and makes nothing", 1, 0)]
+    {
+        let behavior = Behavior {
+            run: Some(SimDuration::from_secs(60)),
+            exit_code,
+            creates: vec![(ConfigKind::Secret, "x".into())],
+            ..Behavior::default()
+        };
+        let mut scenario = alone(behavior, RestartPolicy::Never);
+        let (name, key, volume) = ("x".into(), "k".into(), "".into());
+        let (kind, field) = (ConfigKind::Secret, "".into());
+        let reference = ConfigRef { kind, name, key, volume, init: None, field };
+        let template = &mut scenario.objects.deployments[0].template;
+        Arc::make_mut(&mut template.spec).config_refs = vec![reference];
+        let told = Told::of(&scenario);
+        assert_eq!((told.ready(55), told.ready(1799)), (0, ready), "{sentence}");
+    }
 }
 
 fn init(name: &str, sidecar: bool) -> crate::api::pod::Container {

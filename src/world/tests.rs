@@ -147,6 +147,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
         },
         expect: vec![],
         ignored: vec![],
+        awaited: vec![],
         hash: String::new(),
         parameters: serde_json::Value::Null,
         cut_short: false,

@@ -2,6 +2,7 @@
 
 use super::FieldError;
 use crate::api::behavior::Behavior;
+use crate::api::config::ConfigKind;
 use crate::api::quantity::Quantity;
 use crate::units::SimDuration;
 use std::collections::BTreeMap;
@@ -11,7 +12,8 @@ const PREFIX: &str = "stormglass/";
 /// What may follow.
 const WORDS: &str = "of an annotation known here: start-ms, ready-ms, stop-ms, never-start, \
                      never-ready, run-ms, fail-ms, exit-code, exit-codes, fail-first, \
-                     stop-exit-code, hang-ms, init-ms, init-failures, memory, memory-growth";
+                     stop-exit-code, hang-ms, init-ms, init-failures, creates, memory, \
+                     memory-growth";
 
 /// Reads the annotations of a template; `path` is where they stand.
 pub fn behavior(
@@ -55,6 +57,11 @@ fn read(out: &mut Behavior, word: &str, value: &str) -> Result<(), &'static str>
             let all = value.split(',').map(|text| text.trim().parse()).collect::<Result<_, _>>();
             out.init_failures = all.map_err(|_| "numbers of failures like 0,2")?;
         }
+        "creates" => {
+            let all = value.split(',').map(|text| ConfigKind::and_name(text.trim()));
+            let all = all.collect::<Option<_>>();
+            out.creates = all.ok_or("Secrets and ConfigMaps like secret/web-tls, configmap/web")?;
+        }
         "memory" => out.memory = bytes()?,
         "memory-growth" => out.memory_growth = bytes()?,
         "never-start" => out.never_starts = flag()?,
@@ -90,9 +97,13 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        for (key, value) in
-            [("run-ms", "soon"), ("memory", "-1"), ("exit-code", "x"), ("runs", "1")]
-        {
+        for (key, value) in [
+            ("run-ms", "soon"),
+            ("memory", "-1"),
+            ("exit-code", "x"),
+            ("creates", "x"),
+            ("runs", "1"),
+        ] {
             let given = BTreeMap::from([(format!("stormglass/{key}"), value.to_owned())]);
             let mut errors = Vec::new();
             behavior(Some(&given), "a", &mut errors);

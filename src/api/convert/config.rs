@@ -1,4 +1,4 @@
-//! `core/v1` Secrets, ConfigMaps and ServiceAccounts, and references to them in pods.
+//! `core/v1` Secrets and ConfigMaps, and references to them in pods.
 //!
 //! Source: kubernetes `pkg/kubelet/kubelet_pods.go` (`makeEnvironmentVariables`), v1.37: `envFrom`
 //! of a container comes before its `env`.
@@ -10,7 +10,7 @@ use crate::api::meta::Meta;
 use k8s_openapi::api::core::v1 as k8s;
 use serde_json::Value;
 
-/// A Secret, ConfigMap or ServiceAccount in its JSON form; `None`: it is none, or has no name.
+/// A Secret or ConfigMap in its JSON form; `None`: it is none, or has no name.
 pub fn config(given: &Value, namespace: &str) -> Option<Config> {
     let kind = ConfigKind::named(given["kind"].as_str()?)?;
     let meta = &given["metadata"];
@@ -39,39 +39,46 @@ pub fn config(given: &Value, namespace: &str) -> Option<Config> {
 /// What a pod needs: volumes first, then the environment of each container.
 pub(super) fn references(spec: &k8s::PodSpec) -> Vec<ConfigRef> {
     let mut out = Vec::new();
-    for volume in spec.volumes.iter().flatten() {
-        of_volume(volume, &mut out);
+    for (place, volume) in spec.volumes.iter().flatten().enumerate() {
+        of_volume(volume, &format!("volumes[{place}]"), &mut out);
     }
     for (place, container) in spec.init_containers.iter().flatten().enumerate() {
         let known = out.len();
-        of_container(container, &mut out);
+        of_container(container, &format!("initContainers[{place}]"), &mut out);
         out[known..].iter_mut().for_each(|reference| reference.init = u16::try_from(place).ok());
     }
-    spec.containers.iter().for_each(|container| of_container(container, &mut out));
+    for (place, container) in spec.containers.iter().enumerate() {
+        of_container(container, &format!("containers[{place}]"), &mut out);
+    }
     out
 }
 
-/// Adds a reference, unless it is optional.
-fn add(
+/// A reference that may be optional.
+struct Given<'a> {
     kind: ConfigKind,
-    name: &str,
-    keys: &[&str],
+    name: &'a str,
+    keys: Vec<&'a str>,
     optional: Option<bool>,
-    volume: &str,
-    out: &mut Vec<ConfigRef>,
-) {
-    if optional == Some(true) || name.is_empty() {
-        return;
-    }
-    let any = [""];
-    for key in if keys.is_empty() { &any[..] } else { keys } {
-        out.push(ConfigRef {
-            kind,
-            name: name.into(),
-            key: (*key).into(),
-            volume: volume.into(),
-            init: None,
-        });
+    field: String,
+}
+
+impl Given<'_> {
+    /// What it needs for a volume, or for the environment; nothing, if it is optional.
+    fn add(self, volume: &str, out: &mut Vec<ConfigRef>) {
+        if self.optional == Some(true) || self.name.is_empty() {
+            return;
+        }
+        let any = [""];
+        for key in if self.keys.is_empty() { &any[..] } else { &self.keys } {
+            out.push(ConfigRef {
+                kind: self.kind,
+                name: self.name.into(),
+                key: (*key).into(),
+                volume: volume.into(),
+                init: None,
+                field: self.field.as_str().into(),
+            });
+        }
     }
 }
 
@@ -79,52 +86,57 @@ fn keys_of(items: Option<&Vec<k8s::KeyToPath>>) -> Vec<&str> {
     items.into_iter().flatten().map(|item| item.key.as_str()).collect()
 }
 
-fn of_volume(volume: &k8s::Volume, out: &mut Vec<ConfigRef>) {
-    let name = volume.name.as_str();
+fn of_volume(volume: &k8s::Volume, path: &str, out: &mut Vec<ConfigRef>) {
+    use ConfigKind::{ConfigMap, Secret};
+    let mut add = |kind, name, items, optional, field: String| {
+        let given = Given { kind, name, keys: keys_of(items), optional, field };
+        given.add(&volume.name, out);
+    };
     if let Some(secret) = &volume.secret {
-        let of = secret.secret_name.as_deref().unwrap_or("");
-        let keys = keys_of(secret.items.as_ref());
-        add(ConfigKind::Secret, of, &keys, secret.optional, name, out);
+        let name = secret.secret_name.as_deref().unwrap_or("");
+        add(Secret, name, secret.items.as_ref(), secret.optional, format!("{path}.secret"));
     }
     if let Some(map) = &volume.config_map {
-        add(
-            ConfigKind::ConfigMap,
-            &map.name,
-            &keys_of(map.items.as_ref()),
-            map.optional,
-            name,
-            out,
-        );
+        add(ConfigMap, &map.name, map.items.as_ref(), map.optional, format!("{path}.configMap"));
     }
-    let projected = volume.projected.iter().flat_map(|projected| &projected.sources).flatten();
-    for source in projected {
+    let sources = volume.projected.iter().flat_map(|projected| &projected.sources).flatten();
+    for (place, source) in sources.enumerate() {
+        let path = format!("{path}.projected.sources[{place}]");
         if let Some(secret) = &source.secret {
-            let keys = keys_of(secret.items.as_ref());
-            add(ConfigKind::Secret, &secret.name, &keys, secret.optional, name, out);
+            let field = format!("{path}.secret");
+            add(Secret, &secret.name, secret.items.as_ref(), secret.optional, field);
         }
         if let Some(map) = &source.config_map {
-            let keys = keys_of(map.items.as_ref());
-            add(ConfigKind::ConfigMap, &map.name, &keys, map.optional, name, out);
+            let field = format!("{path}.configMap");
+            add(ConfigMap, &map.name, map.items.as_ref(), map.optional, field);
         }
     }
 }
 
-fn of_container(container: &k8s::Container, out: &mut Vec<ConfigRef>) {
-    for source in container.env_from.iter().flatten() {
+fn of_container(container: &k8s::Container, path: &str, out: &mut Vec<ConfigRef>) {
+    use ConfigKind::{ConfigMap, Secret};
+    let mut add = |kind, name, keys, optional, field| {
+        Given { kind, name, keys, optional, field }.add("", out);
+    };
+    for (place, source) in container.env_from.iter().flatten().enumerate() {
+        let path = format!("{path}.envFrom[{place}]");
         if let Some(map) = &source.config_map_ref {
-            add(ConfigKind::ConfigMap, &map.name, &[], map.optional, "", out);
+            add(ConfigMap, &map.name, vec![], map.optional, format!("{path}.configMapRef"));
         }
         if let Some(secret) = &source.secret_ref {
-            add(ConfigKind::Secret, &secret.name, &[], secret.optional, "", out);
+            add(Secret, &secret.name, vec![], secret.optional, format!("{path}.secretRef"));
         }
     }
-    for variable in container.env.iter().flatten() {
+    for (place, variable) in container.env.iter().flatten().enumerate() {
         let Some(from) = &variable.value_from else { continue };
+        let path = format!("{path}.env[{place}].valueFrom");
         if let Some(map) = &from.config_map_key_ref {
-            add(ConfigKind::ConfigMap, &map.name, &[&map.key], map.optional, "", out);
+            let field = format!("{path}.configMapKeyRef");
+            add(ConfigMap, &map.name, vec![&*map.key], map.optional, field);
         }
         if let Some(secret) = &from.secret_key_ref {
-            add(ConfigKind::Secret, &secret.name, &[&secret.key], secret.optional, "", out);
+            let field = format!("{path}.secretKeyRef");
+            add(Secret, &secret.name, vec![&*secret.key], secret.optional, field);
         }
     }
 }
@@ -157,9 +169,15 @@ mod tests {
         .unwrap();
         let told: Vec<String> = references(&spec)
             .iter()
-            .map(|r| format!("{} {} {} {}", r.kind.word(), r.name, r.key, r.volume))
+            .map(|r| format!("{} {} {} {} {}", r.kind.word(), r.name, r.key, r.volume, r.field))
             .collect();
-        assert_eq!(told, ["secret a k v", "configmap b  w", "configmap c  ", "secret d y "]);
+        let expected = [
+            "secret a k v volumes[0].secret",
+            "configmap b  w volumes[1].projected.sources[0].configMap",
+            "configmap c   containers[0].envFrom[0].configMapRef",
+            "secret d y  containers[0].env[1].valueFrom.secretKeyRef",
+        ];
+        assert_eq!(told, expected);
     }
 
     #[test]

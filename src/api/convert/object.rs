@@ -68,9 +68,7 @@ pub fn object(given: &Value, namespace: &str, errors: &mut Vec<FieldError>) -> O
             let given = decode(given, errors)?;
             Object::LimitRange(Box::new(quota::limit_range(&given, namespace, errors)))
         }
-        "ConfigMap" | "Secret" | "ServiceAccount" => {
-            Object::Config(Box::new(config::config(given, namespace)?))
-        }
+        "ConfigMap" | "Secret" => Object::Config(Box::new(config::config(given, namespace)?)),
         "Namespace" => Object::Namespace(given["metadata"]["name"].as_str()?.into()),
         kind => Object::Storage(storage_object(kind, given, namespace, errors)?),
     })

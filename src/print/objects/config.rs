@@ -1,32 +1,45 @@
-//! Secrets, ConfigMaps and ServiceAccounts: of what they hold only the keys are known.
+//! Secrets and ConfigMaps: of what they hold only the keys are known.
 
+use super::cluster::namespaces;
 use super::meta::{Meta, object, set};
+use crate::api::config::{Config, ConfigKind, ROOT_CA, ROOT_CA_KEY};
+use crate::api::meta;
 use crate::print::Snapshot;
 use serde_json::{Map, Value};
 use slotmap::Key as _;
 
-/// All objects of one of these kinds.
+/// All Secrets or ConfigMaps, with the one that every namespace is given.
 pub(super) fn configs(snapshot: &Snapshot, kind: &str) -> Vec<Value> {
     let all = snapshot.store.configs().filter(|(_, config)| config.kind.as_str() == kind);
-    all.map(|(id, config)| {
-        let mut out = object(&Meta {
-            kind: config.kind.as_str(),
-            namespace: &config.meta.namespace,
-            name: &config.meta.name,
-            ordinal: id.data().as_ffi(),
-            labels: Some(&config.meta.labels),
-            generation: 0,
-            created: config.meta.created,
-            version: 0,
-        });
-        let keys = config.keys.iter().map(|key| (key.to_string(), Value::from("")));
-        let data: Map<String, Value> = keys.collect();
-        if !data.is_empty() {
-            out["data"] = data.into();
+    let mut found: Vec<Value> = all.map(|(id, known)| config(known, id.data().as_ffi())).collect();
+    if kind == "ConfigMap" {
+        for (ordinal, namespace) in (1 << 40..).zip(namespaces(snapshot)) {
+            let namespace = namespace["metadata"]["name"].as_str().unwrap_or_default().into();
+            let meta = meta::Meta { name: ROOT_CA.into(), namespace, ..Default::default() };
+            let (kind, keys) = (ConfigKind::ConfigMap, vec![ROOT_CA_KEY.into()]);
+            found.push(config(&Config { kind, meta, keys, secret_type: "".into() }, ordinal));
         }
-        let is_secret = kind == "Secret";
-        set(&mut out, "type", is_secret.then(|| config.secret_type.to_string()));
-        out
-    })
-    .collect()
+    }
+    found
+}
+
+fn config(known: &Config, ordinal: u64) -> Value {
+    let mut out = object(&Meta {
+        kind: known.kind.as_str(),
+        namespace: &known.meta.namespace,
+        name: &known.meta.name,
+        ordinal,
+        labels: Some(&known.meta.labels),
+        generation: 0,
+        created: known.meta.created,
+        version: 0,
+    });
+    let keys = known.keys.iter().map(|key| (key.to_string(), Value::from("")));
+    let data: Map<String, Value> = keys.collect();
+    if !data.is_empty() {
+        out["data"] = data.into();
+    }
+    let is_secret = known.kind == ConfigKind::Secret;
+    set(&mut out, "type", is_secret.then(|| known.secret_type.to_string()));
+    out
 }

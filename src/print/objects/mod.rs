@@ -53,7 +53,7 @@ pub(super) fn list(snapshot: &Snapshot, kind: &str) -> Vec<Value> {
             store.limit_ranges().map(|(id, l)| quota::limit_range(snapshot, id, l)).collect()
         }
         "PodDisruptionBudget" => store.pdbs().map(|(id, p)| pdb::pdb(snapshot, id, p)).collect(),
-        "ConfigMap" | "Secret" | "ServiceAccount" => config::configs(snapshot, kind),
+        "ConfigMap" | "Secret" => config::configs(snapshot, kind),
         "Event" => event::events(snapshot),
         "Namespace" => cluster::namespaces(snapshot),
         "ComponentStatus" => cluster::component_statuses(snapshot),

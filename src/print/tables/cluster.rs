@@ -104,11 +104,6 @@ pub(super) const SECRET: Table = Table {
     },
 };
 
-pub(super) const SERVICE_ACCOUNT: Table = Table {
-    columns: &[("NAME", false), ("SECRETS", false), ("AGE", false)],
-    cells: |account, now| vec![name(account), "0".to_owned(), age(account, now)],
-};
-
 pub(super) const COMPONENT_STATUS: Table = Table {
     columns: &[("NAME", false), ("STATUS", false), ("MESSAGE", false), ("ERROR", false)],
     cells: |part, _| {

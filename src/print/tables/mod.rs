@@ -57,7 +57,6 @@ pub(super) fn of(kind: &str) -> Table {
         "Namespace" => cluster::NAMESPACE,
         "ConfigMap" => cluster::CONFIG_MAP,
         "Secret" => cluster::SECRET,
-        "ServiceAccount" => cluster::SERVICE_ACCOUNT,
         "ComponentStatus" => cluster::COMPONENT_STATUS,
         _ => Table {
             columns: &[("NAME", false), ("AGE", false)],

@@ -5,10 +5,13 @@
 //! `exponentialbackoff`, v1.37. It does not know who makes the objects.
 
 use super::sync::SYNC_BACK_OFF;
-use crate::api::ConfigId;
-use crate::api::PodId;
+use super::volumes::LOOP_PERIOD;
 use crate::api::config::ConfigRef;
 use crate::api::event::EventType::Warning;
+use crate::api::object::Object;
+use crate::api::pod::PodPhase;
+use crate::api::{ConfigId, ObjectName, PodId, Text};
+use crate::scenario::created;
 use crate::units::{SimDuration, SimTime};
 use crate::world::event::PodStep;
 use crate::world::world::World;
@@ -17,23 +20,27 @@ use crate::world::world::World;
 const FIRST_WAIT: SimDuration = SimDuration::from_millis(500);
 /// Longest such wait (`maxDurationBeforeRetry`).
 const LONGEST_WAIT: SimDuration = SimDuration::from_secs(122);
-/// How often the volume manager looks what is to be mounted (`reconcilerLoopSleepPeriod`).
-const LOOK: SimDuration = SimDuration::from_millis(100);
 /// Why the container of such a pod waits.
 const CONFIG_ERROR: &str = "CreateContainerConfigError";
 
+/// Volumes of a pod that could not be set up yet.
+#[derive(Debug)]
+pub(super) struct Unset {
+    /// Their names, in the pod's order.
+    left: Vec<Text>,
+    /// The wait after the last try. Volumes that fail have failed from the first try on, so that
+    /// their waits are one.
+    wait: SimDuration,
+}
+
 impl World<'_> {
-    /// What a pod lacks of what `is_asked` for: in the kubelet's words, with the volume.
-    fn missing(
-        &self,
-        pod: PodId,
-        is_asked: impl Fn(&ConfigRef) -> bool,
-    ) -> Option<(String, String)> {
+    /// What a pod lacks of what `is_asked` for, in the kubelet's words.
+    fn missing(&self, pod: PodId, is_asked: impl Fn(&ConfigRef) -> bool) -> Option<String> {
         let p = self.store.pod(pod)?;
         let mut asked = p.spec.config_refs.iter().filter(|reference| is_asked(reference));
         asked.find_map(|r| {
             let found = self.store.config(r.kind, &p.namespace, &r.name);
-            Some((r.complaint(found, &p.namespace)?, r.volume.to_string()))
+            r.complaint(found, &p.namespace)
         })
     }
 
@@ -42,19 +49,46 @@ impl World<'_> {
         self.missing(pod, |_| true).is_some()
     }
 
-    /// Sets up the volumes of a pod, or tries again later; true when they are there.
-    pub(super) fn sets_up_volumes(&mut self, pod: PodId) -> bool {
+    /// The volumes of a pod that can't be set up now; `None`: all can.
+    pub(super) fn unset_volumes(&self, pod: PodId) -> Option<Unset> {
+        let lacks = |r: &ConfigRef| !r.volume.is_empty();
+        self.missing(pod, lacks)?;
+        let mut left: Vec<Text> = Vec::new();
+        for reference in self.store.pod(pod)?.spec.config_refs.iter().filter(|r| lacks(r)) {
+            if !left.contains(&reference.volume) {
+                left.push(reference.volume.clone());
+            }
+        }
+        Some(Unset { left, wait: SimDuration::ZERO })
+    }
+
+    /// Tries to set up the volumes that a pod still lacks; those that fail are tried again later.
+    pub(super) fn set_up_volumes(&mut self, pod: PodId) {
         let now = self.now;
-        let missing = self.missing(pod, |reference| !reference.volume.is_empty());
-        let Some((said, volume)) = missing else { return true };
-        let message = format!("MountVolume.SetUp failed for volume \"{volume}\" : {said}");
-        let Some(state) = self.pods.get_mut(pod) else { return false };
-        let wait = &mut state.trouble.get_or_insert_default().mount_wait;
-        *wait = if *wait == SimDuration::ZERO { FIRST_WAIT } else { (*wait * 2).min(LONGEST_WAIT) };
-        let again = (now + *wait).next_on_grid(SimTime::ZERO, LOOK);
-        self.tell_trouble(pod, Warning, "FailedMount", || message);
-        self.plan_pod(again, pod, PodStep::Mount);
-        false
+        let Some(mut unset) = self.volumes.kubelets.unset.remove(&pod) else { return };
+        let mut complaints = Vec::new();
+        unset.left.retain(|volume| match self.missing(pod, |r| r.volume == *volume) {
+            Some(said) => {
+                complaints
+                    .push(format!("MountVolume.SetUp failed for volume \"{volume}\" : {said}"));
+                true
+            }
+            None => false,
+        });
+        for message in complaints {
+            self.tell_trouble(pod, Warning, "FailedMount", || message);
+        }
+        if unset.left.is_empty() {
+            self.volumes_may_be_there(pod);
+            return;
+        }
+        unset.wait = match unset.wait {
+            SimDuration::ZERO => FIRST_WAIT,
+            wait => (wait * 2).min(LONGEST_WAIT),
+        };
+        let again = (now + unset.wait).next_on_grid(SimTime::ZERO, LOOP_PERIOD);
+        self.volumes.kubelets.unset.insert(pod, unset);
+        self.plan_pod(again, pod, PodStep::SetUp);
     }
 
     /// Whether the environment can be made of a pod's containers, or of the init container that is
@@ -62,7 +96,7 @@ impl World<'_> {
     pub(super) fn has_environment(&mut self, pod: PodId) -> bool {
         let turn = self.init_container(pod).and_then(|(place, _)| u16::try_from(place).ok());
         let missing = self.missing(pod, |r| r.volume.is_empty() && r.init == turn);
-        let Some((said, _)) = missing else { return true };
+        let Some(said) = missing else { return true };
         self.set_waiting(pod, CONFIG_ERROR);
         self.tell_trouble(pod, Warning, "Failed", || format!("Error: {said}"));
         self.look_again(pod, SimTime::NEVER, |_| SYNC_BACK_OFF);
@@ -83,6 +117,22 @@ impl World<'_> {
         waiting.sort_unstable();
         for (_, pod) in waiting {
             self.next_look_counts(pod, |_| SYNC_BACK_OFF);
+        }
+    }
+
+    /// A pod has done its work: the Secrets and ConfigMaps that it makes are there from now on.
+    pub(super) fn makes_configs(&mut self, pod: PodId) {
+        let p = self.store.pod(pod).filter(|p| p.phase == PodPhase::Succeeded);
+        let Some(p) = p else { return };
+        let Some(behavior) = p.spec.behavior.as_deref() else { return };
+        let namespace = p.namespace.clone();
+        for (kind, name) in behavior.creates.clone() {
+            if self.store.config(kind, &namespace, &name).is_none() {
+                let name = ObjectName { namespace: namespace.clone(), name };
+                let made = created(kind, &name, self.scenario);
+                // A quota may be full: then it is not made.
+                let _ = self.apply_object(&Object::Config(Box::new(made)), false);
+            }
         }
     }
 }

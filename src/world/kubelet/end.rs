@@ -108,5 +108,6 @@ impl World<'_> {
             more.status = why;
             true
         });
+        self.makes_configs(pod);
     }
 }

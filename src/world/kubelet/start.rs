@@ -78,7 +78,7 @@ impl World<'_> {
             PodStep::Seen => self.pod_seen(pod, node),
             PodStep::Volumes => self.look_at_mounts(pod, node),
             PodStep::Mounted => self.volumes_are_mounted(pod, node),
-            PodStep::Mount => self.join_start_queue(pod, node),
+            PodStep::SetUp => self.set_up_volumes(pod),
             PodStep::Sandbox => {
                 self.init_anew(pod);
                 self.start_containers(pod, node, true);
@@ -128,12 +128,8 @@ impl World<'_> {
         }
     }
 
-    /// Its claims are mounted: the other volumes of a pod are set up, and it takes its place in the
-    /// node's start queue.
+    /// The volumes of a pod are there: it takes its place in the node's start queue.
     pub(super) fn join_start_queue(&mut self, pod: PodId, node: NodeId) {
-        if !self.sets_up_volumes(pod) {
-            return;
-        }
         let now = self.now;
         let Some(state) = self.nodes.get_mut(node) else { return };
         let begins = state.start_gate.max(now);

@@ -57,8 +57,6 @@ pub struct Trouble {
     pub first_running: SimTime,
     /// ImagePullBackOff.
     pub pull: BackOff,
-    /// How long the last volume that could not be set up was waited with.
-    pub mount_wait: SimDuration,
     /// Why its container waits (`state.waiting.reason`); empty: it does not.
     pub waiting: &'static str,
     /// When the kubelet last looked at the pod in vain.
@@ -88,7 +86,6 @@ impl Default for Trouble {
             last_end: None,
             first_running: SimTime::NEVER,
             pull: BackOff::default(),
-            mount_wait: SimDuration::ZERO,
             waiting: "",
             looked: SimTime::ZERO,
             next_look: SimTime::NEVER,

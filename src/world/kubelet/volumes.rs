@@ -11,13 +11,14 @@ use crate::control::controllers::volume::attachdetach::is_attachable;
 use crate::store::{Attachment, claims_of};
 use crate::units::{SimDuration, SimTime};
 use crate::world::event::{Event, PodStep};
+use crate::world::kubelet::config::Unset;
 use crate::world::kubelet::heartbeats::STATUS_UPDATE;
 use crate::world::world::World;
 use slotmap::Key as _;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `reconcilerLoopSleepPeriod`
-const LOOP_PERIOD: SimDuration = SimDuration::from_millis(100);
+pub(super) const LOOP_PERIOD: SimDuration = SimDuration::from_millis(100);
 /// `podAttachAndMountRetryInterval`
 const RETRY_INTERVAL: SimDuration = SimDuration::from_millis(300);
 /// `podAttachAndMountTimeout`
@@ -30,6 +31,8 @@ pub(in crate::world) struct Mounts {
     of: BTreeMap<PodId, BTreeMap<VolumeId, Mount>>,
     /// Pods whose containers wait for volumes, and since when.
     waiting: BTreeMap<PodId, SimTime>,
+    /// Volumes of pods that could not be set up yet: what they are made of is missing.
+    pub(super) unset: BTreeMap<PodId, Unset>,
     /// When nodes that use other volumes than their status says write it.
     statuses: BTreeMap<NodeId, SimTime>,
 }
@@ -52,6 +55,7 @@ impl Mounts {
 
     fn forget(&mut self, pod: PodId) -> bool {
         self.waiting.remove(&pod);
+        self.unset.remove(&pod);
         self.of.remove(&pod).is_some()
     }
 }
@@ -59,23 +63,30 @@ impl Mounts {
 impl World<'_> {
     /// Whether a pod has volumes to wait for: then it waits. The kubelet has just seen it.
     pub(super) fn waits_for_volumes(&mut self, pod: PodId) -> bool {
-        if !self.store.has_storage() {
-            return false;
-        }
         let Some(p) = self.store.pod(pod) else { return false };
-        if claims_of(p).next().is_none() {
+        let has_claims = self.store.has_storage() && claims_of(p).next().is_some();
+        let unset = self.unset_volumes(pod);
+        if !has_claims && unset.is_none() {
             return false;
         }
         self.volumes.kubelets.forget(pod);
         self.volumes.kubelets.waiting.insert(pod, self.now);
-        self.plan_pod(self.now, pod, PodStep::Volumes);
+        if has_claims {
+            self.plan_pod(self.now, pod, PodStep::Volumes);
+        }
+        if let Some(unset) = unset {
+            self.volumes.kubelets.unset.insert(pod, unset);
+            self.set_up_volumes(pod);
+        }
         true
     }
 
     /// The kubelet looks at the volumes of a pod that waits for them.
     pub(super) fn look_at_mounts(&mut self, pod: PodId, node: NodeId) {
         let now = self.now;
-        let Some(since) = self.volumes.kubelets.waiting.get(&pod).copied() else { return };
+        if !self.volumes.kubelets.waiting.contains_key(&pod) {
+            return;
+        }
         let Some(volumes) = self.volumes_of(pod) else { return };
         let Some(name) = self.store.node(node).map(|node| node.name.clone()) else { return };
         for volume in &volumes {
@@ -96,8 +107,19 @@ impl World<'_> {
             }
         }
         self.status_may_change(node);
-        if self.volumes.kubelets.of_pod(pod).all(|(_, mount)| mount == Mount::There) {
-            // The pod's worker asks now and then.
+        self.volumes_may_be_there(pod);
+    }
+
+    /// If all volumes of a pod are there, its worker sees it when it next asks.
+    pub(super) fn volumes_may_be_there(&mut self, pod: PodId) {
+        let mounts = &self.volumes.kubelets;
+        let Some(since) = mounts.waiting.get(&pod).copied() else { return };
+        let of = mounts.of.get(&pod);
+        let is_there = |volume: &VolumeId| of.and_then(|of| of.get(volume)) == Some(&Mount::There);
+        let are_mounted = |volumes: Vec<VolumeId>| volumes.iter().all(is_there);
+        let has_claims = self.store.has_storage();
+        let are_there = !has_claims || self.volumes_of(pod).is_some_and(are_mounted);
+        if are_there && !mounts.unset.contains_key(&pod) {
             let at = self.next_ask(pod, since);
             self.plan_pod(at, pod, PodStep::Mounted);
         }

@@ -313,6 +313,7 @@ impl World<'_> {
     /// A pod is gone: its volumes may go elsewhere, and claims that were kept for it go.
     pub(super) fn pod_leaves_volumes(&mut self, id: PodId, pod: &crate::api::pod::Pod) {
         if !self.store.has_storage() {
+            self.kubelet_loses_pod(id, pod.node);
             return;
         }
         let claims: Vec<ObjectName> = claims_of(pod).collect();
