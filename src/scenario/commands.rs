@@ -148,28 +148,18 @@ impl Resolver<'_> {
         let namespace = &*line.namespace;
         match line.verb {
             Verb::Apply(files) => Ok(self.apply_files(&files, path)),
-            Verb::Create(Create { filename, what: None }) if filename.is_empty() => {
-                let hint = "create -f FILE, create secret generic NAME, create configmap NAME";
-                Err(("what is to be created?".to_owned(), Some(hint.to_owned())))
-            }
-            Verb::Create(Create { filename, what: None }) => {
-                Ok(self.apply_files(&Files { filename, server_side: false }, path))
-            }
-            Verb::Create(Create { what: Some(new), .. }) => {
-                Ok(vec![applied(Object::Config(Box::new(config(&new, namespace)?)))])
-            }
+            Verb::Create(given) => self.create(given, namespace, path),
             Verb::Delete(given) if !given.filename.is_empty() => {
                 let files = Files { filename: given.filename.clone(), server_side: false };
                 let propagation = propagation(&given.cascade);
                 let applied = self.apply_files(&files, path).into_iter();
-                let delete = |command| match command {
-                    Command::Apply { object, .. } => {
-                        let target = object.target();
-                        Some(Command::Delete { target, propagation, grace: None })
-                    }
+                let target = |command| match command {
+                    Command::Apply { object, .. } => Some((object.target(), propagation, None)),
                     _ => None,
                 };
-                Ok(applied.filter_map(delete).collect())
+                let delete =
+                    |(target, propagation, grace)| Command::Delete { target, propagation, grace };
+                Ok(applied.filter_map(target).map(delete).collect())
             }
             Verb::Delete(given) => delete(&given, namespace, names),
             Verb::Scale(given) => {
@@ -216,6 +206,26 @@ impl Resolver<'_> {
                 let target = one(names.targets(&given.what, namespace)?)?;
                 let hpa = autoscaler(&target, given.min, given.max, given.cpu_percent.as_deref())?;
                 Ok(vec![applied(Object::Hpa(Box::new(hpa), target.name.name))])
+            }
+        }
+    }
+
+    fn create(
+        &mut self,
+        given: Create,
+        namespace: &str,
+        path: &str,
+    ) -> Result<Vec<Command>, Wrong> {
+        match given {
+            Create { what: Some(new), .. } => {
+                Ok(vec![applied(Object::Config(Box::new(config(&new, namespace)?)))])
+            }
+            Create { filename, .. } if !filename.is_empty() => {
+                Ok(self.apply_files(&Files { filename, server_side: false }, path))
+            }
+            Create { .. } => {
+                let hint = "create -f FILE, create secret generic NAME, create configmap NAME";
+                Err(("what is to be created?".to_owned(), Some(hint.to_owned())))
             }
         }
     }

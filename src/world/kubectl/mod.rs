@@ -211,16 +211,20 @@ impl World<'_> {
                 }
             }
             kind if STORAGE.contains(&kind) => self.delete_storage(kind, name),
+            "Secret" | "ConfigMap" => self.delete_config(&target.kind, name),
             kind => {
-                let config = ConfigKind::named(kind)
-                    .and_then(|kind| self.store.config_id(kind, &name.namespace, &name.name));
-                if let Some(id) = config {
-                    self.store.remove_config(id);
-                }
                 if let Some(id) = self.owner_named(kind, name) {
                     self.delete_item(Item::Owner(id), propagation);
                 }
             }
+        }
+    }
+
+    fn delete_config(&mut self, kind: &str, name: &ObjectName) {
+        let found = ConfigKind::named(kind)
+            .and_then(|kind| self.store.config_id(kind, &name.namespace, &name.name));
+        if let Some(id) = found {
+            self.store.remove_config(id);
         }
     }
 
