@@ -114,6 +114,49 @@ fn clients_of_a_headless_service_ask_again_when_their_answers_have_run_out() {
 }
 
 #[test]
+fn clients_stick_to_pods_where_the_service_says_so() {
+    let sticky = format!("{{sessionAffinity: ClientIP, {SELECTOR}}}");
+    let headless = format!("{{clusterIP: None, sessionAffinity: ClientIP, {SELECTOR}}}");
+    let forgetful = "sessionAffinityConfig: {clientIP: {timeoutSeconds: 1}}";
+    let short = format!("{{sessionAffinity: ClientIP, {forgetful}, {SELECTOR}}}");
+    let plain = format!("{{{SELECTOR}}}");
+    // A pod answers 100 requests a second. Failures each second, from 2m to 4m and after that.
+    let rows_of = [
+        ("one client has one pod, and asks too much of it", &sticky, 1, "", [20.0, 20.0]),
+        ("many clients share all pods", &sticky, 10_000, "", [0.0, 0.0]),
+        ("without affinity so does one", &plain, 1, "", [0.0, 0.0]),
+        ("a headless Service has no proxy that would see to it", &headless, 1, "", [0.0, 0.0]),
+        ("who asks less often than once a timeout is forgotten", &short, 121, "", [0.0, 0.0]),
+        ("affinity that is taken away frees them", &sticky, 1, "even", [20.0, 0.0]),
+        ("... and that comes later binds them", &plain, 1, "stick", [0.0, 20.0]),
+    ];
+    for (index, (sentence, spec, clients, later, expected)) in rows_of.into_iter().enumerate() {
+        let affinity = if later == "stick" { "ClientIP" } else { "None" };
+        let applied = format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec: {{sessionAffinity: \
+             {affinity}, {SELECTOR}}}\n"
+        );
+        let timeline = match later {
+            "" => "",
+            _ => "timeline: [{at: 4m, kubectl: apply -f later.yaml}]\n",
+        };
+        let traffic = format!("traffic: [{{to: web, rate: 120, clients: {clients}}}]\n");
+        let more = format!("{traffic}observe: {{every: 10s}}\n{timeline}");
+        let name = format!("sticky-{index}");
+        std::fs::write(folder(&name).join("later.yaml"), applied).unwrap();
+        let rows = rows(&loaded(&name, &shop(spec), &more).unwrap());
+        let failing = |from: u64, until: u64| {
+            let is_in = |time: u64| time > from && time <= until;
+            let of = rows.cluster.iter().filter(|row| is_in(row.time.whole_secs()));
+            of.map(|row| row.failed).sum::<f64>() / (until - from) as f64
+        };
+        let found = [failing(120, 240), failing(250, 300)];
+        let gap = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(gap < 0.2, "{sentence}: {found:?} fail a second, not {expected:?}");
+    }
+}
+
+#[test]
 fn a_service_that_is_deleted_serves_nobody_until_it_is_back() {
     let lines = "timeline:\n  - {at: 2m, kubectl: delete service web}\n  - {at: 5m, kubectl: apply \
                  -f apps.yaml}\n  - {at: 6m, kubectl: delete pod web-1}\n";

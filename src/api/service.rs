@@ -2,6 +2,7 @@
 
 use super::labels::{Labels, Selector};
 use super::{PodId, Text};
+use crate::units::SimDuration;
 
 /// A Service together with its EndpointSlices' content.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -22,6 +23,9 @@ pub struct Service {
     pub headless: bool,
     /// `spec.ports`.
     pub ports: Vec<ServicePort>,
+    /// `spec.sessionAffinity: ClientIP`: for how long a client that asks nothing is remembered
+    /// (`spec.sessionAffinityConfig.clientIP.timeoutSeconds`).
+    pub affinity: Option<SimDuration>,
     /// `spec.externalName`.
     pub external_name: Text,
     /// `status.loadBalancer.ingress[0].ip`: set once the cloud has provisioned it.

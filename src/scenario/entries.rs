@@ -4,12 +4,34 @@
 //! is decided there, by what there is at that moment.
 
 use super::file::{ScenarioFile, TrafficFile};
+use super::kubectl::Command;
 use super::manifests::{Manifests, Place};
-use super::model::{Entry, Ignored, Objects, Traffic};
+use super::model::{Entry, Happening, Ignored, Objects, Scenario, Traffic};
 use super::resolve::{Resolver, is_named};
 use crate::api::ingress::{Backend, Ingress, route};
 use crate::api::kind::kind_of;
 use crate::api::object::Object;
+use crate::api::service::Service;
+
+/// Addresses that requests come from where nothing is said: so many that shares of pods are nearly
+/// equal.
+const CLIENTS: u32 = 1000;
+/// Each is followed.
+const MOST_CLIENTS: u32 = 1_000_000;
+
+impl Scenario {
+    /// Services whose clients stick to pods at any time of the run.
+    pub fn may_stick(&self) -> impl Iterator<Item = &Service> {
+        let later = self.timeline.iter().filter_map(|entry| match &entry.what {
+            Happening::Kubectl(command) => match &**command {
+                Command::Apply { object: Object::Service(service), .. } => Some(&**service),
+                _ => None,
+            },
+            _ => None,
+        });
+        self.objects.services.iter().chain(later).filter(|service| service.affinity.is_some())
+    }
+}
 
 impl Objects {
     /// The Ingresses that the manifests declare, in file order.
@@ -32,8 +54,13 @@ impl Resolver<'_> {
             if !(0.0..=1.0).contains(&noise) {
                 self.error(&format!("{path}.noise"), "is a share between 0% and 100%", None);
             }
+            let clients = given.clients.unwrap_or(CLIENTS);
+            if !(1..=MOST_CLIENTS).contains(&clients) {
+                let message = format!("is a number of addresses, 1 to {MOST_CLIENTS}");
+                self.error(&format!("{path}.clients"), &message, None);
+            }
             if let (Some(to), Some(rate)) = (to, rate) {
-                found.push(Traffic { to, rate, noise });
+                found.push(Traffic { to, rate, noise, clients });
             }
         }
         found

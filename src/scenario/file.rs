@@ -339,6 +339,10 @@ pub struct TrafficFile {
     /// Relative standard deviation of each step. Default 0.
     #[serde(default)]
     pub noise: Option<Ratio>,
+    /// Addresses that the requests come from, each as often as the others. It matters where a
+    /// Service has `sessionAffinity: ClientIP`. Default 1000.
+    #[serde(default)]
+    pub clients: Option<u32>,
 }
 
 /// A rate over time: a number, or exactly one shape.

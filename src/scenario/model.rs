@@ -252,6 +252,8 @@ pub struct Traffic {
     pub rate: Curve,
     /// Relative standard deviation of each resolution step (log-normal, mean 1); 0: none.
     pub noise: f64,
+    /// Addresses that they come from.
+    pub clients: u32,
 }
 
 /// One entry of the timeline: a fault or a change.

@@ -61,6 +61,9 @@ fn service(scenario: &Scenario, index: usize) -> String {
 
 fn traffic(scenario: &Scenario, traffic: &Traffic) -> Value {
     let mut told = json!({"rate": shape(&traffic.rate), "noise": traffic.noise});
+    if scenario.may_stick().next().is_some() {
+        told["clients"] = traffic.clients.into();
+    }
     match &traffic.to {
         Entry::Service(index) => told["to"] = service(scenario, *index).into(),
         Entry::Ingress { only, host, path } => {

@@ -97,6 +97,7 @@ impl<'a> World<'a> {
             let service = self.with_node_ports(service.clone());
             let id = self.store.create_service(service.clone());
             self.service_index.insert(id, index);
+            self.affinity_changes(id);
             for (workload, deployment) in objects.deployments.iter().enumerate() {
                 let same = service.namespace == deployment.namespace;
                 let selects =
@@ -192,7 +193,13 @@ fn network(scenario: &Scenario) -> Network {
     let behind = |service: &Service| objects.bearers().position(|b| b.is_behind(service));
     let primaries = objects.services.iter().map(behind).collect();
     let calls = scenario.workloads.iter().map(|workload| workload.calls.clone()).collect();
-    Network::new(stations, primaries, calls)
+    let mut network = Network::new(stations, primaries, calls);
+    for (station, bearer) in network.stations.iter_mut().zip(objects.bearers()) {
+        if scenario.may_stick().any(|service| bearer.is_behind(service)) {
+            station.set_apart();
+        }
+    }
+    network
 }
 
 /// What one pod of a workload can do. Its containers count together.

@@ -47,7 +47,24 @@ impl World<'_> {
             self.network.set_external(service, rate);
         }
         self.network.set_unrouted(unrouted);
+        self.send_clients();
         self.traffic_changed = true;
+    }
+
+    /// Where clients stick to pods, it matters whose requests they are. An Ingress stands for its
+    /// clients: what it sends on sticks to nobody.
+    fn send_clients(&mut self) {
+        for service in 0..self.scenario.objects.services.len() {
+            if !self.network.has_affinity(service) {
+                continue;
+            }
+            for (entry, traffic) in self.scenario.traffic.iter().enumerate() {
+                let direct = matches!(traffic.to, Entry::Service(_));
+                let reaches = self.balancers.entries.get(entry) == Some(&Some(service));
+                let rate = if direct && reaches { self.balancers.asked[entry] } else { 0.0 };
+                self.network.set_clients(self.now, (service, entry), rate, traffic.clients);
+            }
+        }
     }
 
     /// The Service that an entry's requests reach; `None`: none is there, or its load balancer is
@@ -87,6 +104,7 @@ impl World<'_> {
 
     /// Lets rates follow what has changed, and plans when a queue runs full or empty.
     pub(super) fn settle_traffic(&mut self) {
+        self.network.seat_clients(&self.streams);
         self.network.settle(self.now);
         for workload in 0..self.scaled_by.len() {
             // Only where the use of CPU has changed just now.

@@ -99,7 +99,8 @@ impl World<'_> {
     /// What a pod of a Deployment takes, bytes.
     pub(super) fn memory_of(&self, pod: PodId) -> Option<i64> {
         let workload = self.pods.get(pod)?.workload()?;
-        let memory = self.network.stations[workload].pod_memory() + self.leaked(pod, workload);
+        let station = self.network.stations[workload].lane(pod);
+        let memory = station.pod_memory() + self.leaked(pod, workload);
         Some(memory.round() as i64)
     }
 
@@ -124,6 +125,18 @@ impl World<'_> {
         self.watch_memory_of(workload);
     }
 
+    /// Who is killed when the pods of a workload are above their limit: any, if all are alike.
+    fn fullest_pod(&mut self, workload: usize) -> Option<PodId> {
+        let station = &self.network.stations[workload];
+        let live = station.lanes().filter(|(pod, _)| self.network.is_live(*pod));
+        let memory = |queue: &super::traffic::station::Station| queue.pod_memory();
+        let most = live.max_by(|a, b| memory(a.1).total_cmp(&memory(b.1)));
+        match most {
+            Some((pod, _)) => Some(pod),
+            None => self.draw_running_pod(workload, "oom"),
+        }
+    }
+
     fn watch_memory_of(&mut self, workload: usize) {
         let now = self.now;
         let station = &self.network.stations[workload];
@@ -131,7 +144,7 @@ impl World<'_> {
         let over = station.pod.memory_limit.is_some_and(|limit| memory > limit);
         if over && station.endpoints().0 > 0 {
             if self.may_kill(workload)
-                && let Some(pod) = self.draw_running_pod(workload, "oom")
+                && let Some(pod) = self.fullest_pod(workload)
             {
                 self.container_exits(pod, "OOMKilled");
             }

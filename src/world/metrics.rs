@@ -34,7 +34,8 @@ impl PodMetrics for World<'_> {
 
     fn alike(&self, target: ScaleTarget, source: MetricSource) -> Option<Alike<'_>> {
         let workload = self.workload_of_target(target)?;
-        if source == MetricSource::Memory && self.leaks(workload) {
+        let is_apart = self.network.stations[workload].is_apart();
+        if is_apart || source == MetricSource::Memory && self.leaks(workload) {
             return None;
         }
         let (window, timestamp) = (self.window(), self.last_scrape());
@@ -122,7 +123,7 @@ impl World<'_> {
         // A pod that served all the time used what every such pod did: no rounding of its own.
         let used = match self.pods.get(pod).and_then(|state| state.workload()) {
             Some(workload) if self.network.live_since(pod, from) => {
-                let station = &self.network.stations[workload];
+                let station = self.network.stations[workload].lane(pod);
                 station.cpu_line(to) - station.cpu_line(from)
             }
             _ => self.network.cpu_of(pod, to) - self.network.cpu_of(pod, from),

@@ -188,6 +188,17 @@ impl World<'_> {
             }
             Some(_) => {}
         }
+        self.affinity_changes(id);
+    }
+
+    /// Clients of a Service stick to its pods, as far as it says so. Those of a headless one have
+    /// no proxy that would see to it.
+    pub(super) fn affinity_changes(&mut self, id: ServiceId) {
+        let Some(index) = self.service_index.get(id).copied() else { return };
+        let Some(service) = self.store.service(id) else { return };
+        let timeout = service.affinity.filter(|_| !service.headless);
+        let name = format!("{}/{}", service.namespace, service.name);
+        self.network.set_affinity(index, &name, timeout);
     }
 
     /// The Service of the scenario with this index, as it is at present.

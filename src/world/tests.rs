@@ -135,7 +135,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
             init: Distribution::Constant(1.0),
             failings: Default::default(),
         }],
-        traffic: vec![Traffic { to: Entry::Service(0), rate, noise: 0.0 }],
+        traffic: vec![Traffic { to: Entry::Service(0), rate, noise: 0.0, clients: 1000 }],
         timeline: vec![],
         flags: Flags::default(),
         observe: Observe {

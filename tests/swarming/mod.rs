@@ -137,6 +137,7 @@ spec:
         )
         .unwrap();
         self.placement(app, draw, out);
+        let affinity = if replicas % 4 == 3 { "ClientIP" } else { "None" };
         write!(
             out,
             "---
@@ -145,6 +146,7 @@ kind: Service
 metadata: {{name: app{app}}}
 spec:
   selector: {{app: app{app}}}
+  sessionAffinity: {affinity}
   ports: [{{port: 80}}]
 "
         )
@@ -283,7 +285,8 @@ spec:
                 continue;
             }
             let rate = curve(self.minutes, draw);
-            writeln!(out, "  - to: app{app}\n    rate: {rate}").unwrap();
+            let clients = 3 + 7 * app;
+            writeln!(out, "  - to: app{app}\n    rate: {rate}\n    clients: {clients}").unwrap();
             if draw.chance(40) {
                 writeln!(out, "    noise: {}%", draw.number(1, 30)).unwrap();
             }

@@ -59,13 +59,15 @@ const DEPLOYMENT: [&str; 8] = [
 
 /// Fields of a Service's specification that something reads, and those that change nothing for
 /// the traffic here: ports, and the kinds of Service that select pods.
-const SERVICE: [&str; 7] = [
+const SERVICE: [&str; 9] = [
     "clusterIP",
     "clusterIPs",
     "externalName",
     "ports",
     "publishNotReadyAddresses",
     "selector",
+    "sessionAffinity",
+    "sessionAffinityConfig",
     "type",
 ];
 

@@ -6,6 +6,7 @@ use crate::api::labels::Selector;
 use crate::api::policy::{Budget, Pdb, PdbStatus, UnhealthyPods};
 use crate::api::service::{Service, ServicePort, ServiceType};
 use crate::api::workload::IntOrPercent;
+use crate::units::SimDuration;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::policy::v1 as policy;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -27,10 +28,38 @@ pub fn service(given: &core::Service, namespace: &str, errors: &mut Vec<FieldErr
         kind,
         headless: cluster_ip == "None",
         ports: spec.ports.iter().flatten().enumerate().map(|(i, p)| port(i, p, errors)).collect(),
+        affinity: affinity(&spec, errors),
         external_name: spec.external_name.as_deref().unwrap_or("").into(),
         load_balancer: None,
         endpoints: Vec::new(),
     }
+}
+
+/// `timeoutSeconds` where nothing is said (`DefaultClientIPServiceAffinitySeconds`).
+const REMEMBERED: i32 = 10_800;
+/// The longest one (`MaxClientIPServiceAffinitySeconds`).
+const LONGEST: i32 = 86_400;
+
+/// For how long clients are remembered, if they are.
+fn affinity(spec: &core::ServiceSpec, errors: &mut Vec<FieldError>) -> Option<SimDuration> {
+    match spec.session_affinity.as_deref().unwrap_or("None") {
+        "None" => return None,
+        "ClientIP" => {}
+        other => {
+            let message = format!("{other:?} is none of None, ClientIP");
+            errors.push(FieldError::new("spec.sessionAffinity".into(), message));
+            return None;
+        }
+    }
+    let config = spec.session_affinity_config.as_ref().and_then(|c| c.client_ip.as_ref());
+    let seconds = config.and_then(|config| config.timeout_seconds).unwrap_or(REMEMBERED);
+    if !(1..=LONGEST).contains(&seconds) {
+        let message = format!("must be seconds, 1 to {LONGEST}");
+        let path = "spec.sessionAffinityConfig.clientIP.timeoutSeconds";
+        errors.push(FieldError::new(path.into(), message));
+        return None;
+    }
+    Some(SimDuration::from_secs(seconds.unsigned_abs().into()))
 }
 
 fn service_type(given: Option<&str>, errors: &mut Vec<FieldError>) -> ServiceType {

@@ -37,6 +37,11 @@ fn meta<'a>(
 pub(super) fn service(snapshot: &Snapshot, id: ServiceId, given: &Service) -> Value {
     let mut out = object(&meta(snapshot, id, given, "Service", &given.name));
     out["spec"] = json!({ "sessionAffinity": "None", "type": given.kind.as_str() });
+    if let Some(timeout) = given.affinity {
+        out["spec"]["sessionAffinity"] = "ClientIP".into();
+        let seconds = timeout.0 / crate::units::SimDuration::from_secs(1).0;
+        out["spec"]["sessionAffinityConfig"] = json!({"clientIP": {"timeoutSeconds": seconds}});
+    }
     if given.headless {
         out["spec"]["clusterIP"] = "None".into();
         out["spec"]["clusterIPs"] = json!(["None"]);

@@ -84,8 +84,13 @@ impl World<'_> {
             let patience: Vec<f64> =
                 probes.flatten().map(|probe| probe.timeout.as_secs_f64()).collect();
             let station = &mut self.network.stations[workload];
-            let wait = station.answer_time();
-            let slow: Vec<bool> = patience.iter().map(|most| is_late(wait, *most)).collect();
+            let mut waits: Vec<f64> = station.lanes().map(|(_, q)| q.answer_time()).collect();
+            if waits.is_empty() {
+                waits.push(station.answer_time());
+            }
+            let late = |wait: &f64| patience.iter().map(|most| is_late(*wait, *most)).collect();
+            let slow: Vec<bool> =
+                waits.iter().flat_map(|wait| -> Vec<bool> { late(wait) }).collect();
             station.mark_waits(patience);
             if self.slow[workload] != slow {
                 self.slow[workload] = slow;

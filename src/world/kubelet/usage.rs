@@ -82,7 +82,7 @@ impl World<'_> {
         else {
             return (0.0, 0.0);
         };
-        let station = &self.network.stations[workload];
+        let station = self.network.stations[workload].lane(pod);
         let is_live = self.network.is_live(pod);
         let used = if is_live { station.pod_memory() } else { station.pod.memory.0 };
         if !self.leaks(workload) {

@@ -3,8 +3,11 @@
 //! Each Deployment is a [`station`]: its ready pods share the requests of the Services in front of
 //! them. Rates run down the call graph in topological order; a request of an entry Service counts
 //! as served when its own pod and all its callees answered in time. Formulas and their sources are
-//! in [`queueing`]. This room knows rates and numbers of pods, not nodes, kubelets or controllers.
+//! in [`queueing`]. Where clients stick to pods ([`clients`]), each pod has a queue of its own.
+//! This room knows rates and numbers of pods, not nodes, kubelets or controllers.
 
+pub mod clients;
 pub mod network;
 pub mod queueing;
 pub mod station;
+mod uneven;

@@ -4,6 +4,7 @@
 //! for every pod whether it is routed to and alive. It is told so by kube-proxies and kubelets; it
 //! does not know them.
 
+use super::clients::Clients;
 use super::station::{PodModel, Station};
 use crate::api::PodId;
 use crate::record::latency::LatencyHistogram;
@@ -13,21 +14,25 @@ use std::collections::BTreeMap;
 
 /// A Service as the network sees it.
 #[derive(Clone, Debug)]
-struct Front {
+pub(super) struct Front {
     /// Pods that kube-proxies route to, sorted.
-    routed: Vec<PodId>,
+    pub(super) routed: Vec<PodId>,
     /// How many of them belong to each station; in the stations' order.
-    per_station: Vec<(usize, u32)>,
+    pub(super) per_station: Vec<(usize, u32)>,
     /// The station that takes the blame when nothing is routed.
-    primary: Option<usize>,
+    pub(super) primary: Option<usize>,
     /// Requests a second from outside.
     external: f64,
     /// Requests a second in all.
-    offered: f64,
+    pub(super) offered: f64,
     /// Share of its requests that do not fail, its callees' included.
-    success: f64,
+    pub(super) success: f64,
     /// Mean latency, its callees' included, seconds.
-    latency: f64,
+    pub(super) latency: f64,
+    /// Clients that stick to its pods.
+    pub(super) clients: Option<Box<Clients>>,
+    /// Pods, their stations and their shares of the requests, where these may differ.
+    pub(super) parts: Vec<(PodId, usize, f64)>,
 }
 
 impl Front {
@@ -47,7 +52,7 @@ impl Front {
 
 /// One pod in the network.
 #[derive(Clone, Copy, Debug)]
-struct Endpoint {
+pub(super) struct Endpoint {
     station: u32,
     /// How many Services route to it.
     fronts: u16,
@@ -66,7 +71,7 @@ impl Endpoint {
         Endpoint { station, fronts: 0, alive: false, live: false, account: 0.0 }
     }
 
-    fn station(&self) -> usize {
+    pub(super) fn station(&self) -> usize {
         self.station as usize
     }
 }
@@ -89,23 +94,23 @@ pub struct EntryTally {
 pub struct Network {
     /// One per Deployment of the scenario, same order.
     pub stations: Vec<Station>,
-    fronts: Vec<Front>,
+    pub(super) fronts: Vec<Front>,
     /// Calls of each station to Services, per request served.
     calls: Vec<Vec<(usize, f64)>>,
     /// Services, callers before callees.
     order: Vec<usize>,
-    endpoints: SecondaryMap<PodId, Endpoint>,
+    pub(super) endpoints: SecondaryMap<PodId, Endpoint>,
     /// CPU seconds that live pods had used in requests before they last became so: there are few
     /// that are so for the second time.
     used_before: BTreeMap<PodId, f64>,
     /// Pods that are gone for good while somebody still routes to them: their stations, and how
     /// many Services do. A new pod may have taken their place among the endpoints.
-    ghosts: BTreeMap<PodId, (usize, u16)>,
+    pub(super) ghosts: BTreeMap<PodId, (usize, u16)>,
     live: Vec<u32>,
     dead: Vec<u32>,
     /// Live pods that died since the last settling, per station.
     lost: Vec<u32>,
-    entries: EntryTally,
+    pub(super) entries: EntryTally,
     entries_since: SimTime,
     /// Requests a second from outside that reach no Service.
     unrouted: f64,
@@ -128,6 +133,8 @@ impl Network {
             offered: 0.0,
             success: 1.0,
             latency: 0.0,
+            clients: None,
+            parts: Vec::new(),
         };
         Network {
             order: callers_first(&primaries, &calls),
@@ -149,6 +156,7 @@ impl Network {
     /// A pod has been created for a station; it is neither routed to nor alive.
     pub fn add_pod(&mut self, pod: PodId, station: usize) {
         self.endpoints.insert(pod, Endpoint::new(station));
+        self.stations[station].add_lane(pod);
     }
 
     /// A pod's containers begin or cease to answer. Rates follow with the next settling.
@@ -165,7 +173,7 @@ impl Network {
     /// pod that nobody routes to is idle.
     pub fn answer_time(&self, pod: PodId) -> f64 {
         match self.endpoints.get(pod) {
-            Some(endpoint) if endpoint.live => self.stations[endpoint.station()].answer_time(),
+            Some(endpoint) if endpoint.live => self.queue_of(pod, endpoint).answer_time(),
             _ => 0.0,
         }
     }
@@ -181,6 +189,8 @@ impl Network {
         let Some(endpoint) = self.endpoints.remove(pod) else { return };
         if endpoint.fronts > 0 {
             self.ghosts.insert(pod, (endpoint.station(), endpoint.fronts));
+        } else {
+            self.stations[endpoint.station()].remove_lane(now, pod);
         }
     }
 
@@ -202,22 +212,26 @@ impl Network {
             _ => return,
         }
         front.count(station, routed);
+        if let Some(clients) = &mut front.clients {
+            clients.is_stale = true;
+        }
         if self.endpoints.contains_key(pod) {
             self.change(now, pod, |endpoint| {
                 endpoint.fronts = if routed { endpoint.fronts + 1 } else { endpoint.fronts - 1 };
             });
         } else {
-            self.unroute_ghost(pod, station);
+            self.unroute_ghost(now, pod, station);
         }
     }
 
     /// One Service less routes to a pod that is gone.
-    fn unroute_ghost(&mut self, pod: PodId, station: usize) {
+    fn unroute_ghost(&mut self, now: SimTime, pod: PodId, station: usize) {
         let Some((_, fronts)) = self.ghosts.get_mut(&pod) else { return };
         *fronts -= 1;
         if *fronts == 0 {
             self.ghosts.remove(&pod);
             self.dead[station] -= 1;
+            self.stations[station].remove_lane(now, pod);
         }
     }
 
@@ -272,20 +286,21 @@ impl Network {
         }
         match (before.1, after.1) {
             (true, false) => {
-                let line = self.stations[station].cpu_line(now);
+                let line = self.stations[station].lane(pod).cpu_line(now);
                 let before = self.used_before.remove(&pod).unwrap_or(0.0);
                 endpoint.account = before + (line - endpoint.account);
                 endpoint.live = false;
                 self.live[station] -= 1;
                 if !endpoint.alive {
                     self.lost[station] += 1;
+                    self.stations[station].lose(pod);
                 }
             }
             (false, true) => {
                 if endpoint.account != 0.0 {
                     self.used_before.insert(pod, endpoint.account);
                 }
-                endpoint.account = self.stations[station].cpu_line(now);
+                endpoint.account = self.stations[station].lane(pod).cpu_line(now);
                 endpoint.live = true;
                 self.live[station] += 1;
             }
@@ -343,7 +358,10 @@ impl Network {
     }
 
     /// Shares a Service's requests among the stations behind it.
-    fn share_out(&self, service: usize, into: &mut [f64]) {
+    fn share_out(&mut self, service: usize, into: &mut [f64]) {
+        if self.is_uneven(service) {
+            return self.share_out_unevenly(service, into);
+        }
         let front = &self.fronts[service];
         let all: u32 = front.per_station.iter().map(|(_, n)| n).sum();
         if all == 0 {
@@ -378,10 +396,18 @@ impl Network {
     fn settle_station(&mut self, now: SimTime, station: usize, offered: f64) {
         let lost = std::mem::take(&mut self.lost[station]);
         let s = &mut self.stations[station];
-        if s.next_change() <= now {
-            s.look(now);
+        if s.is_apart() {
+            let (endpoints, ghosts) = (&self.endpoints, &self.ghosts);
+            s.settle_lanes(now, (self.live[station], self.dead[station]), |pod| {
+                let known = endpoints.get(pod).map(|e| (e.alive, e.fronts > 0));
+                known.unwrap_or((false, ghosts.contains_key(&pod)))
+            });
+        } else {
+            if s.next_change() <= now {
+                s.look(now);
+            }
+            s.set(now, offered, self.live[station], self.dead[station], lost);
         }
-        s.set(now, offered, self.live[station], self.dead[station], lost);
         let served = s.rates().served;
         for (service, each) in &self.calls[station] {
             self.fronts[*service].offered += served * each;
@@ -393,6 +419,10 @@ impl Network {
         for index in (0..self.order.len()).rev() {
             let service = self.order[index];
             let (mut success, mut latency, mut weight) = (0.0, 0.0, 0.0);
+            if self.is_uneven(service) {
+                self.rate_unevenly(service);
+                continue;
+            }
             let front = &self.fronts[service];
             let alone = front.primary.map(|primary| (primary, 1));
             let behind = front
@@ -414,7 +444,7 @@ impl Network {
 
     /// Chance that all calls of a request at `station` succeed, and how long they take together,
     /// one after the other, on average.
-    fn callees(&self, station: usize) -> (f64, f64) {
+    pub(super) fn callees(&self, station: usize) -> (f64, f64) {
         self.calls[station].iter().fold((1.0, 0.0), |(success, latency), (service, each)| {
             let front = &self.fronts[*service];
             (success * libm::pow(front.success, *each), latency + each * front.latency)
@@ -444,6 +474,10 @@ impl Network {
         self.entries.offered += arrived;
         self.entries.served += served;
         self.entries.failed += arrived - served;
+        if self.is_uneven(service) {
+            return self.add_latencies(service, arrived);
+        }
+        let front = &self.fronts[service];
         let all: u32 = front.per_station.iter().map(|(_, n)| n).sum();
         for (station, n) in &front.per_station {
             let (_, wait) = self.callees(*station);
@@ -471,7 +505,7 @@ impl Network {
         if !endpoint.live {
             return endpoint.account;
         }
-        let line = self.stations[endpoint.station()].cpu_line(t);
+        let line = self.queue_of(pod, endpoint).cpu_line(t);
         self.used_before.get(&pod).unwrap_or(&0.0) + (line - endpoint.account).max(0.0)
     }
 
@@ -479,14 +513,14 @@ impl Network {
     /// as any other such pod of its station.
     pub fn live_since(&self, pod: PodId, t: SimTime) -> bool {
         self.endpoints.get(pod).is_some_and(|endpoint| {
-            endpoint.live && endpoint.account <= self.stations[endpoint.station()].cpu_line(t)
+            endpoint.live && endpoint.account <= self.queue_of(pod, endpoint).cpu_line(t)
         })
     }
 
     /// Requests a second that a pod serves.
     pub fn rate_of(&self, pod: PodId) -> f64 {
         match self.endpoints.get(pod) {
-            Some(endpoint) if endpoint.live => self.stations[endpoint.station()].rate_per_pod(),
+            Some(endpoint) if endpoint.live => self.queue_of(pod, endpoint).rate_per_pod(),
             _ => 0.0,
         }
     }

@@ -4,7 +4,9 @@
 //! callers give up ([`super::queueing`]); above it the surplus piles up as a fluid until the queues
 //! or the callers' patience are full, and from then on it fails. What is integrated here in closed
 //! form is exact between changes, so the result does not depend on how often anyone looks. It knows
-//! no pods, only how many.
+//! no pods, only how many; where they are not asked evenly, [`lanes`] know them.
+
+mod lanes;
 
 use super::queueing::Response;
 use crate::record::latency::LatencyHistogram;
@@ -140,6 +142,8 @@ pub struct Station {
     total: Tally,
     /// CPU seconds that a pod live all the time would have used, as a line through (time, value).
     per_pod: CpuLine,
+    /// Queues of their own for its pods: then it only sums them up.
+    lanes: Option<Box<lanes::Lanes>>,
 }
 
 impl Station {
@@ -160,6 +164,7 @@ impl Station {
             latency: LatencyHistogram::default(),
             total: Tally::default(),
             per_pod: CpuLine::default(),
+            lanes: None,
         }
     }
 
@@ -187,6 +192,7 @@ impl Station {
     /// Lets the station change whenever the wait of a new request passes one of these.
     pub fn mark_waits(&mut self, seconds: Vec<f64>) {
         self.marks = seconds;
+        self.mark_lanes();
     }
 
     /// Seconds until a request that arrives now would be answered; infinite: it is refused.
@@ -237,8 +243,11 @@ impl Station {
         self.rates.served / f64::from(self.live.max(1))
     }
 
-    /// Memory of one live pod, bytes.
+    /// Memory of one live pod, bytes; of the one that takes most, where they differ.
     pub fn pod_memory(&self) -> f64 {
+        if let Some(most) = self.lanes.as_ref().and_then(|lanes| lanes.most_memory()) {
+            return most;
+        }
         let pods = f64::from(self.live.max(1));
         let busy = (self.rates.served * self.pod.service / pods).min(f64::from(self.pod.servers));
         self.pod.memory.0 + self.pod.memory.1 * (busy + self.backlog / pods)
@@ -271,6 +280,9 @@ impl Station {
 
     /// When the regime ends by itself, if it does.
     pub fn next_change(&self) -> SimTime {
+        if let Some(lanes) = &self.lanes {
+            return lanes.next_change();
+        }
         let slope = self.slope();
         let distance = match self.regime {
             Regime::Filling => self.cap() - self.backlog,
@@ -468,7 +480,11 @@ impl Station {
 
     /// Hands over the sums and latencies since the last call.
     pub fn take_interval(&mut self, now: SimTime, into: &mut LatencyHistogram) -> Tally {
-        self.advance(now);
+        if self.is_apart() {
+            self.gather(now);
+        } else {
+            self.advance(now);
+        }
         self.per_pod.bend(now, self.cores_per_pod());
         std::mem::swap(into, &mut self.latency);
         self.latency.clear();
@@ -489,6 +505,7 @@ impl Station {
     /// Drops lines that end before `t`.
     pub fn forget_before(&mut self, t: SimTime) {
         self.per_pod.forget_before(t);
+        self.forget_lanes_before(t);
     }
 }
 
@@ -549,7 +566,7 @@ mod tests {
     const S: fn(u64) -> SimTime = SimTime::from_secs;
 
     /// A pod with one server of 10 ms, a queue of 100 and callers who wait 0.5 s.
-    fn pod() -> PodModel {
+    pub(super) fn pod() -> PodModel {
         PodModel {
             demand: 0.01,
             service: 0.01,
