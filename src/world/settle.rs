@@ -247,9 +247,6 @@ impl World<'_> {
                 }
                 state.pods_peak = state.pods_peak.max(count);
             }
-            if runs {
-                self.image_comes(node, image, workload);
-            }
         }
         if !runs {
             // It waits for what is missing, and so has never been running.
@@ -266,7 +263,11 @@ impl World<'_> {
         let Some(state) = self.pods.get_mut(id) else { return };
         state.start(now);
         state.first_ready = now;
+        let (workload, image) = (state.workload(), state.image);
         self.network.set_alive(now, id, true);
+        if let Some(workload) = workload {
+            self.image_comes(node, image, workload);
+        }
         self.begin_behavior(id, true);
     }
 
