@@ -114,6 +114,43 @@ fn clients_of_a_headless_service_ask_again_when_their_answers_have_run_out() {
 }
 
 #[test]
+fn requests_may_wait_for_a_service_that_comes_later() {
+    let alone = shop(&format!("{{{SELECTOR}}}"));
+    let alone = alone.split("---\n").nth(1).unwrap();
+    let expose = "expose statefulset web --port=80 --name=front";
+    let rows_of = [
+        ("exposed at 2m", "front", format!("[{{at: 2m, kubectl: {expose}}}]"), 120),
+        (
+            "exposed, deleted and exposed again",
+            "front",
+            format!(
+                "[{{at: 2m, kubectl: {expose}}}, {{at: 3m, kubectl: delete service front}}, \
+                 {{at: 5m, kubectl: {expose}}}]"
+            ),
+            300,
+        ),
+        ("applied with a file", "web", "[{at: 4m, kubectl: apply -f later.yaml}]".to_owned(), 240),
+    ];
+    for (index, (sentence, to, timeline, from)) in rows_of.into_iter().enumerate() {
+        let name = format!("later-{index}");
+        let applied = shop(&format!("{{{SELECTOR}}}"));
+        let applied = applied.split("---\n").next().unwrap();
+        std::fs::write(folder(&name).join("later.yaml"), applied).unwrap();
+        let more = format!(
+            "traffic: [{{to: {to}, rate: 120}}]\nobserve: {{every: 10s}}\ntimeline: {timeline}\n"
+        );
+        let rows = rows(&loaded(&name, alone, &more).unwrap());
+        assert_eq!(served_from(&rows), Some(from), "{sentence}");
+        let first = rows.cluster.first().map(|row| (row.offered, row.failed));
+        assert_eq!(first, Some((1200.0, 1200.0)), "{sentence}: until then all fails");
+    }
+    let more =
+        format!("traffic: [{{to: fornt, rate: 1}}]\ntimeline: [{{at: 2m, kubectl: {expose}}}]\n");
+    let said = loaded("later-typo", alone, &more).unwrap_err();
+    assert!(said.contains("did you mean `front`?"), "{said}");
+}
+
+#[test]
 fn clients_stick_to_pods_where_the_service_says_so() {
     let sticky = format!("{{sessionAffinity: ClientIP, {SELECTOR}}}");
     let headless = format!("{{clusterIP: None, sessionAffinity: ClientIP, {SELECTOR}}}");

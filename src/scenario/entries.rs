@@ -6,7 +6,7 @@
 use super::file::{ScenarioFile, TrafficFile};
 use super::kubectl::Command;
 use super::manifests::{Manifests, Place};
-use super::model::{Entry, Happening, Ignored, Objects, Scenario, Traffic};
+use super::model::{Entry, Happening, Ignored, Objects, Scenario, TimelineEntry, Traffic};
 use super::resolve::{Resolver, is_named};
 use crate::api::ingress::{Backend, Ingress, route};
 use crate::api::kind::kind_of;
@@ -22,18 +22,39 @@ const MOST_CLIENTS: u32 = 1_000_000;
 impl Scenario {
     /// Services whose clients stick to pods at any time of the run.
     pub fn may_stick(&self) -> impl Iterator<Item = &Service> {
-        let later = self.timeline.iter().filter_map(|entry| match &entry.what {
-            Happening::Kubectl(command) => match &**command {
-                Command::Apply { object: Object::Service(service), .. } => Some(&**service),
-                _ => None,
-            },
-            _ => None,
-        });
+        let later = applied_services(&self.timeline);
         self.objects.services.iter().chain(later).filter(|service| service.affinity.is_some())
     }
 }
 
+/// Services as lines of the timeline make or change them.
+fn applied_services(timeline: &[TimelineEntry]) -> impl Iterator<Item = &Service> {
+    timeline.iter().filter_map(|entry| match &entry.what {
+        Happening::Kubectl(command) => match &**command {
+            Command::Apply { object: Object::Service(service), .. } => Some(&**service),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
 impl Objects {
+    /// All Services that requests may be sent to, whenever they are there: those of the manifests,
+    /// then those that come later.
+    pub fn destinations(&self) -> impl Iterator<Item = &Service> + Clone {
+        self.services.iter().chain(&self.later)
+    }
+
+    /// Finds the Services that are not among the manifests.
+    pub(super) fn find_later_services(&mut self, timeline: &[TimelineEntry]) {
+        for service in applied_services(timeline) {
+            let same = |s: &Service| s.name == service.name && s.namespace == service.namespace;
+            if !self.destinations().any(same) {
+                self.later.push(service.clone());
+            }
+        }
+    }
+
     /// The Ingresses that the manifests declare, in file order.
     pub fn ingresses(&self) -> impl Iterator<Item = &Ingress> + Clone {
         self.applied.iter().filter_map(|object| match object {

@@ -144,6 +144,8 @@ pub struct Objects {
     pub deployments: Vec<Deployment>,
     /// Services in file order.
     pub services: Vec<Service>,
+    /// Services that only lines of the timeline make, in their order.
+    pub later: Vec<Service>,
     /// Autoscalers; their target is the bearer at the index beside them (the `target` id inside is
     /// null until the store gives one).
     pub hpas: Vec<(Hpa, usize)>,

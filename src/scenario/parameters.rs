@@ -55,8 +55,8 @@ fn deployment(scenario: &Scenario, index: usize) -> String {
 }
 
 fn service(scenario: &Scenario, index: usize) -> String {
-    let s = &scenario.objects.services[index];
-    format!("{}/{}", s.namespace, s.name)
+    let named = scenario.objects.destinations().nth(index);
+    named.map_or_else(String::new, |s| format!("{}/{}", s.namespace, s.name))
 }
 
 fn traffic(scenario: &Scenario, traffic: &Traffic) -> Value {

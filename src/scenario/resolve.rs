@@ -103,16 +103,18 @@ impl Resolver<'_> {
         ignored.extend(self.lost_backends(&manifests));
         self.read_existing(&file.existing);
         self.keep_references(&manifests);
-        let objects = self.objects(&file, manifests);
+        let mut objects = self.objects(&file, manifests);
         let groups = self.node_groups(&file);
-        let workloads = self.workloads(&file, &objects);
-        self.check_calls(&objects, &workloads);
         let autoscaled = groups.iter().any(|group| group.autoscaled);
         let mut flags = file.flags.over_defaults(autoscaled);
         ignored.extend(self.scheduler_configuration(&file, &mut flags));
         for (path, message) in checks::flags(&flags) {
             self.error(&format!("flags.{path}"), message, None);
         }
+        let timeline = self.timeline(&file, &objects, &groups, &flags);
+        objects.find_later_services(&timeline);
+        let workloads = self.workloads(&file, &objects);
+        self.check_calls(&objects, &workloads);
         let traffic = self.traffic(&file, &objects);
         ignored.extend(self.unwanted(&traffic, &objects));
         let mut scenario = Scenario {
@@ -125,7 +127,7 @@ impl Resolver<'_> {
             clock: WallClock::default(),
             seed: file.seed.unwrap_or(1),
             traffic,
-            timeline: self.timeline(&file, &objects, &groups, &flags),
+            timeline,
             observe: self.observe(&file),
             expect: self.expect(&file, &objects),
             node_groups: groups,
@@ -215,6 +217,7 @@ impl Resolver<'_> {
         let deployments: Vec<_> = manifests.deployments.into_iter().map(|(d, _)| d).collect();
         let mut objects = Objects {
             services: manifests.services.into_iter().map(|(s, _)| s).collect(),
+            later: Vec::new(),
             pdbs: manifests.pdbs.into_iter().map(|(p, _)| p).collect(),
             devices: Devices {
                 objects: manifests.devices.objects.into_iter().map(|(o, _)| o).collect(),
@@ -341,9 +344,10 @@ impl Resolver<'_> {
     }
 
     pub(super) fn service(&mut self, name: &str, path: &str, objects: &Objects) -> Option<usize> {
-        let found = objects.services.iter().position(|s| is_named(name, &s.namespace, &s.name));
+        let mut all = objects.destinations();
+        let found = all.position(|s| is_named(name, &s.namespace, &s.name));
         if found.is_none() {
-            let known: Vec<String> = objects.services.iter().map(|s| s.name.to_string()).collect();
+            let known: Vec<String> = objects.destinations().map(|s| s.name.to_string()).collect();
             self.unknown(path, "Service", name, &known);
         }
         found

@@ -176,9 +176,10 @@ impl Resolver<'_> {
     /// Calls must not run in a circle.
     pub(super) fn check_calls(&mut self, objects: &Objects, workloads: &[Workload]) {
         let behind = |service: usize| {
-            let service = &objects.services[service];
+            let service = objects.destinations().nth(service);
             let bearers = objects.bearers().enumerate();
-            bearers.filter(move |(_, bearer)| bearer.is_behind(service)).map(|(i, _)| i)
+            let is_there = move |bearer: &Bearer<'_>| service.is_some_and(|s| bearer.is_behind(s));
+            bearers.filter(move |(_, bearer)| is_there(bearer)).map(|(i, _)| i)
         };
         // A workload whose calls, followed to the end, reach itself.
         for start in 0..workloads.len() {

@@ -191,7 +191,7 @@ fn network(scenario: &Scenario) -> Network {
     let pairs = objects.bearers().zip(&scenario.workloads);
     let stations = pairs.map(|(bearer, workload)| pod_model(bearer.spec, workload, node)).collect();
     let behind = |service: &Service| objects.bearers().position(|b| b.is_behind(service));
-    let primaries = objects.services.iter().map(behind).collect();
+    let primaries = objects.destinations().map(behind).collect();
     let calls = scenario.workloads.iter().map(|workload| workload.calls.clone()).collect();
     let mut network = Network::new(stations, primaries, calls);
     for (station, bearer) in network.stations.iter_mut().zip(objects.bearers()) {

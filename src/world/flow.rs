@@ -28,7 +28,7 @@ impl World<'_> {
 
     /// Requests from outside go where they are sent at present.
     pub(super) fn send_traffic(&mut self) {
-        let mut rates = vec![0.0; self.scenario.objects.services.len()];
+        let mut rates = vec![0.0; self.scenario.objects.destinations().count()];
         let mut unrouted = 0.0;
         let entries: Vec<Option<usize>> =
             self.scenario.traffic.iter().map(|traffic| self.entry_of(traffic)).collect();
@@ -54,7 +54,7 @@ impl World<'_> {
     /// Where clients stick to pods, it matters whose requests they are. An Ingress stands for its
     /// clients: what it sends on sticks to nobody.
     fn send_clients(&mut self) {
-        for service in 0..self.scenario.objects.services.len() {
+        for service in 0..self.scenario.objects.destinations().count() {
             if !self.network.has_affinity(service) {
                 continue;
             }

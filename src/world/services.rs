@@ -180,7 +180,7 @@ impl World<'_> {
                 }
             }
             Some(service) if !self.service_index.contains_key(id) => {
-                let mut all = scenario.objects.services.iter();
+                let mut all = scenario.objects.destinations();
                 let same = |s: &Service| s.name == service.name && s.namespace == service.namespace;
                 if let Some(index) = all.position(same) {
                     self.service_index.insert(id, index);

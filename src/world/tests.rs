@@ -102,6 +102,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
             node_names: Vec::new(),
         }],
         objects: Objects {
+            later: Vec::new(),
             services: vec![Service {
                 name: "web".into(),
                 namespace: "default".into(),
