@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 23] = [
+const LIGHT: [&str; 24] = [
     "hello",
     "incidents/control-plane-overload",
     "incidents/drain-deadlock",
@@ -31,6 +31,7 @@ const LIGHT: [&str; 23] = [
     "incidents/stuck-rollout",
     "incidents/volume-on-lost-node",
     "incidents/zone-power-loss",
+    "networking/selector-typo",
     "networking/sticky-sessions",
     "pokemon-go/planned-5x",
     "self-healing/api-server-outage",
