@@ -8,6 +8,7 @@ use super::amounts::Amounts;
 use super::labels::Operator;
 use super::pod::{Pod, PodSpec};
 use super::quantity::Quantity;
+use super::storage::Claim;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -104,6 +105,26 @@ pub fn kind_counted_as(resource: &str) -> Option<&'static str> {
         None => return None,
     };
     KINDS.iter().find(|(_, known)| *known == plural).map(|(kind, _)| *kind)
+}
+
+/// Between a class and what of its claims is measured.
+const OF_CLASS: &str = ".storageclass.storage.k8s.io/";
+
+/// What a claim comes to under a name of a quota: `requests.storage`, or that or
+/// `persistentvolumeclaims` of a class. `None`: the name measures no storage.
+///
+/// Source: kubernetes `pkg/quota/v1/evaluator/core/persistent_volume_claims.go`, v1.37.
+pub fn storage_of(resource: &str, claim: Option<&Claim>) -> Option<Quantity> {
+    let (class, what) = match resource.split_once(OF_CLASS) {
+        Some((class, what)) => (Some(class), what),
+        None => (None, resource),
+    };
+    let counted = claim.filter(|claim| class.is_none_or(|class| *claim.class == *class));
+    match (class, what) {
+        (_, "requests.storage") => Some(counted.and_then(|c| c.request).unwrap_or_default()),
+        (Some(_), "persistentvolumeclaims") => Some(Quantity::of(counted.is_some().into())),
+        _ => None,
+    }
 }
 
 /// Resources that each container must name where a quota has them.
@@ -211,6 +232,27 @@ mod tests {
         let spec = one(both);
         for (sentence, name, charged, expected) in rows {
             assert_eq!(spec.usage(name, charged), expected, "{sentence}: {name}");
+        }
+    }
+
+    #[test]
+    fn claims_come_to_what_they_ask_for() {
+        let ten = Quantity::of(10 << 30);
+        let mut claim = Claim::new(crate::api::ObjectName::new("default", "data"));
+        (claim.class, claim.request) = ("gold".into(), Some(ten));
+        let zero = Quantity::default();
+        let of_class = |class: &str, what: &str| format!("{class}{OF_CLASS}{what}");
+        let rows = [
+            ("what it asks for", "requests.storage".to_owned(), Some(ten)),
+            ("of its class, too", of_class("gold", "requests.storage"), Some(ten)),
+            ("and it is one", of_class("gold", "persistentvolumeclaims"), Some(Quantity::of(1))),
+            ("another class has nothing of it", of_class("tin", "requests.storage"), Some(zero)),
+            ("nor is it one of that", of_class("tin", "persistentvolumeclaims"), Some(zero)),
+            ("all claims are counted as objects", "persistentvolumeclaims".to_owned(), None),
+            ("and this is of pods", "requests.memory".to_owned(), None),
+        ];
+        for (sentence, name, expected) in rows {
+            assert_eq!(storage_of(&name, Some(&claim)), expected, "{sentence}: {name}");
         }
     }
 

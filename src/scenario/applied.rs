@@ -11,7 +11,7 @@ use crate::api::convert::object::object;
 use crate::api::convert::{FieldError, ignored};
 use crate::api::object::Object;
 use crate::api::owner::Owner;
-use crate::api::quota::{is_of_pods, kind_counted_as};
+use crate::api::quota::{is_of_pods, kind_counted_as, storage_of};
 use crate::control::controllers::cronjob;
 use crate::units::SimDuration;
 use k8s_openapi::api as k8s;
@@ -73,15 +73,19 @@ fn storage(version: &str, kind: &str, reader: &mut Reader<'_>) -> Option<Option<
     })
 }
 
-/// Volumes of pods that stand for claims have an effect after all: volumes are simulated.
+/// Volumes of pods that stand for claims, and quotas of storage, have an effect after all: volumes
+/// are simulated.
 pub(super) fn heed_claims(ignored: &mut Vec<Ignored>) {
     let is_claim = |field: &String| {
         field.contains(".volumes[")
             && (field.ends_with(".persistentVolumeClaim") || field.ends_with(".ephemeral"))
     };
+    let is_storage = |field: &String| {
+        field.strip_prefix("spec.hard.").is_some_and(|name| storage_of(name, None).is_some())
+    };
     ignored.retain_mut(|entry| {
         let before = entry.fields.len();
-        entry.fields.retain(|field| !is_claim(field));
+        entry.fields.retain(|field| !is_claim(field) && !is_storage(field));
         before == 0 || !entry.fields.is_empty()
     });
 }

@@ -52,9 +52,9 @@ impl World<'_> {
             Some((_, known)) => !known.is_deleted,
             None => {
                 drop(known);
-                let admitted =
-                    self.admit_object("PersistentVolumeClaim", &claim.namespace, &claim.name);
-                if let Err(refusal) = admitted {
+                let (namespace, name) = (claim.namespace.clone(), claim.name.clone());
+                let name = ObjectName { namespace, name };
+                if let Err(refusal) = self.admit_claim(&name, claim.object.as_deref()) {
                     self.refused = Some(refusal);
                     return false;
                 }

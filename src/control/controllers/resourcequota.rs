@@ -7,7 +7,7 @@
 use super::action::{Action, Outcome};
 use crate::api::QuotaId;
 use crate::api::quantity::Quantity;
-use crate::api::quota::{is_of_pods, kind_counted_as};
+use crate::api::quota::{is_of_pods, kind_counted_as, storage_of};
 use crate::store::Store;
 
 /// Syncs one quota.
@@ -16,14 +16,27 @@ pub fn sync(id: QuotaId, store: &Store) -> Outcome {
     let Some(quota) = store.quota(id) else { return outcome };
     let mut used = quota.usage_of_all(store.pods_in(&quota.namespace).map(|(_, pod)| pod));
     for name in quota.hard.keys().filter(|name| !is_of_pods(name)) {
-        let count = kind_counted_as(name).map_or(0, |kind| store.count_in(&quota.namespace, kind));
-        used.insert(name.clone(), Quantity::of(count as i64));
+        let amount = match kind_counted_as(name) {
+            Some(kind) => Quantity::of(store.count_in(&quota.namespace, kind) as i64),
+            None => storage_in(store, &quota.namespace, name),
+        };
+        used.insert(name.clone(), amount);
     }
     if (&quota.known, &quota.used) != (&quota.hard, &used) {
         let known = quota.hard.clone();
         outcome.then(Action::QuotaStatus { quota: id, known, used, basis: quota.version });
     }
     outcome
+}
+
+/// What the claims of a namespace come to under a name.
+fn storage_in(store: &Store, namespace: &str, name: &str) -> Quantity {
+    let mut sum = Quantity::default();
+    let claims = store.claims().filter(|(_, claim)| *claim.namespace == *namespace);
+    for (_, claim) in claims {
+        sum += storage_of(name, claim.object.as_deref()).unwrap_or_default();
+    }
+    sum
 }
 
 #[cfg(test)]

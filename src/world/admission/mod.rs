@@ -13,13 +13,15 @@ mod tests;
 pub(super) use limits::Defaulted;
 
 use super::world::World;
-use crate::api::Text;
 use crate::api::amounts::Amounts;
 use crate::api::namespace::{Namespace, NamespacePhase};
 use crate::api::pod::Pod;
 use crate::api::quantity::Quantity;
-use crate::api::quota::plural;
+use crate::api::quota::{kind_counted_as, plural, storage_of};
 use crate::api::refusal::{Cause, Refusal};
+use crate::api::storage::Claim;
+use crate::api::{ObjectName, Text};
+use crate::control::controllers::volume::persistentvolume::default_class;
 
 impl World<'_> {
     /// Lets a pod in that is about to be created: changes it, charges the quotas.
@@ -43,10 +45,48 @@ impl World<'_> {
             return Ok(());
         }
         self.namespace_takes(plural(kind), namespace, name)?;
-        let one = |name: &str| crate::api::quota::kind_counted_as(name) == Some(kind);
+        let one = |name: &str| kind_counted_as(name) == Some(kind);
         self.charge(plural(kind), namespace, name, |quota| {
             let names = quota.known.keys().filter(|name| one(name));
             names.map(|name| (name.clone(), Quantity::of(1))).collect::<Amounts>()
+        })
+    }
+
+    /// Lets a claim in: what it asks for is charged too, under the class that it will have.
+    pub(super) fn admit_claim(
+        &mut self,
+        name: &ObjectName,
+        claim: Option<&Claim>,
+    ) -> Result<(), Refusal> {
+        const KIND: &str = "PersistentVolumeClaim";
+        if self.store.is_unlimited() {
+            return Ok(());
+        }
+        self.namespace_takes(plural(KIND), &name.namespace, &name.name)?;
+        let mut claim = claim.cloned();
+        if let Some(claim) = claim.as_mut().filter(|claim| !claim.names_class)
+            && let Some(class) = default_class(&self.store)
+        {
+            claim.class = class.name.clone();
+        }
+        let of = |resource: &str| match kind_counted_as(resource) {
+            Some(kind) => (kind == KIND).then(|| Quantity::of(1)),
+            None => storage_of(resource, claim.as_ref()),
+        };
+        self.charge(plural(KIND), &name.namespace, &name.name, |quota| {
+            quota.known.keys().filter_map(|known| Some((known.clone(), of(known)?))).collect()
+        })
+    }
+
+    /// Lets a claim ask for more: the difference is charged.
+    pub(super) fn admit_growth(&mut self, known: &Claim, grown: &Claim) -> Result<(), Refusal> {
+        let name = &known.name;
+        self.charge("persistentvolumeclaims", &name.namespace, &name.name, |quota| {
+            let more = |resource: &Text| {
+                let [after, before] = [grown, known].map(|c| storage_of(resource, Some(c)));
+                Some((resource.clone(), after? + before?.times(-1)))
+            };
+            quota.known.keys().filter_map(more).collect()
         })
     }
 

@@ -189,6 +189,48 @@ fn objects_are_counted_and_refused_by_their_names() {
 }
 
 #[test]
+fn claims_are_charged_what_they_ask_for() {
+    let class = |name: &str, default: &str| {
+        let annotations = json!({"storageclass.kubernetes.io/is-default-class": default});
+        apply(json!({"kind": "StorageClass", "provisioner": "disk.example",
+            "metadata": {"name": name, "annotations": annotations}, "allowVolumeExpansion": true}))
+    };
+    let claim = |name: &str, class: Option<&str>, size: &str| {
+        apply(json!({"kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": {
+            "storageClassName": class, "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": size}}}}))
+    };
+    let hard = json!({"requests.storage": "20Gi", "persistentvolumeclaims": "5",
+        "gold.storageclass.storage.k8s.io/requests.storage": "8Gi",
+        "tin.storageclass.storage.k8s.io/persistentvolumeclaims": "1"});
+    let ear = play_with(
+        vec![class("gold", "true"), class("tin", "false"), quota(hard)],
+        1,
+        vec![
+            (20, claim("a", None, "6Gi")),
+            (21, claim("b", None, "3Gi")),
+            (22, claim("c", Some("tin"), "10Gi")),
+            (23, claim("d", Some("tin"), "1Gi")),
+            (24, claim("e", Some("none"), "5Gi")),
+            (25, claim("a", None, "7Gi")),
+            (26, claim("a", None, "9Gi")),
+            (40, delete("PersistentVolumeClaim", "c")),
+            (60, claim("e", Some("none"), "5Gi")),
+        ],
+    );
+    let gold = "gold.storageclass.storage.k8s.io/requests.storage";
+    let tin = "tin.storageclass.storage.k8s.io/persistentvolumeclaims";
+    let expected = [
+        format!("\"b\" is forbidden: exceeded quota: q, requested: {gold}=3Gi, used: {gold}=6Gi, limited: {gold}=8Gi"),
+        format!("\"d\" is forbidden: exceeded quota: q, requested: {tin}=1, used: {tin}=1, limited: {tin}=1"),
+        "\"e\" is forbidden: exceeded quota: q, requested: requests.storage=5Gi, used: requests.storage=16Gi, limited: requests.storage=20Gi".to_owned(),
+        format!("\"a\" is forbidden: exceeded quota: q, requested: {gold}=2Gi, used: {gold}=7Gi, limited: {gold}=8Gi"),
+    ]
+    .map(|text| format!("persistentvolumeclaims {text}"));
+    assert_eq!(ear.refusals, expected, "and what is deleted makes room for e");
+}
+
+#[test]
 fn limits_reach_the_pods_that_controllers_make() {
     let limits = apply(json!({"kind": "LimitRange", "metadata": {"name": "l"}, "spec": {
         "limits": [{"type": "Container", "default": {"cpu": "500m"}, "max": {"cpu": "2"}}]}}));

@@ -11,6 +11,7 @@ use crate::api::policy::Pdb;
 use crate::api::quota::ResourceQuota;
 use crate::api::refusal::Refusal;
 use crate::api::service::Service;
+use crate::api::storage::StorageObject;
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::world::world::World;
 
@@ -27,7 +28,12 @@ impl World<'_> {
         let is_in_namespace = !name.namespace.is_empty();
         let is_plain = !matches!(object, Object::Pod(_) | Object::Namespace(_));
         if is_new && is_plain && is_in_namespace {
-            self.admit_object(&kind, &name.namespace, &name.name)?;
+            match object {
+                Object::Storage(StorageObject::Claim(claim)) => {
+                    self.admit_claim(&name, Some(claim))?;
+                }
+                _ => self.admit_object(&kind, &name.namespace, &name.name)?,
+            }
         }
         match object {
             Object::Deployment(given) => self.apply_deployment(given, keeps_replicas),

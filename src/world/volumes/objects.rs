@@ -38,7 +38,7 @@ impl World<'_> {
                     before != (volume.reclaim, volume.labels.clone())
                 });
             }
-            StorageObject::Claim(given) => self.apply_claim(given),
+            StorageObject::Claim(given) => return self.apply_claim(given),
             StorageObject::Class(given) => {
                 let known = self.store.class(&given.name).map(|class| class.created);
                 let created = known.unwrap_or(created);
@@ -64,7 +64,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn apply_claim(&mut self, given: &Claim) {
+    fn apply_claim(&mut self, given: &Claim) -> Result<(), Refusal> {
         let known =
             self.store.claim_named(&given.name).map(|(id, known)| (id, known.class.clone()));
         let Some((id, class)) = known else {
@@ -73,9 +73,14 @@ impl World<'_> {
             let (pod, owner, is_deleted) = (Text::default(), None, false);
             let claim = stateful_set::Claim { namespace, name, pod, owner, is_deleted, object };
             self.create_claim_object(claim);
-            return;
+            return Ok(());
         };
         let may_grow = self.store.class(&class).is_some_and(|class| class.allows_expansion);
+        let before = self.store.claim(id).and_then(|claim| claim.object.clone());
+        if let Some(known) = before.filter(|known| may_grow && given.request > known.request) {
+            let grown = Claim { request: given.request, ..(*known).clone() };
+            self.admit_growth(&known, &grown)?;
+        }
         self.store.update_claim_object(id, |claim| {
             let before = claim.clone();
             claim.labels = given.labels.clone();
@@ -85,6 +90,7 @@ impl World<'_> {
             }
             *claim != before
         });
+        Ok(())
     }
 
     /// Creates a claim: it gets a uid, and the default class if it names none.
@@ -163,6 +169,8 @@ impl World<'_> {
             }
             let Some(asked) = ephemeral_claim(&volume) else { continue };
             let owner = Some(format!("{namespace}/{pod_name}").into());
+            // Refused, as by a quota: the pod waits for a claim that does not come.
+            let Ok(()) = self.admit_claim(&full, Some(&asked)) else { continue };
             let object = Some(Arc::new(Claim { name: full, owner, ..asked }));
             let claim = stateful_set::Claim {
                 namespace: namespace.clone(),
