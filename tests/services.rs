@@ -151,6 +151,22 @@ fn requests_may_wait_for_a_service_that_comes_later() {
 }
 
 #[test]
+fn a_pod_without_the_label_is_none_of_the_services() {
+    // It is none of its ReplicaSet's either, which makes another.
+    let manifests = shop(&format!("{{{SELECTOR}}}"))
+        .replace("kind: StatefulSet", "kind: ReplicaSet")
+        .replace("  podManagementPolicy: Parallel\n", "");
+    let pods = |name: &str, timeline: &str| {
+        let more = format!("traffic: [{{to: web, rate: 120}}]\n{timeline}");
+        let rows = rows(&loaded(name, &manifests, &more).unwrap());
+        rows.pods.iter().map(|pod| pod.name.to_string()).collect::<Vec<String>>()
+    };
+    let before = pods("label", "");
+    let line = format!("timeline: [{{at: 2m, kubectl: label pods {} app-}}]\n", before[0]);
+    assert_eq!((before.len(), pods("label-less", &line).len()), (3, 4));
+}
+
+#[test]
 fn clients_stick_to_pods_where_the_service_says_so() {
     let sticky = format!("{{sessionAffinity: ClientIP, {SELECTOR}}}");
     let headless = format!("{{clusterIP: None, sessionAffinity: ClientIP, {SELECTOR}}}");

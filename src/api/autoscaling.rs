@@ -2,7 +2,7 @@
 //!
 //! Source of the defaults: kubernetes `pkg/apis/autoscaling/v2/defaults.go`, v1.37.
 
-use super::{DeploymentId, OwnerId, Text};
+use super::{DeploymentId, ObjectName, OwnerId, Text};
 use crate::units::{SimDuration, SimTime};
 
 /// What an autoscaler scales: something with a scale subresource.
@@ -74,6 +74,29 @@ pub enum MetricTarget {
     AverageValue(i64),
 }
 
+impl Hpa {
+    /// One that keeps this percentage of the CPU requests, of whom and between what is still to be
+    /// said (`autoscaling/v1`).
+    pub fn on_cpu(name: &ObjectName, percent: u32) -> Hpa {
+        Hpa {
+            name: name.name.clone(),
+            namespace: name.namespace.clone(),
+            target: Default::default(),
+            target_kind: "Deployment",
+            target_name: name.name.clone(),
+            min_replicas: 1,
+            max_replicas: 1,
+            metrics: vec![MetricSpec::cpu(percent)],
+            has_behavior: false,
+            scale_up: ScalingRules::default_up(),
+            scale_down: ScalingRules::default_down(),
+            created: SimTime::ZERO,
+            current_replicas: 0,
+            desired_replicas: 0,
+        }
+    }
+}
+
 /// One entry of `spec.metrics`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MetricSpec {
@@ -81,6 +104,13 @@ pub struct MetricSpec {
     pub source: MetricSource,
     /// What it is compared with.
     pub target: MetricTarget,
+}
+
+impl MetricSpec {
+    /// A percentage of the CPU requests.
+    pub const fn cpu(percent: u32) -> MetricSpec {
+        MetricSpec { source: MetricSource::Cpu, target: MetricTarget::Utilization(percent) }
+    }
 }
 
 /// `HPAScalingRules` of one direction.

@@ -229,8 +229,7 @@ fn pod_patch(patch: &Value) -> Result<PodCommand, String> {
         return Ok(PodCommand::DeletionCost(cost.parse().unwrap_or(0)));
     }
     if let Some(labels) = metadata["labels"].as_object() {
-        let pairs =
-            labels.iter().filter_map(|(k, v)| Some((k.as_str().into(), v.as_str()?.into())));
+        let pairs = labels.iter().map(|(k, v)| (k.as_str().into(), v.as_str().map(Text::from)));
         return Ok(PodCommand::Label(pairs.collect()));
     }
     if let Some(gates) = patch["spec"].get("schedulingGates") {

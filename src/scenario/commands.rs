@@ -9,7 +9,7 @@ use super::kubectl::{Command, PodChoice, PodCommand};
 use super::manifests::Manifests;
 use super::model::{NodeGroup, Objects};
 use super::resolve::Resolver;
-use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget, ScalingRules};
+use crate::api::autoscaling::Hpa;
 use crate::api::config::{Config, ConfigKind};
 use crate::api::convert::workload::DELETION_COST;
 use crate::api::kind::{Kind, kind_of};
@@ -476,8 +476,7 @@ fn label(given: &Changes, namespace: &str, names: &Names<'_>) -> Result<Vec<Comm
         "Pod" => {
             let mut which = pods(namespace, given.selector.as_deref())?;
             which.name = (!name.is_empty()).then(|| name.as_str().into());
-            let set = pairs.iter().filter_map(|(k, v)| Some((k.clone(), v.clone()?)));
-            Ok(Command::Pods { which, what: PodCommand::Label(set.collect()) })
+            Ok(Command::Pods { which, what: PodCommand::Label(pairs.clone()) })
         }
         kind => Err((format!("a {kind} is not labelled here"), Some("nodes and pods are".into()))),
     };
@@ -513,22 +512,10 @@ fn autoscaler(target: &Target, min: u32, max: u32, cpu: Option<&str>) -> Result<
         return Err((format!("--max={max} is below --min={min}"), None));
     }
     Ok(Hpa {
-        name: target.name.name.clone(),
-        namespace: target.name.namespace.clone(),
-        target: Default::default(),
         target_kind: kind_of(&target.kind).unwrap_or("Deployment"),
         target_name: target.name.name.clone(),
         min_replicas: min,
         max_replicas: max,
-        metrics: vec![MetricSpec {
-            source: MetricSource::Cpu,
-            target: MetricTarget::Utilization(per_cent),
-        }],
-        has_behavior: false,
-        scale_up: ScalingRules::default_up(),
-        scale_down: ScalingRules::default_down(),
-        created: SimTime::ZERO,
-        current_replicas: 0,
-        desired_replicas: 0,
+        ..Hpa::on_cpu(&target.name, per_cent)
     })
 }

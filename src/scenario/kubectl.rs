@@ -187,8 +187,8 @@ pub enum PodCommand {
     Evict,
     /// `annotate`: the annotation `controller.kubernetes.io/pod-deletion-cost`.
     DeletionCost(i32),
-    /// `label`: these are put over what is there.
-    Label(Vec<(Text, Text)>),
+    /// `label`: these are put over what is there; one without a value goes.
+    Label(Vec<(Text, Option<Text>)>),
     /// The application is ready from now on, or no longer.
     Ready(bool),
     /// The containers end with this exit code.

@@ -1,6 +1,7 @@
 //! HorizontalPodAutoscalers (`autoscaling/v2` and `v1`), with the API server's defaults.
 
 use super::{FieldError, quantity};
+use crate::api::ObjectName;
 use crate::api::autoscaling::{
     Hpa, MetricSource, MetricSpec, MetricTarget, PolicyKind, ScalingPolicy, ScalingRules,
     SelectPolicy,
@@ -24,7 +25,7 @@ pub fn hpa(
         metrics.extend(metric_spec(metric, &format!("spec.metrics[{index}]"), errors));
     }
     if spec.metrics.is_none() {
-        metrics.push(cpu(80));
+        metrics.push(MetricSpec::cpu(80));
     }
     let behavior = spec.behavior.clone().unwrap_or_default();
     let up = rules(behavior.scale_up.as_ref(), ScalingRules::default_up(), "scaleUp", errors);
@@ -58,21 +59,14 @@ pub fn hpa_v1(
 ) -> (Hpa, Target) {
     let spec = given.spec.clone();
     let percent = spec.target_cpu_utilization_percentage.unwrap_or(80);
+    let name = given.metadata.name.as_deref().unwrap_or("");
+    let name = ObjectName::new(given.metadata.namespace.as_deref().unwrap_or(namespace), name);
     let object = Hpa {
-        name: given.metadata.name.as_deref().unwrap_or("").into(),
-        namespace: given.metadata.namespace.as_deref().unwrap_or(namespace).into(),
-        target: Default::default(),
         target_kind: kind_of_target(&spec.scale_target_ref.kind),
         target_name: spec.scale_target_ref.name.as_str().into(),
         min_replicas: replicas(spec.min_replicas, 1, "spec.minReplicas", errors),
         max_replicas: replicas(Some(spec.max_replicas), 1, "spec.maxReplicas", errors),
-        metrics: vec![cpu(u32::try_from(percent).unwrap_or(80))],
-        has_behavior: false,
-        scale_up: ScalingRules::default_up(),
-        scale_down: ScalingRules::default_down(),
-        created: SimTime::ZERO,
-        current_replicas: 0,
-        desired_replicas: 0,
+        ..Hpa::on_cpu(&name, u32::try_from(percent).unwrap_or(80))
     };
     bounds(&object, errors);
     (object, (spec.scale_target_ref.kind, spec.scale_target_ref.name))
@@ -81,10 +75,6 @@ pub fn hpa_v1(
 /// The kind as it is known here; what is none is told as an error by whoever looks for the target.
 fn kind_of_target(given: &str) -> &'static str {
     Kind::named(given).map_or("Deployment", |kind| kind.name)
-}
-
-fn cpu(percent: u32) -> MetricSpec {
-    MetricSpec { source: MetricSource::Cpu, target: MetricTarget::Utilization(percent) }
 }
 
 fn replicas(given: Option<i32>, default: u32, path: &str, errors: &mut Vec<FieldError>) -> u32 {

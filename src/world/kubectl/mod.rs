@@ -10,6 +10,7 @@ mod pods;
 
 use super::world::World;
 use crate::api::config::ConfigKind;
+use crate::api::labels::Labels;
 use crate::api::meta::Propagation;
 use crate::api::object::{Object, Target};
 use crate::api::owner::{Owner, Parent};
@@ -17,7 +18,7 @@ use crate::api::refusal::Refusal;
 use crate::api::workload::PodTemplate;
 use crate::api::{
     ClaimId, CronJobId, DeploymentId, HpaId, IngressId, LimitRangeId, ObjectName, OwnerId, PdbId,
-    PodId, QuotaId, ServiceId,
+    PodId, QuotaId, ServiceId, Text,
 };
 use crate::control::controllers::garbagecollector::Item;
 use crate::record::story::Moment;
@@ -28,6 +29,14 @@ use crate::world::apply::is_like_generated;
 /// Kinds of storage that are in no namespace, or that no controller looks at.
 const STORAGE: [&str; 5] =
     ["PersistentVolume", "StorageClass", "CSINode", "CSIDriver", "CSIStorageCapacity"];
+
+/// Labels after `kubectl label`: one without a value goes.
+fn changed(labels: &Labels, pairs: &[(Text, Option<Text>)]) -> Labels {
+    pairs.iter().fold(labels.clone(), |labels, (key, value)| match value {
+        Some(value) => labels.with(key.clone(), value.clone()),
+        None => labels.without(key),
+    })
+}
 
 impl World<'_> {
     /// Carries out a command, and tells what it was answered.

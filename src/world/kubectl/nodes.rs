@@ -1,5 +1,6 @@
 //! Commands about nodes: cordon, drain, label, taint, delete.
 
+use super::changed;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::api::{NodeId, PodId, Text};
 use crate::units::SimDuration;
@@ -74,12 +75,7 @@ impl World<'_> {
         let Some(id) = self.node_named(node) else { return };
         self.store.update_node(id, |node| {
             let before = node.labels.clone();
-            for (key, value) in pairs {
-                node.labels = match value {
-                    Some(value) => node.labels.with(key.clone(), value.clone()),
-                    None => node.labels.without(key),
-                };
-            }
+            node.labels = changed(&node.labels, pairs);
             before != node.labels
         });
     }

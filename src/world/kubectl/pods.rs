@@ -1,5 +1,6 @@
 //! Commands about pods, and what befalls them by hand.
 
+use super::changed;
 use crate::api::pod::{Pod, PodPhase};
 use crate::api::{NodeId, PodId};
 use crate::scenario::kubectl::{PodChoice, PodCommand};
@@ -17,9 +18,7 @@ impl World<'_> {
                 }),
                 PodCommand::Label(pairs) => {
                     let Some(p) = self.store.pod(pod) else { continue };
-                    let labels = pairs.iter().fold(p.labels.clone(), |labels, (key, value)| {
-                        labels.with(key.clone(), value.clone())
-                    });
+                    let labels = changed(&p.labels, pairs);
                     self.store.relabel_pod(pod, labels);
                 }
                 PodCommand::Ready(ready) => self.switch_readiness(pod, *ready),

@@ -1,34 +1,15 @@
 //! An autoscaler and a metrics API for tests.
 
 use super::replica_calculator::{PodMetrics, Sample};
-use crate::api::PodId;
-use crate::api::autoscaling::{
-    Hpa, MetricSource, MetricSpec, MetricTarget, ScaleTarget, ScalingRules,
-};
+use crate::api::autoscaling::{Hpa, MetricSource, ScaleTarget};
+use crate::api::{ObjectName, PodId};
 use crate::units::{SimDuration, SimTime};
 use std::collections::BTreeMap;
 
 /// An autoscaler on 50 % of the CPU requests, without `spec.behavior`.
 pub fn hpa(min: u32, max: u32) -> Hpa {
-    Hpa {
-        name: "web".into(),
-        namespace: "default".into(),
-        target: Default::default(),
-        target_kind: "Deployment",
-        min_replicas: min,
-        max_replicas: max,
-        metrics: vec![MetricSpec {
-            source: MetricSource::Cpu,
-            target: MetricTarget::Utilization(50),
-        }],
-        target_name: "web".into(),
-        has_behavior: false,
-        scale_up: ScalingRules::default_up(),
-        scale_down: ScalingRules::default_down(),
-        created: SimTime::ZERO,
-        current_replicas: 0,
-        desired_replicas: 0,
-    }
+    let name = ObjectName::new("default", "web");
+    Hpa { min_replicas: min, max_replicas: max, ..Hpa::on_cpu(&name, 50) }
 }
 
 /// Values by pod, all read at the same instant over 15 s.
