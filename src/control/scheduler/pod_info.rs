@@ -161,8 +161,7 @@ impl PodInfo {
         Arc::make_mut(&mut self.shape)
     }
 
-    /// Whether both have one shape in memory.
-    #[cfg(test)]
+    /// Whether both have one shape in memory: then they are alike in all but identity.
     pub(super) fn shares_shape_with(&self, other: &PodInfo) -> bool {
         Arc::ptr_eq(&self.shape, &other.shape)
     }

@@ -60,6 +60,8 @@ pub struct NodeLifecycle {
     resting: BTreeSet<(u64, NodeId)>,
     /// Registered nodes that are gone, with their names: the next check says so.
     gone: Vec<(NodeId, Text)>,
+    /// Of silent nodes that were asked about since they last changed: when they were heard of.
+    heard: SecondaryMap<NodeId, SimTime>,
     /// Nodes that changed since the last sync.
     changed: Vec<NodeId>,
     /// The nodes that were there before the first sync have been seen.
@@ -223,16 +225,22 @@ impl NodeLifecycle {
     /// check which saw its last renewal. Upstream compares strictly, but its checks drift by some
     /// milliseconds, so that the tenth check after the last sight finds it.
     fn silent_at(
-        &self,
+        &mut self,
         id: NodeId,
         node: &Node,
         heartbeats: &dyn Heartbeats,
         now: SimTime,
     ) -> SimTime {
-        if heartbeats.silent_since(id).is_none() {
-            return SimTime::NEVER;
+        let Some(since) = heartbeats.silent_since(id) else { return SimTime::NEVER };
+        let heard = match self.heard.get(id).filter(|_| since <= now) {
+            Some(heard) => *heard,
+            None => heartbeats.last_heartbeat(id, now),
+        };
+        debug_assert_eq!(heard, heartbeats.last_heartbeat(id, now), "who is silent stays silent");
+        if since <= now {
+            self.heard.insert(id, heard);
         }
-        let reported = heartbeats.last_heartbeat(id, now).max(node.created).max(node.ready_changed);
+        let reported = heard.max(node.created).max(node.ready_changed);
         let seen = self.next_check(reported).max(self.recovered);
         self.next_check(seen + self.flags.node_monitor_grace_period)
     }
@@ -302,6 +310,7 @@ impl NodeLifecycle {
             self.changed.extend(store.nodes().map(|(id, _)| id));
         }
         for id in std::mem::take(&mut self.changed) {
+            self.heard.remove(id);
             match store.node(id) {
                 Some(node) => {
                     self.resting.remove(&(node.uid, id));

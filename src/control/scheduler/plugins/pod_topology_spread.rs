@@ -71,13 +71,15 @@ impl Constraint {
     /// The pods on a node that count (`countPodsMatchSelector`): upstream counts none for an empty
     /// selector, though it matches everything.
     fn count(&self, node: &NodeInfo, namespace: &Text) -> i64 {
-        if matches!(&self.selector, Selector::All(requirements) if requirements.is_empty()) {
-            return 0;
-        }
-        let counts = |p: &&PodInfo| {
-            p.deletion.is_none() && p.namespace == *namespace && self.selector.matches(&p.labels)
-        };
-        node.pods.iter().filter(counts).count() as i64
+        node.pods.iter().filter(|p| self.counts(p, namespace)).count() as i64
+    }
+
+    /// Whether a pod is counted.
+    fn counts(&self, pod: &PodInfo, namespace: &Text) -> bool {
+        !matches!(&self.selector, Selector::All(requirements) if requirements.is_empty())
+            && pod.deletion.is_none()
+            && pod.namespace == *namespace
+            && self.selector.matches(&pod.labels)
     }
 }
 

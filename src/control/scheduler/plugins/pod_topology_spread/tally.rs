@@ -3,6 +3,7 @@
 
 use super::cells::{Cell, Cells};
 use super::{Constraint, LABEL_MISSING, NOT_MATCH};
+use crate::api::Text;
 use crate::api::node::{HOSTNAME_LABEL, Node};
 use crate::control::scheduler::framework::{MAX_NODE_SCORE, NodeIndex, Status};
 use crate::control::scheduler::node_info::NodeInfo;
@@ -42,7 +43,13 @@ struct Sums {
     shares: Vec<Share>,
     /// By domain: matching pods, and the nodes that make the domain.
     sums: Vec<(i64, u32)>,
+    /// Of shapes of pods that were met lately, whether they count: pods have few, and nodes many
+    /// pods.
+    met: Vec<(PodInfo, bool)>,
 }
+
+/// Verdicts on so many shapes are kept.
+const SHAPES: usize = 16;
 
 impl Sums {
     fn all(constraints: Vec<Constraint>) -> Vec<Sums> {
@@ -55,6 +62,7 @@ impl Sums {
                 topology: usize::MAX,
                 shares: Vec::new(),
                 sums: Vec::new(),
+                met: Vec::new(),
             });
         }
         all
@@ -100,8 +108,29 @@ impl Sums {
     }
 
     /// Matching pods on a node; `previous` is the count for the constraint before.
-    fn count(&self, info: &NodeInfo, pod: &PodInfo, previous: i64) -> i64 {
-        if self.like_previous { previous } else { self.constraint.count(info, &pod.namespace) }
+    fn count(&mut self, info: &NodeInfo, pod: &PodInfo, previous: i64) -> i64 {
+        if self.like_previous {
+            return previous;
+        }
+        let count = info.pods.iter().filter(|p| self.counts(p, &pod.namespace)).count() as i64;
+        debug_assert_eq!(count, self.constraint.count(info, &pod.namespace));
+        count
+    }
+
+    /// Whether a pod is one of those that are counted.
+    fn counts(&mut self, pod: &PodInfo, namespace: &Text) -> bool {
+        if pod.deletion.is_some() {
+            return false;
+        }
+        if let Some((_, counts)) = self.met.iter().find(|(met, _)| met.shares_shape_with(pod)) {
+            return *counts;
+        }
+        let counts = self.constraint.counts(pod, namespace);
+        if self.met.len() == SHAPES {
+            self.met.clear();
+        }
+        self.met.push((pod.clone(), counts));
+        counts
     }
 }
 
@@ -316,6 +345,18 @@ impl Soft {
         self.places[node.0 as usize]
     }
 
+    /// Counts the pods of a node, of which those of the first constraint are at `first`; whether
+    /// any number is another than before.
+    fn count(&mut self, info: &NodeInfo, pod: &PodInfo, first: usize) -> bool {
+        let (mut pods, mut changes) = (0, false);
+        for (sums, counted) in self.sums.iter_mut().zip(&mut self.pods[first..]) {
+            pods = sums.count(info, pod, pods);
+            changes |= std::mem::replace(counted, pods as u32) != pods as u32;
+            self.most_pods = self.most_pods.max(pods as u32);
+        }
+        changes
+    }
+
     /// By constraint: the logarithm of its number of domains among the feasible nodes.
     fn weights(&mut self, topologies: &Topologies, feasible: &[NodeIndex]) -> Vec<f64> {
         self.cycle += 1;
@@ -385,19 +426,20 @@ impl Tally for Soft {
         relabelled: bool,
     ) {
         let info = &ground.nodes[node.0 as usize];
+        let first = node.0 as usize * self.sums.len();
+        self.pods.resize(self.pods.len().max(first + self.sums.len()), 0);
+        if !self.count(info, pod, first) && !relabelled {
+            // Other pods came or went: no sum and no cell changes.
+            return;
+        }
         let place = at(&mut self.places, node, Place::default());
         if relabelled {
             *place = Place::of(&info.node, &self.sums, self.require_all_keys);
         }
         let is_ignored = place.is_ignored();
-        let first = node.0 as usize * self.sums.len();
-        self.pods.resize(self.pods.len().max(first + self.sums.len()), 0);
         let mut cell = Cell { place: *place, at: Vec::with_capacity(self.sums.len()) };
-        let mut pods = 0;
         for (i, sums) in self.sums.iter_mut().enumerate() {
-            pods = sums.count(info, pod, pods);
-            self.pods[first + i] = pods as u32;
-            self.most_pods = self.most_pods.max(pods as u32);
+            let pods = i64::from(self.pods[first + i]);
             if self.by_host[i] {
                 cell.at.push(pods as usize);
                 continue;
