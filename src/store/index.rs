@@ -5,33 +5,107 @@ use crate::api::PodId;
 /// Pods in order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct PodIndex {
+    /// The first of them are holes.
     ids: Vec<PodId>,
+    /// How many.
+    holes: u32,
+    /// Where the last one was removed, holes counted.
+    removed: u32,
 }
+
+/// So many places around a likely one are looked at before all others.
+const NEAR: usize = 16;
 
 impl PodIndex {
     pub(super) fn ids(&self) -> &[PodId] {
-        &self.ids
+        &self.ids[self.holes as usize..]
     }
 
-    pub(super) fn into_ids(self) -> Vec<PodId> {
+    pub(super) fn into_ids(mut self) -> Vec<PodId> {
+        self.fill_holes();
         self.ids
     }
 
     pub(super) fn push(&mut self, id: PodId) {
         if self.ids.len() == self.ids.capacity() {
+            self.fill_holes();
             // Most lists are those of a node: doubling would leave much room unused.
             self.ids.reserve_exact(self.ids.len() / 2 + 1);
         }
         self.ids.push(id);
     }
 
-    /// Removes `id`, keeping the order. Pods mostly go young (scale-down takes the newest) or old
-    /// (rollouts take the first), so both ends are looked at first.
+    /// Removes `id`, keeping the order.
     pub(super) fn remove(&mut self, id: PodId) {
-        let last = self.ids.len().saturating_sub(16);
-        let at = self.ids[last..].iter().position(|x| *x == id).map(|at| last + at);
-        if let Some(at) = at.or_else(|| self.ids.iter().position(|x| *x == id)) {
+        let Some(at) = self.position(id) else { return };
+        self.removed = at as u32;
+        let holes = self.holes as usize;
+        if at - holes < self.ids.len() - at {
+            // Those before it are fewer: they move up.
+            self.ids.copy_within(holes..at, holes + 1);
+            self.holes += 1;
+        } else {
             self.ids.remove(at);
+        }
+        if self.holes as usize > self.ids.len() / 2 {
+            self.fill_holes();
+        }
+    }
+
+    /// Pods mostly go young (scale-down takes the newest), old (rollouts take the first) or one
+    /// after another: both ends and what follows the last one that went are looked at first.
+    fn position(&self, id: PodId) -> Option<usize> {
+        let (start, end) = (self.holes as usize, self.ids.len());
+        let within = |from: usize, to: usize| {
+            let (from, to) = (from.clamp(start, end), to.clamp(start, end));
+            self.ids[from..to].iter().position(|other| *other == id).map(|at| from + at)
+        };
+        let removed = self.removed as usize;
+        within(end.saturating_sub(NEAR), end)
+            .or_else(|| within(removed.saturating_sub(NEAR), removed + NEAR))
+            .or_else(|| within(start, end))
+    }
+
+    fn fill_holes(&mut self) {
+        self.removed = self.removed.saturating_sub(self.holes);
+        self.ids.drain(..self.holes as usize);
+        self.holes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use slotmap::SlotMap;
+
+    proptest! {
+        /// Against a plain list.
+        #[test]
+        fn order_of_arrival_is_kept(
+            acts in prop::collection::vec((any::<bool>(), 0usize..200), 1..300),
+            many in 0usize..100,
+        ) {
+            let mut keys: SlotMap<PodId, ()> = SlotMap::with_key();
+            let (mut index, mut plain) = (PodIndex::default(), Vec::new());
+            for _ in 0..many {
+                let id = keys.insert(());
+                index.push(id);
+                plain.push(id);
+            }
+            for (comes, whom) in acts {
+                if comes || plain.is_empty() {
+                    let id = keys.insert(());
+                    index.push(id);
+                    plain.push(id);
+                } else {
+                    let id = plain.remove(whom % plain.len());
+                    index.remove(id);
+                    index.remove(id);
+                }
+                prop_assert_eq!(index.ids(), &plain[..]);
+            }
+            prop_assert_eq!(index.into_ids(), plain);
         }
     }
 }

@@ -26,13 +26,12 @@ impl Core {
 
     /// The place of the winner among scored nodes.
     pub(super) fn winner(&self, pod: PodId, scores: &[i64]) -> usize {
-        let top = scores.iter().max();
-        let is_best = |score: &i64| Some(score) == top;
-        match self.drawn(pod, || scores.iter().filter(|s| is_best(s)).count()) {
-            Some(drawn) => {
-                let mut best = (0..scores.len()).filter(|at| is_best(&scores[*at]));
-                best.nth(drawn).unwrap_or(0)
-            }
+        let best = || {
+            let top = scores.iter().max();
+            (0..scores.len()).filter(move |at| Some(&scores[*at]) == top)
+        };
+        match self.drawn(pod, || best().count()) {
+            Some(drawn) => best().nth(drawn).unwrap_or(0),
             None => heap_root(scores),
         }
     }

@@ -341,17 +341,18 @@ impl Network {
             front.offered = front.external;
         }
         let mut into = vec![0.0; self.stations.len()];
-        let mut done = vec![false; self.stations.len()];
+        let last = self.last_in_order();
         for index in 0..self.order.len() {
             let service = self.order[index];
             self.share_out(service, &mut into);
             // A station is settled once all Services in front of it have given their share.
-            for station in self.settled_by(index) {
-                self.settle_station(now, station, into[station]);
-                done[station] = true;
+            for station in self.behind(service) {
+                if last[station] == Some(index) {
+                    self.settle_station(now, station, into[station]);
+                }
             }
         }
-        for station in (0..done.len()).filter(|station| !done[*station]) {
+        for station in (0..last.len()).filter(|station| last[*station].is_none()) {
             self.settle_station(now, station, 0.0);
         }
         self.rate_fronts();
@@ -375,22 +376,22 @@ impl Network {
         }
     }
 
-    /// Stations whose last Service in call order is the one at `index`.
-    fn settled_by(&self, index: usize) -> Vec<usize> {
-        let behind = |service: usize| {
-            let front = &self.fronts[service];
-            let mut stations: Vec<usize> = front.per_station.iter().map(|(s, _)| *s).collect();
-            if stations.is_empty() {
-                stations.extend(front.primary);
-            }
-            stations
-        };
-        let later = |station: &usize| {
-            self.order[index + 1..].iter().any(|service| behind(*service).contains(station))
-        };
-        let mut here = behind(self.order[index]);
-        here.retain(|station| !later(station));
-        here
+    /// Stations behind a Service.
+    fn behind(&self, service: usize) -> Vec<usize> {
+        let front = &self.fronts[service];
+        match front.per_station.is_empty() {
+            true => front.primary.into_iter().collect(),
+            false => front.per_station.iter().map(|(station, _)| *station).collect(),
+        }
+    }
+
+    /// By station: the place in call order of the last Service in front of it.
+    fn last_in_order(&self) -> Vec<Option<usize>> {
+        let mut last = vec![None; self.stations.len()];
+        for (index, service) in self.order.iter().enumerate() {
+            self.behind(*service).into_iter().for_each(|station| last[station] = Some(index));
+        }
+        last
     }
 
     fn settle_station(&mut self, now: SimTime, station: usize, offered: f64) {
