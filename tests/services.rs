@@ -166,6 +166,48 @@ fn a_pod_without_the_label_is_none_of_the_services() {
     assert_eq!((before.len(), pods("label-less", &line).len()), (3, 4));
 }
 
+/// Three pods on two nodes: two where there is room for two, one on the other.
+fn lopsided(policy: &str) -> String {
+    let spec = format!("{{type: LoadBalancer, externalTrafficPolicy: {policy}, {SELECTOR}}}");
+    let requests = "requests: {cpu: 500m}";
+    shop(&spec).replace(requests, "requests: {cpu: 1500m}, limits: {cpu: 1500m}")
+}
+
+#[test]
+fn a_load_balancer_that_stays_on_nodes_shares_among_nodes() {
+    // A pod answers 100 requests a second: the one alone on its node gets half of 220.
+    let more = |rate: u32, timeline: &str| {
+        format!(
+            "traffic: [{{to: web, rate: {rate}}}]\nworkloads: {{web: {{demand: 15ms}}}}\n\
+             observe: {{every: 1s}}\n{timeline}"
+        )
+    };
+    let failing = |rows: &Rows, from: u64, until: u64| {
+        let is_in = |time: u64| time > from && time <= until;
+        let of = rows.cluster.iter().filter(|row| is_in(row.time.whole_secs()));
+        of.map(|row| row.failed).sum::<f64>() / (until - from) as f64
+    };
+    let run = |name: &str, policy: &str, rate: u32, timeline: &str| {
+        let more = more(rate, timeline);
+        let mut scenario = loaded(name, &lopsided(policy), &more).unwrap();
+        scenario.node_groups[0].count = 2;
+        (scenario.node_groups[0].min, scenario.node_groups[0].max) = (2, 2);
+        rows(&scenario)
+    };
+    let even = run("cluster", "Cluster", 220, "");
+    assert!(failing(&even, 60, 120) < 0.1, "all pods get the same: {}", failing(&even, 60, 120));
+    let local = run("local", "Local", 220, "");
+    let found = failing(&local, 60, 120);
+    assert!((found - 10.0).abs() < 0.5, "110 a second for one pod, 10 too many: {found}");
+    // A node dies: for 16 to 24 seconds, until three checks have failed, half of all requests is
+    // lost; then the other one gets all, and loses what one pod can't answer if it has only one.
+    let timeline = "timeline: [{at: 2m, node-crash: {group: node, count: 1}}]\n";
+    let crash = run("local-crash", "Local", 150, timeline);
+    let lost: Vec<f64> = (0..40).map(|s| failing(&crash, 120 + s, 121 + s)).collect();
+    let until = lost.iter().rposition(|failed| *failed > 60.0).unwrap();
+    assert!((16..=24).contains(&until), "half is lost until second {until}: {lost:?}");
+}
+
 #[test]
 fn clients_stick_to_pods_where_the_service_says_so() {
     let sticky = format!("{{sessionAffinity: ClientIP, {SELECTOR}}}");
@@ -297,6 +339,22 @@ fn what_a_service_can_not_be_is_an_error() {
     for (sentence, spec, expected) in [
         ("a type that is none", "{type: Balancer}", "is none of ClusterIP, NodePort"),
         ("a port that is none", "{ports: [{port: 70000}]}", "must be a port, 1 to 65535"),
+        ("an affinity that is none", "{sessionAffinity: Cookie}", "is none of None, ClientIP"),
+        (
+            "clients that are remembered for too long",
+            "{sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 86401}}}",
+            "must be seconds, 1 to 86400",
+        ),
+        (
+            "a policy that is none",
+            "{type: LoadBalancer, externalTrafficPolicy: Here}",
+            "is none of Cluster, Local",
+        ),
+        (
+            "a policy of what nobody reaches from outside",
+            "{externalTrafficPolicy: Local}",
+            "may only be set for externally-accessible services",
+        ),
     ] {
         let errors = loaded("no-service", &shop(spec), TRAFFIC).unwrap_err();
         assert!(errors.contains(expected), "{sentence}: {errors}");

@@ -26,6 +26,8 @@ pub struct Service {
     /// `spec.sessionAffinity: ClientIP`: for how long a client that asks nothing is remembered
     /// (`spec.sessionAffinityConfig.clientIP.timeoutSeconds`).
     pub affinity: Option<SimDuration>,
+    /// `spec.externalTrafficPolicy: Local`: requests from outside stay on the node they come to.
+    pub local: bool,
     /// `spec.externalName`.
     pub external_name: Text,
     /// `status.loadBalancer.ingress[0].ip`: set once the cloud has provisioned it.

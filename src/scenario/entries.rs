@@ -20,6 +20,12 @@ const CLIENTS: u32 = 1000;
 const MOST_CLIENTS: u32 = 1_000_000;
 
 impl Scenario {
+    /// Services that do not share their requests evenly among their pods at any time of the run.
+    pub fn may_be_uneven(&self) -> impl Iterator<Item = &Service> {
+        let all = self.objects.services.iter().chain(applied_services(&self.timeline));
+        all.filter(|service| service.affinity.is_some() || service.local)
+    }
+
     /// Services whose clients stick to pods at any time of the run.
     pub fn may_stick(&self) -> impl Iterator<Item = &Service> {
         let later = applied_services(&self.timeline);

@@ -195,7 +195,7 @@ fn network(scenario: &Scenario) -> Network {
     let calls = scenario.workloads.iter().map(|workload| workload.calls.clone()).collect();
     let mut network = Network::new(stations, primaries, calls);
     for (station, bearer) in network.stations.iter_mut().zip(objects.bearers()) {
-        if scenario.may_stick().any(|service| bearer.is_behind(service)) {
+        if scenario.may_be_uneven().any(|service| bearer.is_behind(service)) {
             station.set_apart();
         }
     }

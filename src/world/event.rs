@@ -125,6 +125,8 @@ pub enum Event {
         /// The how-manieth it is.
         number: u32,
     },
+    /// Checks of nodes that a Service's load balancer makes may have found something.
+    NodeChecks(ServiceId),
     /// A curve of traffic has its next value.
     Traffic,
     /// A queue of requests runs full or empty.
@@ -243,7 +245,7 @@ impl Event {
             | Event::Report { .. }
             | Event::Evict { .. }
             | Event::Leader(..) => 4,
-            Event::Balancer { .. } => 1,
+            Event::Balancer { .. } | Event::NodeChecks(_) => 1,
             Event::Proxy | Event::Names => 5,
             Event::SyncDone(_) => 6,
             Event::Sync(_) | Event::Balancers => 7,

@@ -48,6 +48,7 @@ impl World<'_> {
         }
         self.network.set_unrouted(unrouted);
         self.send_clients();
+        self.send_through_balancers();
         self.traffic_changed = true;
     }
 
@@ -64,6 +65,21 @@ impl World<'_> {
                 let rate = if direct && reaches { self.balancers.asked[entry] } else { 0.0 };
                 self.network.set_clients(self.now, (service, entry), rate, traffic.clients);
             }
+        }
+    }
+
+    /// Where a load balancer picks nodes, it matters what goes through it.
+    fn send_through_balancers(&mut self) {
+        for service in 0..self.scenario.objects.destinations().count() {
+            if !self.network.is_balanced(service) {
+                continue;
+            }
+            let entries = self.scenario.traffic.iter().zip(&self.balancers.entries);
+            let direct = entries.zip(&self.balancers.asked).filter(|((traffic, entry), _)| {
+                matches!(traffic.to, Entry::Service(_)) && **entry == Some(service)
+            });
+            let rate = direct.map(|(_, asked)| asked).sum();
+            self.network.set_balanced_rate(service, rate);
         }
     }
 

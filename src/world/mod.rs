@@ -40,6 +40,7 @@ mod look;
 mod machines;
 mod memory;
 mod metrics;
+mod node_checks;
 mod observe;
 mod outage;
 #[cfg(test)]

@@ -99,6 +99,9 @@ impl World<'_> {
         let changed = std::mem::take(&mut self.proxies.waiting);
         let routes = self.routes_of(changed);
         self.route_by(routes);
+        for id in self.store.services().map(|(id, _)| id).collect::<Vec<_>>() {
+            self.nodes_may_answer_otherwise(id, true);
+        }
     }
 
     /// These endpoints of a Service are routed to, or not, as they are endpoints now.
@@ -121,12 +124,16 @@ impl World<'_> {
 
     fn route_by(&mut self, routes: Routes) {
         self.traffic_changed |= !routes.is_empty();
+        let mut concerned: Vec<ServiceId> =
+            routes.iter().map(|(change, _)| change.service).collect();
+        concerned.dedup();
         for (ChangedEndpoint { service, pod }, routed) in routes {
             let Some(index) = self.service_index.get(service).copied() else { continue };
             self.network.route(self.now, index, pod, routed);
             self.samples_differ(pod);
             self.queue_of_probes_changed(pod);
         }
+        concerned.into_iter().for_each(|id| self.nodes_may_answer_otherwise(id, false));
     }
 }
 

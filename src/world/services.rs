@@ -4,6 +4,7 @@
 //! What a Service wants of the cloud its controller decides; here is how long that takes.
 
 use super::event::Event;
+use super::node_checks::NodeChecks;
 use super::world::World;
 use crate::api::service::{Service, ServiceType};
 use crate::api::{PodId, ServiceId, Text};
@@ -29,13 +30,16 @@ pub(super) struct Balancers {
     pub(super) asked: Vec<f64>,
     /// The Service that each reaches.
     pub(super) entries: Vec<Option<usize>>,
+    /// Which nodes load balancers send requests to.
+    pub(super) checks: NodeChecks,
 }
 
 impl Balancers {
     pub(super) fn new(scenario: &Scenario) -> Balancers {
         let controller = Services::new(scenario.flags.cloud.concurrent_service_syncs);
         let asked = vec![0.0; scenario.traffic.len()];
-        Balancers { controller, made: 0, names: VecDeque::new(), asked, entries: Vec::new() }
+        let (names, entries, checks) = (VecDeque::new(), Vec::new(), NodeChecks::default());
+        Balancers { controller, made: 0, names, asked, entries, checks }
     }
 }
 
@@ -192,13 +196,14 @@ impl World<'_> {
     }
 
     /// Clients of a Service stick to its pods, as far as it says so. Those of a headless one have
-    /// no proxy that would see to it.
+    /// no proxy that would see to it, and a load balancer that picks nodes itself is not followed.
     pub(super) fn affinity_changes(&mut self, id: ServiceId) {
         let Some(index) = self.service_index.get(id).copied() else { return };
         let Some(service) = self.store.service(id) else { return };
-        let timeout = service.affinity.filter(|_| !service.headless);
+        let timeout = service.affinity.filter(|_| !service.headless && !service.local);
         let name = format!("{}/{}", service.namespace, service.name);
         self.network.set_affinity(index, &name, timeout);
+        self.nodes_may_answer_otherwise(id, false);
     }
 
     /// The Service of the scenario with this index, as it is at present.

@@ -284,6 +284,7 @@ impl<'a> World<'a> {
             Event::Names => self.on_names(),
             Event::Balancers => self.on_balancers(),
             Event::Balancer { service, number } => self.on_balancer(service, number),
+            Event::NodeChecks(service) => self.on_node_checks(service),
             Event::Traffic => self.on_traffic(),
             Event::Station(_) => self.on_station(),
             Event::Memory(workload) => self.on_memory(workload as usize),

@@ -137,7 +137,11 @@ spec:
         )
         .unwrap();
         self.placement(app, draw, out);
-        let affinity = if replicas % 4 == 3 { "ClientIP" } else { "None" };
+        let more = match replicas % 4 {
+            3 => "sessionAffinity: ClientIP",
+            2 => "type: LoadBalancer\n  externalTrafficPolicy: Local",
+            _ => "type: ClusterIP",
+        };
         write!(
             out,
             "---
@@ -146,7 +150,7 @@ kind: Service
 metadata: {{name: app{app}}}
 spec:
   selector: {{app: app{app}}}
-  sessionAffinity: {affinity}
+  {more}
   ports: [{{port: 80}}]
 "
         )

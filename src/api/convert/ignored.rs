@@ -59,10 +59,11 @@ const DEPLOYMENT: [&str; 8] = [
 
 /// Fields of a Service's specification that something reads, and those that change nothing for
 /// the traffic here: ports, and the kinds of Service that select pods.
-const SERVICE: [&str; 9] = [
+const SERVICE: [&str; 10] = [
     "clusterIP",
     "clusterIPs",
     "externalName",
+    "externalTrafficPolicy",
     "ports",
     "publishNotReadyAddresses",
     "selector",
@@ -83,6 +84,10 @@ pub fn unread_of_deployment(spec: &Value) -> Vec<String> {
 pub fn unread_of_service(spec: &Value) -> Vec<String> {
     let mut out = Vec::new();
     unread(spec, &SERVICE, "spec", &mut out);
+    if spec["type"] == "NodePort" && spec["externalTrafficPolicy"] == "Local" {
+        // Which nodes clients ask is not known.
+        out.push("spec.externalTrafficPolicy".to_owned());
+    }
     out
 }
 

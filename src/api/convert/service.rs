@@ -29,6 +29,7 @@ pub fn service(given: &core::Service, namespace: &str, errors: &mut Vec<FieldErr
         headless: cluster_ip == "None",
         ports: spec.ports.iter().flatten().enumerate().map(|(i, p)| port(i, p, errors)).collect(),
         affinity: affinity(&spec, errors),
+        local: is_local(&spec, kind, errors),
         external_name: spec.external_name.as_deref().unwrap_or("").into(),
         load_balancer: None,
         endpoints: Vec::new(),
@@ -60,6 +61,21 @@ fn affinity(spec: &core::ServiceSpec, errors: &mut Vec<FieldError>) -> Option<Si
         return None;
     }
     Some(SimDuration::from_secs(seconds.unsigned_abs().into()))
+}
+
+/// Whether requests from outside stay on the node they come to.
+fn is_local(spec: &core::ServiceSpec, kind: ServiceType, errors: &mut Vec<FieldError>) -> bool {
+    let message = match spec.external_traffic_policy.as_deref() {
+        None | Some("") => return false,
+        Some("Cluster" | "Local") if !kind.has_node_ports() => {
+            "may only be set for externally-accessible services".to_owned()
+        }
+        Some("Cluster") => return false,
+        Some("Local") => return true,
+        Some(other) => format!("{other:?} is none of Cluster, Local"),
+    };
+    errors.push(FieldError::new("spec.externalTrafficPolicy".into(), message));
+    false
 }
 
 fn service_type(given: Option<&str>, errors: &mut Vec<FieldError>) -> ServiceType {

@@ -42,6 +42,9 @@ pub(super) fn service(snapshot: &Snapshot, id: ServiceId, given: &Service) -> Va
         let seconds = timeout.0 / crate::units::SimDuration::from_secs(1).0;
         out["spec"]["sessionAffinityConfig"] = json!({"clientIP": {"timeoutSeconds": seconds}});
     }
+    if given.local {
+        out["spec"]["externalTrafficPolicy"] = "Local".into();
+    }
     if given.headless {
         out["spec"]["clusterIP"] = "None".into();
         out["spec"]["clusterIPs"] = json!(["None"]);

@@ -117,6 +117,7 @@ impl World<'_> {
         self.forget_pressures(node);
         self.forget_shutdown(node);
         self.traffic_changed = true;
+        self.node_answers_otherwise();
         self.heartbeats_changed(node);
     }
 
@@ -157,6 +158,7 @@ impl World<'_> {
         self.volumes_after_return(node);
         self.node_reports_ready(node);
         self.pressures_are_over(node);
+        self.node_answers_otherwise();
         self.heartbeats_changed(node);
     }
 }

@@ -6,6 +6,7 @@
 
 use super::clients::Clients;
 use super::station::{PodModel, Station};
+use super::uneven::Balanced;
 use crate::api::PodId;
 use crate::record::latency::LatencyHistogram;
 use crate::units::{MilliCpu, SimTime};
@@ -31,6 +32,8 @@ pub(super) struct Front {
     pub(super) latency: f64,
     /// Clients that stick to its pods.
     pub(super) clients: Option<Box<Clients>>,
+    /// A load balancer in front of it that picks nodes itself.
+    pub(super) balanced: Option<Box<Balanced>>,
     /// Pods, their stations and their shares of the requests, where these may differ.
     pub(super) parts: Vec<(PodId, usize, f64)>,
 }
@@ -134,6 +137,7 @@ impl Network {
             success: 1.0,
             latency: 0.0,
             clients: None,
+            balanced: None,
             parts: Vec::new(),
         };
         Network {

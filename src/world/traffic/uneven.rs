@@ -1,7 +1,8 @@
 //! Services whose requests are not shared evenly among their pods.
 //!
-//! They are those whose clients stick to pods ([`super::clients`]), and all others in front of the
-//! same pods, which have queues of their own then.
+//! They are those whose clients stick to pods ([`super::clients`]), those with a load balancer that
+//! picks nodes itself, and all others in front of the same pods. Such pods have queues of their
+//! own.
 
 use super::clients::Clients;
 use super::network::{Endpoint, Network};
@@ -9,8 +10,52 @@ use super::station::Station;
 use crate::api::PodId;
 use crate::sim::rng::Streams;
 use crate::units::{SimDuration, SimTime};
+use std::collections::BTreeMap;
+
+/// What a load balancer does with its requests.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Balanced {
+    /// Requests a second through it.
+    rate: f64,
+    /// Shares of pods; what is missing to 1 fails.
+    shares: BTreeMap<PodId, f64>,
+}
+
+impl Balanced {
+    /// Share of the requests that reach no pod.
+    fn lost(&self) -> f64 {
+        (1.0 - self.shares.values().sum::<f64>()).max(0.0)
+    }
+}
 
 impl Network {
+    /// Pods that a Service's requests are routed to.
+    pub fn routed(&self, service: usize) -> &[PodId] {
+        &self.fronts[service].routed
+    }
+
+    /// A load balancer shares its requests so among pods from now on, what is missing to 1 fails;
+    /// `None`: it knows no pods.
+    pub fn set_balanced(&mut self, service: usize, shares: Option<BTreeMap<PodId, f64>>) {
+        let balanced = &mut self.fronts[service].balanced;
+        match shares {
+            Some(shares) => balanced.get_or_insert_default().shares = shares,
+            None => *balanced = None,
+        }
+    }
+
+    /// Whether there is such a load balancer.
+    pub fn is_balanced(&self, service: usize) -> bool {
+        self.fronts[service].balanced.is_some()
+    }
+
+    /// Requests a second that go through it.
+    pub fn set_balanced_rate(&mut self, service: usize, rate: f64) {
+        if let Some(balanced) = &mut self.fronts[service].balanced {
+            balanced.rate = rate;
+        }
+    }
+
     /// From now on the clients of a Service stick to its pods, or no longer do: `timeout` is how
     /// long they are remembered, and draws are made in its `name`.
     pub fn set_affinity(&mut self, service: usize, name: &str, timeout: Option<SimDuration>) {
@@ -71,20 +116,24 @@ impl Network {
         let offered = front.offered;
         let n = front.routed.len().max(1) as f64;
         let sticking = front.clients.as_ref().map_or(0.0, |clients| clients.sticking());
-        let evenly = (offered - sticking).max(0.0) / n;
-        let rate_at = |place: usize| {
-            evenly + front.clients.as_ref().map_or(0.0, |clients| clients.rate_at(place))
+        let balanced = front.balanced.as_deref().cloned().unwrap_or_default();
+        let evenly = (offered - sticking - balanced.rate).max(0.0) / n;
+        let rate_at = |place: usize, pod: &PodId| {
+            let picked = balanced.shares.get(pod).map_or(0.0, |share| share * balanced.rate);
+            let sticks = front.clients.as_ref().map_or(0.0, |clients| clients.rate_at(place));
+            evenly + picked + sticks
         };
         let of = |(place, pod): (usize, &PodId)| {
             let known = self.endpoints.get(*pod).map(Endpoint::station);
             let station = known.or_else(|| self.ghosts.get(pod).map(|(station, _)| *station))?;
-            Some((*pod, station, rate_at(place)))
+            Some((*pod, station, rate_at(place, pod)))
         };
         let mut parts: Vec<(PodId, usize, f64)> =
             front.routed.iter().enumerate().filter_map(of).collect();
-        if parts.is_empty() {
-            // Nobody is there: the requests of nobody's pod fail.
-            parts.extend(front.primary.map(|station| (PodId::default(), station, offered)));
+        // Where nobody is, the requests of nobody's pod fail.
+        let nobody = if parts.is_empty() { offered } else { balanced.rate * balanced.lost() };
+        if parts.is_empty() || nobody > 0.0 {
+            parts.extend(front.primary.map(|station| (PodId::default(), station, nobody)));
         }
         let n = parts.len() as f64;
         for (pod, station, rate) in &mut parts {
