@@ -100,8 +100,6 @@ pub enum Event {
     },
     /// A CSI driver has done something.
     Csi(CsiStep),
-    /// A kubelet writes which volumes its node uses.
-    NodeVolumes(NodeId),
     /// The next step of a machine.
     Machine(MachineId, MachineStep),
     /// The next step of a node's kubelet or kernel that is not one pod's.
@@ -228,7 +226,7 @@ impl Event {
             Event::Begin(_) | Event::End(_) => 0,
             Event::Machine(..) | Event::NodeReports(_) | Event::Reconnects(_) => 1,
             Event::Kubelet { .. } | Event::Pull { .. } => 2,
-            Event::Node(..) | Event::NodeVolumes(_) => 2,
+            Event::Node(..) => 2,
             Event::Traffic | Event::Station(_) | Event::Memory(_) => 3,
             Event::Request { .. }
             | Event::Bind { .. }

@@ -212,7 +212,7 @@ impl World<'_> {
         state.silent_since = OptionalTime::NONE;
         let unreported = std::mem::take(&mut state.unreported);
         self.node_reports_ready(node);
-        self.volumes_after_return(node);
+        self.status_may_change(node);
         for (pod, incarnation, step) in unreported {
             self.on_kubelet(pod, incarnation, step);
         }

@@ -85,6 +85,8 @@ pub struct World<'a> {
     pub(super) registry: Registry,
     /// What kubelets do when their nodes run short.
     pub(super) evictions: Evictions,
+    /// When nodes whose statuses are not true any more have them written.
+    pub(super) statuses: BTreeMap<NodeId, SimTime>,
     /// Nodes that are being shut down.
     pub(super) shutdowns: BTreeMap<NodeId, Shutdown>,
     /// Entries of the timeline that hold for the registry, in the order of their beginnings.
@@ -185,6 +187,7 @@ impl<'a> World<'a> {
             images: Vec::new(),
             registry: Registry::default(),
             evictions: Evictions::new(&scenario.flags.kubelet),
+            statuses: BTreeMap::new(),
             shutdowns: BTreeMap::new(),
             registry_faults: Vec::new(),
             containers_changed: vec![SimTime::ZERO; n],
@@ -264,7 +267,6 @@ impl<'a> World<'a> {
             Event::PreBind { cycle, plugin } => self.on_pre_bind(cycle, plugin),
             Event::Claims(pod) => self.on_claims(pod),
             Event::Csi(step) => self.on_csi(step),
-            Event::NodeVolumes(node) => self.on_node_volumes(node),
             Event::Preempt(pod) => self.on_preempt(pod),
             Event::Evict { pod, again } => self.on_evict(pod, again),
             Event::Sent(id) => self.on_sent(id),

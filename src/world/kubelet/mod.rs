@@ -24,6 +24,7 @@ mod shutdown;
 mod shutdown_tests;
 mod start;
 mod state;
+mod status;
 mod stop;
 mod sync;
 mod usage;

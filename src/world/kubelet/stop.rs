@@ -155,10 +155,10 @@ impl World<'_> {
             }
             self.plan_pod(now, pod, PodStep::Seen);
         }
-        self.volumes_after_return(node);
         self.node_reports_ready(node);
         self.pressures_are_over(node);
         self.node_answers_otherwise();
+        self.status_may_change(node);
         self.heartbeats_changed(node);
     }
 }

@@ -10,9 +10,8 @@ use crate::api::{NodeId, PodId, Text, VolumeId};
 use crate::control::controllers::volume::attachdetach::is_attachable;
 use crate::store::{Attachment, claims_of};
 use crate::units::{SimDuration, SimTime};
-use crate::world::event::{Event, PodStep};
+use crate::world::event::PodStep;
 use crate::world::kubelet::config::Unset;
-use crate::world::kubelet::heartbeats::STATUS_UPDATE;
 use crate::world::world::World;
 use slotmap::Key as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,8 +32,6 @@ pub(in crate::world) struct Mounts {
     waiting: BTreeMap<PodId, SimTime>,
     /// Volumes of pods that could not be set up yet: what they are made of is missing.
     pub(super) unset: BTreeMap<PodId, Unset>,
-    /// When nodes that use other volumes than their status says write it.
-    statuses: BTreeMap<NodeId, SimTime>,
 }
 
 /// How far a volume of a pod is.
@@ -197,48 +194,23 @@ impl World<'_> {
         volumes.map(|(volume, _)| volume).filter(attachable).collect()
     }
 
-    /// If a node's status does not say what it uses, the kubelet writes it when it next comes to
-    /// that.
-    fn status_may_change(&mut self, node: NodeId) {
-        let Some(name) = self.store.node(node).map(|node| node.name.clone()) else { return };
-        let told: BTreeSet<VolumeId> = self.store.volumes_in_use(&name).collect();
-        if told == self.volumes_used_on(node) || self.volumes.kubelets.statuses.contains_key(&node)
-        {
-            return;
-        }
-        let uid = self.store.node(node).map_or(0, |node| node.uid);
-        let mut stream = self.streams.stream("node status phase", uid);
-        let phase = SimTime(stream.below(STATUS_UPDATE.0));
-        let at = SimTime(self.now.0 + 1).next_on_grid(phase, STATUS_UPDATE);
-        self.volumes.kubelets.statuses.insert(node, at);
-        self.plan(at, Event::NodeVolumes(node));
+    /// Whether a node's status does not say which volumes it uses.
+    pub(super) fn volumes_differ(&self, node: NodeId) -> bool {
+        let Some(n) = self.store.node(node).filter(|_| self.store.has_storage()) else {
+            return false;
+        };
+        let told: BTreeSet<VolumeId> = self.store.volumes_in_use(&n.name).collect();
+        told != self.volumes_used_on(node)
     }
 
     /// A kubelet writes which volumes its node uses.
-    pub(in crate::world) fn on_node_volumes(&mut self, node: NodeId) {
-        if self.outages.is_down() {
-            return self.outages.hold(self.now, Event::NodeVolumes(node));
-        }
-        if self.volumes.kubelets.statuses.remove(&node).is_none() {
-            return;
-        }
-        let reports = |state: &super::state::NodeState| state.alive && state.silent_since.is_none();
-        if !self.nodes.get(node).is_some_and(reports) {
-            return;
-        }
+    pub(super) fn write_volumes_in_use(&mut self, node: NodeId) {
         let Some(name) = self.store.node(node).map(|node| node.name.clone()) else { return };
         let used = self.volumes_used_on(node);
         self.store.set_volumes_in_use(&name, used);
         let write = self.scenario.flags.api_server.write_latency;
         let at = (self.now + write).next_on_grid(SimTime::ZERO, LOOP_PERIOD);
         self.look_at_waiting_pods(node, at);
-    }
-
-    /// A kubelet is back: its node may use other volumes than before.
-    pub(in crate::world) fn volumes_after_return(&mut self, node: NodeId) {
-        if self.store.has_storage() {
-            self.status_may_change(node);
-        }
     }
 
     /// The containers of a pod have ended: its volumes are unmounted. False: it has none.

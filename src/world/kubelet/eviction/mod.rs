@@ -38,7 +38,6 @@ use crate::scenario::model::KubeletFlags;
 use crate::units::{SimDuration, SimTime};
 use crate::world::cloud::entity;
 use crate::world::event::{Event, NodeStep};
-use crate::world::kubelet::heartbeats::STATUS_UPDATE;
 use crate::world::world::World;
 use pressure::{DISK, MEMORY, MONITORING, Manager, Observations, Threshold};
 use rank::{Candidate, Share};
@@ -164,6 +163,9 @@ impl World<'_> {
 
     /// A step of a node's kubelet is due.
     pub(in crate::world) fn on_node_step(&mut self, node: NodeId, step: NodeStep) {
+        if step == NodeStep::Status {
+            return self.write_status(node);
+        }
         let now = self.now;
         let Some(state) = self.nodes.get(node).filter(|state| state.alive) else { return };
         if step == NodeStep::OutOfMemory {
@@ -184,10 +186,9 @@ impl World<'_> {
                     self.node_looks(node);
                 }
             }
-            NodeStep::Status => self.post_pressures(node),
             NodeStep::ImageGc => self.collect_images(node),
             NodeStep::Shutdown => self.go_on_shutting_down(node),
-            NodeStep::OutOfMemory => {}
+            NodeStep::OutOfMemory | NodeStep::Status => {}
         }
     }
 
@@ -224,7 +225,7 @@ impl World<'_> {
         (watched.phase, watched.planned, watched.ends) = (now, SimTime::NEVER, vec![]);
         let changed = watched.manager.conditions() != before;
         if changed {
-            self.plan_status(node);
+            self.status_may_change(node);
         }
         let mut ends = self.evict_above_limits(node);
         let mut grace = AT_ONCE;
@@ -274,18 +275,15 @@ impl World<'_> {
         evicted
     }
 
-    /// The node's status says soon that its conditions have changed.
-    fn plan_status(&mut self, node: NodeId) {
-        let Some(state) = self.nodes.get(node) else { return };
-        let Some(machine) = self.cloud.machines.get(state.machine) else { return };
-        let key = entity(machine.group, machine.ordinal);
-        let phase = self.streams.stream("node status update", key).below(STATUS_UPDATE.0);
-        let at = SimTime(self.now.0 + 1).next_on_grid(SimTime(phase), STATUS_UPDATE);
-        self.plan(at, Event::Node(node, NodeStep::Status));
+    /// Whether a node's status does not say what its kubelet knows of pressures.
+    pub(super) fn pressures_differ(&self, node: NodeId) -> bool {
+        let Some(watched) = self.evictions.nodes.get(&node) else { return false };
+        let told = self.store.node(node).map(|n| n.pressures());
+        told.is_some_and(|t| [t.memory.is_on, t.disk.is_on] != watched.manager.conditions())
     }
 
     /// Writes the pressures into the node's status.
-    fn post_pressures(&mut self, node: NodeId) {
+    pub(super) fn post_pressures(&mut self, node: NodeId) {
         let now = self.now;
         let held = self.evictions.nodes.get(&node).map_or([false; 2], |w| w.manager.conditions());
         let Some(n) = self.store.node(node) else { return };

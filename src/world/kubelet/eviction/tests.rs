@@ -100,6 +100,29 @@ fn an_eviction_is_told_as_upstream_tells_it() {
 }
 
 #[test]
+fn pressures_and_volumes_are_written_by_one_loop() {
+    let scenario = shared(&[("hog", 1, 1000, 16_220, 0)]);
+    let posted = events(&scenario).into_iter().find(|e| e.1 == "NodeHasInsufficientMemory");
+    let posted = SimTime(posted.map(|(.., at)| SimDuration::from_secs_f64(at).0).unwrap());
+    let mut keep = Keep::default();
+    let (recorder, checks) = (Recorder::new(&mut keep), Checks::new(Stride::Off));
+    let mut world = World::new(&scenario, 1, recorder, checks);
+    world.start();
+    world.store.begin_storage();
+    let (node, name) =
+        world.store.nodes().map(|(id, node)| (id, node.name.clone())).next().unwrap();
+    world.status_may_change(node);
+    assert!(world.statuses.is_empty(), "there is nothing to write");
+    world.store.set_volumes_in_use(&name, [crate::api::VolumeId::default()].into());
+    world.status_may_change(node);
+    let at = world.statuses[&node];
+    assert_eq!(at.0 % D(10).0, posted.0 % D(10).0, "{at:?} {posted:?}");
+    world.now = at;
+    world.on_node_step(node, NodeStep::Status);
+    assert!(world.statuses.is_empty() && !world.volumes_differ(node), "what was false is true");
+}
+
+#[test]
 fn what_is_evicted_stays_failed_and_is_replaced_where_there_is_no_pressure() {
     let mut scenario = shared(&[("hog", 1, 1000, 16_220, 0)]);
     scenario.node_groups[0].count = 2;
