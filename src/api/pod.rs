@@ -67,6 +67,9 @@ pub struct PodSpec {
     pub config_refs: Vec<ConfigRef>,
     /// How its containers behave; `None`: they start, become ready and run.
     pub behavior: Option<Box<Behavior>>,
+    /// Annotation `kubernetes.io/config.mirror`: the object mirrors a static pod, which its node's
+    /// kubelet runs whatever becomes of the object.
+    pub is_mirror: bool,
 }
 
 /// Pod-level requests (`spec.resources.requests`): each given one replaces the containers' sum.
@@ -201,6 +204,15 @@ impl PodSpec {
     /// overhead. Source: component-helpers `resource/helpers.go` `PodRequests`, v1.37.
     pub fn requests(&self) -> Resources {
         self.requests_by(|container| container.requests.clone())
+    }
+
+    /// Whether it may run on a node of this name and labels: `nodeSelector` and what
+    /// `affinity.nodeAffinity` requires (`GetRequiredNodeAffinity`).
+    pub fn selects(&self, name: &str, labels: &Labels) -> bool {
+        let affinity = self.node_affinity.as_ref();
+        let required = affinity.and_then(|affinity| affinity.required.as_ref());
+        self.node_selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+            && required.is_none_or(|terms| terms.iter().any(|term| term.matches(name, labels)))
     }
 
     /// The effective request when a container's own is `of(container)`; with
@@ -462,6 +474,11 @@ impl Pod {
         name.push_str(&self.base.name);
         name.push_str(suffix);
         name.into()
+    }
+
+    /// Whether nobody controls it. What mirrors a static pod its node controls.
+    pub fn is_orphan(&self) -> bool {
+        self.owner.is_none() && !self.spec.is_mirror
     }
 
     /// Whether its name was given and not generated.

@@ -92,6 +92,17 @@ impl Toleration {
             seconds: Some(SimDuration::from_secs(300)),
         }
     }
+
+    /// One of every taint with this effect, for ever.
+    pub fn of_all(effect: TaintEffect) -> Toleration {
+        Toleration {
+            key: "".into(),
+            operator: TolerationOperator::Exists,
+            value: "".into(),
+            effect: Some(effect),
+            seconds: None,
+        }
+    }
 }
 
 impl Taint {

@@ -6,6 +6,7 @@ use super::Finding;
 use crate::api::pod::PodSpec;
 use crate::api::resources::Resources;
 use crate::store::Store;
+use crate::units::SimTime;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,8 +16,12 @@ pub(super) fn overcommitted(store: &Store) -> Finding {
     for (id, node) in store.nodes() {
         let mut used = Resources::default();
         let mut count = 0;
-        for pod in store.pods_on(id).iter().filter_map(|pod| store.pod(*pod)) {
-            if !pod.phase.is_terminal() {
+        let pods = || store.pods_on(id).iter().filter_map(|pod| store.pod(*pod));
+        // Where pods come past the scheduler, their kubelet has the last word.
+        let is_asked = pods().any(|pod| pod.spec.node_name.is_some());
+        for pod in pods() {
+            let is_taken = !is_asked || pod.started != SimTime::NEVER;
+            if is_taken && !pod.phase.is_terminal() {
                 let of_spec = requests.entry(Arc::as_ptr(&pod.spec));
                 used.add(of_spec.or_insert_with(|| pod.spec.requests()));
                 count += 1;

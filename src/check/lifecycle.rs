@@ -57,7 +57,11 @@ impl Lifecycle {
         }
         for (id, pod) in store.pods() {
             let now = Seen::of(pod);
+            // A mirror of a static pod that is made anew is another pod in the same place.
+            let is_other =
+                |before: Seen| pod.spec.is_mirror && before.is_marked() && pod.deletion.is_none();
             if let Some(before) = self.seen.insert(id, now)
+                && !is_other(before)
                 && let Some(wrong) = wrong_move(before, now)
             {
                 found = Some(("pods move only forwards", format!("{} {wrong}", pod.name())));

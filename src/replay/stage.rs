@@ -141,6 +141,7 @@ pub(super) fn nodes(given: &Nodes) -> Result<NodeGroup, String> {
         boot: Constant(0.0),
         ready: Constant(0.0),
         boot_failure: 0.0,
+        static_pods: Vec::new(),
         node_names: given.names(),
     })
 }

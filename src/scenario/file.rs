@@ -134,6 +134,10 @@ pub struct NodeGroupFile {
     /// Share of machines that never come up. Default 0.
     #[serde(default)]
     pub boot_failure: Option<Ratio>,
+    /// Manifests of pods that the kubelet of each of its nodes runs by itself (`staticPodPath`):
+    /// files or folders, relative to this file.
+    #[serde(default)]
+    pub static_pods: Vec<String>,
     /// The disk of each machine for images and for what pods write. Default: one that never gets
     /// full.
     #[serde(default)]

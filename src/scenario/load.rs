@@ -271,7 +271,12 @@ impl Sources {
     }
 
     /// A file, or the YAML files of a folder in order of their names.
-    fn expand(&mut self, folder: &Path, entry: &str, at: &Diagnostic) -> Vec<(PathBuf, String)> {
+    pub(super) fn expand(
+        &mut self,
+        folder: &Path,
+        entry: &str,
+        at: &Diagnostic,
+    ) -> Vec<(PathBuf, String)> {
         let path = folder.join(entry);
         let shown = path.display().to_string();
         if !path.is_dir() {

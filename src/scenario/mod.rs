@@ -29,6 +29,7 @@ mod resolve;
 mod scheduler_arguments;
 mod scheduler_configuration;
 pub mod shutdown;
+mod static_pods;
 pub mod strict;
 mod trace;
 pub mod value;

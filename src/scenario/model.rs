@@ -7,6 +7,7 @@ use crate::api::autoscaling::Hpa;
 use crate::api::devices::{ClaimTemplate, DeviceObject};
 use crate::api::labels::Labels;
 use crate::api::object::Object;
+use crate::api::pod::Pod;
 use crate::api::policy::Pdb;
 use crate::api::resources::Resources;
 use crate::api::service::Service;
@@ -110,6 +111,8 @@ pub struct NodeGroup {
     pub ready: Distribution,
     /// Chance that a requested machine never comes up.
     pub boot_failure: f64,
+    /// Pods that the kubelet of each of its nodes runs by itself, without the node in their names.
+    pub static_pods: Vec<Pod>,
     /// Names of its nodes, in order of their machines, instead of `<name>-<n>`.
     pub node_names: Vec<Text>,
 }

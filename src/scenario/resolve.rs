@@ -104,7 +104,7 @@ impl Resolver<'_> {
         self.read_existing(&file.existing);
         self.keep_references(&manifests);
         let mut objects = self.objects(&file, manifests);
-        let groups = self.node_groups(&file);
+        let groups = self.node_groups(&file, &mut ignored);
         let autoscaled = groups.iter().any(|group| group.autoscaled);
         let mut flags = file.flags.over_defaults(autoscaled);
         ignored.extend(self.scheduler_configuration(&file, &mut flags));
@@ -233,7 +233,7 @@ impl Resolver<'_> {
         objects
     }
 
-    fn node_groups(&mut self, file: &ScenarioFile) -> Vec<NodeGroup> {
+    fn node_groups(&mut self, file: &ScenarioFile, ignored: &mut Vec<Ignored>) -> Vec<NodeGroup> {
         if file.nodes.is_empty() {
             self.error("nodes", "a cluster needs a node group", None);
         }
@@ -252,6 +252,7 @@ impl Resolver<'_> {
                 let kubelet = file.flags.kubelet.over_defaults();
                 self.give_disk(&mut group.machine, disk.0.as_bytes(), &kubelet, &path);
             }
+            group.static_pods = self.static_pods(given, &group.machine, &path, ignored);
             groups.push(group);
         }
         // An empty group may be opened by the timeline.
@@ -312,6 +313,7 @@ impl Resolver<'_> {
             boot: or(&given.boot, 32.0, 58.0),
             ready: or(&given.ready, 21.0, 41.0),
             boot_failure: failure,
+            static_pods: Vec::new(),
             node_names: Vec::new(),
         }
     }

@@ -43,7 +43,7 @@ use crate::api::{
     ClaimId, ConfigId, CronJobId, DeploymentId, HpaId, IngressId, LimitRangeId, NamespaceId,
     NodeId, OwnerId, PdbId, PodId, QuotaId, ServiceId, Text,
 };
-use crate::units::SimTime;
+use crate::units::{OptionalTime, SimTime};
 use groups::{PodGroups, is_healthy};
 use index::PodIndex;
 use slotmap::{SecondaryMap, SlotMap};
@@ -304,7 +304,7 @@ impl Store {
         if let Some(index) = node.and_then(|node| self.by_node.get_mut(node)) {
             index.push(id);
         }
-        if owner.is_none() {
+        if self.pods[id].is_orphan() {
             self.orphans.insert(id);
         }
         self.settle(id, None);
@@ -452,6 +452,19 @@ impl Store {
         self.unschedulable.remove(&(pod.uid, id));
         self.note(Change::PodMarked(id));
         true
+    }
+
+    /// A pod that is being deleted goes, and another one like it with its status is there: its
+    /// kubelet has made a new mirror of a static pod.
+    pub fn renew_pod(&mut self, id: PodId, now: SimTime) {
+        let Some(pod) = self.pods.get_mut(id) else { return };
+        self.pods_created += 1;
+        let uid = self.pods_created;
+        retally(&mut self.tallies, &mut self.groups, pod, |pod| {
+            (pod.uid, pod.created, pod.scheduled) = (uid, now, now);
+            pod.deletion = OptionalTime::NONE;
+        });
+        self.note(Change::PodUpdated(id));
     }
 
     /// Removes a pod for good.

@@ -271,6 +271,8 @@ impl World<'_> {
     ) -> bool {
         let Some(p) = self.store.pod(pod) else { return false };
         let unbound = p.node.is_none();
+        // Its kubelet makes a mirror anew at once: it has no time to be gone.
+        let is_renewed = p.spec.is_mirror && p.node.is_some_and(|node| self.sees_pods(node));
         let force = grace == Some(SimDuration::ZERO);
         if let Some(state) = self.pods.get_mut(pod).filter(|state| state.end_reason().is_empty()) {
             let trouble = state.trouble.get_or_insert_default();
@@ -283,7 +285,7 @@ impl World<'_> {
             self.note_disruption(pod, reason, force);
         }
         self.store.mark_pod_deleted(pod, self.now);
-        if (unbound || force) && !stays {
+        if (unbound || force) && !stays && !is_renewed {
             return self.store.remove_pod(pod);
         }
         true

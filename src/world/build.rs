@@ -54,6 +54,9 @@ impl<'a> World<'a> {
         self.limit_namespaces();
         if !self.scenario.cold_start {
             self.settle_start();
+        } else {
+            let nodes: Vec<_> = self.store.nodes().map(|(id, _)| id).collect();
+            nodes.into_iter().for_each(|node| drop(self.make_mirrors(node)));
         }
         self.apply_others();
         self.plan_what_is_known();

@@ -197,6 +197,8 @@ pub enum NodeStep {
     Look,
     /// The kubelet posts a status that has changed.
     Status,
+    /// A kubelet makes the mirrors of static pods that it lacks.
+    Mirrors,
     /// A shutdown goes on with the next pods.
     Shutdown,
     /// A collection of images is due.

@@ -17,8 +17,7 @@ use crate::scenario::model::NodeGroup;
 use crate::units::{OptionalTime, SimTime};
 use std::sync::Arc;
 
-/// The node object that a machine of a group makes, without its name; also the template of the
-/// cluster autoscaler.
+/// The node object that a machine of a group makes, without its name.
 pub(super) fn node_of(group: &NodeGroup, index: usize, zone: &str) -> Node {
     let region = zone.rsplit_once('-').map_or(zone, |(region, _)| region);
     let mut pairs: Vec<_> = group.labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -47,6 +46,17 @@ pub(super) fn node_of(group: &NodeGroup, index: usize, zone: &str) -> Node {
         declared_features: Arc::new([RESTART_ALL_CONTAINERS.into()]),
         ..Node::empty()
     }
+}
+
+/// What a new node of a group leaves for other pods than its static ones: what the cluster
+/// autoscaler counts with.
+pub(super) fn fresh_node_of(group: &NodeGroup, index: usize, zone: &str) -> Node {
+    let mut node = node_of(group, index, zone);
+    let mut left = group.machine.allocatable.clone();
+    group.static_pods.iter().for_each(|pod| left.subtract(&pod.spec.requests()));
+    node.allocatable = left.into();
+    node.max_pods = node.max_pods.saturating_sub(group.static_pods.len() as u32);
+    node
 }
 
 impl World<'_> {
@@ -94,6 +104,8 @@ impl World<'_> {
             return;
         }
         let node = self.register(machine, NodeReady::False);
+        self.make_mirrors(node);
+        self.bind_pods_of(node);
         let ready = self.now + self.cloud.ready_time(machine, &self.streams);
         self.plan(ready, Event::Machine(machine, MachineStep::Ready));
         let name = self.store.node(node).map(|n| n.name.clone()).unwrap_or_else(|| "".into());
@@ -183,7 +195,9 @@ impl World<'_> {
                 if let Some(old) = m.node {
                     self.nodes.remove(old);
                 }
-                self.register(machine, NodeReady::False);
+                let node = self.register(machine, NodeReady::False);
+                self.make_mirrors(node);
+                self.bind_pods_of(node);
                 let ready = self.now + self.cloud.ready_time(machine, &self.streams);
                 self.plan(ready, Event::Machine(machine, MachineStep::Ready));
             }

@@ -9,7 +9,7 @@ use super::world::World;
 use crate::api::meta::Propagation;
 use crate::api::pod::{IndexFailures, NameSuffix, Pod};
 use crate::api::refusal::{Cause, Refusal};
-use crate::api::{ObjectName, OwnerId, PodId, Text};
+use crate::api::{NodeId, ObjectName, OwnerId, PodId, Text};
 use crate::control::controllers::action::{NewName, NewPod};
 use crate::control::controllers::garbagecollector::Item;
 use crate::control::controllers::{refused, replicaset};
@@ -103,7 +103,7 @@ impl World<'_> {
     }
 
     /// A pod that the API server takes. One that names its node is there at once.
-    fn admit_pod(&mut self, mut pod: Pod) -> Result<PodId, Refused> {
+    pub(super) fn admit_pod(&mut self, mut pod: Pod) -> Result<PodId, Refused> {
         if let Err(refusal) = self.admit(&mut pod) {
             self.refused_pods += 1;
             return Err(Refused { pod: pod.name(), refusal });
@@ -125,10 +125,21 @@ impl World<'_> {
         self.recorder.totals.pods_created += 1;
         self.waiting_pods(1);
         self.recognise(id);
+        self.names_nodes |= named.is_some();
         if let Some(node) = named.and_then(|name| self.node_named(&name)) {
             self.store.bind_pod(id, node, self.now);
         }
         Ok(id)
+    }
+
+    /// A node is there: pods that have named it are its own.
+    pub(super) fn bind_pods_of(&mut self, node: NodeId) {
+        let name = self.store.node(node).map(|n| n.name.clone()).filter(|_| self.names_nodes);
+        let Some(name) = name else { return };
+        let pods = self.store.pods().filter(|(_, pod)| pod.spec.node_name.as_ref() == Some(&name));
+        for pod in pods.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.store.bind_pod(pod, node, self.now);
+        }
     }
 
     /// The owner's SuccessfulCreate, which takes a token of the controller's client.
@@ -151,7 +162,7 @@ impl World<'_> {
 
     /// An owner makes a pod its own; false when another one has it.
     pub(super) fn adopt_pod(&mut self, pod: PodId, owner: OwnerId) -> bool {
-        let adoptable = self.store.pod(pod).is_some_and(|p| p.owner.is_none());
+        let adoptable = self.store.pod(pod).is_some_and(Pod::is_orphan);
         if adoptable {
             if self.store.job(owner).is_some() {
                 self.store

@@ -270,6 +270,10 @@ impl World<'_> {
         match notice {
             Notice::Pod(id) => {
                 let Some(pod) = self.store.pod(id) else { return };
+                if pod.spec.node_name.is_some() && pod.node.is_none() {
+                    // It has a node, which is not there: nobody looks for another.
+                    return;
+                }
                 if driver.known_pods.contains_key(id) {
                     driver.scheduler.update_pod(id, pod, now);
                 } else {

@@ -35,6 +35,7 @@ pub(super) fn is_settled(object: &Object) -> bool {
 impl World<'_> {
     /// Brings all that controls pods for good to its wanted replicas, Ready where there is room.
     pub(super) fn settle_start(&mut self) {
+        self.settle_static_pods();
         let others = self.apply_settled();
         self.raise_to_minimum();
         self.create_replica_sets_and_pods();
@@ -46,6 +47,17 @@ impl World<'_> {
         self.pass_over_changes();
         self.proxies_are_settled();
         self.names_are_settled();
+    }
+
+    /// Static pods run before anything else does.
+    fn settle_static_pods(&mut self) {
+        for node in self.store.nodes().map(|(id, _)| id).collect::<Vec<_>>() {
+            for pod in self.make_mirrors(node) {
+                self.waiting_pods(-1);
+                self.start_at_once(pod);
+            }
+        }
+        self.pass_over_changes();
     }
 
     /// All of this lies in the past: no watcher is told of it.
@@ -173,7 +185,8 @@ impl World<'_> {
         pods.extend(self.store.pods().filter(|(_, pod)| pod.uid > known).map(|(id, _)| id));
         // Nodes have had their daemons since they joined.
         let is_daemons = |owner| self.store.daemon_set(owner).is_some();
-        let order = |pod: &Pod| (!pod.owner.is_some_and(is_daemons), pod.uid);
+        let is_first = |p: &Pod| p.spec.is_mirror || p.owner.is_some_and(is_daemons);
+        let order = |pod: &Pod| (!is_first(pod), pod.uid);
         pods.sort_by_key(|id| self.store.pod(*id).map(order));
         self.scheduler.expect_pods(pods.len());
         let mut pods = pods.into_iter();

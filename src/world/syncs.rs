@@ -51,7 +51,7 @@ impl Controllers {
         let flags = &scenario.flags.controller_manager;
         let template = |(index, group): (usize, &crate::scenario::model::NodeGroup)| {
             let zone = group.zones.first().map_or("", |zone| zone);
-            Arc::new(super::machines::node_of(group, index, zone))
+            Arc::new(super::machines::fresh_node_of(group, index, zone))
         };
         Controllers {
             endpointslice: EndpointSlices::default(),
@@ -349,6 +349,14 @@ impl World<'_> {
             world.store.pod(pod).is_some_and(|p| p.phase.is_terminal() || PodGc::is_stuck(p))
         });
         if ended {
+            self.notify(Key::PodGc);
+        }
+    }
+
+    /// A pod has been created: the node that it names may not be there.
+    pub(super) fn may_be_stray(&mut self, pod: PodId) {
+        if self.store.pod(pod).is_some_and(|p| p.spec.node_name.is_some() && p.waits_for_node()) {
+            self.with_controllers(|controllers, _| controllers.podgc.stray(pod));
             self.notify(Key::PodGc);
         }
     }

@@ -99,6 +99,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
             boot: Distribution::Constant(40.0),
             ready: Distribution::Constant(20.0),
             boot_failure: 0.0,
+            static_pods: Vec::new(),
             node_names: Vec::new(),
         }],
         objects: Objects {

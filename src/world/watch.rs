@@ -68,6 +68,7 @@ impl World<'_> {
                 self.make_ephemeral_claims(id);
                 self.pod_changed(id);
                 self.may_adopt(id);
+                self.may_be_stray(id);
                 self.scheduler_sees(super::schedule::Notice::Pod(id));
             }
             Change::PodBound(id) => self.pod_bound(id),
@@ -366,7 +367,7 @@ impl World<'_> {
 
     /// A pod that nobody controls may be adopted: owners whose selectors match it look.
     fn may_adopt(&mut self, id: PodId) {
-        let Some(pod) = self.store.pod(id).filter(|pod| pod.owner.is_none()) else { return };
+        let Some(pod) = self.store.pod(id).filter(|pod| pod.is_orphan()) else { return };
         let adopts = |owner: &Owner| {
             *owner.namespace() == pod.namespace && owner.selector().matches(&pod.labels)
         };
@@ -453,8 +454,9 @@ impl World<'_> {
             node,
             created: pod.created,
             scheduled: known(pod.scheduled),
-            running: known(state.first_running()),
-            ready: known(state.first_ready),
+            // A mirror may be younger than what it mirrors.
+            running: known(state.first_running().max(pod.created)),
+            ready: known(state.first_ready.max(pod.created)),
             deletion: pod.deletion.get(),
             gone,
             phase: pod.phase.as_str(),

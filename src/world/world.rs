@@ -12,7 +12,7 @@ use super::controllers::WorkQueues;
 use super::devices::Claims;
 use super::event::Event;
 use super::explain::Watched;
-use super::kubelet::{Evictions, NodeState, PodState, Registry, Shutdown};
+use super::kubelet::{Evictions, NodeState, PodState, Registry, Undertakings};
 use super::leaders::Leaders;
 use super::ledger::Ledger;
 use super::memory::Memory;
@@ -74,6 +74,8 @@ pub struct World<'a> {
     pub(super) nodes: SecondaryMap<NodeId, NodeState>,
     /// What nodes of one group and zone have in common.
     pub(super) node_shapes: BTreeMap<(usize, Text), Node>,
+    /// Some pods have named their node: kubelets look whether they fit.
+    pub(super) names_nodes: bool,
     /// Of which pods it has just been said that they have several budgets.
     pub(super) said_of_budgets: Said,
     /// Names of nodes that are gone and of which an Event has yet to say so.
@@ -85,10 +87,8 @@ pub struct World<'a> {
     pub(super) registry: Registry,
     /// What kubelets do when their nodes run short.
     pub(super) evictions: Evictions,
-    /// When nodes whose statuses are not true any more have them written.
-    pub(super) statuses: BTreeMap<NodeId, SimTime>,
-    /// Nodes that are being shut down.
-    pub(super) shutdowns: BTreeMap<NodeId, Shutdown>,
+    /// What kubelets are at beside their pods.
+    pub(super) kubelets: Undertakings,
     /// Entries of the timeline that hold for the registry, in the order of their beginnings.
     pub(super) registry_faults: Vec<usize>,
     /// When a container of each Deployment last started or ended.
@@ -180,6 +180,7 @@ impl<'a> World<'a> {
             ledger: Ledger::default(),
             nodes: SecondaryMap::new(),
             node_shapes: BTreeMap::new(),
+            names_nodes: false,
             said_of_budgets: Said::default(),
             gone_nodes: BTreeMap::new(),
             hostname_label: HOSTNAME_LABEL.into(),
@@ -187,8 +188,7 @@ impl<'a> World<'a> {
             images: Vec::new(),
             registry: Registry::default(),
             evictions: Evictions::new(&scenario.flags.kubelet),
-            statuses: BTreeMap::new(),
-            shutdowns: BTreeMap::new(),
+            kubelets: Undertakings::default(),
             registry_faults: Vec::new(),
             containers_changed: vec![SimTime::ZERO; n],
             unlike: vec![BTreeSet::new(); n],

@@ -176,12 +176,21 @@ pub fn pod(given: &core::Pod, namespace: &str, errors: &mut Vec<FieldError>) -> 
     admit(&mut spec, Some(&given.metadata), "", errors);
     let mut pod = Pod::pending(namespace, name, labels, Arc::new(spec), SimTime::ZERO);
     let annotations = given.metadata.annotations.iter().flatten();
+    if annotations.clone().any(|(key, _)| key == MIRROR) {
+        if pod.spec.node_name.is_none() {
+            let message = "must set spec.nodeName if mirror pod annotation is set";
+            errors.push(FieldError::new(format!("metadata.annotations.{MIRROR}"), message));
+        }
+        Arc::make_mut(&mut pod.base_mut().spec).is_mirror = true;
+    }
     for (_, cost) in annotations.filter(|(key, _)| *key == DELETION_COST) {
         pod.more_mut().deletion_cost = cost.parse().unwrap_or(0);
     }
     pod
 }
 
+/// The annotation of an object that mirrors a static pod (`MirrorPodAnnotationKey`).
+pub const MIRROR: &str = "kubernetes.io/config.mirror";
 /// The annotation that ranks a ReplicaSet's pods when some have to go.
 pub const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 

@@ -36,6 +36,8 @@ pub struct PodGc {
     /// When the first check is due.
     first_check: SimTime,
     missing: BTreeMap<NodeId, Missing>,
+    /// Pods that name a node which is not there, and when their quarantine ends.
+    strays: BTreeMap<PodId, SimTime>,
     /// Ended pods, oldest first: those that are beyond the threshold go in this order.
     ended: BTreeSet<(SimTime, u64, PodId)>,
     /// Pods that go, have no node, and are kept by a finalizer.
@@ -60,6 +62,7 @@ impl PodGc {
     /// The controller starts anew: every quarantine with it.
     pub fn begin_anew(&mut self) {
         self.missing.values_mut().for_each(|missing| missing.until = SimTime::NEVER);
+        self.strays.values_mut().for_each(|until| *until = SimTime::NEVER);
     }
 
     /// A node object is gone; `pods` were bound to it (as [`crate::store::Change::NodeRemoved`]
@@ -69,6 +72,11 @@ impl PodGc {
             let missing = Missing { until: SimTime::NEVER, pods: pods.to_vec() };
             self.missing.insert(node, missing);
         }
+    }
+
+    /// A pod names a node that is not there.
+    pub fn stray(&mut self, pod: PodId) {
+        self.strays.entry(pod).or_insert(SimTime::NEVER);
     }
 
     /// A node changed. True when it is out of service: then a check is due some time.
@@ -107,11 +115,11 @@ impl PodGc {
             self.check(store, now, &mut outcome);
         }
         let next = SimTime(now.0 + 1).next_on_grid(self.first_check, CHECK);
-        for missing in self.missing.values() {
-            let due = if missing.until == SimTime::NEVER {
-                next
-            } else {
-                missing.until.next_on_grid(self.first_check, CHECK).max(next)
+        let quarantines = self.missing.values().map(|missing| missing.until);
+        for until in quarantines.chain(self.strays.values().copied()) {
+            let due = match until {
+                SimTime::NEVER => next,
+                until => until.next_on_grid(self.first_check, CHECK).max(next),
             };
             outcome.wake(due);
         }
@@ -135,6 +143,13 @@ impl PodGc {
                 batch.extend(missing.pods.iter().filter(there).map(|id| delete(*id, "PodGC")));
             }
         }
+        for (pod, until) in &mut self.strays {
+            if *until == SimTime::NEVER {
+                *until = now + QUARANTINE;
+            } else if *until <= now {
+                batch.push(delete(*pod, "PodGC"));
+            }
+        }
         for pods in self.out_of_service.iter().map(|node| store.pods_on(*node)) {
             let goes = |id: &&PodId| store.pod(**id).is_some_and(|pod| pod.deletion.is_some());
             batch.extend(pods.iter().filter(goes).map(|id| delete(*id, "PodGC")));
@@ -156,6 +171,7 @@ impl PodGc {
             missing.pods.retain(|id| there(store.pod(*id)));
         }
         self.missing.retain(|_, missing| !missing.pods.is_empty());
+        self.strays.retain(|id, _| store.pod(*id).is_some_and(Pod::waits_for_node));
         self.unscheduled.retain(|id| store.pod(*id).is_some_and(PodGc::is_stuck));
         if self.surplus() > 0 {
             self.ended.retain(|(_, _, id)| there(store.pod(*id)));

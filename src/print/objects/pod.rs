@@ -30,9 +30,9 @@ pub(super) fn pod(snapshot: &Snapshot, id: PodId, pod: &Pod) -> Value {
     if !pod.suffix.as_str().is_empty() {
         metadata["generateName"] = Value::from(&*pod.base.name);
     }
-    if pod.deletion_cost() != 0 {
-        let name = "controller.kubernetes.io/pod-deletion-cost";
-        metadata["annotations"] = json!({ name: pod.deletion_cost().to_string() });
+    let node = pod.node.and_then(|id| Some((id, snapshot.store.node(id)?)));
+    if let Some(annotations) = annotations(pod) {
+        metadata["annotations"] = annotations;
     }
     if pod.is_tracked() {
         metadata["finalizers"] = json!(["batch.kubernetes.io/job-tracking"]);
@@ -40,6 +40,12 @@ pub(super) fn pod(snapshot: &Snapshot, id: PodId, pod: &Pod) -> Value {
     let owner = pod.owner.and_then(|id| Some((id, snapshot.store.owner(id)?)));
     if let Some((id, owner)) = owner {
         metadata["ownerReferences"] = owned_by(owner.kind(), owner.name(), id.data().as_ffi());
+    } else if let Some((_, node)) = node.filter(|_| pod.spec.is_mirror) {
+        metadata["ownerReferences"] = owned_by("Node", &node.name, node.uid);
+        // A kubelet must not set it of its node.
+        if let Some(reference) = metadata["ownerReferences"][0].as_object_mut() {
+            reference.remove("blockOwnerDeletion");
+        }
     }
     if let Some(asked) = pod.deletion.get() {
         let grace = snapshot.grace(id).unwrap_or(pod.spec.termination_grace);
@@ -49,10 +55,25 @@ pub(super) fn pod(snapshot: &Snapshot, id: PodId, pod: &Pod) -> Value {
     out["spec"] = spec(&pod.spec);
     // Admission writes it down, whatever it is.
     out["spec"]["priority"] = pod.spec.priority.into();
-    let node = pod.node.and_then(|id| snapshot.store.node(id));
-    set(&mut out["spec"], "nodeName", node.map(|node| node.name.to_string()));
+    set(&mut out["spec"], "nodeName", node.map(|(_, node)| node.name.to_string()));
     out["status"] = status(snapshot, id, pod);
     out
+}
+
+/// `metadata.annotations`, if there are any. A mirror has those of which kubectl and the API server
+/// take notice; their hash stands for that of the manifest.
+fn annotations(pod: &Pod) -> Option<Value> {
+    if pod.spec.is_mirror {
+        let hash = blake3::hash(format!("{}/{}", pod.namespace, pod.name()).as_bytes());
+        let hash = &hash.to_hex()[..32];
+        return Some(json!({
+            "kubernetes.io/config.hash": hash,
+            "kubernetes.io/config.mirror": hash,
+            "kubernetes.io/config.source": "file",
+        }));
+    }
+    let name = "controller.kubernetes.io/pod-deletion-cost";
+    (pod.deletion_cost() != 0).then(|| json!({ name: pod.deletion_cost().to_string() }))
 }
 
 fn status(snapshot: &Snapshot, id: PodId, pod: &Pod) -> Value {

@@ -72,13 +72,16 @@ impl World<'_> {
         });
     }
 
-    /// Pods on a node that a drain evicts: all but those of DaemonSets.
+    /// Pods on a node that a drain evicts: all but those of DaemonSets and mirrors of static pods
+    /// (kubectl `pkg/drain/filters.go`).
     pub(super) fn drained_pods(&self, node: NodeId) -> Vec<PodId> {
         let is_daemon =
             |pod: &Pod| pod.owner.is_some_and(|owner| self.store.daemon_set(owner).is_some());
         let pods = self.store.pods_on(node).iter().copied();
         pods.filter(|id| {
-            self.store.pod(*id).is_some_and(|pod| pod.deletion.is_none() && !is_daemon(pod))
+            self.store
+                .pod(*id)
+                .is_some_and(|pod| pod.deletion.is_none() && !is_daemon(pod) && !pod.spec.is_mirror)
         })
         .collect()
     }

@@ -6,6 +6,7 @@
 //! Each step is an event, so that faults can strike between any two. Kubelets know their own pods
 //! and machine, not controllers nor traffic beyond "my containers answer".
 
+mod admission;
 mod back_off;
 mod behave;
 mod config;
@@ -24,6 +25,9 @@ mod shutdown;
 mod shutdown_tests;
 mod start;
 mod state;
+mod static_pods;
+#[cfg(test)]
+mod static_pods_tests;
 mod status;
 mod stop;
 mod sync;
@@ -33,6 +37,5 @@ mod volumes;
 pub use eviction::Evictions;
 pub use images::{Images, Registry};
 pub(in crate::world) use init::report as report_init;
-pub use shutdown::Shutdown;
-pub use state::{Containers, NodeState, PodState};
+pub use state::{Containers, NodeState, PodState, Undertakings};
 pub(super) use volumes::Mounts;

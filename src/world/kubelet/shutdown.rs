@@ -70,7 +70,7 @@ impl World<'_> {
     ) {
         let now = self.now;
         let hears = self.nodes.get(node).is_some_and(|s| s.alive && s.silent_since.is_none());
-        if !hears || self.shutdowns.contains_key(&node) {
+        if !hears || self.kubelets.shutdowns.contains_key(&node) {
             return;
         }
         let periods = periods(&self.scenario.flags.kubelet);
@@ -85,7 +85,7 @@ impl World<'_> {
         groups.retain(|(_, pods)| !pods.is_empty());
         let groups = groups.into();
         let shutdown = Shutdown { groups, ends: Vec::new(), next: now, until, entry };
-        self.shutdowns.insert(node, shutdown);
+        self.kubelets.shutdowns.insert(node, shutdown);
         self.store.update_node(node, |n| {
             let is_news = n.ready == NodeReady::True;
             if is_news {
@@ -107,7 +107,8 @@ impl World<'_> {
     /// The present group has ended, or its time is over: the next one's turn.
     pub(super) fn go_on_shutting_down(&mut self, node: NodeId) {
         let now = self.now;
-        let Some(shutdown) = self.shutdowns.get_mut(&node).filter(|s| s.next == now) else {
+        let Some(shutdown) = self.kubelets.shutdowns.get_mut(&node).filter(|s| s.next == now)
+        else {
             return;
         };
         let Some((period, pods)) = shutdown.groups.pop_front() else {
@@ -142,7 +143,7 @@ impl World<'_> {
     /// A pod has ended: if it was the last one of its group, the next one's turn is now.
     pub(super) fn shutdown_goes_on(&mut self, node: NodeId, ended: Option<PodId>) {
         let now = self.now;
-        let Some(shutdown) = self.shutdowns.get_mut(&node) else { return };
+        let Some(shutdown) = self.kubelets.shutdowns.get_mut(&node) else { return };
         shutdown.ends.retain(|pod| Some(*pod) != ended);
         if shutdown.ends.is_empty() && shutdown.next > now {
             shutdown.next = now;
@@ -152,19 +153,19 @@ impl World<'_> {
 
     /// All pods have ended, or had their time: the machine stops.
     fn shutdown_is_over(&mut self, node: NodeId) {
-        let Some(shutdown) = self.shutdowns.remove(&node) else { return };
+        let Some(shutdown) = self.kubelets.shutdowns.remove(&node) else { return };
         self.machine_stops(node, shutdown.until, shutdown.entry);
     }
 
     /// A machine is off, whatever its kubelet was at.
     pub(super) fn forget_shutdown(&mut self, node: NodeId) {
-        self.shutdowns.remove(&node);
+        self.kubelets.shutdowns.remove(&node);
     }
 
     /// Why a node that is shut down does not take a pod; `None`: it does.
     pub(super) fn shutdown_refuses(&self, node: NodeId) -> Option<(&'static str, String)> {
         let message = "Pod was rejected as the node is shutting down.".to_owned();
-        self.shutdowns.contains_key(&node).then_some((NODE_SHUTDOWN, message))
+        self.kubelets.shutdowns.contains_key(&node).then_some((NODE_SHUTDOWN, message))
     }
 }
 

@@ -98,7 +98,7 @@ impl World<'_> {
             PodStep::Killed => self.container_killed(pod, node),
             PodStep::Ended => self.containers_end(pod),
             PodStep::Noticed => self.exit_noticed(pod, node),
-            PodStep::Stop => self.stop_pod(pod),
+            PodStep::Stop => self.deletion_is_seen(pod),
             PodStep::Stopped => self.pod_stopped(pod),
             PodStep::Unmounted => self.volumes_are_unmounted(pod, node),
         }
@@ -108,12 +108,15 @@ impl World<'_> {
     fn pod_seen(&mut self, pod: PodId, node: NodeId) {
         let now = self.now;
         let Some(p) = self.store.pod(pod) else { return };
-        if p.deletion.is_some() {
+        if p.deletion.is_some() && !self.renews_mirror(pod) {
             self.stop_pod(pod);
             return;
         }
+        let Some(p) = self.store.pod(pod) else { return };
         let pressure = || self.pressure_refuses(p, node).map(|message| (EVICTED, message));
-        if let Some((reason, message)) = self.shutdown_refuses(node).or_else(pressure) {
+        let room = || self.node_refuses(p, node);
+        if let Some((reason, message)) = self.shutdown_refuses(node).or_else(pressure).or_else(room)
+        {
             self.reject_pod(pod, reason, message);
             return;
         }

@@ -4,14 +4,16 @@ use super::back_off::BackOff;
 use super::health::Health;
 use super::images::{ImageId, Images};
 use super::init::Init;
-use crate::api::PodId;
+use super::shutdown::Shutdown;
 use crate::api::container_status::Termination;
-use crate::api::pod::StatusReason;
+use crate::api::pod::{Pod, StatusReason};
+use crate::api::{NodeId, PodId};
 use crate::units::{OptionalTime, SimDuration, SimTime};
 use crate::world::client::TokenBucket;
 use crate::world::cloud::MachineId;
 use crate::world::correlator::spam_filter;
 use crate::world::event::PodStep;
+use std::collections::BTreeMap;
 
 /// Whether a pod's containers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,6 +169,17 @@ impl PodState {
     pub fn workload(&self) -> Option<usize> {
         (self.workload != u32::MAX).then_some(self.workload as usize)
     }
+}
+
+/// What kubelets are at beside their pods, of the few that are at anything.
+#[derive(Debug, Default)]
+pub struct Undertakings {
+    /// When nodes whose statuses are not true any more have them written.
+    pub(super) statuses: BTreeMap<NodeId, SimTime>,
+    /// Mirrors of static pods that are about to come.
+    pub(super) mirrors: BTreeMap<NodeId, Vec<Pod>>,
+    /// Nodes that are being shut down.
+    pub(super) shutdowns: BTreeMap<NodeId, Shutdown>,
 }
 
 /// A node's machine side.

@@ -17,7 +17,7 @@ impl World<'_> {
     /// Something has changed of which a node's status tells: plans when it is written, if it is not
     /// true any more.
     pub(in crate::world) fn status_may_change(&mut self, node: NodeId) {
-        if self.statuses.contains_key(&node) || !self.status_differs(node) {
+        if self.kubelets.statuses.contains_key(&node) || !self.status_differs(node) {
             return;
         }
         let Some(state) = self.nodes.get(node) else { return };
@@ -25,7 +25,7 @@ impl World<'_> {
         let key = entity(machine.group, machine.ordinal);
         let phase = self.streams.stream("node status update", key).below(STATUS_UPDATE.0);
         let at = SimTime(self.now.0 + 1).next_on_grid(SimTime(phase), STATUS_UPDATE);
-        self.statuses.insert(node, at);
+        self.kubelets.statuses.insert(node, at);
         self.plan(at, Event::Node(node, NodeStep::Status));
     }
 
@@ -39,7 +39,7 @@ impl World<'_> {
         if self.outages.is_down() {
             return self.outages.hold(self.now, Event::Node(node, NodeStep::Status));
         }
-        if self.statuses.remove(&node).is_none() {
+        if self.kubelets.statuses.remove(&node).is_none() {
             return;
         }
         let writes = |state: &super::NodeState| state.alive && state.silent_since.is_none();

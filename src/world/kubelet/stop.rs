@@ -7,7 +7,7 @@ use crate::api::pod::{PodPhase, RestartPolicy};
 use crate::api::{NodeId, PodId};
 use crate::control::controllers::action::About;
 use crate::units::{OptionalTime, SimDuration};
-use crate::world::event::PodStep;
+use crate::world::event::{Event, PodStep};
 use crate::world::world::World;
 
 impl World<'_> {
@@ -121,6 +121,18 @@ impl World<'_> {
         self.heartbeats_changed(node);
     }
 
+    /// A kubelet that has just begun gets to know a pod: from the API server, if it is not one of
+    /// its own.
+    fn know_pod(&mut self, pod: PodId, step: PodStep) {
+        let is_own = self.store.pod(pod).is_some_and(|p| p.spec.is_mirror);
+        if is_own || !self.outages.is_down() {
+            return self.plan_pod(self.now, pod, step);
+        }
+        if let Some(incarnation) = self.pods.get(pod).map(|state| state.incarnation) {
+            self.outages.hold(self.now, Event::Kubelet { pod, incarnation, step });
+        }
+    }
+
     /// A machine is back with an empty memory and a full disk: its kubelet finishes what was marked
     /// for deletion and starts the rest anew, but for pods that are never restarted: those failed.
     pub(in crate::world) fn machine_returns(&mut self, node: NodeId) {
@@ -129,10 +141,11 @@ impl World<'_> {
         state.alive = true;
         state.silent_since = OptionalTime::NONE;
         state.start_gate = now;
+        self.static_pods_begin_anew(node);
         for pod in self.store.pods_on(node).to_vec() {
             let Some(p) = self.store.pod(pod) else { continue };
             if p.deletion.is_some() {
-                self.plan_pod(now, pod, PodStep::Stop);
+                self.know_pod(pod, PodStep::Stop);
                 continue;
             }
             if p.phase.is_terminal() {
@@ -153,7 +166,7 @@ impl World<'_> {
                     self.recorder.totals.restarts[w] += 1;
                 }
             }
-            self.plan_pod(now, pod, PodStep::Seen);
+            self.know_pod(pod, PodStep::Seen);
         }
         self.node_reports_ready(node);
         self.pressures_are_over(node);

@@ -26,7 +26,7 @@ impl<'a> Placement<'a> {
     /// (`NodeShouldRunDaemonPod`).
     pub(super) fn of_node(&self, node: &Node) -> (bool, bool) {
         let named = self.spec.node_name.as_ref().is_none_or(|name| *name == node.name);
-        if !named || !self.selects(node) {
+        if !named || !self.spec.selects(&node.name, &node.labels) {
             return (false, false);
         }
         let untolerated = |effect: TaintEffect| {
@@ -35,14 +35,6 @@ impl<'a> Placement<'a> {
         };
         let stays = !untolerated(TaintEffect::NoExecute);
         (stays && !untolerated(TaintEffect::NoSchedule), stays)
-    }
-
-    fn selects(&self, node: &Node) -> bool {
-        let affinity = self.spec.node_affinity.as_ref();
-        let required = affinity.and_then(|affinity| affinity.required.as_ref());
-        self.spec.node_selector.iter().all(|(key, value)| node.labels.get(key) == Some(value))
-            && required
-                .is_none_or(|terms| terms.iter().any(|term| term.matches(&node.name, &node.labels)))
     }
 }
 

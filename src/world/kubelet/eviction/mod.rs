@@ -102,7 +102,7 @@ impl Evictions {
 
 /// Whether a kubelet never gives up a pod (`IsCriticalPod`).
 pub(super) fn is_critical(pod: &Pod) -> bool {
-    pod.spec.priority >= CRITICAL
+    pod.spec.is_mirror || pod.spec.priority >= CRITICAL
 }
 
 impl World<'_> {
@@ -187,6 +187,7 @@ impl World<'_> {
                 }
             }
             NodeStep::ImageGc => self.collect_images(node),
+            NodeStep::Mirrors => self.mirrors_come(node),
             NodeStep::Shutdown => self.go_on_shutting_down(node),
             NodeStep::OutOfMemory | NodeStep::Status => {}
         }

@@ -112,14 +112,17 @@ fn pressures_and_volumes_are_written_by_one_loop() {
     let (node, name) =
         world.store.nodes().map(|(id, node)| (id, node.name.clone())).next().unwrap();
     world.status_may_change(node);
-    assert!(world.statuses.is_empty(), "there is nothing to write");
+    assert!(world.kubelets.statuses.is_empty(), "there is nothing to write");
     world.store.set_volumes_in_use(&name, [crate::api::VolumeId::default()].into());
     world.status_may_change(node);
-    let at = world.statuses[&node];
+    let at = world.kubelets.statuses[&node];
     assert_eq!(at.0 % D(10).0, posted.0 % D(10).0, "{at:?} {posted:?}");
     world.now = at;
     world.on_node_step(node, NodeStep::Status);
-    assert!(world.statuses.is_empty() && !world.volumes_differ(node), "what was false is true");
+    assert!(
+        world.kubelets.statuses.is_empty() && !world.volumes_differ(node),
+        "what was false is true"
+    );
 }
 
 #[test]

@@ -103,7 +103,11 @@ impl<'s, 'a> Removal<'s, 'a> {
         let mut pods = Vec::new();
         for pod_id in store.pods_on(id) {
             let Some(pod) = store.pod(*pod_id) else { continue };
-            if pod.phase.is_terminal() || is_long_terminating(pod, self.scan.now) {
+            // Static pods end with their node, and nobody minds.
+            if pod.phase.is_terminal()
+                || pod.spec.is_mirror
+                || is_long_terminating(pod, self.scan.now)
+            {
                 continue;
             }
             let budgets = disruption::budgets_of(store, *pod_id);
