@@ -120,6 +120,9 @@ fn examples_load() {
          {service: {name: web, port: {number: 80}}}}]}\n",
     );
     fs::write(place.join("web.yaml"), objects).unwrap();
+    let agent = "{apiVersion: v1, kind: Pod, metadata: {name: agent}, \
+                 spec: {containers: [{name: agent, image: agent}]}}";
+    fs::write(place.join("agent.yaml"), agent).unwrap();
     fs::write(place.join("requests.csv"), "count\n5\n7\n").unwrap();
     let needed = [
         ("question:", "question: Does the example load?"),

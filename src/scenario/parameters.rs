@@ -79,7 +79,7 @@ fn traffic(scenario: &Scenario, traffic: &Traffic) -> Value {
 
 fn group(group: &NodeGroup) -> Value {
     let machine = &group.machine;
-    json!({
+    let mut told = json!({
         "name": group.name,
         "machine": {
             "name": machine.name,
@@ -105,7 +105,11 @@ fn group(group: &NodeGroup) -> Value {
         "boot": group.boot.told(),
         "ready": group.ready.told(),
         "boot-failure": group.boot_failure,
-    })
+    });
+    if !group.static_pods.is_empty() {
+        told["static-pods"] = group.static_pods.iter().map(|pod| pod.name().to_string()).collect();
+    }
+    told
 }
 
 fn scalars(resources: &Resources) -> Map<String, Value> {

@@ -9,23 +9,23 @@ use super::manifests::{Manifests, Place};
 use super::model::{Ignored, Machine};
 use super::resolve::Resolver;
 use super::yaml::Node;
+use crate::api::config::ConfigKind;
 use crate::api::object::Object;
 use crate::api::pod::{Pod, PodSpec};
 use crate::api::resources::Resources;
 use crate::api::taint::{NOT_READY, TaintEffect, Toleration, UNREACHABLE};
 use std::sync::Arc;
 
-/// Fields of a pod, or of its containers, that name objects of the API server, and their kind.
+/// Fields of a pod that name objects of the API server, and their kind.
 const REFERENCES: [(&str, &str); 4] = [
     ("spec.serviceAccountName", "serviceaccounts"),
     ("spec.serviceAccount", "serviceaccounts"),
     ("spec.imagePullSecrets", "secrets"),
     ("spec.resourceClaims", "resourceclaims"),
 ];
-/// Sources of volumes that need the API server, and what for.
-const SOURCES: [(&str, &str); 7] = [
-    ("configMap", "configmaps (via configmap volumes)"),
-    ("secret", "secrets (via secret volumes)"),
+/// Sources of volumes that need the API server, and what for; Secrets and ConfigMaps are told apart
+/// from them.
+const SOURCES: [(&str, &str); 5] = [
     ("csi", "csidrivers (via CSI volumes)"),
     ("glusterfs", "endpoints (via glusterFS volumes)"),
     ("persistentVolumeClaim", "persistentvolumeclaims"),
@@ -34,40 +34,27 @@ const SOURCES: [(&str, &str); 7] = [
 ];
 
 /// What of a pod needs the API server: the field, and the kind of object.
-fn reference(document: &Node) -> Option<(String, &'static str)> {
-    let is_given = |path: &&(&str, &str)| {
-        let mut parts = path.0.split('.');
-        parts.try_fold(document, |node, key| node.get(key)).is_some()
+fn reference(document: &Node, spec: &PodSpec) -> Option<(String, &'static str)> {
+    let is_given = |row: &&(&str, &str)| {
+        row.0.split('.').try_fold(document, |node, key| node.get(key)).is_some()
     };
     if let Some((path, kind)) = REFERENCES.iter().find(is_given) {
         return Some(((*path).to_owned(), kind));
     }
-    let spec = document.get("spec")?;
-    for (i, volume) in spec.get("volumes").map_or(&[][..], Node::items).iter().enumerate() {
-        if let Some((source, kind)) = SOURCES.iter().find(|(key, _)| volume.get(key).is_some()) {
-            return Some((format!("spec.volumes[{i}].{source}"), kind));
-        }
+    if let Some(config) = spec.config_refs.first() {
+        let kind = match config.kind {
+            ConfigKind::Secret => "secrets",
+            ConfigKind::ConfigMap => "configmaps",
+        };
+        return Some((format!("spec.{}", config.field), kind));
     }
-    for list in ["initContainers", "containers"] {
-        for (i, one) in spec.get(list).map_or(&[][..], Node::items).iter().enumerate() {
-            let of = |from: &Node| match () {
-                () if from.get("secretRef").or(from.get("secretKeyRef")).is_some() => {
-                    Some("secrets")
-                }
-                () if from.get("configMapRef").or(from.get("configMapKeyRef")).is_some() => {
-                    Some("configmaps")
-                }
-                () => None,
-            };
-            let all = one.get("envFrom").map_or(&[][..], Node::items).iter();
-            let each = one.get("env").map_or(&[][..], Node::items).iter();
-            let each = each.filter_map(|env| env.get("valueFrom"));
-            if let Some(kind) = all.chain(each).find_map(of) {
-                return Some((format!("spec.{list}[{i}]"), kind));
-            }
-        }
-    }
-    None
+    let volumes = document.get("spec").and_then(|spec| spec.get("volumes"));
+    let volumes = volumes.map_or(&[][..], Node::items).iter().enumerate();
+    let of = |(i, volume): (usize, &Node)| {
+        let (source, kind) = SOURCES.iter().find(|(key, _)| volume.get(key).is_some())?;
+        Some((format!("spec.volumes[{i}].{source}"), *kind))
+    };
+    volumes.filter_map(of).next()
 }
 
 /// What the kubelet makes of a pod that it reads from a file: no taint drives it away.
@@ -128,7 +115,7 @@ impl Resolver<'_> {
         for (object, place, _) in found.applied {
             match object {
                 Object::Pod(mut pod) => {
-                    self.check_static_pod(&place);
+                    self.check_static_pod(&place, &pod.spec);
                     as_static(Arc::make_mut(&mut pod.base_mut().spec));
                     pods.push(*pod);
                 }
@@ -146,8 +133,8 @@ impl Resolver<'_> {
         pods
     }
 
-    fn check_static_pod(&mut self, place: &Place) {
-        let Some((path, kind)) = reference(&place.document) else { return };
+    fn check_static_pod(&mut self, place: &Place, spec: &PodSpec) {
+        let Some((path, kind)) = reference(&place.document, spec) else { return };
         let span = Some(place.document.nearest(&path).span.clone());
         let message = format!("static pods may not reference {kind}");
         let hint = Some("their kubelet runs them without the API server".to_owned());
