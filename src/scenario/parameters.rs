@@ -79,7 +79,7 @@ fn traffic(scenario: &Scenario, traffic: &Traffic) -> Value {
 
 fn group(group: &NodeGroup) -> Value {
     let machine = &group.machine;
-    let mut told = json!({
+    json!({
         "name": group.name,
         "machine": {
             "name": machine.name,
@@ -95,7 +95,7 @@ fn group(group: &NodeGroup) -> Value {
             "image-download": machine.pull_bytes_per_second,
             "image-unpack": machine.unpack_bytes_per_second,
         },
-        "disk": machine.capacity.ephemeral_storage.0,
+        "disk": Some(machine.capacity.ephemeral_storage.0).filter(|size| *size > 0),
         "count": group.count,
         "min": group.min,
         "max": group.max,
@@ -105,11 +105,7 @@ fn group(group: &NodeGroup) -> Value {
         "boot": group.boot.told(),
         "ready": group.ready.told(),
         "boot-failure": group.boot_failure,
-    });
-    if !group.static_pods.is_empty() {
-        told["static-pods"] = group.static_pods.iter().map(|pod| pod.name().to_string()).collect();
-    }
-    told
+    })
 }
 
 fn scalars(resources: &Resources) -> Map<String, Value> {

@@ -13,8 +13,6 @@
 //! | `limits.rs` | pods that have written more than they may |
 //! | `kernel.rs` | the kernel's choice when memory is used up |
 
-#[cfg(test)]
-mod disk_tests;
 mod kernel;
 mod limits;
 mod pressure;
@@ -478,5 +476,7 @@ fn resource_of(signal: Signal) -> &'static str {
     }
 }
 
+#[cfg(test)]
+mod disk_tests;
 #[cfg(test)]
 mod tests;
