@@ -24,6 +24,7 @@ const LIGHT: [&str; 24] = [
     "hello",
     "incidents/control-plane-overload",
     "incidents/drain-deadlock",
+    "incidents/forgotten-secret",
     "incidents/gitops-prune",
     "incidents/one-bad-node",
     "incidents/preemption-cascade",

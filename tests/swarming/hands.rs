@@ -5,8 +5,9 @@ use super::{Draw, Shape};
 
 /// A line about one of the Deployments, the other objects or the nodes.
 pub fn line(world: &Shape, draw: &mut Draw) -> String {
-    match draw.number(0, 9) {
+    match draw.number(0, 10) {
         0..=2 => of_deployment(world, draw),
+        10 => super::starts::line(draw.number(0, world.apps - 1), draw),
         3..=6 if !world.made.is_empty() => {
             let made = &world.made[draw.number(0, world.made.len() as u64 - 1) as usize];
             of_object(made, draw)

@@ -5,6 +5,7 @@
 
 mod controllers;
 mod hands;
+mod starts;
 
 use controllers::Made;
 use std::fmt::Write;
@@ -114,6 +115,8 @@ preemptionPolicy: Never
         let grace = draw.number(0, 40);
         let replicas = draw.number(0, 12);
         let rollout = rollout(draw);
+        let (annotations, init) = starts::init_containers(app, draw);
+        let (environment, volume) = starts::config(app, draw);
         write!(
             out,
             "---
@@ -124,16 +127,16 @@ spec:
   replicas: {replicas}
 {rollout}  selector: {{matchLabels: {{app: app{app}}}}}
   template:
-    metadata: {{labels: {{app: app{app}}}}}
+    metadata: {{labels: {{app: app{app}}}{annotations}}}
     spec:
       terminationGracePeriodSeconds: {grace}
-      containers:
+{init}{volume}      containers:
       - name: main
         image: registry.example/app{app}:1
         imagePullPolicy: {policy}
         resources:
           requests: {{cpu: {cpu}m, memory: {memory}Mi}}{limits}
-"
+{environment}"
         )
         .unwrap();
         self.placement(app, draw, out);
@@ -218,6 +221,7 @@ spec:
         if draw.chance(40) {
             out.push_str("start: cold\n");
         }
+        out.push_str("existing: [\"configmap/*\"]\n");
         self.nodes(draw, &mut out);
         self.workloads(draw, &mut out);
         self.traffic(draw, &mut out);
