@@ -112,6 +112,8 @@ pub struct Container {
     pub startup_probe: Option<Probe>,
     /// An init container with `restartPolicy: Always`.
     pub sidecar: bool,
+    /// An init container's own `restartPolicy`, if it is no sidecar.
+    pub restart: Option<RestartPolicy>,
     /// `lifecycle.preStop.sleep.seconds` or the length of an exec `sleep N`.
     pub pre_stop: SimDuration,
     /// `imagePullPolicy`.

@@ -160,6 +160,10 @@ pub enum PodStep {
     InitEnded,
     /// The kubelet sees that it is through.
     InitDone,
+    /// The startup probe of a sidecar fails.
+    InitProbe,
+    /// A sidecar has ended whose startup probe had failed.
+    InitKilled,
     /// The containers run.
     Started,
     /// The readiness probe has succeeded.
@@ -178,8 +182,11 @@ pub enum PodStep {
     Killed,
     /// The containers have done their work, or failed at it.
     Ended,
-    /// After the containers the sidecars have ended too.
-    SidecarsEnded,
+    /// The kubelet sees that the containers have ended for good, with this exit code: only sidecars
+    /// are left.
+    SidecarsStop(i32),
+    /// They have ended too.
+    SidecarsEnded(i32),
     /// The kubelet notices the exit.
     Noticed,
     /// The kubelet sees that the pod shall go.

@@ -124,7 +124,13 @@ fn reported(pod: &Pod, state: &PodState) -> ContainerStatus {
         let state = ContainerState::Waiting("PodInitializing");
         return ContainerStatus { state, last: None, init };
     }
+    let has_ended = trouble.filter(|trouble| trouble.finished != SimTime::NEVER).and(last);
     if pod.phase.is_terminal() {
+        // Its sidecars have ended later.
+        if let Some(ended) = has_ended.filter(|_| !pod.spec.init_containers.is_empty()) {
+            let state = ContainerState::Terminated(ended);
+            return ContainerStatus { state, last: None, init };
+        }
         let more = pod.more.as_deref();
         let exit_code = more.and_then(|more| more.exit_code).unwrap_or(0);
         let finished = more.and_then(|more| more.finished.get()).unwrap_or(SimTime::NEVER);
@@ -132,7 +138,6 @@ fn reported(pod: &Pod, state: &PodState) -> ContainerStatus {
         let ended = Termination { reason, exit_code, started: state.container_started, finished };
         return ContainerStatus { state: ContainerState::Terminated(ended), last, init };
     }
-    let has_ended = trouble.filter(|trouble| trouble.finished != SimTime::NEVER).and(last);
     let shown = match (state.containers, state.waiting()) {
         (Containers::Running, _) => ContainerState::Running(state.container_started),
         (_, reason) if !reason.is_empty() => ContainerState::Waiting(reason),

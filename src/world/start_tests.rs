@@ -183,8 +183,24 @@ fn init_containers_run_one_after_the_other() {
 
 #[test]
 fn what_has_done_its_work_ends_although_its_sidecar_would_not() {
-    let behavior = Behavior { run: Some(SimDuration::from_secs(60)), ..Behavior::default() };
-    let told = Told::of(&with_init(true, behavior, RestartPolicy::Never));
-    let pod = told.pods.iter().find(|pod| *pod.name == *"alone").unwrap();
-    assert_eq!((pod.phase, pod.restarts), ("Succeeded", 0));
+    // How a pod ends whose main container runs for a minute, and when its sidecar is told to stop.
+    #[rustfmt::skip]
+    let rows = [
+        ("done well", RestartPolicy::Never, 0, "Succeeded", 1),
+        ("badly", RestartPolicy::Never, 3, "Failed", 1),
+        ("done well, although failures start again", RestartPolicy::OnFailure, 0, "Succeeded", 1),
+        ("what starts again keeps its sidecar", RestartPolicy::OnFailure, 3, "Running", 0),
+    ];
+    for (sentence, policy, exit_code, phase, stops) in rows {
+        let run = Some(SimDuration::from_secs(60));
+        let behavior = Behavior { run, exit_code, ..Behavior::default() };
+        let told = Told::of(&with_init(true, behavior, policy));
+        let pod = told.pods.iter().find(|pod| *pod.name == *"alone").unwrap();
+        assert_eq!(pod.phase, phase, "{sentence}");
+        let stopped = told.events.iter().filter(|(_, _, m)| m == "Stopping container b");
+        let at: Vec<f64> = stopped.map(|(at, ..)| *at).collect();
+        assert_eq!(at.len(), stops, "{sentence}: {at:?}");
+        // The kubelet sees at its relist that only the sidecar is left.
+        assert!(at.iter().all(|at| at.fract() == 0.0 && *at > 60.0), "{sentence}: {at:?}");
+    }
 }

@@ -106,7 +106,14 @@ pub fn ignored_fields(spec: &Value, path: &str) -> Vec<String> {
         let containers = spec.get(list).and_then(Value::as_array);
         for (i, container) in containers.into_iter().flatten().enumerate() {
             let path = format!("{path}.{list}[{i}]");
-            unread(&without_references(container), &CONTAINER, &path, &mut out);
+            let mut given = without_references(container);
+            if let Some(fields) = given.as_object_mut().filter(|_| list == "containers") {
+                // They count together, and end as their pod says.
+                if fields.remove("restartPolicy").is_some_and(|policy| policy.is_string()) {
+                    out.push(format!("{path}.restartPolicy"));
+                }
+            }
+            unread(&given, &CONTAINER, &path, &mut out);
             if let Some(lifecycle) = container.get("lifecycle") {
                 unread(lifecycle, &["preStop"], &format!("{path}.lifecycle"), &mut out);
             }

@@ -143,6 +143,11 @@ fn container(
         liveness_probe: probe(given.liveness_probe.as_ref()),
         startup_probe: probe(given.startup_probe.as_ref()),
         sidecar: given.restart_policy.as_deref() == Some("Always"),
+        restart: match given.restart_policy.as_deref() {
+            Some("Never") => Some(RestartPolicy::Never),
+            Some("OnFailure") => Some(RestartPolicy::OnFailure),
+            _ => None,
+        },
         pre_stop: pre_stop(given),
         pull_policy: pull_policy(given),
     }

@@ -83,8 +83,7 @@ fn status(snapshot: &Snapshot, id: PodId, pod: &Pod) -> Value {
         out["message"] = Value::from(&*why.message);
     }
     let reported = snapshot.containers(id).filter(|_| pod.started != SimTime::NEVER);
-    let init = reported.as_ref().and_then(|reported| reported.init.as_ref());
-    let conditions = conditions(pod, init);
+    let conditions = conditions(pod, reported.as_ref());
     if !conditions.is_empty() {
         out["conditions"] = conditions.into();
     }
@@ -102,9 +101,11 @@ fn status(snapshot: &Snapshot, id: PodId, pod: &Pod) -> Value {
         let ready = pod.ready && matches!(reported.state, ContainerState::Running(_));
         out["containerStatuses"] = all(&pod.spec.containers, pod.restarts, ready);
         if !pod.spec.init_containers.is_empty() {
+            let more = pod.more.as_deref().filter(|_| pod.phase.is_terminal());
+            let over = more.map(|more| more.finished.get().unwrap_or(SimTime::NEVER));
             let all = pod.spec.init_containers.iter().enumerate();
-            out["initContainerStatuses"] =
-                all.map(|(place, c)| initial(c, place, &reported)).collect();
+            let one = |(place, c)| initial(c, place, &reported, over);
+            out["initContainerStatuses"] = all.map(one).collect();
         }
     }
     out
@@ -131,13 +132,20 @@ fn container(c: &Container, reported: &ContainerStatus, restarts: u32, ready: bo
     })
 }
 
-/// An init container: how far it is, or follows from where the others are.
-fn initial(c: &Container, place: usize, reported: &ContainerStatus) -> Value {
-    let is_over = !matches!(reported.state, ContainerState::Waiting("PodInitializing"));
+/// An init container: how far it is, or follows from where the others are. `over`: when its pod has
+/// ended.
+fn initial(
+    c: &Container,
+    place: usize,
+    reported: &ContainerStatus,
+    over: Option<SimTime>,
+) -> Value {
+    let others_run = !matches!(reported.state, ContainerState::Waiting("PodInitializing"));
     let waits = json!({ "waiting": { "reason": "PodInitializing" } });
-    let through = |since: SimTime, until: SimTime| match c.sidecar {
-        true => running(since),
-        false => {
+    let through = |since: SimTime, until: SimTime| match over.filter(|_| c.sidecar) {
+        None if c.sidecar => running(since),
+        end_of_pod => {
+            let until = end_of_pod.unwrap_or(until);
             let mut end = json!({ "exitCode": 0, "reason": "Completed" });
             set(&mut end, "startedAt", stamp(since));
             set(&mut end, "finishedAt", stamp(until));
@@ -155,10 +163,11 @@ fn initial(c: &Container, place: usize, reported: &ContainerStatus) -> Value {
             ContainerState::Running(since) => running(since),
             ContainerState::Terminated(ended) => json!({ "terminated": termination(&ended) }),
         },
-        (None, None) if init.is_none() && is_over => through(SimTime::NEVER, SimTime::NEVER),
+        (None, None) if init.is_none() && others_run => through(SimTime::NEVER, SimTime::NEVER),
         (None, None) => waits,
     };
-    let is_through = done.is_some() || (init.is_none() && is_over);
+    let is_through = done.is_some() || (init.is_none() && others_run);
+    let is_up = is_through && !(c.sidecar && over.is_some());
     let restarts = at_it.map_or(done.map_or(0, |done| done.restarts), |init| init.restarts);
     let is_last = |init: &&InitStatus| !matches!(init.state, ContainerState::Terminated(_));
     let last = at_it.filter(is_last).and_then(|init| init.last);
@@ -166,8 +175,8 @@ fn initial(c: &Container, place: usize, reported: &ContainerStatus) -> Value {
         "name": &*c.name,
         "image": &*c.image,
         "imageID": "",
-        "ready": is_through,
-        "started": is_through && c.sidecar,
+        "ready": is_up,
+        "started": is_up && c.sidecar,
         "restartCount": restarts,
         "state": state,
         "lastState": last.map_or(json!({}), |last| json!({ "terminated": termination(&last) })),
@@ -188,10 +197,19 @@ fn termination(ended: &Termination) -> Value {
     out
 }
 
-/// Conditions in the order in which the kubelet writes them.
-fn conditions(pod: &Pod, init: Option<&InitStatus>) -> Vec<Value> {
+/// Since when the init containers of a pod are through; `None`: they are not.
+fn initialized(pod: &Pod, reported: Option<&ContainerStatus>) -> Option<SimTime> {
     let all = pod.spec.init_containers.len();
-    let through = init.and_then(|init| init.done.get(all.wrapping_sub(1)));
+    let Some(init) = reported.and_then(|reported| reported.init.as_ref()) else {
+        let before = ContainerState::Waiting("PodInitializing");
+        let waits = all > 0 && reported.is_some_and(|reported| reported.state == before);
+        return (!waits).then_some(pod.started);
+    };
+    init.done.get(all.checked_sub(1)?).map(|last| last.ended)
+}
+
+/// Conditions in the order in which the kubelet writes them.
+fn conditions(pod: &Pod, reported: Option<&ContainerStatus>) -> Vec<Value> {
     let mut found = Vec::new();
     let mut tell = |kind: &str, holds: bool, since: SimTime, reason: &str| {
         let status = if holds { "True" } else { "False" };
@@ -214,10 +232,15 @@ fn conditions(pod: &Pod, init: Option<&InitStatus>) -> Vec<Value> {
             _ => "ContainersNotReady",
         };
         let changed = pod.ready_changed.max(pod.started);
-        tell("PodReadyToStartContainers", pod.phase == PodPhase::Running, pod.started, "");
-        match (init, through) {
-            (Some(_), None) => tell("Initialized", false, pod.started, "ContainersNotInitialized"),
-            (_, through) => tell("Initialized", true, through.map_or(pod.started, |t| t.ended), ""),
+        let begun = reported.is_some_and(|reported| reported.init.is_some());
+        let has_sandbox =
+            pod.phase == PodPhase::Running || (begun && pod.phase == PodPhase::Pending);
+        tell("PodReadyToStartContainers", has_sandbox, pod.started, "");
+        let completed = pod.phase == PodPhase::Succeeded && !pod.spec.init_containers.is_empty();
+        match initialized(pod, reported) {
+            None => tell("Initialized", false, pod.started, "ContainersNotInitialized"),
+            Some(at) if completed => tell("Initialized", true, at, "PodCompleted"),
+            Some(at) => tell("Initialized", true, at, ""),
         }
         tell("Ready", pod.ready, changed, reason);
         tell("ContainersReady", pod.ready, changed, reason);

@@ -33,7 +33,7 @@ impl World<'_> {
     }
 
     /// The containers of a pod end, and others may take their place; false: they do not run.
-    fn life_ends(&mut self, pod: PodId, reason: &'static str, exit_code: i32) -> bool {
+    pub(super) fn life_ends(&mut self, pod: PodId, reason: &'static str, exit_code: i32) -> bool {
         let now = self.now;
         let Some(state) = self.pods.get_mut(pod) else { return false };
         if state.containers != Containers::Running {
@@ -67,7 +67,7 @@ impl World<'_> {
         let code = trouble.health.condemned.unwrap_or(LOST);
         let before = trouble.last_end.map_or(SimTime::NEVER, |last| last.finished);
         if self.store.pod(pod).is_none_or(|p| p.spec.restart_policy == RestartPolicy::Never) {
-            self.finish_pod(pod, code);
+            self.end_for_good(pod, code);
             return;
         }
         let reason = if code == 0 { "Completed" } else { "Error" };
@@ -78,7 +78,7 @@ impl World<'_> {
 
     /// The containers of a pod have ended: they start again, now or after the back-off of what
     /// ended at `finished`.
-    fn restart_containers(&mut self, pod: PodId, node: NodeId, finished: SimTime) {
+    pub(super) fn restart_containers(&mut self, pod: PodId, node: NodeId, finished: SimTime) {
         let now = self.now;
         if self.store.pod(pod).is_none_or(|p| p.deletion.is_some()) {
             return;

@@ -11,7 +11,6 @@ use crate::api::job::completion_index;
 use crate::api::pod::{Pod, PodPhase, RestartPolicy, StatusReason};
 use crate::control::controllers::action::About;
 use crate::units::SimDuration;
-use crate::world::event::PodStep;
 use crate::world::world::World;
 
 /// Exit code of containers that are killed, and of those that a kubelet does not find or has never
@@ -43,23 +42,8 @@ impl World<'_> {
         };
         if restarts && !self.scenario.flags.kubelet.never_restarts {
             self.container_exits(pod, "Error");
-        } else if p.spec.init_containers.iter().any(|container| container.sidecar) {
-            // The kubelet ends what was there for the others alone.
-            let now = self.now;
-            self.store.set_pod_ready(pod, false, now);
-            self.network.set_alive(now, pod, false);
-            self.traffic_changed = true;
-            let takes = self.sidecars_stop(pod);
-            self.plan_pod(now + takes, pod, PodStep::SidecarsEnded);
         } else {
-            self.finish_pod(pod, code);
-        }
-    }
-
-    /// The sidecars of a pod have ended after its containers.
-    pub(super) fn sidecars_ended(&mut self, pod: PodId) {
-        if let Some(code) = self.store.pod(pod).map(exit_code) {
-            self.finish_pod(pod, code);
+            self.end_for_good(pod, code);
         }
     }
 

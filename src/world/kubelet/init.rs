@@ -2,14 +2,17 @@
 //!
 //! Source: kubernetes `pkg/kubelet/kuberuntime/kuberuntime_container.go`
 //! (`computeInitContainerActions`), v1.37: each begins at the sync after the one before it has
-//! ended, or, for a sidecar, has started; the kubelet learns of both at its relist. One that fails
-//! starts again after its back-off, unless its pod is never restarted.
+//! ended, or, for a sidecar, has started; the kubelet learns of both at its relist, and of a startup
+//! probe at once. One that fails starts again after its back-off, unless it, or its pod, is never
+//! restarted. How sidecars end: `sidecars.rs`.
 
+use super::probe::complaint;
 use super::start::probe_succeeds;
-use crate::api::PodId;
 use crate::api::container_status::{ContainerState, InitDone, InitStatus, Termination};
-use crate::api::event::EventType::Normal;
-use crate::api::pod::{Container, Pod, RestartPolicy};
+use crate::api::event::EventType::{Normal, Warning};
+use crate::api::pod::{Container, Pod, Probe, RestartPolicy};
+use crate::api::{NodeId, PodId};
+use crate::control::controllers::action::About;
 use crate::units::{SimDuration, SimTime};
 use crate::world::event::PodStep;
 use crate::world::world::World;
@@ -79,7 +82,7 @@ impl World<'_> {
     }
 
     /// Draws seconds for an init container: from a stream of its own for each of its lives.
-    fn sample_of_init(
+    pub(super) fn sample_of_init(
         &self,
         pod: PodId,
         at: usize,
@@ -108,16 +111,67 @@ impl World<'_> {
         if let Some(trouble) = self.pods.get_mut(pod).and_then(|state| state.trouble.as_mut()) {
             trouble.finished = SimTime::NEVER;
         }
-        if is_sidecar {
-            let started = probe.map_or(now, |probe| probe_succeeds(&probe, now, now));
-            self.plan_pod(self.next_relist(started), pod, PodStep::InitDone);
-            return;
+        match probe.filter(|_| is_sidecar) {
+            Some(probe) => self.probe_sidecar(pod, &probe, now + self.run_time_of_init(pod, at)),
+            None if is_sidecar => self.plan_pod(self.next_relist(now), pod, PodStep::InitDone),
+            None => self.plan_pod(now + self.run_time_of_init(pod, at), pod, PodStep::InitEnded),
         }
-        let takes = self.run_time_of_init(pod, at);
-        self.plan_pod(now + takes, pod, PodStep::InitEnded);
     }
 
-    /// How long an init container runs.
+    /// A sidecar that is up from `up` on has started: its startup probe will succeed, or lose its
+    /// patience before.
+    fn probe_sidecar(&mut self, pod: PodId, probe: &Probe, up: SimTime) {
+        let first = self.now + probe.initial_delay;
+        let failures = u64::from(probe.failure_threshold.max(1) - 1);
+        if first + probe.period * failures < up {
+            self.plan_pod(first, pod, PodStep::InitProbe);
+        } else {
+            self.plan_pod(probe_succeeds(probe, self.now, up), pod, PodStep::InitDone);
+        }
+    }
+
+    /// The startup probe of a sidecar fails; when that is often enough, the sidecar is ended.
+    pub(super) fn init_probe_fails(&mut self, pod: PodId) {
+        let now = self.now;
+        let Some((at, container)) = self.init_container(pod) else { return };
+        let (name, pre_stop) = (container.name.clone(), container.pre_stop);
+        let Some(probe) = container.startup_probe else { return };
+        let Some(p) = self.store.pod(pod) else { return };
+        let grace = probe.termination_grace.unwrap_or(p.spec.termination_grace);
+        let Some(started) = self.init_of(pod).map(|init| init.running) else { return };
+        let said = complaint(&probe, false);
+        let message = || format!("Startup probe failed: {said}");
+        self.tell_trouble(pod, Warning, "Unhealthy", message);
+        let asked = now.since(started + probe.initial_delay).0 / probe.period.0.max(1) + 1;
+        if asked < u64::from(probe.failure_threshold) {
+            self.plan_pod(now + probe.period, pod, PodStep::InitProbe);
+            return;
+        }
+        let message = format!("Init container {name} failed startup probe");
+        self.publish("kubelet", Normal, "Killing", About::Pod(pod), message);
+        let ends = self.sample_of_init(pod, at + 64, &self.scenario.flags.kubelet.termination);
+        self.plan_pod(now + (pre_stop + ends).min(grace), pod, PodStep::InitKilled);
+    }
+
+    /// A sidecar has ended whose startup probe had failed: it starts again, now or after the
+    /// back-off of the end before this one, as containers do that probes have ended.
+    pub(super) fn init_killed(&mut self, pod: PodId, node: NodeId) {
+        let now = self.now;
+        let behavior = self.store.pod(pod).and_then(|p| p.spec.behavior.as_deref());
+        let exit_code = behavior.map_or(0, |behavior| behavior.stop_exit_code);
+        let reason = if exit_code == 0 { "Completed" } else { "Error" };
+        let Some(init) = self.init_of(pod) else { return };
+        let started = std::mem::replace(&mut init.running, SimTime::NEVER);
+        let end = Termination { reason, exit_code, started, finished: now };
+        let before = init.last.replace(end).map_or(SimTime::NEVER, |end| end.finished);
+        init.failures += 1;
+        let Some(state) = self.pods.get_mut(pod) else { return };
+        state.begin_life();
+        state.trouble.get_or_insert_default().finished = now;
+        self.restart_containers(pod, node, before);
+    }
+
+    /// How long an init container runs; a sidecar: until it is up.
     fn run_time_of_init(&self, pod: PodId, at: usize) -> SimDuration {
         let told = self.store.pod(pod).and_then(|p| p.spec.behavior.as_deref());
         let told = told.map(|behavior| &behavior.init_runs).filter(|runs| !runs.is_empty());
@@ -132,7 +186,7 @@ impl World<'_> {
     }
 
     /// When the kubelet learns of what happens at `at`.
-    fn next_relist(&self, at: SimTime) -> SimTime {
+    pub(super) fn next_relist(&self, at: SimTime) -> SimTime {
         SimTime(at.0 + 1)
             .next_on_grid(SimTime::ZERO, self.scenario.flags.kubelet.pleg_relist_period)
     }
@@ -142,7 +196,7 @@ impl World<'_> {
         let now = self.now;
         let Some((at, _)) = self.init_container(pod) else { return };
         let Some(p) = self.store.pod(pod) else { return };
-        let (policy, fails) = (p.spec.restart_policy, failures_of(p, at));
+        let (policy, fails) = (restart_policy(p, at), failures_of(p, at));
         let noticed = self.next_relist(now);
         let Some(init) = self.init_of(pod) else { return };
         let started = std::mem::replace(&mut init.running, SimTime::NEVER);
@@ -155,7 +209,10 @@ impl World<'_> {
         let end = Termination { reason: "Error", exit_code: 1, started, finished: now };
         init.last = Some(end);
         if policy == RestartPolicy::Never {
-            self.finish_pod(pod, 1);
+            if let Some(trouble) = self.pods.get_mut(pod).and_then(|s| s.trouble.as_mut()) {
+                trouble.finished = now;
+            }
+            self.sidecars_end_after(pod, noticed, 1);
             return;
         }
         let Some(state) = self.pods.get_mut(pod) else { return };
@@ -176,18 +233,13 @@ impl World<'_> {
         }
         self.image_is_there(pod);
     }
+}
 
-    /// How long the sidecars of a pod take to end, one after the other, when all else has.
-    pub(super) fn sidecars_stop(&self, pod: PodId) -> SimDuration {
-        let Some(p) = self.store.pod(pod) else { return SimDuration::ZERO };
-        let mut takes = SimDuration::ZERO;
-        for (at, container) in p.spec.init_containers.iter().enumerate().filter(|(_, c)| c.sidecar)
-        {
-            let ends = self.sample_of_init(pod, at + 128, &self.scenario.flags.kubelet.termination);
-            takes = takes + container.pre_stop + ends;
-        }
-        takes.min(p.spec.termination_grace)
-    }
+/// Whether an init container that fails is started again: its own policy comes before its pod's
+/// (ContainerRestartRules, on by default in 1.37).
+fn restart_policy(pod: &Pod, at: usize) -> RestartPolicy {
+    let own = pod.spec.init_containers.get(at).and_then(|container| container.restart);
+    own.unwrap_or(pod.spec.restart_policy)
 }
 
 /// How often an init container fails before it succeeds.

@@ -314,7 +314,7 @@ fn is_late(wait: f64, patience: f64) -> bool {
 }
 
 /// What a probe without an answer says, without the address that it asked.
-fn complaint(probe: &Probe, is_up: bool) -> String {
+pub(super) fn complaint(probe: &Probe, is_up: bool) -> String {
     match (probe.handler, is_up) {
         (ProbeHandler::HttpGet, true) => {
             "context deadline exceeded (Client.Timeout exceeded while awaiting headers)".to_owned()

@@ -54,6 +54,7 @@ impl World<'_> {
                 | PodStep::Ready
                 | PodStep::Unready
                 | PodStep::Ended
+                | PodStep::SidecarsEnded(_)
                 | PodStep::Stopped
         );
         if reports && self.api_server.is_limited() {
@@ -86,7 +87,10 @@ impl World<'_> {
             PodStep::InitStarted => self.init_started(pod),
             PodStep::InitEnded => self.init_ended(pod),
             PodStep::InitDone => self.init_done(pod),
-            PodStep::SidecarsEnded => self.sidecars_ended(pod),
+            PodStep::InitProbe => self.init_probe_fails(pod),
+            PodStep::InitKilled => self.init_killed(pod, node),
+            PodStep::SidecarsStop(code) => self.only_sidecars_left(pod, code),
+            PodStep::SidecarsEnded(code) => self.finish_pod(pod, code),
             PodStep::Sync => self.look(pod, node),
             PodStep::Started => self.pod_started(pod),
             PodStep::Ready => self.pod_ready(pod),
@@ -255,7 +259,19 @@ impl World<'_> {
             }
             ready = ready.max(at);
         }
-        ready
+        ready.max(self.sidecars_ready(pod))
+    }
+
+    /// When the readiness probes of a pod's sidecars succeed, which are up when they have started.
+    fn sidecars_ready(&self, pod: PodId) -> SimTime {
+        let trouble = self.pods.get(pod).and_then(|state| state.trouble.as_ref());
+        let init = trouble.and_then(|trouble| trouble.init.as_ref());
+        let Some((p, init)) = self.store.pod(pod).zip(init) else { return SimTime::ZERO };
+        let sidecars = p.spec.init_containers.iter().zip(&init.done).filter(|(c, _)| c.sidecar);
+        let ready = sidecars.filter_map(|(container, done)| {
+            Some(probe_succeeds(&container.readiness_probe?, done.started, done.ended))
+        });
+        ready.max().unwrap_or(SimTime::ZERO)
     }
 
     /// The readiness probe has succeeded: the kubelet's status update makes the pod Ready.

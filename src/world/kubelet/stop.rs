@@ -26,14 +26,13 @@ impl World<'_> {
         let pre_stop =
             p.spec.containers.iter().map(|c| c.pre_stop).max().unwrap_or(SimDuration::ZERO);
         let name = p.spec.containers.first().map(|c| c.name.clone()).unwrap_or_else(|| "".into());
-        let takes = if running {
+        let main = if running {
             let told = p.spec.behavior.as_ref().and_then(|behavior| behavior.stop);
             let ends = told.unwrap_or_else(|| {
                 self.sample_for(pod, "termination", &self.scenario.flags.kubelet.termination)
             });
             // What hangs does not hear SIGTERM.
-            let sidecars = self.sidecars_stop(pod);
-            if hung { grace } else { (pre_stop + ends + sidecars).min(grace) }
+            if hung { grace } else { (pre_stop + ends).min(grace) }
         } else {
             SimDuration::ZERO
         };
@@ -46,6 +45,7 @@ impl World<'_> {
                 format!("Stopping container {name}"),
             );
         }
+        let takes = self.sidecars_stop(pod, main, grace);
         self.plan_pod(now + takes, pod, PodStep::Stopped);
     }
 
@@ -66,7 +66,10 @@ impl World<'_> {
             // Its Job still has to see how it ended.
             if !p.phase.is_terminal() {
                 let told = p.spec.behavior.as_ref().map_or(0, |behavior| behavior.stop_exit_code);
-                let code = if self.is_stopping(pod) { told } else { LOST };
+                let code = match self.end_beside_sidecars(pod) {
+                    _ if self.is_stopping(pod) => told,
+                    known => known.unwrap_or(LOST),
+                };
                 self.finish_pod(pod, code);
             }
             return;
@@ -109,6 +112,7 @@ impl World<'_> {
                 state.begin_life();
                 if let Some(trouble) = &mut state.trouble {
                     trouble.forget_back_offs();
+                    trouble.init = None;
                 }
             }
             self.containers_change(pod);
