@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 24] = [
+const LIGHT: [&str; 25] = [
     "hello",
     "incidents/control-plane-overload",
     "incidents/drain-deadlock",
