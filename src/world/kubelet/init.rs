@@ -2,9 +2,9 @@
 //!
 //! Source: kubernetes `pkg/kubelet/kuberuntime/kuberuntime_container.go`
 //! (`computeInitContainerActions`), v1.37: each begins at the sync after the one before it has
-//! ended, or, for a sidecar, has started; the kubelet learns of both at its relist, and of a startup
-//! probe at once. One that fails starts again after its back-off, unless it, or its pod, is never
-//! restarted. How sidecars end: `sidecars.rs`.
+//! ended, or, for a sidecar, has started; the kubelet learns of both at its relist, and of a
+//! startup probe at once. One that fails starts again after its back-off, unless it, or its pod, is
+//! never restarted. How sidecars end: `sidecars.rs`.
 
 use super::probe::complaint;
 use super::start::probe_succeeds;

@@ -90,8 +90,8 @@ impl World<'_> {
         last_end(main, grace, ends)
     }
 
-    /// The containers of a pod have ended for good, with this exit code, and so does the pod when its
-    /// sidecars have.
+    /// The containers of a pod have ended for good, with this exit code, and so does the pod when
+    /// its sidecars have.
     pub(super) fn end_for_good(&mut self, pod: PodId, code: i32) {
         let has_some = self.store.pod(pod).is_some_and(has_sidecars);
         let reason = if code == 0 { "Completed" } else { "Error" };
