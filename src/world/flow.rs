@@ -30,23 +30,18 @@ impl World<'_> {
     pub(super) fn send_traffic(&mut self) {
         let mut rates = vec![0.0; self.scenario.objects.destinations().count()];
         let mut unrouted = 0.0;
-        let entries: Vec<Option<usize>> =
+        self.balancers.entries =
             self.scenario.traffic.iter().map(|traffic| self.entry_of(traffic)).collect();
-        for (entry, asked) in entries.iter().zip(&self.balancers.asked) {
+        for (entry, asked) in self.balancers.entries.iter().zip(&self.balancers.asked) {
             match entry {
                 Some(service) => rates[*service] += asked,
                 None => unrouted += asked,
             }
         }
-        if entries != self.balancers.entries || unrouted != self.network.unrouted() {
-            // Until now they went elsewhere.
-            self.network.advance_entries(self.now);
-            self.balancers.entries = entries;
-        }
         for (service, rate) in rates.into_iter().enumerate() {
-            self.network.set_external(service, rate);
+            self.network.set_external(self.now, service, rate);
         }
-        self.network.set_unrouted(unrouted);
+        self.network.set_unrouted(self.now, unrouted);
         self.send_clients();
         self.send_through_balancers();
         self.traffic_changed = true;

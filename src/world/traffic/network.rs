@@ -318,19 +318,16 @@ impl Network {
         }
     }
 
-    /// Requests a second from outside to a Service.
-    pub fn set_external(&mut self, service: usize, rate: f64) {
+    /// Requests a second from outside to a Service, from now on.
+    pub fn set_external(&mut self, now: SimTime, service: usize, rate: f64) {
+        self.advance_entries(now);
         self.fronts[service].external = rate;
     }
 
-    /// Requests a second from outside that reach no Service, and fail.
-    pub fn set_unrouted(&mut self, rate: f64) {
+    /// Requests a second from outside that reach no Service, and fail, from now on.
+    pub fn set_unrouted(&mut self, now: SimTime, rate: f64) {
+        self.advance_entries(now);
         self.unrouted = rate;
-    }
-
-    /// Those requests at present.
-    pub fn unrouted(&self) -> f64 {
-        self.unrouted
     }
 
     /// Requests a second from outside, all together.
@@ -457,7 +454,7 @@ impl Network {
     }
 
     /// Integrates entry requests over the rates that held until `now`.
-    pub fn advance_entries(&mut self, now: SimTime) {
+    fn advance_entries(&mut self, now: SimTime) {
         let seconds = now.since(self.entries_since).as_secs_f64();
         self.entries_since = now;
         if seconds == 0.0 {
@@ -614,7 +611,7 @@ mod tests {
         let s = SimTime::from_secs;
         let mut ids: SlotMap<PodId, ()> = SlotMap::with_key();
         let mut network = Network::new(vec![pod()], vec![Some(0), Some(0)], vec![Vec::new()]);
-        network.set_external(0, 10.0);
+        network.set_external(s(0), 0, 10.0);
         let join = |network: &mut Network, id: PodId, now: SimTime| {
             network.add_pod(id, 0);
             network.set_alive(now, id, true);
@@ -645,5 +642,41 @@ mod tests {
         assert_eq!(network.miscounted(), None);
         network.dead[0] += 1;
         assert!(network.miscounted().is_some(), "a recount that finds nothing proves nothing");
+    }
+
+    #[test]
+    fn a_rate_counts_from_when_it_is_set() {
+        let s = SimTime::from_secs;
+        let mut ids: SlotMap<PodId, ()> = SlotMap::with_key();
+        let mut network = Network::new(vec![pod()], vec![Some(0)], vec![Vec::new()]);
+        let id = ids.insert(());
+        network.add_pod(id, 0);
+        network.set_alive(s(0), id, true);
+        network.route(s(0), 0, id, true);
+        let rows = [
+            ("ten seconds of ten", s(10), 10.0, 0.0, 100.0, 0.0),
+            (
+                "then ten of forty, of which a quarter reaches nobody",
+                s(20),
+                30.0,
+                10.0,
+                400.0,
+                100.0,
+            ),
+            ("and ten of nothing", s(30), 0.0, 0.0, 0.0, 0.0),
+        ];
+        for (sentence, until, rate, unrouted, offered, failed) in rows {
+            let from = SimTime(until.0 - s(10).0);
+            network.set_external(from, 0, rate);
+            network.set_unrouted(from, unrouted);
+            network.settle(from);
+            // The next rate is known before anybody asks for what came at the last one.
+            network.set_external(until, 0, 1000.0);
+            network.set_unrouted(until, 1000.0);
+            let tally = network.take_entries(until);
+            assert_eq!(tally.offered, offered, "{sentence}");
+            // A queue drops a request in a hundred billion.
+            assert!((tally.failed - failed).abs() < 1e-9, "{sentence}: {} failed", tally.failed);
+        }
     }
 }
