@@ -313,6 +313,9 @@ fn json_for_scripts_has_all_its_fields() {
     let run = stormglass(&["run", "scenarios/hello.yaml", "--format", "json", "--out", &base]);
     let summary = fs::read(out.join("hello/1/summary.json")).unwrap();
     assert!(run.stdout == summary, "stdout is the summary");
+    let summary: serde_json::Value = serde_json::from_slice(&summary).unwrap();
+    // Two nodes, three pods, and a Deployment, its ReplicaSet and a Service.
+    assert_eq!(summary["etcd"]["objects_at_end"], 8);
 }
 
 #[test]

@@ -229,6 +229,7 @@ fn of_cluster(run: &Measured<'_, '_>, metric: &str, window: Option<Window>) -> O
             Some(totals.api.as_ref().map_or(0.0, |api| api.renewals_failed as f64))
         }
         ("leaderless_time", _) => Some(totals.leaderless_s),
+        ("etcd_objects_peak", _) => Some(totals.objects_peak as f64),
         ("node_hours", _) => Some(totals.node_hours),
         ("node_limit_time", _) => Some(totals.at_limit_s),
         ("cost", _) => Some(totals.cost),
@@ -321,7 +322,7 @@ mod tests {
         let api = t.api.get_or_insert_default();
         (api.refused, api.flow_refused, api.timed_out, api.renewals_failed) = (4, 8.0, 6, 7);
         api.latency.add(0.5, 1.0);
-        t.leaderless_s = 11.0;
+        (t.leaderless_s, t.objects_peak) = (11.0, 77);
         (t.pending_pod_s, t.node_hours, t.at_limit_s) = (90.0, 1.5, 45.0);
         (t.energy_wh, t.cost, t.restarts) = (2500.0, 12.5, vec![1, 4]);
         t.entry_latency.add(0.1, 1.0);
@@ -374,6 +375,7 @@ mod tests {
             ("api_requests_timed_out", 6.0),
             ("lease_renewals_failed", 7.0),
             ("leaderless_time", 11.0),
+            ("etcd_objects_peak", 77.0),
             ("nodes_peak", 14.0),
             ("nodes_min", 11.0),
             ("nodes_ready_min", 10.0),

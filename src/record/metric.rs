@@ -91,6 +91,7 @@ pub const METRICS: &[Metric] = &[
     metric("api_requests_timed_out", Unit::Number, WHOLE, "requests that took it too long"),
     metric("lease_renewals_failed", Unit::Number, WHOLE, "tries to renew a lease that failed"),
     metric("leaderless_time", Unit::Duration, WHOLE, "time without a kube-controller-manager"),
+    metric("etcd_objects_peak", Unit::Number, WHOLE, "most objects in etcd at once"),
     metric("nodes_peak", Unit::Number, WINDOW, "most nodes at once"),
     metric("nodes_min", Unit::Number, WINDOW, "fewest nodes at once"),
     metric("nodes_ready_min", Unit::Number, WINDOW, "fewest Ready nodes at once"),

@@ -4,7 +4,7 @@ use super::measure::{self, Expected, Measured, mean_cpu_share};
 use super::objective::{self, Target};
 use super::recorder::Recorder;
 use super::rows::ClusterSample;
-use super::summary::{ApiServer, WorkloadSummary};
+use super::summary::{ApiServer, Etcd, WorkloadSummary};
 use super::summary::{Cost, NodeGroupSummary, Nodes, Objective, Pods, Point, Requests, Summary};
 use super::turning_points;
 use crate::units::SimDuration;
@@ -61,6 +61,10 @@ pub fn summarize(
         expectations: expected.iter().map(|e| measure::check(&run, e)).collect(),
         ignored: facts.ignored.to_vec(),
         warning_events: recorder.events[1],
+        etcd: Etcd {
+            objects_peak: recorder.totals.objects_peak,
+            objects_at_end: recorder.totals.objects_at_end,
+        },
         api_server: api_server(recorder),
     }
 }

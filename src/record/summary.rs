@@ -40,9 +40,20 @@ pub struct Summary {
     pub ignored: Vec<String>,
     /// Number of Warning Events.
     pub warning_events: u64,
+    /// Etcd.
+    pub etcd: Etcd,
     /// The API server; left out where it is not limited and kube-controller-manager always led.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_server: Option<ApiServer>,
+}
+
+/// What etcd holds. Events, Leases, EndpointSlices and Namespaces are not counted.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct Etcd {
+    /// Most objects at once, as far as samples show.
+    pub objects_peak: u64,
+    /// Objects at the end.
+    pub objects_at_end: u64,
 }
 
 /// What came to the API server.

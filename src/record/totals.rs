@@ -45,6 +45,10 @@ pub struct Totals {
     pub workload_latency: Vec<LatencyHistogram>,
     /// What came to the API server, where it is limited.
     pub api: Option<Box<ApiTotals>>,
+    /// Most objects in etcd at once, as far as samples show.
+    pub objects_peak: u64,
+    /// Objects in etcd at the end.
+    pub objects_at_end: u64,
     /// Seconds without a leader of kube-controller-manager.
     pub leaderless_s: f64,
     /// Turning points that the world saw itself (limits, faults, lost nodes), in time order.

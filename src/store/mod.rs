@@ -260,6 +260,18 @@ impl Store {
         self.replica_set(pod.owner?)?.owner
     }
 
+    /// How many objects there are (`apiserver_resource_objects`, all resources together); what
+    /// isn't kept as objects here is left out: Events, Leases, EndpointSlices, Namespaces.
+    pub fn object_count(&self) -> usize {
+        let workloads = self.deployments.len() + self.owners.len() + self.cron_jobs.len();
+        let network = self.services.len() + self.ingresses.len();
+        let policies = self.hpas.len() + self.pdbs.len() + self.quotas.len();
+        let others = self.limit_ranges.len() + self.configs.len();
+        let storage = self.storage.as_ref().map_or(0, |storage| storage.object_count());
+        let claims = self.claims.len() + storage;
+        self.pods.len() + self.nodes.len() + workloads + network + policies + others + claims
+    }
+
     /// Raised with every change, as etcd's revision.
     pub fn resource_version(&self) -> u64 {
         self.resource_version

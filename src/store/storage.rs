@@ -48,6 +48,14 @@ pub struct Attachment {
     pub is_reported: bool,
 }
 
+impl Storage {
+    /// How many objects these are.
+    pub(super) fn object_count(&self) -> usize {
+        let volumes = self.volumes.len() + self.attachments.len() + self.capacities.len();
+        volumes + self.classes.len() + self.drivers.len() + self.csi_nodes.len()
+    }
+}
+
 /// The claims that the volumes of a pod stand for.
 pub fn claims_of(pod: &Pod) -> impl Iterator<Item = ObjectName> {
     let name = if pod.spec.volumes.is_empty() { Text::default() } else { pod.name() };

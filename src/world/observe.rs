@@ -54,6 +54,14 @@ impl World<'_> {
             used += self.observe_workload(workload, interval, level);
         }
         self.observe_cluster(interval, used, &levels);
+        self.observe_etcd();
+    }
+
+    fn observe_etcd(&mut self) {
+        let objects = self.store.object_count() as u64;
+        let totals = &mut self.recorder.totals;
+        totals.objects_peak = totals.objects_peak.max(objects);
+        totals.objects_at_end = objects;
     }
 
     fn observe_workload(
