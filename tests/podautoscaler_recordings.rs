@@ -195,6 +195,9 @@ impl Replay<'_> {
     }
 
     fn sync(&mut self, name: &str, id: HpaId, metrics: &Read, now: SimTime) {
+        // Every sync is recorded: when this one comes, the last one ended a period before.
+        let period = ControllerManagerFlags::default().horizontal_pod_autoscaler_sync_period;
+        self.controller.ended(id, SimTime(now.0.saturating_sub(period.0)));
         let outcome = self.controller.sync(id, &self.store, metrics, now);
         for action in outcome.batches.into_iter().flatten() {
             match action {

@@ -150,7 +150,7 @@ impl PodAutoscaler {
         }
         let Some(state) = self.objects.get_mut(id) else { return outcome };
         let period = self.flags.horizontal_pod_autoscaler_sync_period;
-        state.repeat_left_out_syncs(now, period);
+        state.repeat_left_out_syncs(now.min(state.due), period);
         let regular = state.due <= now;
         (state.synced, state.recommended) = (now, false);
         state.pending = Some(Pending { regular, from: SimTime::ZERO });
@@ -217,11 +217,12 @@ impl State {
         }
     }
 
-    /// The syncs between the last one and this would have recommended the same.
-    fn repeat_left_out_syncs(&mut self, now: SimTime, period: crate::units::SimDuration) {
+    /// The syncs that were left out before `end` would have recommended what the last one did. One
+    /// that comes late stands for none after the instant at which it was due.
+    fn repeat_left_out_syncs(&mut self, end: SimTime, period: crate::units::SimDuration) {
         let next = SimTime(self.synced.0 + 1).next_on_grid(self.next, period);
-        if self.recommended && period.0 > 0 && next < now {
-            let last = next.0 + (now.0 - 1 - next.0) / period.0 * period.0;
+        if self.recommended && period.0 > 0 && next < end {
+            let last = next.0 + (end.0 - 1 - next.0) / period.0 * period.0;
             self.memory.repeat_until(SimTime(last));
         }
     }

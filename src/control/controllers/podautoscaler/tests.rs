@@ -255,6 +255,19 @@ fn the_next_sync_comes_a_period_after_the_last_one_ended() {
 }
 
 #[test]
+fn a_sync_that_comes_late_stands_for_none_before_it() {
+    let mut hpa = hpa(1, 100);
+    (hpa.has_behavior, hpa.scale_down.stabilization_window) = (true, secs(20));
+    let mut scene = Scene::new(4, hpa);
+    scene.all_use(500);
+    assert_eq!(scene.sync(), 4);
+    assert_eq!(scene.controller.ended(scene.id, at(1600)), at(1615));
+    scene.all_use(100);
+    scene.bench.now = at(1621);
+    assert_eq!(scene.sync(), 1, "nobody recommended four at 1615");
+}
+
+#[test]
 fn a_steady_autoscaler_sleeps() {
     let mut scene = Scene::new(4, hpa(1, 100));
     scene.all_use(500);
