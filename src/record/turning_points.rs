@@ -72,11 +72,13 @@ fn demand_passes_capacity(rows: &[ClusterSample], calm: SimDuration) -> Vec<Turn
     let tell = |(index, episode): (usize, Episode)| {
         let row = &rows[episode.first_row];
         let demand = wording::rate(offered_rps(row));
-        let text = if row.capacity_rps > 0.0 {
-            let capacity = wording::rate(row.capacity_rps);
-            format!("demand, {demand}, passes what the ready pods can serve, {capacity}")
-        } else {
-            format!("no pod is ready to serve the demand of {demand}")
+        let text = match row.pods_ready {
+            _ if row.capacity_rps > 0.0 => {
+                let capacity = wording::rate(row.capacity_rps);
+                format!("demand, {demand}, passes what the ready pods can serve, {capacity}")
+            }
+            0 => format!("no pod is ready to serve the demand of {demand}"),
+            _ => format!("the demand of {demand} reaches no ready pod"),
         };
         TurningPoint {
             time: episode.from,
@@ -342,6 +344,10 @@ mod tests {
         let points = story(&rows(&[Minute(5.0, 0.0, 1.0, 1)]), &[], TARGET);
         assert_eq!(points[0].text, "no pod is ready to serve the demand of 5 req/s");
         assert!(points.iter().all(|p| p.kind != Moment::Recovered), "it never holds again");
+        let mut rows = rows(&[Minute(5.0, 0.0, 1.0, 1)]);
+        rows[0].pods_ready = 2;
+        let text = &story(&rows, &[], TARGET)[0].text;
+        assert_eq!(text, "the demand of 5 req/s reaches no ready pod", "no Service selects them");
     }
 
     #[test]
