@@ -66,7 +66,12 @@ fn times_told(text: String, index: usize, times: usize) -> String {
 }
 
 fn demand_passes_capacity(rows: &[ClusterSample], calm: SimDuration) -> Vec<TurningPoint> {
-    let passes = |row: &ClusterSample| row.offered > 0.0 && offered_rps(row) > row.capacity_rps;
+    // Capacity is that of the end of an interval, where traffic may cease or a Service be replaced:
+    // that there is none is believed when most requests of the interval fail.
+    let is_known = |row: &ClusterSample| row.capacity_rps > 0.0 || row.failed > row.served;
+    let passes = |row: &ClusterSample| {
+        row.offered > 0.0 && offered_rps(row) > row.capacity_rps && is_known(row)
+    };
     let episodes = objective::stretches(rows, passes, calm);
     let times = episodes.len();
     let tell = |(index, episode): (usize, Episode)| {
@@ -348,6 +353,9 @@ mod tests {
         rows[0].pods_ready = 2;
         let text = &story(&rows, &[], TARGET)[0].text;
         assert_eq!(text, "the demand of 5 req/s reaches no ready pod", "no Service selects them");
+        rows[0].failed = 0.0;
+        rows[0].served = rows[0].offered;
+        assert_eq!(demand_passes_capacity(&rows, SimDuration::ZERO), [], "traffic has just ceased");
     }
 
     #[test]
