@@ -208,6 +208,12 @@ impl PodSpec {
         self.requests_by(|container| container.requests.clone())
     }
 
+    /// Host ports, those of sidecars included (`GetHostPorts`).
+    pub fn host_ports(&self) -> impl Iterator<Item = &HostPort> {
+        let sidecars = self.init_containers.iter().filter(|c| c.sidecar);
+        sidecars.chain(&self.containers).flat_map(|c| &c.host_ports)
+    }
+
     /// Whether it may run on a node of this name and labels: `nodeSelector` and what
     /// `affinity.nodeAffinity` requires (`GetRequiredNodeAffinity`).
     pub fn selects(&self, name: &str, labels: &Labels) -> bool {

@@ -111,7 +111,8 @@ impl World<'_> {
         };
         let due = self.balancers.checks.follow(index, &fit, found);
         if at_once {
-            self.balancers.checks.of.values_mut().for_each(|check| check.due = now);
+            let own = self.balancers.checks.of.range_mut(of_service(index));
+            own.for_each(|(_, check)| check.due = now);
         }
         due.into_iter().for_each(|at| self.plan(at, Event::NodeChecks(id)));
         self.on_node_checks(id);

@@ -1,7 +1,8 @@
 //! Small worlds, run to their end.
 
 use super::run::{RunOptions, explain, run};
-use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget, ScalingRules};
+use crate::api::ObjectName;
+use crate::api::autoscaling::Hpa;
 use crate::api::labels::{Labels, Selector};
 use crate::api::pod::{Container, PodSpec, PullPolicy};
 use crate::api::resources::Resources;
@@ -157,23 +158,8 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
 }
 
 fn hpa(min: u32, max: u32) -> (Hpa, usize) {
-    let cpu = MetricSpec { source: MetricSource::Cpu, target: MetricTarget::Utilization(60) };
-    let hpa = Hpa {
-        name: "web".into(),
-        namespace: "default".into(),
-        target: Default::default(),
-        target_kind: "Deployment",
-        min_replicas: min,
-        max_replicas: max,
-        metrics: vec![cpu],
-        target_name: "web".into(),
-        has_behavior: false,
-        scale_up: ScalingRules::default_up(),
-        scale_down: ScalingRules::default_down(),
-        created: SimTime::ZERO,
-        current_replicas: 0,
-        desired_replicas: 0,
-    };
+    let name = ObjectName { namespace: "default".into(), name: "web".into() };
+    let hpa = Hpa { min_replicas: min, max_replicas: max, ..Hpa::on_cpu(&name, 60) };
     (hpa, 0)
 }
 

@@ -89,7 +89,7 @@ impl NodeInfo {
         self.requested.add(&pod.requests);
         self.non_zero_requested.0 += pod.non_zero.0;
         self.non_zero_requested.1 += pod.non_zero.1;
-        for port in host_ports(&pod) {
+        for port in pod.spec.host_ports() {
             if !self.rare().used_ports.iter().any(|used| is_same(used, port)) {
                 self.rare_mut().used_ports.push(port.clone());
             }
@@ -142,7 +142,7 @@ static NOTHING_RARE: Rare = Rare {
 
 impl Rare {
     fn remove_pod(&mut self, pod: &PodInfo) {
-        for port in host_ports(pod) {
+        for port in pod.spec.host_ports() {
             self.used_ports.retain(|used| !is_same(used, port));
         }
         for list in [&mut self.pods_with_affinity, &mut self.pods_with_required_anti_affinity] {
@@ -173,12 +173,6 @@ pub fn ports_conflict(used: &[HostPort], wanted: &HostPort) -> bool {
             && u.protocol == wanted.protocol
             && (is_any(&u.ip) || is_any(&wanted.ip) || u.ip == wanted.ip)
     })
-}
-
-/// Host ports of a pod, those of sidecars included (`GetHostPorts`).
-pub fn host_ports(pod: &PodInfo) -> impl Iterator<Item = &HostPort> {
-    let sidecars = pod.spec.init_containers.iter().filter(|c| c.sidecar);
-    sidecars.chain(&pod.spec.containers).flat_map(|c| &c.host_ports)
 }
 
 #[cfg(test)]

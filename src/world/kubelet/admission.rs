@@ -18,11 +18,6 @@ use crate::world::world::World;
 /// `status.reason` and message of a pod that is not taken.
 pub(super) type Why = (&'static str, String);
 
-fn host_ports(spec: &PodSpec) -> impl Iterator<Item = &HostPort> {
-    let sidecars = spec.init_containers.iter().filter(|c| c.sidecar);
-    spec.containers.iter().chain(sidecars).flat_map(|c| &c.host_ports)
-}
-
 /// The first resource of which a node with these other pods has not enough.
 fn insufficient(spec: &PodSpec, node: &Node, others: &[&Pod]) -> Option<Why> {
     let (wanted, mut used) = (spec.requests(), Resources::default());
@@ -67,7 +62,7 @@ fn refuses(pod: &PodSpec, node: &Node, others: &[&Pod]) -> Option<Why> {
         return Some(why);
     }
     let used: Vec<HostPort> =
-        others.iter().flat_map(|other| host_ports(&other.spec)).cloned().collect();
+        others.iter().flat_map(|other| other.spec.host_ports()).cloned().collect();
     let is_untolerated = |taint: &crate::api::taint::Taint| {
         taint.effect == TaintEffect::NoExecute && !taint.is_tolerated(&pod.tolerations)
     };
@@ -77,7 +72,7 @@ fn refuses(pod: &PodSpec, node: &Node, others: &[&Pod]) -> Option<Why> {
             ("NodeAffinity", "node(s) didn't match Pod's node affinity/selector"),
         ),
         (
-            host_ports(pod).any(|port| ports_conflict(&used, port)),
+            pod.host_ports().any(|port| ports_conflict(&used, port)),
             ("NodePorts", "node(s) didn't have free ports for the requested pod ports"),
         ),
         (

@@ -8,7 +8,7 @@ use crate::control::scheduler::framework::{
     Aspects, Context, EnqueueExtensions, FilterPlugin, PluginState, PreFilter, PreFilterPlugin,
     QueueingHint, Scope, SignPlugin, Status,
 };
-use crate::control::scheduler::node_info::{NodeInfo, host_ports, ports_conflict};
+use crate::control::scheduler::node_info::{NodeInfo, ports_conflict};
 use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::PodInfo;
 
@@ -17,7 +17,7 @@ pub struct NodePorts;
 
 impl PreFilterPlugin for NodePorts {
     fn pre_filter(&self, _cx: &Context<'_>, pod: &PodInfo) -> PreFilter {
-        if host_ports(pod).next().is_none() {
+        if pod.spec.host_ports().next().is_none() {
             return PreFilter::Skip;
         }
         PreFilter::Continue { state: PluginState::none(), nodes: None }
@@ -40,7 +40,7 @@ impl FilterPlugin for NodePorts {
         pod: &PodInfo,
         node: &NodeInfo,
     ) -> Status {
-        if host_ports(pod).any(|port| node.port_conflicts(port)) {
+        if pod.spec.host_ports().any(|port| node.port_conflicts(port)) {
             return Status::unschedulable(&[
                 "node(s) didn't have free ports for the requested pod ports",
             ]);
@@ -64,8 +64,8 @@ impl EnqueueExtensions for NodePorts {
         change: &EventObjects<'_>,
     ) -> QueueingHint {
         let Some(deleted) = change.old_pod() else { return QueueingHint::Queue };
-        let freed: Vec<HostPort> = host_ports(deleted).cloned().collect();
-        let helps = host_ports(pod).any(|port| ports_conflict(&freed, port));
+        let freed: Vec<HostPort> = deleted.spec.host_ports().cloned().collect();
+        let helps = pod.spec.host_ports().any(|port| ports_conflict(&freed, port));
         QueueingHint::when(helps)
     }
 }
