@@ -34,6 +34,10 @@ struct Replay<'a> {
     controller: PodAutoscaler,
     /// Rescales that ours said and the recording has not yet.
     said: BTreeMap<String, Vec<String>>,
+    /// Conditions that were recorded last.
+    told: BTreeMap<String, Value>,
+    /// Syncs whose conditions were compared.
+    conditions: usize,
     syncs: usize,
     differences: Vec<String>,
 }
@@ -44,7 +48,7 @@ struct Read {
 }
 
 impl PodMetrics for Read {
-    fn sample(&self, pod: PodId, _: MetricSource) -> Option<Sample> {
+    fn sample(&self, pod: PodId, _: &MetricSource) -> Option<Sample> {
         let (timestamp, window) = (self.timestamp, SimDuration::from_secs(15));
         self.milli.get(&pod).map(|milli| Sample { milli: *milli, timestamp, window })
     }
@@ -129,6 +133,7 @@ impl Replay<'_> {
                     *old = Hpa {
                         current_replicas: old.current_replicas,
                         desired_replicas: old.desired_replicas,
+                        conditions: old.conditions.clone(),
                         ..hpa
                     };
                     true
@@ -183,7 +188,10 @@ impl Replay<'_> {
         let before = self.store.hpa(id).unwrap().desired_replicas;
         self.sync(&name, id, &Read { milli, timestamp: now }, now);
         let ours = self.store.hpa(id).unwrap().desired_replicas;
-        let recorded = recorded_desired(&name, selector, rest).unwrap_or(before);
+        let status = recorded_status(&name, selector, rest);
+        let recorded = status.and_then(|s| s["desiredReplicas"].as_u64()).map(|n| n as u32);
+        let recorded = recorded.unwrap_or(before);
+        self.compare_conditions(&name, id, status, line["t"].as_i64().unwrap());
         self.syncs += 1;
         if ours != recorded {
             let t = line["t"].as_i64().unwrap();
@@ -194,11 +202,39 @@ impl Replay<'_> {
         }
     }
 
+    /// The conditions after a sync: those of the status that it wrote, or as they were.
+    fn compare_conditions(&mut self, name: &str, id: HpaId, status: Option<&Value>, t: i64) {
+        if let Some(conditions) = status.map(|status| &status["conditions"]) {
+            self.told.insert(name.to_string(), conditions.clone());
+        }
+        let Some(told) = self.told.get(name).and_then(Value::as_array) else { return };
+        // Which of several pods without a request is named is the order of a Go map.
+        let any_pod = |text: &str| match text.split_once(" of Pod ") {
+            Some((before, _)) => format!("{before} of a pod"),
+            None => text.to_string(),
+        };
+        let text = |value: &Value| any_pod(value.as_str().unwrap());
+        let theirs =
+            told.iter().map(|c| ["type", "status", "reason", "message"].map(|f| text(&c[f])));
+        let ours = self.store.hpa(id).unwrap().conditions.iter().map(|c| {
+            let status = format!("{:?}", c.status);
+            [c.kind.to_string(), status, c.reason.to_string(), any_pod(&c.message)]
+        });
+        let (theirs, ours): (Vec<_>, Vec<_>) = (theirs.collect(), ours.collect());
+        self.conditions += 1;
+        if ours != theirs {
+            self.differences.push(format!("{name} at {t}: ours {ours:?}, recorded {theirs:?}"));
+        }
+    }
+
     fn sync(&mut self, name: &str, id: HpaId, metrics: &Read, now: SimTime) {
         // Every sync is recorded: when this one comes, the last one ended a period before.
         let period = ControllerManagerFlags::default().horizontal_pod_autoscaler_sync_period;
         self.controller.ended(id, SimTime(now.0.saturating_sub(period.0)));
         let outcome = self.controller.sync(id, &self.store, metrics, now);
+        if let Some(conditions) = self.controller.take_conditions(id) {
+            self.store.set_hpa_conditions(id, conditions);
+        }
         for action in outcome.batches.into_iter().flatten() {
             match action {
                 Action::HpaStatus { hpa, current, desired } => {
@@ -231,9 +267,9 @@ impl Replay<'_> {
     }
 }
 
-/// `desiredReplicas` that the sync wrote: the last status before the next read.
-fn recorded_desired(name: &str, selector: &str, rest: &[Value]) -> Option<u32> {
-    let mut desired = None;
+/// The status that the sync wrote: the last one before the next read.
+fn recorded_status<'a>(name: &str, selector: &str, rest: &'a [Value]) -> Option<&'a Value> {
+    let mut status = None;
     for line in rest {
         if line["watch"] == "METRIC" && line["selector"] == selector {
             break;
@@ -245,10 +281,10 @@ fn recorded_desired(name: &str, selector: &str, rest: &[Value]) -> Option<u32> {
             break;
         }
         if line["kind"] == "HorizontalPodAutoscaler" && line["name"] == name {
-            desired = line["status"]["desiredReplicas"].as_u64().map(|n| n as u32).or(desired);
+            status = Some(&line["status"]).filter(|status| !status.is_null()).or(status);
         }
     }
-    desired
+    status
 }
 
 fn new_pod(name: &str, line: &Value, timeline: &Timeline) -> Pod {
@@ -320,7 +356,7 @@ fn hpa(name: &str, target: DeploymentId, spec: &Value) -> Hpa {
             Some(percent) => MetricTarget::Utilization(percent as u32),
             None => MetricTarget::AverageValue(milli(target["averageValue"].as_str().unwrap())),
         };
-        MetricSpec { source: MetricSource::Cpu, target }
+        MetricSpec { source: MetricSource::CPU, target }
     };
     let behavior = &spec["behavior"];
     Hpa {
@@ -338,6 +374,7 @@ fn hpa(name: &str, target: DeploymentId, spec: &Value) -> Hpa {
         created: SimTime::ZERO,
         current_replicas: 0,
         desired_replicas: 0,
+        conditions: Vec::new(),
     }
 }
 
@@ -349,7 +386,7 @@ fn rules(given: &Value, defaults: ScalingRules) -> ScalingRules {
     };
     let window = given["stabilizationWindowSeconds"].as_u64().map(SimDuration::from_secs);
     ScalingRules {
-        stabilization_window: window.unwrap_or(defaults.stabilization_window),
+        stabilization_window: window.or(defaults.stabilization_window),
         select: match given["selectPolicy"].as_str() {
             Some("Min") => SelectPolicy::Min,
             Some("Disabled") => SelectPolicy::Disabled,
@@ -378,13 +415,16 @@ fn replay(directory: &Path) -> (usize, usize) {
             hpas: BTreeMap::new(),
             controller: PodAutoscaler::new(&ControllerManagerFlags::default()),
             said: BTreeMap::new(),
+            told: BTreeMap::new(),
+            conditions: 0,
             syncs: 0,
             differences: Vec::new(),
         };
         for (at, line) in timeline.lines.iter().enumerate() {
             replay.line(line, &timeline.lines[at + 1..]);
         }
-        println!("{name}: {} syncs, {} differ", replay.syncs, replay.differences.len());
+        let (compared, differ) = (replay.conditions, replay.differences.len());
+        println!("{name}: {} syncs, conditions of {compared}; {differ} differ", replay.syncs);
         replay.differences.iter().for_each(|d| println!("    {d}"));
         syncs += replay.syncs;
         different += replay.differences.len();

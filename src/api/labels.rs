@@ -4,6 +4,7 @@
 
 use super::Text;
 use std::cmp::Ordering;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -218,6 +219,31 @@ impl Selector {
             values: vec![value.clone()],
         };
         Selector::All(labels.iter().map(one).collect())
+    }
+}
+
+/// As in the API's queries, and in messages: `app=web,tier in (a,b),!old`.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Selector::All(requirements) = self else { return Ok(()) };
+        let mut sorted: Vec<&Requirement> = requirements.iter().collect();
+        sorted.sort_by(|a, b| a.key.cmp(&b.key));
+        for (index, r) in sorted.into_iter().enumerate() {
+            if index > 0 {
+                f.write_str(",")?;
+            }
+            let (key, values) = (&r.key, r.values.join(","));
+            match r.operator {
+                Operator::In if r.values.len() == 1 => write!(f, "{key}={values}")?,
+                Operator::In => write!(f, "{key} in ({values})")?,
+                Operator::NotIn => write!(f, "{key} notin ({values})")?,
+                Operator::Exists => write!(f, "{key}")?,
+                Operator::DoesNotExist => write!(f, "!{key}")?,
+                Operator::Gt => write!(f, "{key}>{values}")?,
+                Operator::Lt => write!(f, "{key}<{values}")?,
+            }
+        }
+        Ok(())
     }
 }
 

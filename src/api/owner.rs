@@ -142,6 +142,15 @@ impl Owner {
         }
     }
 
+    /// `status.replicas` of what can be scaled.
+    pub fn counted(&self) -> u32 {
+        match self {
+            Owner::ReplicaSet(set) => set.status.replicas,
+            Owner::StatefulSet(set) => set.status.replicas,
+            Owner::DaemonSet(_) | Owner::Job(_) => 0,
+        }
+    }
+
     /// Sets `spec.replicas` of what can be scaled and raises the generation when that is a change
     /// (`/scale`); tells whether it is.
     pub fn scale(&mut self, replicas: u32) -> bool {

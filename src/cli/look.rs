@@ -66,8 +66,12 @@ impl Kubelets for Reports<'_, '_> {
         self.0.grace(pod)
     }
 
-    fn usage(&self, pod: PodId, source: MetricSource) -> Option<i64> {
+    fn usage(&self, pod: PodId, source: &MetricSource) -> Option<i64> {
         self.0.usage(pod, source)
+    }
+
+    fn values(&self, namespace: &str, source: &MetricSource) -> Vec<i64> {
+        self.0.values(namespace, source)
     }
 }
 

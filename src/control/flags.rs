@@ -25,6 +25,8 @@ pub struct ControllerManagerFlags {
     pub concurrent_replicaset_syncs: u32,
     /// `--concurrent-service-endpoint-syncs`.
     pub concurrent_service_endpoint_syncs: u32,
+    /// `--feature-gates`.
+    pub feature_gates: FeatureGates,
     /// `--horizontal-pod-autoscaler-sync-period`.
     pub horizontal_pod_autoscaler_sync_period: SimDuration,
     /// `--horizontal-pod-autoscaler-downscale-stabilization`: the window of objects
@@ -81,6 +83,7 @@ impl Default for ControllerManagerFlags {
             concurrent_deployment_syncs: 5,
             concurrent_replicaset_syncs: 5,
             concurrent_service_endpoint_syncs: 5,
+            feature_gates: FeatureGates::default(),
             horizontal_pod_autoscaler_sync_period: secs(15),
             horizontal_pod_autoscaler_downscale_stabilization: secs(300),
             horizontal_pod_autoscaler_tolerance: 0.1,
@@ -100,6 +103,19 @@ impl Default for ControllerManagerFlags {
             leader_elect_retry_period: secs(2),
             first_round: SimDuration::ZERO,
         }
+    }
+}
+
+/// Feature gates that are read; all others are as by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeatureGates {
+    /// `HPAScaleToZero`, beta in 1.37.
+    pub hpa_scale_to_zero: bool,
+}
+
+impl Default for FeatureGates {
+    fn default() -> Self {
+        FeatureGates { hpa_scale_to_zero: true }
     }
 }
 

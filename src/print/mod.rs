@@ -35,7 +35,9 @@ pub trait Kubelets {
     /// The grace period that a pod's deletion was given instead of its own.
     fn grace(&self, pod: PodId) -> Option<SimDuration>;
     /// What the metrics API says of a pod at present, in thousandths; `None`: it has no sample.
-    fn usage(&self, pod: PodId, source: MetricSource) -> Option<i64>;
+    fn usage(&self, pod: PodId, source: &MetricSource) -> Option<i64>;
+    /// What the metrics APIs say of an Object or External metric at present, in thousandths.
+    fn values(&self, namespace: &str, source: &MetricSource) -> Vec<i64>;
 }
 
 /// Which processes of the control plane run.

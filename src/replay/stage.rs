@@ -65,6 +65,7 @@ pub(super) fn scenario(
         objects: Objects::default(),
         workloads: Vec::new(),
         traffic: Vec::new(),
+        metrics: Vec::new(),
         timeline: play.timeline,
         flags: flags(repeat),
         observe: Observe {

@@ -51,6 +51,9 @@ pub struct ScenarioFile {
     /// Requests that arrive from outside.
     #[serde(default)]
     pub traffic: Vec<TrafficFile>,
+    /// What the custom and external metrics APIs answer to autoscalers.
+    #[serde(default)]
+    pub metrics: Vec<super::custom_metrics::MetricFile>,
     /// Faults and changes.
     #[serde(default)]
     pub timeline: Vec<TimelineFile>,

@@ -10,7 +10,7 @@ use super::model::{
 use super::shutdown::PriorityPeriodFile;
 use super::value::{Ratio, Span, Varying, duration_text};
 use crate::control::flags::{
-    ClusterAutoscalerFlags, ControllerManagerFlags, Expander, SchedulerFlags,
+    ClusterAutoscalerFlags, ControllerManagerFlags, Expander, FeatureGates, SchedulerFlags,
 };
 use crate::control::scheduler::version::Version;
 use crate::sim::sample::Distribution;
@@ -152,6 +152,8 @@ flags! {
         concurrent_replicaset_syncs: u32,
         /// Default 5.
         concurrent_service_endpoint_syncs: u32,
+        /// Feature gates that change something here. Default: all on, as in 1.37.
+        feature_gates: FeatureGatesFile,
         /// Default 15s.
         horizontal_pod_autoscaler_sync_period: Span,
         /// Default 5m.
@@ -221,6 +223,28 @@ flags! {
         leader_elect_renew_deadline: Span,
         /// Default 2s.
         leader_elect_retry_period: Span,
+    }
+}
+
+/// Feature gates of kube-controller-manager that change something here.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FeatureGatesFile {
+    /// Autoscalers with an Object or External metric may scale to zero (`minReplicas: 0`). Default
+    /// true.
+    #[serde(rename = "HPAScaleToZero", default)]
+    pub hpa_scale_to_zero: Option<bool>,
+}
+
+impl Give<FeatureGates> for Option<FeatureGatesFile> {
+    fn give(self, to: &mut FeatureGates) {
+        self.and_then(|gates| gates.hpa_scale_to_zero).give(&mut to.hpa_scale_to_zero);
+    }
+}
+
+impl Told for FeatureGates {
+    fn told(&self) -> Value {
+        json!({ "HPAScaleToZero": self.hpa_scale_to_zero })
     }
 }
 

@@ -10,6 +10,7 @@ mod commands;
 mod control_plane;
 pub mod curve;
 mod curves;
+pub mod custom_metrics;
 pub mod diagnostic;
 mod entries;
 pub mod eviction;

@@ -16,6 +16,7 @@ use crate::api::workload::Deployment;
 use crate::api::{ObjectName, Text};
 use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags, SchedulerFlags};
 use crate::scenario::curve::Curve;
+use crate::scenario::custom_metrics::CustomMetric;
 use crate::scenario::eviction::{GracePeriods, Thresholds};
 use crate::scenario::kubectl::Command;
 use crate::scenario::metrics::GivenMetrics;
@@ -49,6 +50,8 @@ pub struct Scenario {
     pub workloads: Vec<Workload>,
     /// Requests that arrive from outside.
     pub traffic: Vec<Traffic>,
+    /// What custom and external metrics APIs answer.
+    pub metrics: Vec<CustomMetric>,
     /// Faults and changes, sorted by time, then file order.
     pub timeline: Vec<TimelineEntry>,
     /// Settings of the components.

@@ -5,6 +5,7 @@
 //! scenario file again; only a trace is named by its shape: its numbers are an input of their own.
 
 use super::curve::Curve;
+use super::custom_metrics::{CustomMetric, MetricValue, Whose};
 use super::flags::{Told, told_flags};
 use super::model::{
     Entry, Happening, NodeGroup, NodeSelection, PodSelection, Scenario, Traffic, Workload,
@@ -20,7 +21,7 @@ use serde_json::{Map, Value, json};
 pub(super) fn of(scenario: &Scenario) -> Value {
     let bearers = scenario.objects.names_of_bearers().into_iter();
     let workloads = scenario.workloads.iter().map(|w| workload(scenario, w));
-    json!({
+    let mut told = json!({
         "duration": scenario.duration.told(),
         "start": if scenario.cold_start { "cold" } else { "settled" },
         "nodes": scenario.node_groups.iter().map(group).collect::<Vec<_>>(),
@@ -42,7 +43,11 @@ pub(super) fn of(scenario: &Scenario) -> Value {
             "latency-objective": scenario.observe.latency_objective.told(),
             "currency": scenario.observe.currency,
         },
-    })
+    });
+    if !scenario.metrics.is_empty() {
+        told["metrics"] = scenario.metrics.iter().map(|m| metric(scenario, m)).collect();
+    }
+    told
 }
 
 fn instant(at: SimTime) -> String {
@@ -72,6 +77,29 @@ fn traffic(scenario: &Scenario, traffic: &Traffic) -> Value {
             if let Some(name) = only {
                 told["to"] = format!("ingress/{}/{}", name.namespace, name.name).into();
             }
+        }
+    }
+    told
+}
+
+fn metric(scenario: &Scenario, metric: &CustomMetric) -> Value {
+    let names = scenario.objects.names_of_bearers();
+    let mut told = json!({"name": &*metric.name});
+    match &metric.whose {
+        Whose::Nobodys => {}
+        Whose::Pods(of) => told["pods"] = names[*of].clone().into(),
+        Whose::Object { kind, namespace, name } => {
+            told["object"] = format!("{kind}/{name}").into();
+            told["namespace"] = namespace.as_deref().into();
+        }
+    }
+    let labels = metric.labels.iter().map(|(k, v)| (k.to_string(), json!(v)));
+    told["labels"] = labels.collect::<Map<_, _>>().into();
+    match &metric.value {
+        MetricValue::Curve(curve) => told["value"] = shape(curve),
+        MetricValue::Measure(measure, of) => {
+            told["measure"] = measure.name().into();
+            told["of"] = names[*of].clone().into();
         }
     }
     told

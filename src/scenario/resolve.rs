@@ -103,6 +103,7 @@ impl Resolver<'_> {
         ignored.extend(self.lost_backends(&manifests));
         self.read_existing(&file.existing);
         self.keep_references(&manifests);
+        let askers = Self::askers(&manifests);
         let mut objects = self.objects(&file, manifests);
         let groups = self.node_groups(&file, &mut ignored);
         let autoscaled = groups.iter().any(|group| group.autoscaled);
@@ -117,6 +118,8 @@ impl Resolver<'_> {
         self.check_calls(&objects, &workloads);
         let traffic = self.traffic(&file, &objects);
         ignored.extend(self.unwanted(&traffic, &objects));
+        let metrics = self.metrics(&file, &objects);
+        ignored.extend(self.unprovided(&askers, &objects, &metrics));
         let mut scenario = Scenario {
             name: String::new(),
             question: file.question.trim().to_string(),
@@ -127,6 +130,7 @@ impl Resolver<'_> {
             clock: WallClock::default(),
             seed: file.seed.unwrap_or(1),
             traffic,
+            metrics,
             timeline,
             observe: self.observe(&file),
             expect: self.expect(&file, &objects),

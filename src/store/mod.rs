@@ -38,7 +38,7 @@ use crate::api::policy::Pdb;
 use crate::api::quota::ResourceQuota;
 use crate::api::service::Service;
 use crate::api::stateful_set::Claim;
-use crate::api::workload::Deployment;
+use crate::api::workload::{Condition, Deployment};
 use crate::api::{
     ClaimId, ConfigId, CronJobId, DeploymentId, HpaId, IngressId, LimitRangeId, NamespaceId,
     NodeId, OwnerId, PdbId, PodId, QuotaId, ServiceId, Text,
@@ -674,6 +674,14 @@ impl Store {
         if (hpa.current_replicas, hpa.desired_replicas) != (current, desired) {
             (hpa.current_replicas, hpa.desired_replicas) = (current, desired);
             self.note(Change::HpaStatus(id));
+        }
+    }
+
+    /// Writes `status.conditions` of an autoscaler. Nobody is told: they go with the rest of the
+    /// status, and nobody acts on them but the controller itself.
+    pub fn set_hpa_conditions(&mut self, id: HpaId, conditions: Vec<Condition>) {
+        if let Some(hpa) = self.hpas.get_mut(id) {
+            hpa.conditions = conditions;
         }
     }
 

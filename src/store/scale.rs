@@ -11,6 +11,8 @@ use crate::api::pod::Pod;
 pub struct Scale<'a> {
     /// `spec.replicas`.
     pub replicas: u32,
+    /// `status.replicas`.
+    pub counted: u32,
     /// `status.selector`.
     pub selector: &'a Selector,
 }
@@ -21,11 +23,16 @@ impl Store {
         match target {
             ScaleTarget::Deployment(id) => {
                 let deployment = self.deployment(id)?;
-                Some(Scale { replicas: deployment.replicas, selector: &deployment.selector })
+                Some(Scale {
+                    replicas: deployment.replicas,
+                    counted: deployment.status.replicas,
+                    selector: &deployment.selector,
+                })
             }
             ScaleTarget::Owner(id) => {
                 let owner = self.owner(id)?;
-                Some(Scale { replicas: owner.replicas()?, selector: owner.selector() })
+                let (replicas, selector) = (owner.replicas()?, owner.selector());
+                Some(Scale { replicas, counted: owner.counted(), selector })
             }
         }
     }

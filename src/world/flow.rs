@@ -126,6 +126,7 @@ impl World<'_> {
                 let hpa = self.scaled_by[workload][index];
                 self.hpa_inputs_changed(hpa);
             }
+            self.tell_measuring(workload);
         }
         self.watch_capacity();
         self.watch_memory();

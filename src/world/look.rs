@@ -105,8 +105,14 @@ impl<'a> Look<'a> {
     }
 
     /// What the metrics API says of a pod at present, in thousandths; `None`: it has no sample.
-    pub fn usage(&self, id: PodId, source: MetricSource) -> Option<i64> {
+    pub fn usage(&self, id: PodId, source: &MetricSource) -> Option<i64> {
         self.world.sample(id, source).map(|sample| sample.milli)
+    }
+
+    /// What the metrics APIs say of an Object or External metric at present, in thousandths; empty:
+    /// nothing.
+    pub fn values(&self, namespace: &str, source: &MetricSource) -> Vec<i64> {
+        PodMetrics::values(&self.world, namespace, source).unwrap_or_default()
     }
 
     /// The grace period that a pod's deletion was given instead of its own.

@@ -5,15 +5,15 @@
 
 use super::kubelet::Containers;
 use super::world::World;
-use crate::api::autoscaling::{MetricSource, ScaleTarget};
-use crate::api::pod::Pod;
+use crate::api::autoscaling::{Measured, MetricId, MetricSource, REQUESTS_PER_SECOND, ScaleTarget};
+use crate::api::pod::{Container, Pod, PodSpec};
 use crate::api::{HpaId, PodId, Text};
 use crate::control::controllers::podautoscaler::{Alike, PodMetrics, Sample};
 use crate::scenario::metrics::{GivenMetrics, value};
 use crate::units::{SimDuration, SimTime};
 
 impl PodMetrics for World<'_> {
-    fn sample(&self, pod: PodId, source: MetricSource) -> Option<Sample> {
+    fn sample(&self, pod: PodId, source: &MetricSource) -> Option<Sample> {
         if let Some(p) = self.store.pod(pod)
             && let Some(given) = p.labels.get("app").and_then(|app| self.given_metrics.get(app))
         {
@@ -24,18 +24,45 @@ impl PodMetrics for World<'_> {
         if !self.ran_since(pod, before) {
             return None;
         }
+        let whole = |resource| match resource {
+            Measured::Cpu => Some(self.cpu_between(pod, before, timestamp, window)),
+            Measured::Memory => Some(self.memory_of(pod)? * 1000),
+        };
         let milli = match source {
-            MetricSource::Cpu => self.cpu_between(pod, before, timestamp, window),
-            MetricSource::Memory => self.memory_of(pod)? * 1000,
-            MetricSource::RequestsPerSecond => (self.network.rate_of(pod) * 1000.0).round() as i64,
+            MetricSource::Resource(resource) => whole(*resource)?,
+            MetricSource::ContainerResource(resource, name) => {
+                part_of(&self.store.pod(pod)?.spec, *resource, name, whole(*resource)?)?
+            }
+            MetricSource::Pods(_) => self.pods_metric(pod, source)?,
+            MetricSource::Object(..) | MetricSource::External(_) => return None,
         };
         Some(Sample { milli, timestamp, window })
     }
 
-    fn alike(&self, target: ScaleTarget, source: MetricSource) -> Option<Alike<'_>> {
+    fn refusal(&self, _namespace: &str, source: &MetricSource) -> Option<String> {
+        self.pods_metric_refusal(source)
+    }
+
+    fn values(&self, namespace: &str, source: &MetricSource) -> Result<Vec<i64>, String> {
+        self.metric_values(namespace, source)
+    }
+
+    fn stays_until(&self, namespace: &str, source: &MetricSource) -> SimTime {
+        self.metric_stays_until(namespace, source)
+    }
+
+    fn alike(&self, target: ScaleTarget, source: &MetricSource) -> Option<Alike<'_>> {
+        // Containers may have other parts in each pod, and a scenario may say of anything.
+        let is_usual =
+            |id: &MetricId| *id.name == *REQUESTS_PER_SECOND && self.scenario.metrics.is_empty();
+        match source {
+            MetricSource::Resource(_) => {}
+            MetricSource::Pods(id) if is_usual(id) => {}
+            _ => return None,
+        }
         let workload = self.workload_of_target(target)?;
         let is_apart = self.network.stations[workload].is_apart();
-        if is_apart || source == MetricSource::Memory && self.leaks(workload) {
+        if is_apart || *source == MetricSource::MEMORY && self.leaks(workload) {
             return None;
         }
         let (window, timestamp) = (self.window(), self.last_scrape());
@@ -45,11 +72,11 @@ impl PodMetrics for World<'_> {
         };
         let station = &self.network.stations[workload];
         let milli = match source {
-            MetricSource::Cpu => {
+            MetricSource::Resource(Measured::Cpu) => {
                 milli_cpu(station.cpu_line(timestamp) - station.cpu_line(before), window)
             }
-            MetricSource::Memory => station.pod_memory().round() as i64 * 1000,
-            MetricSource::RequestsPerSecond => (station.rate_per_pod() * 1000.0).round() as i64,
+            MetricSource::Resource(Measured::Memory) => station.pod_memory().round() as i64 * 1000,
+            _ => (station.rate_per_pod() * 1000.0).round() as i64,
         };
         Some(Alike { sample: Some(Sample { milli, timestamp, window }), except })
     }
@@ -157,6 +184,23 @@ impl World<'_> {
             .retain(|pod| !(self.ran_since(*pod, before) && self.network.live_since(*pod, before)));
         self.unlike[workload] = unlike;
     }
+}
+
+/// A container's part of what its pod uses: by what it requests, or by heads if none requests
+/// anything. `None`: the pod has no such container.
+fn part_of(spec: &PodSpec, resource: Measured, name: &str, whole: i64) -> Option<i64> {
+    let sidecars = spec.init_containers.iter().filter(|c| c.sidecar);
+    let all: Vec<&Container> = spec.containers.iter().chain(sidecars).collect();
+    let request = |c: &&Container| match resource {
+        Measured::Cpu => c.requests.cpu.0,
+        Measured::Memory => c.requests.memory.0,
+    };
+    let own = all.iter().find(|c| *c.name == *name).map(request)?;
+    let sum: i64 = all.iter().map(request).sum();
+    Some(match sum {
+        0 => whole / all.len() as i64,
+        sum => (i128::from(whole) * i128::from(own) / i128::from(sum)) as i64,
+    })
 }
 
 /// Milli-CPU of so many CPU seconds in a window.

@@ -16,6 +16,7 @@ mod client;
 mod cloud;
 mod controllers;
 mod correlator;
+mod custom_metrics;
 mod devices;
 mod election;
 mod event;

@@ -219,9 +219,13 @@ impl World<'_> {
     fn sync_hpa(&mut self, id: HpaId) -> Outcome {
         let now = self.now;
         self.settle_samples(id);
-        let outcome = self.with_controllers(|controllers, world| {
-            controllers.podautoscaler.sync(id, &world.store, world, now)
+        let (outcome, conditions) = self.with_controllers(|controllers, world| {
+            let outcome = controllers.podautoscaler.sync(id, &world.store, world, now);
+            (outcome, controllers.podautoscaler.take_conditions(id))
         });
+        if let Some(conditions) = conditions {
+            self.store.set_hpa_conditions(id, conditions);
+        }
         let Some(hpa) = self.store.hpa(id) else { return outcome };
         let at_max = hpa.desired_replicas >= hpa.max_replicas;
         if at_max && hpa.max_replicas > hpa.min_replicas {

@@ -139,6 +139,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
             failings: Default::default(),
         }],
         traffic: vec![Traffic { to: Entry::Service(0), rate, noise: 0.0, clients: 1000 }],
+        metrics: Vec::new(),
         timeline: vec![],
         flags: Flags::default(),
         observe: Observe {

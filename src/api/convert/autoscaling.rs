@@ -1,10 +1,10 @@
 //! HorizontalPodAutoscalers (`autoscaling/v2` and `v1`), with the API server's defaults.
 
-use super::{FieldError, quantity};
+use super::{FieldError, quantity, selector};
 use crate::api::ObjectName;
 use crate::api::autoscaling::{
-    Hpa, MetricSource, MetricSpec, MetricTarget, PolicyKind, ScalingPolicy, ScalingRules,
-    SelectPolicy,
+    DescribedObject, Hpa, Measured, MetricId, MetricSource, MetricSpec, MetricTarget, PolicyKind,
+    ScalingPolicy, ScalingRules, SelectPolicy,
 };
 use crate::api::kind::Kind;
 use crate::units::{SimDuration, SimTime};
@@ -24,7 +24,7 @@ pub fn hpa(
     for (index, metric) in spec.metrics.iter().flatten().enumerate() {
         metrics.extend(metric_spec(metric, &format!("spec.metrics[{index}]"), errors));
     }
-    if spec.metrics.is_none() {
+    if spec.metrics.as_ref().is_none_or(Vec::is_empty) {
         metrics.push(MetricSpec::cpu(80));
     }
     let behavior = spec.behavior.clone().unwrap_or_default();
@@ -46,6 +46,7 @@ pub fn hpa(
         created: SimTime::ZERO,
         current_replicas: 0,
         desired_replicas: 0,
+        conditions: Vec::new(),
     };
     bounds(&object, errors);
     (object, (spec.scale_target_ref.kind, spec.scale_target_ref.name))
@@ -86,6 +87,10 @@ fn bounds(object: &Hpa, errors: &mut Vec<FieldError>) {
         let message = "must be at least 1 and at least minReplicas";
         errors.push(FieldError::new("spec.maxReplicas".into(), message));
     }
+    if object.min_replicas == 0 && !object.reads_beyond_pods() {
+        let message = "0 needs an Object or External metric: without pods no other can be read";
+        errors.push(FieldError::new("spec.minReplicas".into(), message));
+    }
 }
 
 fn metric_spec(
@@ -93,73 +98,178 @@ fn metric_spec(
     path: &str,
     errors: &mut Vec<FieldError>,
 ) -> Option<MetricSpec> {
-    let (source, target, path) = match given.type_.as_str() {
-        "Resource" => {
-            let resource = given.resource.as_ref()?;
-            let source = resource_source(&resource.name, &format!("{path}.resource"), errors)?;
-            (source, &resource.target, format!("{path}.resource.target"))
-        }
+    let found = match given.type_.as_str() {
+        "Resource" => given.resource.as_ref().map(|g| of_resource(g, path, errors)),
         "ContainerResource" => {
-            let resource = given.container_resource.as_ref()?;
-            let inner = format!("{path}.containerResource");
-            let source = resource_source(&resource.name, &inner, errors)?;
-            (source, &resource.target, format!("{inner}.target"))
+            given.container_resource.as_ref().map(|g| of_container(g, path, errors))
         }
-        "Pods" => {
-            let pods = given.pods.as_ref()?;
-            if pods.metric.name != "requests_per_second" {
-                let message = format!("metric {:?} is not modelled", pods.metric.name);
-                errors.push(FieldError {
-                    path: format!("{path}.pods.metric.name"),
-                    message,
-                    hint: Some("of Pods metrics, `requests_per_second` is known".into()),
-                });
-                return None;
-            }
-            (MetricSource::RequestsPerSecond, &pods.target, format!("{path}.pods.target"))
-        }
+        "Pods" => given.pods.as_ref().map(|g| of_pods(g, path, errors)),
+        "Object" => given.object.as_ref().map(|g| of_object(g, path, errors)),
+        "External" => given.external.as_ref().map(|g| of_external(g, path, errors)),
         other => {
             errors.push(FieldError {
                 path: format!("{path}.type"),
-                message: format!("metrics of type {other:?} are not modelled"),
-                hint: Some("modelled: Resource, Pods".into()),
+                message: format!("{other:?} is no type of metric"),
+                hint: Some("one of Resource, ContainerResource, Pods, Object, External".into()),
             });
             return None;
         }
     };
-    let target = metric_target(target, &path, errors)?;
+    if found.is_none() {
+        let mut field = given.type_.clone();
+        field[..1].make_ascii_lowercase();
+        let message = format!("type {} needs `{field}`", given.type_);
+        errors.push(FieldError::new(path.to_string(), message));
+    }
+    found.flatten()
+}
+
+fn of_resource(
+    given: &v2::ResourceMetricSource,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) -> Option<MetricSpec> {
+    let path = format!("{path}.resource");
+    let source = MetricSource::Resource(measured(&given.name, &path, errors)?);
+    let target = metric_target(&given.target, Allowed::PerPod, &path, errors)?;
     Some(MetricSpec { source, target })
 }
 
-fn resource_source(name: &str, path: &str, errors: &mut Vec<FieldError>) -> Option<MetricSource> {
+fn of_container(
+    given: &v2::ContainerResourceMetricSource,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) -> Option<MetricSpec> {
+    let path = format!("{path}.containerResource");
+    let resource = measured(&given.name, &path, errors)?;
+    let source = MetricSource::ContainerResource(resource, given.container.as_str().into());
+    let target = metric_target(&given.target, Allowed::PerPod, &path, errors)?;
+    Some(MetricSpec { source, target })
+}
+
+fn of_pods(
+    given: &v2::PodsMetricSource,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) -> Option<MetricSpec> {
+    let path = format!("{path}.pods");
+    let source = MetricSource::Pods(metric_id(&given.metric, &path, errors)?);
+    let target = metric_target(&given.target, Allowed::Average, &path, errors)?;
+    Some(MetricSpec { source, target })
+}
+
+fn of_object(
+    given: &v2::ObjectMetricSource,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) -> Option<MetricSpec> {
+    let path = format!("{path}.object");
+    let metric = metric_id(&given.metric, &path, errors)?;
+    let of = &given.described_object;
+    for (field, value) in [("kind", &of.kind), ("name", &of.name)] {
+        if value.is_empty() {
+            let path = format!("{path}.describedObject.{field}");
+            errors.push(FieldError::new(path, "must not be empty"));
+        }
+    }
+    let described = DescribedObject {
+        api_version: of.api_version.as_deref().unwrap_or("").into(),
+        kind: of.kind.as_str().into(),
+        name: of.name.as_str().into(),
+    };
+    let target = metric_target(&given.target, Allowed::Value, &path, errors)?;
+    Some(MetricSpec { source: MetricSource::Object(Box::new(described), metric), target })
+}
+
+fn of_external(
+    given: &v2::ExternalMetricSource,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) -> Option<MetricSpec> {
+    let path = format!("{path}.external");
+    let source = MetricSource::External(metric_id(&given.metric, &path, errors)?);
+    let target = metric_target(&given.target, Allowed::Value, &path, errors)?;
+    Some(MetricSpec { source, target })
+}
+
+fn metric_id(
+    given: &v2::MetricIdentifier,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) -> Option<MetricId> {
+    if given.name.is_empty() {
+        errors.push(FieldError::new(format!("{path}.metric.name"), "must not be empty"));
+        return None;
+    }
+    let path = format!("{path}.metric.selector");
+    let given_selector = given.selector.as_ref();
+    let selector = given_selector.map(|given| selector(Some(given), &path, errors));
+    Some(MetricId { name: given.name.as_str().into(), selector })
+}
+
+fn measured(name: &str, path: &str, errors: &mut Vec<FieldError>) -> Option<Measured> {
     match name {
-        "cpu" => Some(MetricSource::Cpu),
-        "memory" => Some(MetricSource::Memory),
+        "cpu" => Some(Measured::Cpu),
+        "memory" => Some(Measured::Memory),
         other => {
-            let message = format!("{other:?} is none of cpu, memory");
+            let message = format!("{other:?} is none of cpu, memory: nobody measures it");
             errors.push(FieldError::new(format!("{path}.name"), message));
             None
         }
     }
 }
 
+/// Which targets a type of metric may have.
+#[derive(Clone, Copy, PartialEq)]
+enum Allowed {
+    /// A share of the request, or an average.
+    PerPod,
+    /// An average over the pods.
+    Average,
+    /// An average over the pods, or a value.
+    Value,
+}
+
 fn metric_target(
     given: &v2::MetricTarget,
+    allowed: Allowed,
     path: &str,
     errors: &mut Vec<FieldError>,
 ) -> Option<MetricTarget> {
-    match (given.average_utilization, &given.average_value) {
-        (Some(percent), None) if percent > 0 => Some(MetricTarget::Utilization(percent as u32)),
-        (None, Some(value)) => {
-            let value = quantity(value, || format!("{path}.averageValue"), errors);
-            Some(MetricTarget::AverageValue(value.milli_value().max(1)))
+    let path = format!("{path}.target");
+    let mut milli = |value, field: &str| {
+        let value = quantity(value, || format!("{path}.{field}"), errors).milli_value();
+        if value <= 0 {
+            errors.push(FieldError::new(format!("{path}.{field}"), "must be positive"));
         }
-        _ => {
-            let message = "give averageUtilization above 0 or averageValue";
-            errors.push(FieldError::new(path.into(), message));
-            None
+        value.max(1)
+    };
+    let average = given.average_value.as_ref().map(|value| milli(value, "averageValue"));
+    let value = given.value.as_ref().map(|value| milli(value, "value"));
+    let found = match (given.average_utilization, average, value) {
+        (Some(percent), None, None) if percent > 0 && allowed == Allowed::PerPod => {
+            Some(MetricTarget::Utilization(percent as u32))
         }
+        (None, Some(average), None) => Some(MetricTarget::AverageValue(average)),
+        (None, None, Some(value)) if allowed == Allowed::Value => Some(MetricTarget::Value(value)),
+        // Of an Object both may be there: then `type` says which.
+        (None, Some(average), Some(value)) if allowed == Allowed::Value => {
+            Some(match given.type_.as_str() {
+                "Value" => MetricTarget::Value(value),
+                _ => MetricTarget::AverageValue(average),
+            })
+        }
+        _ => None,
+    };
+    if found.is_none() {
+        let message = match allowed {
+            Allowed::PerPod => "give averageUtilization above 0 or averageValue",
+            Allowed::Average => "give averageValue",
+            Allowed::Value => "give value or averageValue",
+        };
+        errors.push(FieldError::new(path, message));
     }
+    found
 }
 
 fn rules(
@@ -201,7 +311,7 @@ fn rules(
         ScalingPolicy { kind, value: u32::try_from(p.value).unwrap_or(1), period }
     };
     ScalingRules {
-        stabilization_window: window.map_or(defaults.stabilization_window, SimDuration::from_secs),
+        stabilization_window: window.map(SimDuration::from_secs).or(defaults.stabilization_window),
         select,
         policies: match policies {
             Some(policies) => policies.iter().enumerate().map(policy).collect(),

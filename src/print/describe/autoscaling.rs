@@ -3,7 +3,7 @@
 use super::text::Lines;
 use crate::print::Snapshot;
 use crate::print::read::{items, number, text};
-use crate::print::tables::{metric, reference};
+use crate::print::tables::{Metric, metric, reference};
 use serde_json::Value;
 
 pub(super) fn hpa(snapshot: &Snapshot, hpa: &Value) -> String {
@@ -14,18 +14,14 @@ pub(super) fn hpa(snapshot: &Snapshot, hpa: &Value) -> String {
     lines.field(0, "Reference", reference(hpa));
     lines.field(0, "Metrics", "( current / target )");
     for index in 0..items(hpa, "/spec/metrics").len() {
-        let (what, mut current, amount, target) = metric(hpa, index);
+        let Metric { resource, mut what, mut current, amount, target, .. } = metric(hpa, index);
         if current.ends_with('%') {
             current = format!("{current} ({amount})");
         }
-        let what = match what.starts_with("resource ") {
-            true if target.ends_with('%') => {
-                // kubectl indents in the middle of this line.
-                format!("{what} on pods  (as a percentage of request)")
-            }
-            true => format!("{what} on pods"),
-            false => format!("{what:?} on pods"),
-        };
+        if resource.is_some() && target.ends_with('%') {
+            // kubectl indents in the middle of this line.
+            what.push_str("  (as a percentage of request)");
+        }
         lines.field(1, &what, format_args!("{current} / {target}"));
     }
     lines.field(0, "Min replicas", number(hpa, "/spec/minReplicas"));
@@ -57,8 +53,10 @@ pub(super) fn hpa(snapshot: &Snapshot, hpa: &Value) -> String {
 
 fn rules(lines: &mut Lines, title: &str, rules: &Value) {
     lines.line(1, format_args!("{title}:"));
-    let window = number(rules, "/stabilizationWindowSeconds");
-    lines.line(2, format_args!("Stabilization Window: {window} seconds"));
+    if rules.get("stabilizationWindowSeconds").is_some() {
+        let window = number(rules, "/stabilizationWindowSeconds");
+        lines.line(2, format_args!("Stabilization Window: {window} seconds"));
+    }
     lines.line(2, format_args!("Select Policy: {}", text(rules, "/selectPolicy")));
     lines.line(2, "Policies:");
     for policy in items(rules, "/policies") {

@@ -3,10 +3,15 @@
 use super::meta::{Meta, marked, object, set_count};
 use super::quantity;
 use crate::api::HpaId;
-use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget, ScalingRules};
+use crate::api::autoscaling::{
+    Hpa, Measured, MetricId, MetricSource, MetricSpec, MetricTarget, ScalingRules,
+};
 use crate::api::kind::Kind;
+use crate::api::pod::Container;
+use crate::api::workload::Condition;
 use crate::print::Snapshot;
 use crate::print::chronicle::Key;
+use crate::print::clock::stamp;
 use crate::units::{Bytes, MilliCpu};
 use serde_json::{Value, json};
 use slotmap::Key as _;
@@ -44,22 +49,52 @@ pub(super) fn hpa(snapshot: &Snapshot, id: HpaId, given: &Hpa) -> Value {
     if let Some(current) = current.collect::<Option<Vec<Value>>>().filter(|all| !all.is_empty()) {
         status["currentMetrics"] = current.into();
     }
+    if !given.conditions.is_empty() {
+        status["conditions"] = given.conditions.iter().map(condition).collect();
+    }
     out["status"] = status;
     out
 }
 
-/// A metric as the metrics API has it at this instant: over the Ready pods that have a sample, as
-/// the controller takes it (`GetResourceUtilizationRatio`). `None`: no pod has one.
+/// A metric as the metrics APIs have it at this instant; `None`: they have none.
 fn current(snapshot: &Snapshot, hpa: &Hpa, metric: &MetricSpec) -> Option<Value> {
+    let current = match &metric.source {
+        MetricSource::Object(..) | MetricSource::External(_) => {
+            let values = snapshot.kubelets.values(&hpa.namespace, &metric.source);
+            let sum: i64 = values.first().map(|_| values.iter().sum())?;
+            match metric.target {
+                MetricTarget::Value(_) => json!({ "value": thousandths(sum) }),
+                _ => {
+                    let counted = i64::from(snapshot.store.scale_of(hpa.target)?.counted);
+                    // Without a pod upstream divides by nothing; that is not told here.
+                    let mean = if counted == 0 { sum } else { (sum + counted - 1) / counted };
+                    json!({ "averageValue": thousandths(mean) })
+                }
+            }
+        }
+        _ => of_pods(snapshot, hpa, metric)?,
+    };
+    Some(part(metric, "current", current))
+}
+
+/// Over the Ready pods that have a sample, as the controller takes it
+/// (`GetResourceUtilizationRatio`). `None`: no pod has one.
+fn of_pods(snapshot: &Snapshot, hpa: &Hpa, metric: &MetricSpec) -> Option<Value> {
     let target = snapshot.store.scale_of(hpa.target)?;
     let pods = snapshot.store.pods_matching(&hpa.namespace, target.selector);
     let (mut used, mut asked, mut count) = (0, 0, 0);
+    let only = match &metric.source {
+        MetricSource::ContainerResource(_, name) => Some(name),
+        _ => None,
+    };
     for (id, pod) in pods.filter(|(_, pod)| pod.ready && pod.is_active()) {
-        let Some(milli) = snapshot.kubelets.usage(id, metric.source) else { continue };
+        let Some(milli) = snapshot.kubelets.usage(id, &metric.source) else { continue };
         used += milli;
         count += 1;
-        asked += pod.spec.containers.iter().fold(0, |sum, c| match metric.source {
-            MetricSource::Memory => sum + c.requests.memory.0 * 1000,
+        let counts = |c: &&Container| only.is_none_or(|name| *name == c.name);
+        let containers = pod.spec.containers.iter().filter(counts);
+        asked += containers.fold(0, |sum, c| match metric.source.resource() {
+            Some(Measured::Memory) => sum + c.requests.memory.0 * 1000,
             _ => sum + c.requests.cpu.0,
         });
     }
@@ -67,12 +102,10 @@ fn current(snapshot: &Snapshot, hpa: &Hpa, metric: &MetricSpec) -> Option<Value>
         return None;
     }
     let mean = used / count;
-    let (part, value) = match metric.source {
-        MetricSource::Cpu => (json!({ "name": "cpu" }), quantity::cpu(MilliCpu(mean))),
-        MetricSource::Memory => (json!({ "name": "memory" }), quantity::bytes(Bytes(mean / 1000))),
-        MetricSource::RequestsPerSecond => {
-            (json!({ "metric": { "name": "requests_per_second" } }), thousandths(mean))
-        }
+    let value = match metric.source.resource() {
+        Some(Measured::Cpu) => quantity::cpu(MilliCpu(mean)),
+        Some(Measured::Memory) => quantity::bytes(Bytes(mean / 1000)),
+        None => thousandths(mean),
     };
     let mut current = json!({ "averageValue": value });
     if let MetricTarget::Utilization(_) = metric.target
@@ -80,35 +113,59 @@ fn current(snapshot: &Snapshot, hpa: &Hpa, metric: &MetricSpec) -> Option<Value>
     {
         current["averageUtilization"] = (used * 100 / asked).into();
     }
-    let mut part = part;
-    part["current"] = current;
-    Some(match metric.source {
-        MetricSource::RequestsPerSecond => json!({ "pods": part, "type": "Pods" }),
-        _ => json!({ "resource": part, "type": "Resource" }),
+    Some(current)
+}
+
+/// One entry of a list of metrics: what it is of, and one more field (`target`, `current`).
+fn part(metric: &MetricSpec, field: &str, value: Value) -> Value {
+    let (key, mut part) = match &metric.source {
+        MetricSource::Resource(resource) => ("resource", json!({ "name": resource.name() })),
+        MetricSource::ContainerResource(resource, container) => {
+            ("containerResource", json!({ "name": resource.name(), "container": &**container }))
+        }
+        MetricSource::Pods(id) => ("pods", json!({ "metric": metric_id(id) })),
+        MetricSource::Object(of, id) => {
+            let mut described = json!({ "kind": &*of.kind, "name": &*of.name });
+            if !of.api_version.is_empty() {
+                described["apiVersion"] = (&*of.api_version).into();
+            }
+            ("object", json!({ "describedObject": described, "metric": metric_id(id) }))
+        }
+        MetricSource::External(id) => ("external", json!({ "metric": metric_id(id) })),
+    };
+    part[field] = value;
+    json!({ key: part, "type": metric.source.kind() })
+}
+
+/// These have no `lastUpdateTime`.
+fn condition(given: &Condition) -> Value {
+    json!({
+        "type": given.kind,
+        "status": format!("{:?}", given.status),
+        "reason": given.reason,
+        "message": &*given.message,
+        "lastTransitionTime": stamp(given.transition),
     })
 }
 
-fn metric(metric: &MetricSpec) -> Value {
-    let (resource, target) = match (metric.source, metric.target) {
-        (source, MetricTarget::Utilization(percent)) => {
-            (source, json!({ "averageUtilization": percent, "type": "Utilization" }))
-        }
-        (source, MetricTarget::AverageValue(milli)) => {
-            (source, json!({ "averageValue": thousandths(milli), "type": "AverageValue" }))
-        }
-    };
-    match resource {
-        MetricSource::Cpu => {
-            json!({ "resource": { "name": "cpu", "target": target }, "type": "Resource" })
-        }
-        MetricSource::Memory => {
-            json!({ "resource": { "name": "memory", "target": target }, "type": "Resource" })
-        }
-        MetricSource::RequestsPerSecond => {
-            let metric = json!({ "name": "requests_per_second" });
-            json!({ "pods": { "metric": metric, "target": target }, "type": "Pods" })
-        }
+fn metric_id(id: &MetricId) -> Value {
+    match &id.selector {
+        None => json!({ "name": &*id.name }),
+        Some(selector) => json!({ "name": &*id.name, "selector": super::meta::selector(selector) }),
     }
+}
+
+fn metric(metric: &MetricSpec) -> Value {
+    let target = match metric.target {
+        MetricTarget::Utilization(percent) => {
+            json!({ "averageUtilization": percent, "type": "Utilization" })
+        }
+        MetricTarget::AverageValue(milli) => {
+            json!({ "averageValue": thousandths(milli), "type": "AverageValue" })
+        }
+        MetricTarget::Value(milli) => json!({ "value": thousandths(milli), "type": "Value" }),
+    };
+    part(metric, "target", target)
 }
 
 /// An amount given in thousandths.
@@ -124,9 +181,15 @@ fn rules(rules: &ScalingRules) -> Value {
         let period = p.period.0 / 1_000_000_000;
         json!({ "periodSeconds": period, "type": format!("{:?}", p.kind), "value": p.value })
     };
-    json!({
+    let mut out = json!({
         "policies": rules.policies.iter().map(policy).collect::<Value>(),
         "selectPolicy": format!("{:?}", rules.select),
-        "stabilizationWindowSeconds": rules.stabilization_window.0 / 1_000_000_000,
-    })
+    });
+    if let Some(window) = rules.stabilization_window {
+        out["stabilizationWindowSeconds"] = (window.0 / 1_000_000_000).into();
+    }
+    if let Some(milli) = rules.tolerance_milli {
+        out["tolerance"] = thousandths(i64::from(milli)).into();
+    }
+    out
 }

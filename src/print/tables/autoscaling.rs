@@ -17,10 +17,11 @@ pub(super) const HPA: Table = Table {
     cells: |hpa, now| {
         let metrics: Vec<String> = (0..items(hpa, "/spec/metrics").len())
             .map(|index| {
-                let (what, current, _, target) = metric(hpa, index);
-                match what.strip_prefix("resource ") {
+                let Metric { resource, current, target, is_average, .. } = metric(hpa, index);
+                let average = if is_average { " (avg)" } else { "" };
+                match resource {
                     Some(name) => format!("{name}: {current}/{target}"),
-                    None => format!("{current}/{target}"),
+                    None => format!("{current}/{target}{average}"),
                 }
             })
             .collect();
@@ -42,26 +43,61 @@ pub(in crate::print) fn reference(hpa: &Value) -> String {
     format!("{}/{}", word("kind"), word("name"))
 }
 
-/// A metric: what it is (`resource cpu`, or a name), as it is now, the amount of which that is the
-/// percentage, and what it should be.
-pub(in crate::print) fn metric(hpa: &Value, index: usize) -> (String, String, String, String) {
+/// A metric as it is shown.
+pub(in crate::print) struct Metric {
+    /// The resource, if it is one.
+    pub resource: Option<String>,
+    /// What it is, in a description.
+    pub what: String,
+    /// As it is now.
+    pub current: String,
+    /// The amount of which that is the percentage.
+    pub amount: String,
+    /// What it should be.
+    pub target: String,
+    /// Whether the value of no pod is compared with a target for each.
+    pub is_average: bool,
+}
+
+/// One of an autoscaler's metrics.
+pub(in crate::print) fn metric(hpa: &Value, index: usize) -> Metric {
     let spec = &items(hpa, "/spec/metrics")[index];
     let current = items(hpa, "/status/currentMetrics").get(index);
-    let (part, what) = match spec["type"] == "Resource" {
-        true => ("resource", format!("resource {}", text(spec, "/resource/name"))),
-        false => ("pods", text(spec, "/pods/metric/name").to_owned()),
-    };
+    let mut key = text(spec, "/type").to_owned();
+    key[..1].make_ascii_lowercase();
+    let part = &spec[&key];
+    let target = part.get("target");
     let value = |of: Option<&Value>| {
-        let amount = of.map(|of| text(of, "/averageValue")).filter(|v| !v.is_empty());
+        let amount = |field: &str| of.map(|of| text(of, field)).filter(|v| !v.is_empty());
         let percent = of.and_then(|of| of["averageUtilization"].as_u64());
+        let amount = amount("/averageValue").or_else(|| amount("/value"));
         percent.map(|percent| format!("{percent}%")).or(amount.map(str::to_owned))
     };
+    let is_average = target.is_some_and(|target| target["type"] == "AverageValue");
+    let kind = if is_average { "target average value" } else { "target value" };
+    let (name, id) = (text(part, "/name"), text(part, "/metric/name"));
+    let what = match key.as_str() {
+        "resource" => format!("resource {name} on pods"),
+        "containerResource" => {
+            format!("resource {name} of container {:?} on pods", text(part, "/container"))
+        }
+        "pods" => format!("{id:?} on pods"),
+        "object" => {
+            let of = |field: &str| text(part, &format!("/describedObject/{field}"));
+            format!("{id:?} on {}/{} ({kind})", of("kind"), of("name"))
+        }
+        _ => format!("{id:?} ({kind})"),
+    };
     let unknown = || "<unknown>".to_owned();
-    let now = current.and_then(|current| current[part].get("current"));
-    let target = spec[part].get("target");
-    let amount = now.map_or("", |now| text(now, "/averageValue")).to_owned();
-    let (now, target) = (value(now), value(target));
-    (what, now.unwrap_or_else(unknown), amount, target.unwrap_or_else(unknown))
+    let now = current.and_then(|current| current[&key].get("current"));
+    Metric {
+        resource: (!name.is_empty()).then(|| name.to_owned()),
+        what,
+        current: value(now).unwrap_or_else(unknown),
+        amount: now.map_or("", |now| text(now, "/averageValue")).to_owned(),
+        target: value(target).unwrap_or_else(unknown),
+        is_average: is_average && matches!(key.as_str(), "object" | "external"),
+    }
 }
 
 #[cfg(test)]
@@ -75,6 +111,8 @@ mod tests {
         let cpu = json!({"type": "Resource", "resource": {"name": "cpu", "target": {"averageUtilization": 60}}});
         let memory = json!({"type": "Resource", "resource": {"name": "memory", "target": {"averageValue": "200Mi"}}});
         let rate = json!({"type": "Pods", "pods": {"metric": {"name": "rps"}, "target": {"averageValue": "50"}}});
+        let depth = json!({"type": "External", "external": {"metric": {"name": "depth"}, "target": {"type": "AverageValue", "averageValue": "30"}}});
+        let rps = json!({"type": "Object", "object": {"describedObject": {"kind": "Service", "name": "web"}, "metric": {"name": "rps"}, "target": {"type": "Value", "value": "100"}}});
         let known =
             json!([{"resource": {"current": {"averageUtilization": 42, "averageValue": "42m"}}}]);
         let rows = [
@@ -86,6 +124,15 @@ mod tests {
                 json!([memory, rate]),
                 json!([]),
                 "memory: <unknown>/200Mi, <unknown>/50",
+            ),
+            (
+                "of a queue, and of a Service",
+                json!([depth, rps]),
+                json!([
+                    {"external": {"current": {"averageValue": "7"}}},
+                    {"object": {"current": {"value": "120"}}},
+                ]),
+                "7/30 (avg), 120/100",
             ),
             (
                 "more than two",

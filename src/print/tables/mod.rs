@@ -10,7 +10,7 @@ mod pod;
 mod storage;
 mod workload;
 
-pub(super) use autoscaling::{metric, reference};
+pub(super) use autoscaling::{Metric, metric, reference};
 pub(super) use node::roles;
 pub(super) use storage::access_modes;
 

@@ -214,6 +214,7 @@ impl World<'_> {
                 created: before.created,
                 current_replicas: before.current_replicas,
                 desired_replicas: before.desired_replicas,
+                conditions: before.conditions.clone(),
                 ..given.clone()
             };
             *hpa != before

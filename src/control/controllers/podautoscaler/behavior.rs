@@ -24,6 +24,42 @@ pub struct Memory {
     downs: Vec<(SimTime, u32)>,
 }
 
+/// What is allowed of a proposal, and the words of the conditions that tell it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Allowed {
+    /// Replicas.
+    pub replicas: u32,
+    /// Reason and message of `AbleToScale`, which is true.
+    pub able: (&'static str, &'static str),
+    /// Whether a limit holds, for `ScalingLimited`.
+    pub is_limited: bool,
+    /// Reason and message of `ScalingLimited`.
+    pub limit: (&'static str, &'static str),
+}
+
+const READY: (&str, &str) = ("ReadyForNewScale", "recommended size matches current size");
+const UP_STABILIZED: (&str, &str) = (
+    "ScaleUpStabilized",
+    "recent recommendations were lower than current one, applying the lowest recent recommendation",
+);
+const DOWN_STABILIZED: (&str, &str) = (
+    "ScaleDownStabilized",
+    "recent recommendations were higher than current one, \
+     applying the highest recent recommendation",
+);
+const WITHIN: (&str, &str) =
+    ("DesiredWithinRange", "the desired count is within the acceptable range");
+const UP_LIMIT: (&str, &str) =
+    ("ScaleUpLimit", "the desired replica count is increasing faster than the maximum scale rate");
+const DOWN_LIMIT: (&str, &str) = (
+    "ScaleDownLimit",
+    "the desired replica count is decreasing faster than the maximum scale rate",
+);
+const TOO_MANY: (&str, &str) =
+    ("TooManyReplicas", "the desired replica count is more than the maximum replica count");
+const TOO_FEW: (&str, &str) =
+    ("TooFewReplicas", "the desired replica count is less than the minimum replica count");
+
 impl Memory {
     /// The first sync counts the replicas it finds as a recommendation
     /// (`recordInitialRecommendation`).
@@ -42,25 +78,55 @@ impl Memory {
         proposed: u32,
         downscale: SimDuration,
         now: SimTime,
-    ) -> u32 {
+    ) -> Allowed {
         let (up, down) = windows(hpa, downscale);
         let highest = self.recommendations.highest(proposed, down, now);
         let lowest = self.recommendations.lowest(proposed, up, now);
         self.recommendations.add(proposed, now, up.max(down));
-        if !hpa.has_behavior {
-            let most = (SCALE_UP_FACTOR * current).max(SCALE_UP_MINIMUM).min(hpa.max_replicas);
-            return highest.max(hpa.min_replicas).min(most);
-        }
-        let stabilized = current.max(lowest).min(highest);
+        let stabilized = match hpa.has_behavior {
+            true => current.max(lowest).min(highest),
+            false => highest,
+        };
+        let able = match () {
+            () if stabilized == proposed => READY,
+            () if hpa.has_behavior && proposed >= current => UP_STABILIZED,
+            () => DOWN_STABILIZED,
+        };
+        let (replicas, limit) = match hpa.has_behavior {
+            true => self.limited(hpa, current, stabilized, now),
+            false => limited_by_factor(hpa, current, stabilized),
+        };
+        Allowed { replicas, able, is_limited: replicas != stabilized, limit }
+    }
+
+    /// `convertDesiredReplicasWithBehaviorRate`.
+    fn limited(
+        &self,
+        hpa: &Hpa,
+        current: u32,
+        stabilized: u32,
+        now: SimTime,
+    ) -> (u32, (&'static str, &'static str)) {
         if stabilized > current {
-            let limit = self.up_limit(&hpa.scale_up, current, now).max(current);
-            stabilized.min(hpa.max_replicas.min(limit))
+            let rate = self.up_limit(&hpa.scale_up, current, now).max(current);
+            let (most, limit) = match hpa.max_replicas > rate {
+                true => (rate, UP_LIMIT),
+                false => (hpa.max_replicas, TOO_MANY),
+            };
+            if stabilized > most {
+                return (most, limit);
+            }
         } else if stabilized < current {
-            let limit = self.down_limit(&hpa.scale_down, current, now).min(current);
-            stabilized.max(hpa.min_replicas.max(limit))
-        } else {
-            stabilized
+            let rate = self.down_limit(&hpa.scale_down, current, now).min(current);
+            let (least, limit) = match hpa.min_replicas < rate {
+                true => (rate, DOWN_LIMIT),
+                false => (hpa.min_replicas, TOO_FEW),
+            };
+            if stabilized < least {
+                return (least, limit);
+            }
         }
+        (stabilized, WITHIN)
     }
 
     /// Remembers that the target was scaled.
@@ -130,10 +196,31 @@ impl Memory {
     }
 }
 
+/// `convertDesiredReplicasWithRules`.
+fn limited_by_factor(
+    hpa: &Hpa,
+    current: u32,
+    stabilized: u32,
+) -> (u32, (&'static str, &'static str)) {
+    let rate = SCALE_UP_FACTOR.saturating_mul(current).max(SCALE_UP_MINIMUM);
+    let (most, limit) = match hpa.max_replicas > rate {
+        true => (rate, UP_LIMIT),
+        false => (hpa.max_replicas, TOO_MANY),
+    };
+    if stabilized < hpa.min_replicas {
+        (hpa.min_replicas, TOO_FEW)
+    } else if stabilized > most {
+        (most, limit)
+    } else {
+        (stabilized, WITHIN)
+    }
+}
+
 /// Windows up and down.
 fn windows(hpa: &Hpa, downscale: SimDuration) -> (SimDuration, SimDuration) {
     if hpa.has_behavior {
-        (hpa.scale_up.stabilization_window, hpa.scale_down.stabilization_window)
+        let up = hpa.scale_up.stabilization_window.unwrap_or(SimDuration::ZERO);
+        (up, hpa.scale_down.stabilization_window.unwrap_or(downscale))
     } else {
         (SimDuration::ZERO, downscale)
     }
@@ -170,7 +257,7 @@ mod tests {
         let mut current = start;
         let sync = |(i, proposed): (usize, &u32)| {
             let now = SimTime::from_secs(15 * (i as u64 + 1));
-            let next = memory.normalize(hpa, current, *proposed, WINDOW, now);
+            let next = memory.normalize(hpa, current, *proposed, WINDOW, now).replicas;
             if next != current {
                 memory.scaled(hpa, current, next, now);
             }
@@ -213,7 +300,7 @@ mod tests {
     fn an_up_window_waits_for_the_lowest() {
         let mut patient = hpa(2, 100);
         patient.has_behavior = true;
-        patient.scale_up.stabilization_window = SimDuration::from_secs(60);
+        patient.scale_up.stabilization_window = Some(SimDuration::from_secs(60));
         let ours = follow(&patient, 4, &[8, 8, 8, 8, 8]);
         assert_eq!(ours, [4, 4, 4, 8, 8], "four replicas were fine less than a minute ago");
     }
@@ -226,7 +313,7 @@ mod tests {
         slow.scale_up.policies = vec![ScalingPolicy { kind: PolicyKind::Pods, value: 2, period }];
         assert_eq!(follow(&slow, 4, &[10; 6]), [6, 6, 8, 8, 10, 10], "two pods each 30 s");
         slow.scale_down = ScalingRules {
-            stabilization_window: SimDuration::ZERO,
+            stabilization_window: Some(SimDuration::ZERO),
             policies: vec![ScalingPolicy { kind: PolicyKind::Percent, value: 50, period }],
             ..ScalingRules::default_down()
         };
@@ -255,7 +342,7 @@ mod tests {
         let mut fixed = hpa(1, 10);
         fixed.has_behavior = true;
         fixed.scale_down.select = SelectPolicy::Disabled;
-        fixed.scale_down.stabilization_window = SimDuration::ZERO;
+        fixed.scale_down.stabilization_window = Some(SimDuration::ZERO);
         assert_eq!(follow(&fixed, 8, &[2, 2]), [8, 8], "a disabled direction stays");
     }
 }

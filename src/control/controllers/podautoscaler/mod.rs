@@ -14,20 +14,29 @@
 
 pub mod behavior;
 pub mod census;
+mod conditions;
+mod decision;
 pub mod recommendations;
 pub mod replica_calculator;
+mod requests;
+mod rivals;
+mod wording;
 
 use super::action::{About, Action, Outcome};
-use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget};
+use crate::api::autoscaling::{ABLE_TO_SCALE, Hpa, SCALED_TO_ZERO};
 use crate::api::event::EventType::{Normal, Warning};
 use crate::api::kind::Kind;
+use crate::api::workload::Condition;
 use crate::api::{HpaId, PodId};
 use crate::control::flags::ControllerManagerFlags;
-use crate::store::Store;
+use crate::store::{Scale, Store};
 use crate::units::SimTime;
 use behavior::Memory;
 use census::{Asked, Census};
+use conditions::Conditions;
+use decision::{Decision, decide};
 pub use replica_calculator::{Alike, Calculator, NoMetrics, PodMetrics, Proposal, Sample};
+use rivals::Rivals;
 use slotmap::SecondaryMap;
 use std::cell::Cell;
 
@@ -36,6 +45,7 @@ use std::cell::Cell;
 pub struct PodAutoscaler {
     flags: ControllerManagerFlags,
     objects: SecondaryMap<HpaId, State>,
+    rivals: Rivals,
 }
 
 #[derive(Debug)]
@@ -56,6 +66,8 @@ struct State {
     /// What was said of metrics that can't be read. Upstream says it at every sync, which the API
     /// merges into one Event with a count; here it is said when it changes.
     complaints: Vec<String>,
+    /// `status.conditions` as the last sync left them, until they are taken.
+    conditions: Option<Vec<Condition>>,
 }
 
 /// The end of a sync that is under way says when the next ones are due.
@@ -67,23 +79,10 @@ struct Pending {
     from: SimTime,
 }
 
-/// What a sync comes to.
-#[derive(Debug, Default)]
-struct Decision {
-    /// `None`: nothing can be said, the metrics can't be read.
-    desired: Option<u32>,
-    reason: String,
-    /// Metrics that could not be read: reason and message of the Events.
-    complaints: Vec<(&'static str, String)>,
-    /// When the same inputs may lead to another decision.
-    turns: Option<SimTime>,
-    recommended: bool,
-}
-
 impl PodAutoscaler {
     /// A controller with these flags.
     pub fn new(flags: &ControllerManagerFlags) -> PodAutoscaler {
-        PodAutoscaler { flags: flags.clone(), objects: SecondaryMap::new() }
+        PodAutoscaler { flags: flags.clone(), ..PodAutoscaler::default() }
     }
 
     /// Tells that something changed at `now` that an object reads: its target's pods or replicas,
@@ -118,8 +117,10 @@ impl PodAutoscaler {
         state.due
     }
 
-    /// Tells that an object's specification has changed: its target may be another.
+    /// Tells that an object came, went, or its specification has changed: its target may be
+    /// another.
     pub fn spec_changed(&mut self, id: HpaId) {
+        self.rivals = Rivals::default();
         if let Some(state) = self.objects.get_mut(id) {
             state.census = Census::default();
         }
@@ -130,6 +131,11 @@ impl PodAutoscaler {
         if let Some(state) = self.objects.get_mut(id) {
             state.census.pod_changed(pod);
         }
+    }
+
+    /// The conditions of an object, if the last sync has changed them.
+    pub fn take_conditions(&mut self, id: HpaId) -> Option<Vec<Condition>> {
+        self.objects.get_mut(id).and_then(|state| state.conditions.take())
     }
 
     /// Syncs one object; when its requests are answered, [`PodAutoscaler::ended`] is to be told.
@@ -154,13 +160,14 @@ impl PodAutoscaler {
         let regular = state.due <= now;
         (state.synced, state.recommended) = (now, false);
         state.pending = Some(Pending { regular, from: SimTime::ZERO });
+        let mut conditions = Conditions::new(&hpa.conditions, now);
         let Some(target) = store.scale_of(hpa.target) else {
-            let resource = Kind::named(hpa.target_kind).map_or_else(String::new, Kind::resource);
-            let message = format!("{resource} {:?} not found", &*hpa.target_name);
-            let (reason, about) = ("FailedGetScale", About::Hpa(id));
-            outcome.then(Action::Event { kind: Warning, reason, about, message });
+            outcome.then(without_scale(id, hpa, &mut conditions));
+            state.conditions = conditions.unless_same(&hpa.conditions);
             return outcome;
         };
+        let message = "the HPA controller was able to get the target's current scale";
+        conditions.set(ABLE_TO_SCALE, true, "SucceededGetScale", message);
         let current = target.replicas;
         state.memory.begin(current, now);
         let flags = &self.flags;
@@ -180,27 +187,34 @@ impl PodAutoscaler {
             census: &state.census,
             namespace: &hpa.namespace,
             selector: target.selector,
+            counted: target.counted,
             now,
             turns: Cell::new(SimTime::NEVER),
         };
-        let decision = decide(hpa, current, &calculator, &mut state.memory, now);
+        let rivals = self.rivals.of(id, store);
+        let decision =
+            decide(hpa, current, &calculator, rivals, &mut state.memory, &mut conditions);
         state.recommended = decision.recommended;
         let from = decision.needed_from(current, metrics.steady_from(hpa.target), now);
         state.pending = Some(Pending { regular, from });
         state.complain(id, &decision, &mut outcome);
-        if let Some(desired) = decision.desired.filter(|desired| *desired != current) {
-            state.memory.scaled(hpa, current, desired, now);
-            outcome.then(Action::Scale { target: hpa.target, replicas: desired });
-            let message = format!("New size: {desired}; reason: {}", decision.reason);
-            let (reason, about) = ("SuccessfulRescale", About::Hpa(id));
-            outcome.then(Action::Event { kind: Normal, reason, about, message });
-        }
+        state.scale(id, hpa, &target, &decision, flags, &mut conditions, &mut outcome, now);
         let desired = decision.desired.unwrap_or(hpa.desired_replicas);
         if (hpa.current_replicas, hpa.desired_replicas) != (current, desired) {
             outcome.then(Action::HpaStatus { hpa: id, current, desired });
         }
+        state.conditions = conditions.unless_same(&hpa.conditions);
         outcome
     }
+}
+
+/// The target is not there.
+fn without_scale(id: HpaId, hpa: &Hpa, conditions: &mut Conditions) -> Action {
+    let resource = Kind::named(hpa.target_kind).map_or_else(String::new, Kind::resource);
+    let message = format!("{resource} {:?} not found", &*hpa.target_name);
+    let told = "the HPA controller was unable to get the target's current scale";
+    conditions.set(ABLE_TO_SCALE, false, "FailedGetScale", &format!("{told}: {message}"));
+    Action::Event { kind: Warning, reason: "FailedGetScale", about: About::Hpa(id), message }
 }
 
 impl State {
@@ -214,6 +228,42 @@ impl State {
             pending: None,
             recommended: false,
             complaints: Vec::new(),
+            conditions: None,
+        }
+    }
+
+    /// Scales the target if that is decided.
+    #[expect(clippy::too_many_arguments, reason = "the second half of a sync")]
+    fn scale(
+        &mut self,
+        id: HpaId,
+        hpa: &Hpa,
+        target: &Scale<'_>,
+        decision: &Decision,
+        flags: &ControllerManagerFlags,
+        conditions: &mut Conditions,
+        outcome: &mut Outcome,
+        now: SimTime,
+    ) {
+        let current = target.replicas;
+        let Some(desired) = decision.desired.filter(|desired| *desired != current) else { return };
+        self.memory.scaled(hpa, current, desired, now);
+        outcome.then(Action::Scale { target: hpa.target, replicas: desired });
+        let message = format!("New size: {desired}; reason: {}", decision.reason);
+        let (reason, about) = ("SuccessfulRescale", About::Hpa(id));
+        outcome.then(Action::Event { kind: Normal, reason, about, message });
+        let message =
+            format!("the HPA controller was able to update the target scale to {desired}");
+        conditions.set(ABLE_TO_SCALE, true, "SucceededRescale", &message);
+        let to_zero = desired == 0 && hpa.min_replicas == 0 && hpa.reads_beyond_pods();
+        if !flags.feature_gates.hpa_scale_to_zero {
+            conditions.remove(SCALED_TO_ZERO);
+        } else if current > 0 && to_zero {
+            let message = "the HPA controller scaled the workload to zero";
+            conditions.set(SCALED_TO_ZERO, true, "ScaledToZero", message);
+        } else {
+            let message = "the HPA controller did not scale the workload to zero";
+            conditions.set(SCALED_TO_ZERO, false, "NotScaledToZero", message);
         }
     }
 
@@ -237,128 +287,6 @@ impl State {
             self.complaints = texts;
         }
     }
-}
-
-impl Decision {
-    /// Before this a sync can only repeat the last one: zero, if the very next may differ.
-    fn needed_from(&self, current: u32, steady: Option<SimTime>, now: SimTime) -> SimTime {
-        let rests = self.desired.is_none_or(|desired| desired == current);
-        let steady = steady.is_some_and(|from| from <= now);
-        self.turns.filter(|_| rests && steady).unwrap_or(SimTime::ZERO)
-    }
-}
-
-/// What an autoscaler wants of its target, and why (`reconcileAutoscaler`).
-fn decide(
-    hpa: &Hpa,
-    current: u32,
-    calculator: &Calculator<'_>,
-    memory: &mut Memory,
-    now: SimTime,
-) -> Decision {
-    let without_metrics = |desired: u32, reason: &str| Decision {
-        desired: Some(desired),
-        reason: reason.to_string(),
-        turns: Some(SimTime::NEVER),
-        ..Decision::default()
-    };
-    if current == 0 {
-        // Scaled to zero by hand: left alone. Only metrics of other objects could wake it.
-        return without_metrics(0, "");
-    }
-    if current > hpa.max_replicas {
-        let reason = "Current number of replicas above Spec.MaxReplicas";
-        return without_metrics(hpa.max_replicas, reason);
-    }
-    if current < hpa.min_replicas {
-        let reason = "Current number of replicas below Spec.MinReplicas";
-        return without_metrics(hpa.min_replicas, reason);
-    }
-    let (proposal, complaints) = propose(hpa, current, calculator);
-    let Some((wanted, metric)) = proposal else {
-        let turns = Some(calculator.turns.get());
-        return Decision { complaints, turns, ..Decision::default() };
-    };
-    // The reason speaks of the proposal: where only the window raises it, it stays empty.
-    let reason = match wanted.cmp(&current) {
-        std::cmp::Ordering::Greater => format!("{metric} above target"),
-        std::cmp::Ordering::Less => "All metrics below target".to_string(),
-        std::cmp::Ordering::Equal => String::new(),
-    };
-    let downscale = calculator.flags.horizontal_pod_autoscaler_downscale_stabilization;
-    let desired = memory.normalize(hpa, current, wanted, downscale, now);
-    let turns = calculator.turns.get().min(memory.turns(hpa, downscale, now));
-    Decision { desired: Some(desired), reason, complaints, turns: Some(turns), recommended: true }
-}
-
-/// Why a proposal can't be made: reasons and messages of Events.
-type Complaints = Vec<(&'static str, String)>;
-
-/// The largest proposal of all metrics and the words for it, unless a metric that can't be read
-/// forbids to believe the others (`computeReplicasForMetrics`).
-fn propose(
-    hpa: &Hpa,
-    current: u32,
-    calculator: &Calculator<'_>,
-) -> (Option<(u32, String)>, Complaints) {
-    let mut best: Option<(u32, String)> = None;
-    let mut complaints = Vec::new();
-    let mut first = None;
-    for metric in &hpa.metrics {
-        match calculator.propose(hpa, current, metric) {
-            Ok(Proposal { replicas }) => {
-                if best.as_ref().is_none_or(|(most, _)| *most == 0 || replicas > *most) {
-                    best = Some((replicas, describe(metric.source, metric.target)));
-                }
-            }
-            Err(NoMetrics(message)) => {
-                first.get_or_insert_with(|| in_full(metric, &message));
-                complaints.push((failure(metric.source), message));
-            }
-        }
-    }
-    let Some(first) = first else {
-        return (Some(best.unwrap_or((current, String::new()))), complaints);
-    };
-    // With a metric missing, the others may raise but not lower.
-    if best.as_ref().is_some_and(|(replicas, _)| *replicas >= current) {
-        return (best, complaints);
-    }
-    let (failed, all) = (complaints.len(), hpa.metrics.len());
-    let message =
-        format!("invalid metrics ({failed} invalid out of {all}), first error is: {first}");
-    complaints.push(("FailedComputeMetricsReplicas", message));
-    (None, complaints)
-}
-
-fn failure(source: MetricSource) -> &'static str {
-    match source {
-        MetricSource::RequestsPerSecond => "FailedGetPodsMetric",
-        _ => "FailedGetResourceMetric",
-    }
-}
-
-fn in_full(metric: &MetricSpec, message: &str) -> String {
-    match metric.source {
-        MetricSource::Cpu => format!("failed to get cpu resource metric value: {message}"),
-        MetricSource::Memory => format!("failed to get memory resource metric value: {message}"),
-        MetricSource::RequestsPerSecond => format!("failed to get pods metric value: {message}"),
-    }
-}
-
-fn describe(source: MetricSource, target: MetricTarget) -> String {
-    let text = match (source, target) {
-        (MetricSource::Cpu, MetricTarget::Utilization(_)) => {
-            "cpu resource utilization (percentage of request)"
-        }
-        (MetricSource::Memory, MetricTarget::Utilization(_)) => {
-            "memory resource utilization (percentage of request)"
-        }
-        (MetricSource::Cpu, MetricTarget::AverageValue(_)) => "cpu resource",
-        (MetricSource::Memory, MetricTarget::AverageValue(_)) => "memory resource",
-        (MetricSource::RequestsPerSecond, _) => "pods metric requests_per_second",
-    };
-    text.to_string()
 }
 
 #[cfg(test)]

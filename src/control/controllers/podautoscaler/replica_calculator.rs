@@ -5,10 +5,12 @@
 //! and their samples and knows nothing of rates, windows and limits.
 
 use super::census::Census;
+use super::requests::requested;
+use super::wording::{told, unavailable};
 use crate::api::PodId;
-use crate::api::autoscaling::{Hpa, MetricSource, MetricSpec, MetricTarget, ScaleTarget};
+use crate::api::autoscaling::{Hpa, Measured, MetricSource, MetricSpec, MetricTarget, ScaleTarget};
 use crate::api::labels::Selector;
-use crate::api::pod::{Container, Pod, PodPhase, PodSpec};
+use crate::api::pod::{Pod, PodPhase, PodSpec};
 use crate::control::flags::ControllerManagerFlags;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
@@ -27,10 +29,30 @@ pub struct Sample {
     pub window: SimDuration,
 }
 
-/// The metrics API.
+/// The metrics APIs: of resources, of custom and of external metrics.
 pub trait PodMetrics {
-    /// A pod's value; `None`: there is none.
-    fn sample(&self, pod: PodId, source: MetricSource) -> Option<Sample>;
+    /// A pod's value of a resource or a Pods metric; `None`: there is none.
+    fn sample(&self, pod: PodId, source: &MetricSource) -> Option<Sample>;
+
+    /// Why the API has no Pods metric of this name; `None`: it has.
+    fn refusal(&self, _namespace: &str, _source: &MetricSource) -> Option<String> {
+        None
+    }
+
+    /// The values of an Object or External metric as asked for in `namespace`, in thousandths of
+    /// its unit; of an object one.
+    ///
+    /// # Errors
+    /// What the API says when it has no such metric.
+    fn values(&self, _namespace: &str, _source: &MetricSource) -> Result<Vec<i64>, String> {
+        Err("the server could not find the requested resource".into())
+    }
+
+    /// Until when a metric that is no resource stays what it is, as long as the controller is told
+    /// of no change.
+    fn stays_until(&self, _namespace: &str, _source: &MetricSource) -> SimTime {
+        SimTime::NEVER
+    }
 
     /// From which instant on every pod of `target` reads the same value, or stays without one,
     /// whenever it is asked again, until the controller is told of a change
@@ -42,7 +64,7 @@ pub trait PodMetrics {
     /// What most pods of `target` read alike. `None`: not known, each has to be asked. Who answers
     /// this must be asked by a controller that is told of every pod
     /// ([`super::PodAutoscaler::pod_changed`]).
-    fn alike(&self, _target: ScaleTarget, _source: MetricSource) -> Option<Alike<'_>> {
+    fn alike(&self, _target: ScaleTarget, _source: &MetricSource) -> Option<Alike<'_>> {
         None
     }
 }
@@ -83,6 +105,8 @@ pub struct Calculator<'a> {
     pub namespace: &'a str,
     /// The target's selector (`scale.status.selector`).
     pub selector: &'a Selector,
+    /// The target's pods as its own controller counts them (`scale.status.replicas`).
+    pub counted: u32,
     /// Now.
     pub now: SimTime,
     /// When at the earliest a pod's sample may begin or cease to count though nothing changes;
@@ -155,16 +179,78 @@ impl Calculator<'_> {
     /// What `metric` asks for, of a target that has `current` replicas.
     ///
     /// # Errors
-    /// No sample counts, or a container has no request to compare with.
+    /// The metric can't be read, no sample counts, or a container has no request to compare with.
     pub fn propose(
         &self,
         hpa: &Hpa,
         current: u32,
         metric: &MetricSpec,
     ) -> Result<Proposal, NoMetrics> {
-        let groups = self.group(metric).map_err(|reason| NoMetrics(describe(metric, &reason)))?;
-        self.judge(hpa, current, metric.target, groups)
-            .map_err(|reason| NoMetrics(describe(metric, &reason)))
+        let proposal = match &metric.source {
+            MetricSource::Object(..) | MetricSource::External(_) => {
+                self.beyond_pods(hpa, current, metric)
+            }
+            _ => self.group(metric).and_then(|g| self.judge(hpa, current, metric.target, g)),
+        };
+        proposal.map_err(|error| NoMetrics(told(metric, &error)))
+    }
+
+    /// `GetObjectMetricReplicas`, `GetExternalMetricReplicas` and their `...PerPod...` siblings.
+    fn beyond_pods(
+        &self,
+        hpa: &Hpa,
+        current: u32,
+        metric: &MetricSpec,
+    ) -> Result<Proposal, String> {
+        let source = &metric.source;
+        self.looks_again(source);
+        let values = self.metrics.values(self.namespace, source);
+        let values =
+            values.map_err(|refusal| unavailable(source, self.namespace, Some(&refusal)))?;
+        if values.is_empty() {
+            return Err(unavailable(source, self.namespace, None));
+        }
+        let usage = values.into_iter().fold(0, i64::saturating_add) as f64;
+        let replicas = match metric.target {
+            MetricTarget::AverageValue(target) => {
+                let ratio = usage / (target as f64 * f64::from(self.counted));
+                match self.within_tolerance(hpa, ratio) {
+                    true => self.counted,
+                    false => ceil(usage / target as f64),
+                }
+            }
+            MetricTarget::Value(target) => {
+                self.by_ready_pods(hpa, current, usage / target as f64)?
+            }
+            MetricTarget::Utilization(_) => current,
+        };
+        Ok(Proposal { replicas })
+    }
+
+    /// `getUsageRatioReplicaCount`: without a replica the ratio itself is their number.
+    fn by_ready_pods(&self, hpa: &Hpa, current: u32, ratio: f64) -> Result<u32, String> {
+        if current == 0 {
+            return Ok(ceil(ratio));
+        }
+        if self.within_tolerance(hpa, ratio) {
+            return Ok(current);
+        }
+        let (mut any, mut ready) = (false, 0u32);
+        for (_, pod) in self.store.pods_matching(self.namespace, self.selector) {
+            any = true;
+            ready += u32::from(pod.phase == PodPhase::Running && pod.ready);
+        }
+        if !any {
+            let error = "no pods returned by selector while calculating replica count";
+            return Err(format!("unable to calculate ready pods: {error}"));
+        }
+        Ok(ceil(ratio * f64::from(ready)))
+    }
+
+    /// A metric that moves by itself is to be read again.
+    fn looks_again(&self, source: &MetricSource) {
+        let until = self.metrics.stays_until(self.namespace, source);
+        self.turns.set(self.turns.get().min(until));
     }
 
     /// `GetResourceReplicas` and `calcPlainMetricReplicas`, which differ in the ratio and in what
@@ -206,6 +292,12 @@ impl Calculator<'_> {
 
     /// Sorts the target's pods: most of them together where that is possible, else one by one.
     fn group(&self, metric: &MetricSpec) -> Result<Groups, String> {
+        if let MetricSource::Pods(_) = &metric.source {
+            self.looks_again(&metric.source);
+            if let Some(refusal) = self.metrics.refusal(self.namespace, &metric.source) {
+                return Err(unavailable(&metric.source, self.namespace, Some(&refusal)));
+            }
+        }
         let Some(groups) = self.group_together(metric) else {
             return self.group_one_by_one(metric);
         };
@@ -216,7 +308,7 @@ impl Calculator<'_> {
     /// The pods that count in full and read alike are multiplied, the others looked at. `None`:
     /// there is something to say about a pod, or the metrics API does not know.
     fn group_together(&self, metric: &MetricSpec) -> Option<Groups> {
-        let source = metric.source;
+        let source = &metric.source;
         let alike = self.metrics.alike(self.target, source)?;
         let mut tally = Tally::default();
         for (_, pods) in &self.census.plain {
@@ -242,7 +334,7 @@ impl Calculator<'_> {
     /// A pod's request; `None` when one is missing that the metric needs.
     fn known_request(&self, id: PodId, metric: &MetricSpec) -> Option<i64> {
         let needed = matches!(metric.target, MetricTarget::Utilization(_));
-        match requested(self.store.pod(id)?, metric.source) {
+        match requested(self.store.pod(id)?, &metric.source) {
             Err(_) if needed => None,
             request => Some(request.unwrap_or(0)),
         }
@@ -250,7 +342,7 @@ impl Calculator<'_> {
 
     /// The reference: every pod gets a look.
     fn group_one_by_one(&self, metric: &MetricSpec) -> Result<Groups, String> {
-        let source = metric.source;
+        let source = &metric.source;
         let needs_request = matches!(metric.target, MetricTarget::Utilization(_));
         let mut groups = Groups::default();
         let (mut any_pod, mut any_sample, mut no_request) = (false, false, None);
@@ -259,7 +351,7 @@ impl Calculator<'_> {
         for (id, pod) in self.store.pods_matching(self.namespace, self.selector) {
             any_pod = true;
             let sample = self.metrics.sample(id, source);
-            any_sample |= sample.is_some();
+            any_sample |= sample.is_some() || self.is_measured(id, source);
             let spec = Arc::as_ptr(&pod.spec);
             let request = match last {
                 Some((same, request)) if same == spec => request,
@@ -275,7 +367,7 @@ impl Calculator<'_> {
             self.sort(pod, source, sample, request, &mut groups);
         }
         if !any_sample {
-            return Err(nothing_returned(source));
+            return Err(unavailable(source, self.namespace, None));
         }
         if !any_pod {
             return Err("no pods returned by selector while calculating replica count".into());
@@ -286,11 +378,17 @@ impl Calculator<'_> {
         no_request.map_or(Ok(groups), Err)
     }
 
+    /// Whether the API lists a pod although it has no such container.
+    fn is_measured(&self, pod: PodId, source: &MetricSource) -> bool {
+        let MetricSource::ContainerResource(resource, _) = source else { return false };
+        self.metrics.sample(pod, &MetricSource::Resource(*resource)).is_some()
+    }
+
     /// Puts one pod where its sample belongs.
     fn sort(
         &self,
         pod: &Pod,
-        source: MetricSource,
+        source: &MetricSource,
         sample: Option<Sample>,
         request: i64,
         groups: &mut Groups,
@@ -304,7 +402,9 @@ impl Calculator<'_> {
         }
         match sample {
             None => groups.missing.add(0, request),
-            Some(sample) if source == MetricSource::Cpu && self.is_unready(pod, &sample) => {
+            Some(sample)
+                if source.resource() == Some(Measured::Cpu) && self.is_unready(pod, &sample) =>
+            {
                 groups.unready.add(0, request);
             }
             Some(sample) => groups.ready.add(sample.milli, request),
@@ -360,53 +460,8 @@ fn full(missing: Sum, target: MetricTarget) -> i128 {
             let pods = i128::from(missing.pods.max(1));
             missing.request / pods * i128::from(percent.max(100)) / 100 * pods
         }
-        MetricTarget::AverageValue(value) => i128::from(value) * i128::from(missing.pods),
-    }
-}
-
-/// A pod's request in the metric's thousandths (`calculateRequests`).
-fn requested(pod: &Pod, source: MetricSource) -> Result<i64, String> {
-    let spec = &pod.spec;
-    if source == MetricSource::RequestsPerSecond {
-        return Ok(0);
-    }
-    if let Some(own) = &spec.pod_requests {
-        let whole = spec.requests();
-        let given = match source {
-            MetricSource::Cpu => own.cpu.map(|_| whole.cpu.0),
-            _ => own.memory.map(|_| whole.memory.0 * 1000),
-        };
-        let missing = || {
-            let name = name_of(source);
-            format!("missing pod-level request for {name} in Pod {}", pod.name())
-        };
-        return given.ok_or_else(missing);
-    }
-    let sidecars = spec.init_containers.iter().filter(|c| c.sidecar);
-    let mut sum = 0;
-    for container in spec.containers.iter().chain(sidecars) {
-        sum += container_request(container, source).ok_or_else(|| {
-            format!(
-                "missing request for {} in container {} of Pod {}",
-                name_of(source),
-                container.name,
-                pod.name()
-            )
-        })?;
-    }
-    Ok(sum)
-}
-
-fn container_request(container: &Container, source: MetricSource) -> Option<i64> {
-    let zero = container.explicit_zero;
-    match source {
-        MetricSource::Cpu => {
-            let cpu = container.requests.cpu.0;
-            (cpu != 0 || zero.cpu).then_some(cpu)
-        }
-        _ => {
-            let memory = container.requests.memory.0;
-            (memory != 0 || zero.memory).then_some(memory * 1000)
+        MetricTarget::AverageValue(value) | MetricTarget::Value(value) => {
+            i128::from(value) * i128::from(missing.pods)
         }
     }
 }
@@ -421,7 +476,7 @@ fn ratio(samples: Sum, target: MetricTarget) -> Result<f64, String> {
             let utilization = samples.value * 100 / samples.request;
             Ok(utilization as f64 / f64::from(percent))
         }
-        MetricTarget::AverageValue(value) => {
+        MetricTarget::AverageValue(value) | MetricTarget::Value(value) => {
             let mean = samples.value / i128::from(samples.pods.max(1));
             Ok(mean as f64 / value as f64)
         }
@@ -430,35 +485,4 @@ fn ratio(samples: Sum, target: MetricTarget) -> Result<f64, String> {
 
 fn ceil(replicas: f64) -> u32 {
     replicas.ceil().min(f64::from(i32::MAX)) as u32
-}
-
-fn name_of(source: MetricSource) -> &'static str {
-    match source {
-        MetricSource::Cpu => "cpu",
-        MetricSource::Memory => "memory",
-        MetricSource::RequestsPerSecond => "requests_per_second",
-    }
-}
-
-fn nothing_returned(source: MetricSource) -> String {
-    match source {
-        MetricSource::RequestsPerSecond => {
-            "unable to get metric requests_per_second: no metrics returned from custom metrics API"
-                .to_string()
-        }
-        _ => format!(
-            "unable to get metrics for resource {}: no metrics returned from resource metrics API",
-            name_of(source)
-        ),
-    }
-}
-
-/// The error as the Event tells it.
-fn describe(metric: &MetricSpec, reason: &str) -> String {
-    let name = name_of(metric.source);
-    match (metric.source, metric.target) {
-        (MetricSource::RequestsPerSecond, _) => reason.to_string(),
-        (_, MetricTarget::Utilization(_)) => format!("failed to get {name} utilization: {reason}"),
-        (_, MetricTarget::AverageValue(_)) => format!("failed to get {name} usage: {reason}"),
-    }
 }

@@ -21,7 +21,7 @@ pub struct Values {
 }
 
 impl PodMetrics for Values {
-    fn sample(&self, pod: PodId, _: MetricSource) -> Option<Sample> {
+    fn sample(&self, pod: PodId, _: &MetricSource) -> Option<Sample> {
         let (window, timestamp) = (SimDuration::from_secs(15), self.timestamp);
         self.milli.get(&pod).map(|milli| Sample { milli: *milli, timestamp, window })
     }

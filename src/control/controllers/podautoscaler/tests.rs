@@ -2,7 +2,7 @@
 
 use super::testing::{Values, hpa};
 use super::*;
-use crate::api::autoscaling::ScaleTarget;
+use crate::api::autoscaling::{MetricId, MetricSource, MetricSpec, MetricTarget, ScaleTarget};
 use crate::api::pod::PodPhase;
 use crate::api::{DeploymentId, NodeId, PodId};
 use crate::control::controllers::testing::{Bench, at, secs};
@@ -203,14 +203,17 @@ fn what_cannot_be_read_is_said_once() {
 fn a_missing_metric_allows_up_but_not_down() {
     let mut two = hpa(1, 100);
     let target = MetricTarget::AverageValue(100);
-    two.metrics.push(MetricSpec { source: MetricSource::RequestsPerSecond, target });
+    two.metrics.push(MetricSpec {
+        source: MetricSource::Pods(MetricId::named("requests_per_second")),
+        target,
+    });
     for (sentence, milli, expected) in [("up", 1000, 8), ("not down", 100, 4)] {
         let mut scene = Scene::new(4, two.clone());
         scene.all_use(milli);
         struct OnlyCpu<'a>(&'a Values);
         impl PodMetrics for OnlyCpu<'_> {
-            fn sample(&self, pod: PodId, source: MetricSource) -> Option<Sample> {
-                (source == MetricSource::Cpu).then(|| self.0.sample(pod, source)).flatten()
+            fn sample(&self, pod: PodId, source: &MetricSource) -> Option<Sample> {
+                (*source == MetricSource::CPU).then(|| self.0.sample(pod, source)).flatten()
             }
         }
         scene.values.timestamp = scene.bench.now;
@@ -257,7 +260,7 @@ fn the_next_sync_comes_a_period_after_the_last_one_ended() {
 #[test]
 fn a_sync_that_comes_late_stands_for_none_before_it() {
     let mut hpa = hpa(1, 100);
-    (hpa.has_behavior, hpa.scale_down.stabilization_window) = (true, secs(20));
+    (hpa.has_behavior, hpa.scale_down.stabilization_window) = (true, Some(secs(20)));
     let mut scene = Scene::new(4, hpa);
     scene.all_use(500);
     assert_eq!(scene.sync(), 4);
@@ -356,8 +359,8 @@ fn shapes() -> impl Strategy<Value = Hpa> {
         |(has_behavior, up, down, pods, period)| {
             let mut hpa = hpa(1, 60);
             hpa.has_behavior = has_behavior;
-            hpa.scale_up.stabilization_window = secs(up / 4);
-            hpa.scale_down.stabilization_window = secs(down);
+            hpa.scale_up.stabilization_window = Some(secs(up / 4));
+            hpa.scale_down.stabilization_window = Some(secs(down));
             hpa.scale_up.policies[0].value = pods;
             hpa.scale_up.policies[0].period = secs(period);
             hpa.scale_down.policies[0].value = 30;
@@ -408,11 +411,11 @@ impl Crowd {
 }
 
 impl PodMetrics for Crowd {
-    fn sample(&self, pod: PodId, source: MetricSource) -> Option<Sample> {
+    fn sample(&self, pod: PodId, source: &MetricSource) -> Option<Sample> {
         if self.except.contains(&pod) { self.own.sample(pod, source) } else { Some(self.common()) }
     }
 
-    fn alike(&self, _: ScaleTarget, _: MetricSource) -> Option<Alike<'_>> {
+    fn alike(&self, _: ScaleTarget, _: &MetricSource) -> Option<Alike<'_>> {
         self.tells.then(|| Alike { sample: Some(self.common()), except: &self.except })
     }
 }
@@ -483,4 +486,26 @@ proptest! {
             scene.bench.apply(&together);
         }
     }
+}
+
+#[test]
+fn two_that_want_the_same_pods_do_nothing() {
+    let mut scene = Scene::new(4, hpa(1, 100));
+    scene.all_use(1000);
+    let second = Hpa {
+        name: "again".into(),
+        target: ScaleTarget::Deployment(scene.deployment),
+        ..hpa(1, 100)
+    };
+    scene.bench.store.create_hpa(second);
+    assert_eq!(scene.sync(), 4, "it would have asked for eight");
+    let conditions = scene.controller.take_conditions(scene.id).unwrap();
+    let active = conditions.iter().find(|c| c.kind == "ScalingActive").unwrap();
+    assert_eq!(active.reason, "AmbiguousSelector");
+    let message = &*active.message;
+    let (start, end) = (
+        "pods by selector ",
+        " are controlled by more than one HPA (e.g. [default/again default/web])",
+    );
+    assert!(message.starts_with(start) && message.ends_with(end), "{message}");
 }
