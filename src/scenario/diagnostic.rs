@@ -52,6 +52,16 @@ impl Diagnostics {
         });
     }
 
+    /// Notes an error about a text that stands, as to places, at byte `offset` of a file.
+    pub fn misplaced(
+        &mut self,
+        file: &str,
+        offset: usize,
+        (span, message, hint): (Span, String, Option<String>),
+    ) {
+        self.at(file, span.start + offset..span.end + offset, message, hint);
+    }
+
     /// Line and column (from 1) of a byte of a file.
     pub fn line_column(&self, file: &str, byte: usize) -> (usize, usize) {
         let text = self.text(file);

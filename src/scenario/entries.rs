@@ -3,6 +3,7 @@
 //! It knows the manifests' Services and Ingresses as they are declared; where requests go in a run
 //! is decided there, by what there is at that moment.
 
+use super::curve::Curve;
 use super::file::{ScenarioFile, TrafficFile};
 use super::kubectl::Command;
 use super::manifests::{Manifests, Place};
@@ -77,6 +78,16 @@ impl Resolver<'_> {
             let path = format!("traffic[{index}]");
             let to = self.entry(given, &path, objects);
             let rate = self.curve(&given.rate, &format!("{path}.rate"));
+            let rate = match given.scale {
+                None => rate,
+                Some(scale) if scale.is_finite() && scale >= 0.0 => {
+                    rate.map(|rate| Curve::Product(vec![rate, Curve::Constant(scale)]))
+                }
+                Some(_) => {
+                    self.error(&format!("{path}.scale"), "is a factor, 0 or more", None);
+                    None
+                }
+            };
             let noise = given.noise.map_or(0.0, |ratio| ratio.0);
             if !(0.0..=1.0).contains(&noise) {
                 self.error(&format!("{path}.noise"), "is a share between 0% and 100%", None);

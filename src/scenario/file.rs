@@ -343,6 +343,9 @@ pub struct TrafficFile {
     pub path: Option<String>,
     /// Requests a second over time: a number or a shape.
     pub rate: RateFile,
+    /// So many times what `rate` says: the whole load larger or smaller. Default 1.
+    #[serde(default)]
+    pub scale: Option<f64>,
     /// Relative standard deviation of each step. Default 0.
     #[serde(default)]
     pub noise: Option<Ratio>,

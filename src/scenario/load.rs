@@ -4,13 +4,16 @@ use super::diagnostic::{Diagnostic, Diagnostics};
 use super::file::ScenarioFile;
 use super::manifests::Manifests;
 use super::model::Scenario;
+use super::overrides::Change;
 use super::resolve::Resolver;
 use super::strict::{decode, is_doubtful};
 use super::value::parse_duration;
 use super::yaml::{Node, Value, parse};
-use super::{overrides, parameters, trace};
+use super::{parameters, trace};
 use crate::units::SimDuration;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How errors name what the command line gave.
 const UNTIL: &str = "--until";
@@ -26,12 +29,42 @@ pub struct Overrides {
     pub until: Option<String>,
 }
 
+/// Content of files, read once: what is loaded from it again and again is of one state of them.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs(Arc<Mutex<BTreeMap<PathBuf, Arc<Vec<u8>>>>>);
+
+impl Inputs {
+    /// The content of a file, unpacked if it is gzipped.
+    fn read(&self, path: &Path) -> std::io::Result<Arc<Vec<u8>>> {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = files.get(path) {
+            return Ok(bytes.clone());
+        }
+        let bytes = Arc::new(trace::read_bytes(path)?);
+        files.insert(path.to_path_buf(), bytes.clone());
+        Ok(bytes)
+    }
+}
+
 /// Reads a scenario and all files it names.
 ///
 /// # Errors
 /// Everything that is wrong with any of them.
 pub fn load(path: &Path, changes: &Overrides) -> Result<Scenario, Diagnostics> {
-    let mut sources = Sources { out: Diagnostics::default(), hash: blake3::Hasher::new() };
+    load_from(&Inputs::default(), path, changes)
+}
+
+/// Likewise, with files as `inputs` has them, if it has read them before.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub fn load_from(
+    inputs: &Inputs,
+    path: &Path,
+    changes: &Overrides,
+) -> Result<Scenario, Diagnostics> {
+    let (out, hash) = (Diagnostics::default(), blake3::Hasher::new());
+    let mut sources = Sources { out, hash, changes: Vec::new(), inputs: inputs.clone() };
     let scenario = sources.load(path, changes);
     let mut out = sources.out;
     match scenario {
@@ -47,6 +80,9 @@ pub fn load(path: &Path, changes: &Overrides) -> Result<Scenario, Diagnostics> {
 pub(super) struct Sources {
     pub out: Diagnostics,
     hash: blake3::Hasher,
+    /// Overrides of objects in the manifests, each with the place of its text among all.
+    changes: Vec<(usize, Change)>,
+    inputs: Inputs,
 }
 
 impl Sources {
@@ -54,7 +90,7 @@ impl Sources {
         let name = path.display().to_string();
         let text = self.text(path, &name, None)?;
         let scenario = self.scenario(path, &name, &text, changes);
-        self.place_overrides(&name, text.len(), &changes.set);
+        self.place_overrides(&changes.set);
         scenario
     }
 
@@ -172,11 +208,19 @@ impl Sources {
         }
         let mut tree = documents.remove(0);
         // What an override puts into the tree stands, as to places, behind the end of the file.
-        let mut offset = text.len() + 1;
+        let (end, mut offset) = (text.len() + 1, 0);
         for set in &changes.set {
             self.hash.update(set.as_bytes());
-            if let Err((span, message, hint)) = overrides::apply(&mut tree, set, offset) {
-                self.out.at(name, span.start + offset..span.end + offset, message, hint);
+            let applied = match Change::read(set) {
+                Ok(change) if change.is_of_objects() => {
+                    self.changes.push((offset, change));
+                    Ok(())
+                }
+                Ok(change) => change.apply(&mut tree, end + offset),
+                Err(fault) => Err(fault),
+            };
+            if let Err(fault) = applied {
+                self.out.misplaced(name, end + offset, fault);
             }
             offset += set.len() + 1;
         }
@@ -184,13 +228,16 @@ impl Sources {
     }
 
     /// Errors about what overrides gave are shown in the overrides, a line each.
-    fn place_overrides(&mut self, name: &str, end: usize, set: &[String]) {
-        for error in self.out.errors.iter_mut().filter(|error| error.file == name) {
+    fn place_overrides(&mut self, set: &[String]) {
+        let Diagnostics { errors, files } = &mut self.out;
+        for error in errors {
+            let text = files.iter().find(|(name, _)| *name == error.file).map(|(_, text)| text);
+            let end = text.map_or(usize::MAX, String::len);
             let Some(span) = error.span.as_mut().filter(|span| span.start > end) else { continue };
             *span = span.start - end - 1..span.end.max(span.start) - end - 1;
             error.file = SET.to_string();
         }
-        self.out.files.push((SET.to_string(), set.join("\n")));
+        files.push((SET.to_string(), set.join("\n")));
     }
 
     /// Reads a text file; an error is noted at `at` in the file that names it.
@@ -220,8 +267,8 @@ impl Sources {
         path: &Path,
         shown: &str,
         at: Option<Diagnostic>,
-    ) -> Option<Vec<u8>> {
-        match trace::read_bytes(path) {
+    ) -> Option<Arc<Vec<u8>>> {
+        match self.inputs.read(path) {
             Ok(bytes) => {
                 self.hash.update(&(bytes.len() as u64).to_le_bytes());
                 self.hash.update(&bytes);
@@ -243,9 +290,14 @@ impl Sources {
 
     /// Reads all manifests that the tree names.
     fn manifests(&mut self, name: &str, tree: &Node, folder: &Path) -> Manifests {
+        let changes = std::mem::take(&mut self.changes);
         let mut found = Manifests::default();
+        found.changes = changes;
         let listed = tree.get("manifests").map(|node| node.value.clone());
-        let Some(Value::List(items)) = listed else { return found };
+        let items = match listed {
+            Some(Value::List(items)) => items,
+            _ => Vec::new(),
+        };
         for item in items {
             let Some(entry) = item.as_text() else { continue };
             let at = Diagnostic {
@@ -262,6 +314,7 @@ impl Sources {
                 }
             }
         }
+        found.judge_changes(name, &mut self.out);
         found.resolve_priorities(&mut self.out);
         let accepted = tree.get("custom-resources").map_or(&[][..], Node::items);
         let accepted: Vec<String> =

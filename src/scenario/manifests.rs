@@ -7,6 +7,7 @@ mod devices;
 
 use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use super::model::Ignored;
+use super::overrides::Change;
 use super::priorities::PriorityClass;
 use super::strict::{Decoded, decode, is_doubtful};
 use super::yaml::{Node, Value, parse};
@@ -41,6 +42,8 @@ pub(super) struct Manifests {
     custom: Vec<(Place, Ignored)>,
     /// A document is so wrong that its object is missing here: a reference to it may be right.
     pub incomplete: bool,
+    /// Overrides of objects, each with the place of its text among all of them.
+    pub changes: Vec<(usize, Change)>,
 }
 
 /// Where an object stands.
@@ -183,7 +186,8 @@ impl Manifests {
     pub(super) fn read(&mut self, file: &str, text: &str, out: &mut Diagnostics) {
         match parse(text) {
             Ok(documents) => {
-                for document in documents {
+                for mut document in documents {
+                    self.change(file, text.len() + 1, &mut document, out);
                     self.document(file, document, out);
                 }
             }
@@ -191,6 +195,33 @@ impl Manifests {
                 self.incomplete = true;
                 let hint = text.contains("{{").then(|| TEMPLATE.to_string());
                 out.at(file, error.span, error.message, hint);
+            }
+        }
+    }
+
+    /// Applies the overrides of a document and of what it lists. What they put there stands, as to
+    /// places, behind `end`, where the file ends.
+    fn change(&mut self, file: &str, end: usize, document: &mut Node, out: &mut Diagnostics) {
+        if self.changes.is_empty() {
+            return;
+        }
+        for (offset, change) in &mut self.changes {
+            if let Err(fault) = change.apply_to(document, end + *offset) {
+                out.misplaced(file, end + *offset, fault);
+            }
+        }
+        for item in document.items_of_list() {
+            self.change(file, end, item, out);
+        }
+    }
+
+    /// An override that is about none of the objects is an error, at `file`, the scenario.
+    pub(super) fn judge_changes(&mut self, file: &str, out: &mut Diagnostics) {
+        let text = out.files.iter().find(|(name, _)| name == file);
+        let end = text.map_or(0, |(_, text)| text.len()) + 1;
+        for (offset, change) in std::mem::take(&mut self.changes) {
+            if let Some(fault) = change.nothing_found().filter(|_| !self.incomplete) {
+                out.misplaced(file, end + offset, fault);
             }
         }
     }

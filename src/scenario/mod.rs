@@ -18,6 +18,7 @@ mod existing;
 pub mod file;
 pub mod flags;
 pub mod kubectl;
+pub mod limits;
 pub mod load;
 pub mod machines;
 mod manifests;
@@ -38,4 +39,4 @@ mod workloads;
 pub mod yaml;
 
 pub use existing::created;
-pub use load::{Overrides, load};
+pub use load::{Inputs, Overrides, load, load_from};

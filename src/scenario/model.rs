@@ -15,6 +15,8 @@ use crate::api::taint::Taint;
 use crate::api::workload::Deployment;
 use crate::api::{ObjectName, Text};
 use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags, SchedulerFlags};
+use crate::record::measure::Expected;
+use crate::record::objective::Target;
 use crate::scenario::curve::Curve;
 use crate::scenario::custom_metrics::CustomMetric;
 use crate::scenario::eviction::{GracePeriods, Thresholds};
@@ -725,6 +727,14 @@ pub struct Observe {
     pub currency: String,
 }
 
+impl Observe {
+    /// The objective.
+    pub fn target(&self) -> Target {
+        let latency_s = self.latency_objective.as_secs_f64();
+        Target { error_budget: self.error_budget, latency_s }
+    }
+}
+
 /// An assertion over the results; a miss makes exit code 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectation {
@@ -742,6 +752,21 @@ pub struct Expectation {
     pub at_most: Option<f64>,
     /// The assertion as written, for messages.
     pub text: String,
+}
+
+impl Expectation {
+    /// As it is measured.
+    pub fn expected(&self) -> Expected<'_> {
+        Expected {
+            metric: &self.metric,
+            of: self.of.as_deref(),
+            from: self.from,
+            until: self.until,
+            at_least: self.at_least,
+            at_most: self.at_most,
+            text: &self.text,
+        }
+    }
 }
 
 /// Something accepted that the simulation does not act on, or that pods will wait for.

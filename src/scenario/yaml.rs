@@ -164,6 +164,16 @@ impl Node {
         }
     }
 
+    /// The objects that a `List` of Kubernetes holds.
+    pub(super) fn items_of_list(&mut self) -> &mut [Node] {
+        let is_list = self.get("kind").and_then(Node::as_text).is_some_and(|k| k.ends_with("List"));
+        let Value::Map(entries) = &mut self.value else { return &mut [] };
+        match entries.iter_mut().find(|entry| entry.key == "items").map(|e| &mut e.node.value) {
+            Some(Value::List(items)) if is_list => items,
+            _ => &mut [],
+        }
+    }
+
     /// Gives a mapping `value` at `key` where it has nothing there.
     pub fn set_default(&mut self, key: &str, value: Value) {
         let span = self.span.clone();
