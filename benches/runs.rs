@@ -1,8 +1,8 @@
 //! Whole runs of the built binary, as a user starts it: CPU time, memory, and the cold start.
 //!
 //! `cargo bench --bench runs [-- [--times N] WORD...]` runs each scenario the path of which holds
-//! one of the words: those of `benches/scenarios/` and those that ship; the year only if a word
-//! asks for it. Rows go to stdout.
+//! one of the words: those of `benches/scenarios/` and those that ship; the year, and a plan of the
+//! launch, only if a word asks for it. Rows go to stdout.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that can't run shall say so and stop")]
@@ -30,6 +30,18 @@ const REPLICAS: u64 = 5000;
 /// The scenario that runs only when a word asks for it: it takes minutes.
 const YEAR: &str = "benches/scenarios/year.yaml";
 
+/// A plan of the launch: some hundred runs. What it writes goes to a folder of its own.
+const PLAN: [&str; 8] = [
+    "plan",
+    "scenarios/pokemon-go/launch-50x.yaml",
+    "--vary",
+    "nodes.pool.max=1000..3000:50",
+    "--slo",
+    "failed_ratio<=5%",
+    "--quiet",
+    "--afresh",
+];
+
 /// What one process cost.
 #[derive(Clone, Copy)]
 struct Cost {
@@ -51,6 +63,10 @@ fn main() {
     }
     if chosen(QUIET_WEEK) {
         memory_of_nodes_and_pods(times);
+    }
+    if words.iter().any(|word| word == "plan") {
+        plan();
+        return;
     }
     let is_wanted = |name: &str| chosen(name) && (name != YEAR || !words.is_empty());
     let scenarios: Vec<PathBuf> = scenarios().into_iter().filter(|p| is_wanted(&text(p))).collect();
@@ -149,6 +165,30 @@ fn resized(file: &Path, numbers: &[(&str, u64)]) -> String {
         text = pieces[0].to_string() + &rest.collect::<String>();
     }
     text
+}
+
+/// Runs of a plan beside a single run of the same scenario.
+fn plan() {
+    let out = std::env::temp_dir().join(format!("stormglass-bench-{}", std::process::id()));
+    let out_text = text(&out);
+    let asked: Vec<&str> = PLAN.into_iter().chain(["--out", &out_text]).collect();
+    let all = cost(&asked);
+    let folder = result_folder(&out).expect("a plan leaves a folder");
+    let plan = fs::read(folder.join("plan.json")).unwrap();
+    let plan: serde_json::Value = serde_json::from_slice(&plan).unwrap();
+    let runs = plan["runs"].as_array().unwrap().len();
+    let one = cost(&["run", PLAN[1], "--quiet", "--out", &out_text]);
+    fs::remove_dir_all(&out).unwrap();
+    let (cpu, wall) = (all.cpu.as_secs_f64(), all.wall.as_secs_f64());
+    println!(
+        "`stormglass {}`: {runs} runs, {:.2} CPU-s a run ({:.2} for one `stormglass run`), {wall:.0} s \
+         in all, {} MB; a thousand such runs take {:.0} CPU-s\n",
+        PLAN[..6].join(" "),
+        cpu / runs as f64,
+        one.cpu.as_secs_f64(),
+        megabytes(all.peak_bytes),
+        cpu / runs as f64 * 1000.0,
+    );
 }
 
 /// One row of the table: the run with the median CPU time out of `times`.

@@ -24,6 +24,8 @@ pub mod check;
 
 pub mod world;
 
+pub mod experiment;
+
 pub mod replay;
 
 pub mod print;

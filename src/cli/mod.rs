@@ -11,6 +11,8 @@ mod explain;
 mod get;
 mod init;
 mod look;
+mod plan;
+mod repeat;
 mod run;
 mod schema;
 mod validate;
@@ -74,6 +76,8 @@ enum Command {
     Validate(validate::Validate),
     /// Run a scenario and write its results.
     Run(run::Run),
+    /// Find the value of a field that just meets an objective, by search over many runs.
+    Plan(plan::Plan),
     /// Explain what happened in a run whose results are there.
     Explain(explain::Explain),
     /// Print objects of the cluster of a finished run at any instant, as kubectl does.
@@ -101,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Init(init) => init.execute(),
         Command::Validate(validate) => validate.execute(),
         Command::Run(run) => run.execute(),
+        Command::Plan(plan) => plan.execute(),
         Command::Explain(explain) => explain.execute(),
         Command::Get(get) => get.execute(),
         Command::Describe(describe) => describe.execute(),

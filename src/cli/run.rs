@@ -1,16 +1,15 @@
 //! `stormglass run`: one scenario, one seed, one result folder.
 
 use super::validate::lines;
-use super::{Format, Outcome, complain, print};
+use super::{Format, Outcome, complain, print, repeat};
 use crate::check::{Stride, Violation};
 use crate::record::measure::Expected;
-use crate::record::objective::Target;
 use crate::record::recorder::Discard;
 use crate::record::summarize::{RunFacts, summarize};
 use crate::record::summary::Summary;
 use crate::record::{Recorder, Sink};
 use crate::report::{Manifest, ReportError, ResultFolder, Results, Timing, terminal};
-use crate::scenario::model::Scenario;
+use crate::scenario::model::{Expectation, Scenario};
 use crate::scenario::{Overrides, load};
 use crate::units::SimTime;
 use crate::world::{self, RunOptions};
@@ -208,7 +207,7 @@ impl Run {
         Manifest {
             version: env!("CARGO_PKG_VERSION").to_string(),
             scenario: scenario.name.clone(),
-            file: without_machine(&self.file),
+            file: repeat::without_machine(&self.file),
             scenario_hash: scenario.hash.clone(),
             seed,
             set: self.set.clone(),
@@ -222,44 +221,9 @@ impl Run {
 
     /// The command that repeats this run, for a POSIX shell.
     fn repeat(&self, seed: u64, check_every: Option<u64>) -> String {
-        let file = without_machine(&self.file);
-        let mut command = format!("stormglass run {} --seed {seed}", quoted(&file));
-        if let Some(until) = &self.until {
-            command.push_str(&format!(" --until {}", quoted(until)));
-        }
-        for set in &self.set {
-            command.push_str(&format!(" --set {}", quoted(set)));
-        }
-        if let Some(check_every) = check_every {
-            command.push_str(&format!(" --check-every {check_every}"));
-        }
-        command
+        let until = self.until.as_deref();
+        repeat::command(&self.file, seed, until, &self.set, check_every)
     }
-}
-
-/// The path as seen from the working directory; elsewhere an absolute one is cut to its last two
-/// parts: results do not tell of the machine they were made on.
-fn without_machine(file: &Path) -> String {
-    let here = std::env::current_dir().ok();
-    let inside = here.and_then(|here| file.strip_prefix(here).ok().map(Path::to_path_buf));
-    let path = match inside {
-        Some(inside) => inside,
-        None if file.is_absolute() => {
-            let parts: Vec<_> = file.iter().collect();
-            parts[parts.len().saturating_sub(2)..].iter().collect()
-        }
-        None => file.to_path_buf(),
-    };
-    path.display().to_string()
-}
-
-/// `word` as one word of a POSIX shell.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// `namespace/name` of every Deployment, as tables name them.
@@ -274,19 +238,7 @@ fn summary_of(
     recorder: &Recorder<'_>,
 ) -> Summary {
     let observe = &scenario.observe;
-    let expected: Vec<Expected<'_>> = scenario
-        .expect
-        .iter()
-        .map(|e| Expected {
-            metric: &e.metric,
-            of: e.of.as_deref(),
-            from: e.from,
-            until: e.until,
-            at_least: e.at_least,
-            at_most: e.at_most,
-            text: &e.text,
-        })
-        .collect();
+    let expected: Vec<Expected<'_>> = scenario.expect.iter().map(Expectation::expected).collect();
     let facts = RunFacts {
         scenario: &scenario.name,
         question: &scenario.question,
@@ -294,10 +246,7 @@ fn summary_of(
         seed,
         duration: scenario.duration,
         workloads: names,
-        target: Target {
-            error_budget: observe.error_budget,
-            latency_s: observe.latency_objective.as_secs_f64(),
-        },
+        target: observe.target(),
         currency: &observe.currency,
         ignored: &lines(&scenario.ignored),
     };

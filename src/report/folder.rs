@@ -65,7 +65,7 @@ impl ResultFolder {
     /// The place can't be written; another run writes there; `scenario` is no relative path; the
     /// folder holds files that no run has written.
     pub fn create(base: &Path, scenario: &str, seed: u64) -> Result<ResultFolder, ReportError> {
-        Ok(ResultFolder { staging: Staging::create(base, scenario, seed)? })
+        Ok(ResultFolder { staging: Staging::create(base, scenario, &seed.to_string())? })
     }
 
     /// Where the results will be.

@@ -29,24 +29,24 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    /// Prepares to write `base/scenario/seed`.
+    /// Prepares to write `base/scenario/name`; `name` is a seed, or that of a plan.
     ///
     /// Fails early, before any simulation: when the folder can't be written, another run writes
     /// to it, or it holds files that no run has written (they would be lost).
-    pub(super) fn create(base: &Path, scenario: &str, seed: u64) -> Result<Staging, ReportError> {
+    pub(super) fn create(base: &Path, scenario: &str, name: &str) -> Result<Staging, ReportError> {
         let parent = base.join(scenario_path(scenario)?);
         fs::create_dir_all(&parent).map_err(|e| ReportError::new("create", &parent, e))?;
-        let target = parent.join(seed.to_string());
-        let lock = match acquire(&parent, seed)? {
+        let target = parent.join(name);
+        let lock = match acquire(&parent, name)? {
             Lock::Taken => return Err(busy(&target)),
             lock => lock,
         };
-        let partial = partial_path(&parent, seed);
-        let lock_path = lock_path(&parent, seed);
+        let partial = partial_path(&parent, name);
+        let lock_path = lock_path(&parent, name);
         let staging = Staging { target, partial, lock_path, _lock: lock, published: false };
         staging.restore()?;
         refuse_foreign_files(&staging.target)?;
-        remove_leftovers(&parent, seed);
+        remove_leftovers(&parent, name);
         fresh_folder(&staging.partial)?;
         Ok(staging)
     }
@@ -112,7 +112,7 @@ impl Drop for Staging {
 }
 
 /// The folder of a scenario name; refuses names that would leave the results folder.
-fn scenario_path(scenario: &str) -> Result<&Path, ReportError> {
+pub(super) fn scenario_path(scenario: &str) -> Result<&Path, ReportError> {
     let path = Path::new(scenario);
     let mut parts = path.components();
     let hidden = |c: &Component<'_>| match c {
@@ -129,12 +129,12 @@ fn scenario_path(scenario: &str) -> Result<&Path, ReportError> {
     Ok(path)
 }
 
-fn partial_path(parent: &Path, seed: u64) -> PathBuf {
-    parent.join(format!(".{seed}.partial"))
+fn partial_path(parent: &Path, name: &str) -> PathBuf {
+    parent.join(format!(".{name}.partial"))
 }
 
-fn lock_path(parent: &Path, seed: u64) -> PathBuf {
-    parent.join(format!(".{seed}.lock"))
+fn lock_path(parent: &Path, name: &str) -> PathBuf {
+    parent.join(format!(".{name}.lock"))
 }
 
 fn old_path(target: &Path) -> PathBuf {
@@ -149,7 +149,7 @@ fn busy(target: &Path) -> ReportError {
     ReportError::new("write", target, reason)
 }
 
-/// The lock of a seed's partial folder.
+/// The lock of a partial folder.
 #[derive(Debug)]
 enum Lock {
     /// We have it, until the file is closed.
@@ -160,9 +160,9 @@ enum Lock {
     Unsupported,
 }
 
-/// Tries to take the lock of `seed`.
-fn acquire(parent: &Path, seed: u64) -> Result<Lock, ReportError> {
-    let path = lock_path(parent, seed);
+/// Tries to take the lock of `name`.
+fn acquire(parent: &Path, name: &str) -> Result<Lock, ReportError> {
+    let path = lock_path(parent, name);
     let failed = |e| ReportError::new("write to", parent, e);
     // Its last holder may remove the file between our opening and locking it: then try anew.
     for _ in 0..100 {
@@ -195,25 +195,28 @@ fn is_at(_file: &File, path: &Path) -> bool {
     path.exists()
 }
 
-/// Removes what killed runs of other seeds left; a run in progress holds its lock and is spared.
+/// Removes what killed runs and plans of other names left; one in progress holds its lock and is
+/// spared.
 ///
 /// It is housekeeping: what can't be removed is left, and harms nothing.
-fn remove_leftovers(parent: &Path, own_seed: u64) {
+fn remove_leftovers(parent: &Path, own: &str) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(seed) = name.to_str().and_then(seed_of_partial).filter(|s| *s != own_seed) else {
+        let file = entry.file_name();
+        let Some(name) = file.to_str().and_then(name_of_partial).filter(|name| *name != own) else {
             continue;
         };
-        if let Ok(_lock @ Lock::Held(_)) = acquire(parent, seed) {
+        if let Ok(_lock @ Lock::Held(_)) = acquire(parent, name) {
             let _ = fs::remove_dir_all(entry.path());
-            let _ = fs::remove_file(lock_path(parent, seed));
+            let _ = fs::remove_file(lock_path(parent, name));
         }
     }
 }
 
-fn seed_of_partial(name: &str) -> Option<u64> {
-    name.strip_prefix('.')?.strip_suffix(".partial")?.parse().ok()
+/// The name of a partial folder of ours: a seed, or a plan's.
+fn name_of_partial(file: &str) -> Option<&str> {
+    let name = file.strip_prefix('.')?.strip_suffix(".partial")?;
+    (name.parse::<u64>().is_ok() || name.starts_with("plan-")).then_some(name)
 }
 
 /// Makes sure that replacing `target` loses nothing but results.
@@ -284,7 +287,7 @@ mod tests {
 
     /// Publishes a folder of `files` for seed 1.
     fn publish(base: &Path, files: &[&str]) {
-        let staging = Staging::create(base, "a/b", 1).unwrap();
+        let staging = Staging::create(base, "a/b", "1").unwrap();
         for file in files {
             write(&staging, file, "x");
         }
@@ -299,7 +302,7 @@ mod tests {
         let scratch = Scratch::new("staging-whole");
         let target = scratch.path().join("a/b/1");
         publish(scratch.path(), &["old.csv"]);
-        let staging = Staging::create(scratch.path(), "a/b", 1).unwrap();
+        let staging = Staging::create(scratch.path(), "a/b", "1").unwrap();
         write(&staging, "new.csv", "x");
         assert_eq!(names(&target), [MANIFEST, "old.csv"], "still the earlier results");
         staging.publish().unwrap();
@@ -311,7 +314,7 @@ mod tests {
     fn a_run_that_fails_leaves_the_earlier_results() {
         let scratch = Scratch::new("staging-fails");
         publish(scratch.path(), &["old.csv"]);
-        let staging = Staging::create(scratch.path(), "a/b", 1).unwrap();
+        let staging = Staging::create(scratch.path(), "a/b", "1").unwrap();
         write(&staging, "new.csv", "half of");
         drop(staging);
         assert_eq!(names(&scratch.path().join("a/b/1")), [MANIFEST, "old.csv"]);
@@ -339,20 +342,20 @@ mod tests {
         publish(scratch.path(), &["old.csv"]);
         let target = scratch.path().join("a/b/1");
         fs::rename(&target, old_path(&target)).unwrap();
-        drop(Staging::create(scratch.path(), "a/b", 1).unwrap());
+        drop(Staging::create(scratch.path(), "a/b", "1").unwrap());
         assert_eq!(names(&target), [MANIFEST, "old.csv"]);
     }
 
     #[test]
     fn two_runs_do_not_share_a_folder_but_seeds_run_side_by_side() {
         let scratch = Scratch::new("staging-two");
-        let first = Staging::create(scratch.path(), "a/b", 1).unwrap();
-        let error = Staging::create(scratch.path(), "a/b", 1).unwrap_err();
+        let first = Staging::create(scratch.path(), "a/b", "1").unwrap();
+        let error = Staging::create(scratch.path(), "a/b", "1").unwrap_err();
         assert!(error.to_string().contains("another run is writing there; wait"), "{error}");
-        let other = Staging::create(scratch.path(), "a/b", 2).unwrap();
+        let other = Staging::create(scratch.path(), "a/b", "2").unwrap();
         assert!(first.partial().exists(), "a run in progress is no leftover");
         drop(first);
-        drop(Staging::create(scratch.path(), "a/b", 1).unwrap());
+        drop(Staging::create(scratch.path(), "a/b", "1").unwrap());
         assert!(other.partial().exists());
     }
 
@@ -361,7 +364,7 @@ mod tests {
         let scratch = Scratch::new("staging-foreign");
         publish(scratch.path(), &["old.csv"]);
         fs::write(scratch.path().join("a/b/1/thesis.ipynb"), "years of work").unwrap();
-        let error = Staging::create(scratch.path(), "a/b", 1).unwrap_err().to_string();
+        let error = Staging::create(scratch.path(), "a/b", "1").unwrap_err().to_string();
         assert!(error.contains("it holds `thesis.ipynb`, which no run has written"), "{error}");
         assert!(scratch.path().join("a/b/1/thesis.ipynb").exists());
     }
@@ -370,7 +373,7 @@ mod tests {
     fn names_that_leave_the_folder_are_refused() {
         let scratch = Scratch::new("staging-names");
         for name in ["", "..", "a/../../b", "/etc", ".hidden", "a/.git"] {
-            let error = Staging::create(scratch.path(), name, 1).unwrap_err();
+            let error = Staging::create(scratch.path(), name, "1").unwrap_err();
             assert_eq!(error.source.kind(), io::ErrorKind::InvalidInput, "{name}");
         }
     }
@@ -380,7 +383,7 @@ mod tests {
         let scratch = Scratch::new("staging-file");
         let file = scratch.path().join("taken");
         fs::write(&file, "").unwrap();
-        let error = Staging::create(&file, "a", 1).unwrap_err().to_string();
+        let error = Staging::create(&file, "a", "1").unwrap_err().to_string();
         assert!(error.starts_with("cannot create ") && error.contains("taken/a: "), "{error}");
     }
 }

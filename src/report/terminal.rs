@@ -72,7 +72,7 @@ pub fn missed(result: &ExpectationResult) -> String {
 }
 
 /// Writes `text` broken at spaces; `first` and `rest` stand before its first and its other lines.
-fn paragraph(out: &mut String, first: &str, rest: &str, text: &str) {
+pub(super) fn paragraph(out: &mut String, first: &str, rest: &str, text: &str) {
     let mut line = first.to_owned();
     let mut empty = true;
     for word in text.split_whitespace() {

@@ -5,7 +5,7 @@
 
 mod escape;
 mod sections;
-mod tables;
+pub(super) mod tables;
 
 pub(super) use escape::escape;
 
@@ -62,7 +62,7 @@ fn grid(results: &Results<'_>, plots: &Data<'_>) -> io::Result<String> {
     Ok(out + "</div>\n")
 }
 
-fn head(title: &str) -> String {
+pub(super) fn head(title: &str) -> String {
     let title = escape(title);
     // The policy makes "no outside requests" something that the browser holds.
     format!(

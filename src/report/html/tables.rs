@@ -6,7 +6,7 @@ use crate::record::wording::{amount, duration, money, percent};
 
 /// Head and body of a table whose first column is a name and whose others are numbers; `reading`
 /// says how to read it.
-fn table(
+pub(in crate::report) fn table(
     title: &str,
     reading: &str,
     columns: &[&str],

@@ -67,7 +67,7 @@ impl ValueFormatter<f64> for TimeAxis {
 
 /// How the values of a panel are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(in crate::report) enum Unit {
     /// `12k`.
     Amount,
     /// `12k`, of things that are whole.

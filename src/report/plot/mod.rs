@@ -12,12 +12,14 @@ mod legend;
 mod nodes;
 mod palette;
 mod panel;
+pub(super) mod plan;
 mod replicas;
 mod services;
 mod sheet;
 mod thin;
 
 use super::folder::Results;
+use crate::record::metric;
 use crate::record::objective::{self, Target};
 use crate::record::rows::ClusterSample;
 use crate::units::SimDuration;
@@ -109,6 +111,15 @@ impl<'a> Data<'a> {
 fn per_second(row: &ClusterSample, requests: f64) -> f64 {
     let seconds = row.interval.as_secs_f64();
     if seconds > 0.0 { requests / seconds } else { 0.0 }
+}
+
+/// How values of a measure are written on an axis.
+pub(super) fn unit_of(unit: Option<metric::Unit>) -> axis::Unit {
+    match unit {
+        Some(metric::Unit::Ratio) => axis::Unit::Share,
+        Some(metric::Unit::Duration) => axis::Unit::Seconds,
+        Some(metric::Unit::Number | metric::Unit::Rate) | None => axis::Unit::Amount,
+    }
 }
 
 impl Plot {
