@@ -68,4 +68,5 @@ mod world;
 
 pub use look::Look;
 pub use run::{Audience, Run, RunOptions, explain, run, run_before};
+pub use traffic::requests;
 pub use world::World;

@@ -9,5 +9,6 @@
 pub mod clients;
 pub mod network;
 pub mod queueing;
+pub mod requests;
 pub mod station;
 mod uneven;

@@ -1,0 +1,226 @@
+//! The engine: its event list, and what happens when something is due.
+//!
+//! It is run up to an instant and no further; between two runs pods, routes and rates may change.
+//! What the world has to know at once (a full memory, a wait that was marked) stops a run after the
+//! event that raised it.
+
+use super::account::{EntryCount, Presence, StationCount};
+use super::arrivals::Arrivals;
+use super::deadlines::Lane;
+use super::draws::Law;
+use super::inflight::{InFlight, Ticket};
+use super::plan::{EntryPlan, Plan, StationPlan};
+use super::pod::Pod;
+use crate::record::latency::LatencyHistogram;
+use crate::sim::queue::{EventQueue, Phase};
+use crate::sim::rng::Streams;
+use crate::units::{SimDuration, SimTime};
+
+/// Index of a pod in the engine.
+pub type PodIx = u32;
+
+/// Something that is due.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Tick {
+    /// A request comes from outside; overtaken unless the entry's plan is this one.
+    Arrival { entry: u32, epoch: u32 },
+    /// A request that shares with nobody has had its CPU.
+    Cpu(Ticket),
+    /// One of those who share may have had it; overtaken unless the pod's plan is this one.
+    Shared { pod: u32, plan: u32 },
+    /// What a request waited for has come.
+    Waited(Ticket),
+    /// The head of a station's deadlines.
+    Late { station: u32 },
+    /// A source of arrivals is on, or off, from now on.
+    Turn { entry: u32, source: u32 },
+    /// A user has thought.
+    Thought { entry: u32, user: u32 },
+}
+
+/// All events of one instant are equal: the order of planning decides.
+pub(super) const PHASE: Phase = Phase(0);
+
+/// A kind of pods as it runs.
+#[derive(Debug)]
+pub(super) struct Station {
+    pub(super) plan: StationPlan,
+    pub(super) count: StationCount,
+    pub(super) latency: LatencyHistogram,
+    pub(super) presence: Presence,
+    pub(super) late: Option<Lane>,
+    /// Waits that somebody wants to know of when they are passed, seconds.
+    pub(super) marks: Vec<f64>,
+    /// CPU seconds of pods that are forgotten, and of all up to the last time it was taken.
+    pub(super) cpu: (f64, f64),
+}
+
+/// A Service as it runs.
+#[derive(Debug)]
+pub(super) struct Front {
+    pub(super) primary: Option<u32>,
+    /// Pods that are routed to, in their order.
+    pub(super) routed: Vec<(u64, u32)>,
+}
+
+/// An entry as it runs.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) to: u32,
+    pub(super) key: u64,
+    /// Requests so far.
+    pub(super) number: u64,
+    pub(super) source: Source,
+    pub(super) count: EntryCount,
+}
+
+#[derive(Debug)]
+pub(super) enum Source {
+    Open(Box<Arrivals>),
+    Closed { think: f64, law: Law, users: u32, seated: Vec<Seat> },
+}
+
+/// A user.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seat {
+    /// Is there, asking or thinking.
+    pub(super) is_here: bool,
+    /// How often it has thought.
+    pub(super) thoughts: u32,
+}
+
+/// What the world has to know at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// As many requests are in this pod as its memory holds.
+    Full(PodIx),
+    /// The wait in this pod has passed a mark.
+    Wait(PodIx),
+}
+
+/// Requests through Services as discrete events.
+pub struct Engine {
+    pub(super) events: EventQueue<Tick>,
+    pub(super) now: SimTime,
+    pub(super) stations: Vec<Station>,
+    pub(super) fronts: Vec<Front>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) pods: Vec<Pod>,
+    /// Places of pods that are forgotten.
+    pub(super) unused: Vec<u32>,
+    pub(super) requests: InFlight,
+    pub(super) signals: Vec<Signal>,
+    pub(super) handled: u64,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+impl Station {
+    fn new(plan: StationPlan) -> Station {
+        Station {
+            late: plan.timeout.map(Lane::new),
+            plan,
+            count: StationCount::default(),
+            latency: LatencyHistogram::default(),
+            presence: Presence::default(),
+            marks: Vec::new(),
+            cpu: (0.0, 0.0),
+        }
+    }
+}
+
+impl Engine {
+    /// Nobody is there and nothing comes yet.
+    pub fn new(plan: &Plan, streams: &Streams) -> Engine {
+        let entry = |(number, entry): (usize, &EntryPlan)| {
+            let key = streams.stream("requests", number as u64).next_u64();
+            let (to, source) = match *entry {
+                EntryPlan::Open { to, process } => {
+                    let arrivals = Arrivals::new(process, number as u64, streams);
+                    (to, Source::Open(Box::new(arrivals)))
+                }
+                EntryPlan::Closed { to, think, law } => {
+                    let think = think.as_secs_f64();
+                    (to, Source::Closed { think, law, users: 0, seated: Vec::new() })
+                }
+            };
+            Entry { to, key, number: 0, source, count: EntryCount::default() }
+        };
+        let mut engine = Engine {
+            events: EventQueue::default(),
+            now: SimTime::ZERO,
+            stations: plan.stations.iter().cloned().map(Station::new).collect(),
+            fronts: plan
+                .services
+                .iter()
+                .map(|s| Front { primary: s.primary, routed: Vec::new() })
+                .collect(),
+            entries: plan.entries.iter().enumerate().map(entry).collect(),
+            pods: Vec::new(),
+            unused: Vec::new(),
+            requests: InFlight::default(),
+            signals: Vec::new(),
+            handled: 0,
+        };
+        engine.plan_turns();
+        engine
+    }
+
+    fn plan_turns(&mut self) {
+        for entry in 0..self.entries.len() {
+            let Source::Open(arrivals) = &mut self.entries[entry].source else { continue };
+            for source in 0..arrivals.sources() {
+                let at = SimTime::ZERO + SimDuration::from_secs_f64(arrivals.first_turn(source));
+                self.events.push(at, PHASE, Tick::Turn { entry: entry as u32, source });
+            }
+        }
+    }
+
+    /// When the next thing is due.
+    pub fn next(&self) -> SimTime {
+        self.events.peek_time().unwrap_or(SimTime::NEVER)
+    }
+
+    /// Events handled so far.
+    pub fn handled(&self) -> u64 {
+        self.handled
+    }
+
+    /// Lets happen all that is due up to `until`, that instant included, or up to the first thing
+    /// that the world has to know; gives the instant that it has come to.
+    pub fn run(&mut self, until: SimTime) -> SimTime {
+        while self.events.peek_time().is_some_and(|time| time <= until) {
+            let Some(fired) = self.events.pop() else { break };
+            self.now = fired.time;
+            self.handled += 1;
+            self.handle(fired.event);
+            if !self.signals.is_empty() {
+                return self.now;
+            }
+        }
+        self.now = self.now.max(until);
+        self.now
+    }
+
+    /// What the world has to know, and has not been told yet.
+    pub fn take_signals(&mut self) -> Vec<Signal> {
+        std::mem::take(&mut self.signals)
+    }
+
+    #[inline]
+    fn handle(&mut self, tick: Tick) {
+        match tick {
+            Tick::Arrival { entry, epoch } => self.on_arrival(entry, epoch),
+            Tick::Cpu(ticket) => self.on_cpu(ticket),
+            Tick::Shared { pod, plan } => self.on_shared(pod, plan),
+            Tick::Waited(ticket) => self.on_waited(ticket),
+            Tick::Late { station } => self.on_late(station),
+            Tick::Turn { entry, source } => self.on_turn(entry, source),
+            Tick::Thought { entry, user } => self.on_thought(entry, user),
+        }
+    }
+}

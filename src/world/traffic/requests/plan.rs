@@ -1,0 +1,100 @@
+//! What the engine is told before it starts: stations, Services and entries, by index.
+
+use super::arrivals::Process;
+use super::draws::Law;
+use crate::units::SimDuration;
+
+/// All of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Kinds of pods.
+    pub stations: Vec<StationPlan>,
+    /// Services.
+    pub services: Vec<ServicePlan>,
+    /// Where requests come from outside.
+    pub entries: Vec<EntryPlan>,
+}
+
+/// Pods of one kind.
+///
+/// A pod works on up to `concurrency` requests at once. Each of them first needs CPU: at most one
+/// core, and all together at most the pod's `cores` (limited processor sharing: the cores are
+/// shared evenly); then it waits for something else. More requests queue, first come first served,
+/// up to `queue`; more than that are refused.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StationPlan {
+    /// Mean CPU time of a request.
+    pub demand: SimDuration,
+    /// Mean time that it waits for something else than CPU.
+    pub wait: SimDuration,
+    /// Law of both together, around their means: a large request is large in both.
+    pub law: Law,
+    /// Cores that a pod may use.
+    pub cores: f64,
+    /// Requests at once in work.
+    pub concurrency: u32,
+    /// Requests that may wait.
+    pub queue: u32,
+    /// A request not finished in its pod after this has failed for its caller: one that waits
+    /// leaves, one in work is worked on to its end, for nobody.
+    pub timeout: Option<SimDuration>,
+    /// Requests in a pod at which its memory is full.
+    pub full_at: Option<u32>,
+}
+
+impl StationPlan {
+    /// Pods with `servers` servers whose requests take `service` on average, by `law`; all may wait,
+    /// and nobody gives up.
+    pub fn servers(servers: u32, service: SimDuration, law: Law) -> StationPlan {
+        StationPlan {
+            demand: service,
+            wait: SimDuration::ZERO,
+            law,
+            cores: f64::from(servers),
+            concurrency: servers,
+            queue: u32::MAX,
+            timeout: None,
+            full_at: None,
+        }
+    }
+
+    /// Mean time of a request that is alone in its pod, seconds.
+    pub fn alone(&self) -> f64 {
+        self.demand.as_secs_f64() / self.cores.clamp(1e-3, 1.0) + self.wait.as_secs_f64()
+    }
+
+    /// Requests a second at which a pod is saturated.
+    pub fn saturation(&self) -> f64 {
+        let demand = self.demand.as_secs_f64();
+        let by_cpu = if demand > 0.0 { self.cores / demand } else { f64::INFINITY };
+        by_cpu.min(f64::from(self.concurrency) / self.alone().max(1e-9))
+    }
+}
+
+/// A Service.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServicePlan {
+    /// The station that takes the blame when nothing is routed.
+    pub primary: Option<u32>,
+}
+
+/// Requests from outside to one Service.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EntryPlan {
+    /// They come whatever happens to those before them.
+    Open {
+        /// The Service.
+        to: u32,
+        /// How they come.
+        process: Process,
+    },
+    /// Users who wait for the answer, think, and ask again.
+    Closed {
+        /// The Service.
+        to: u32,
+        /// Mean time that they think.
+        think: SimDuration,
+        /// Its law.
+        law: Law,
+    },
+}

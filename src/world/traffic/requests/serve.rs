@@ -1,0 +1,260 @@
+//! A request and its pod: it arrives, waits, is worked on, and is answered or fails.
+
+use super::draws::{Draws, Purpose};
+use super::engine::{Engine, PHASE, Signal, Tick};
+use super::inflight::{Origin, Stage, Ticket};
+use crate::units::SimTime;
+
+impl Engine {
+    /// Sends a request to a Service.
+    #[inline]
+    pub(super) fn send(&mut self, service: u32, key: u64, origin: Origin) {
+        let front = &self.fronts[service as usize];
+        let pod = match front.routed.len() {
+            0 => {
+                if let Some(station) = front.primary {
+                    let count = &mut self.stations[station as usize].count;
+                    count.offered += 1;
+                    count.failed += 1;
+                }
+                return self.fail(origin);
+            }
+            1 => front.routed[0].1,
+            n => front.routed[Draws::new(key, Purpose::Balance).below(n)].1,
+        };
+        self.arrive(pod, key, origin);
+    }
+
+    /// A request reaches a pod.
+    #[inline]
+    fn arrive(&mut self, pod: u32, key: u64, origin: Origin) {
+        let now = self.now;
+        let p = &mut self.pods[pod as usize];
+        let station = &mut self.stations[p.station as usize];
+        station.count.offered += 1;
+        let has_room = p.in_work < station.plan.concurrency || p.queued < station.plan.queue;
+        if !(p.is_alive && has_room) {
+            station.count.failed += 1;
+            return self.fail(origin);
+        }
+        station.presence.comes(now);
+        let ticket = self.requests.add(pod, now, key, origin);
+        if let Some(late) = &mut station.late
+            && let Some(due) = late.begin(now, ticket)
+        {
+            self.events.push(due, PHASE, Tick::Late { station: p.station });
+        }
+        if p.in_work < station.plan.concurrency {
+            self.begin(ticket);
+        } else {
+            p.enqueue(&mut self.requests, ticket.place);
+            self.queue_changed(pod);
+        }
+        self.watch_memory(pod);
+    }
+
+    /// Work on a request begins.
+    #[inline]
+    fn begin(&mut self, ticket: Ticket) {
+        let now = self.now;
+        let request = self.requests.get_mut(ticket.place);
+        let pod = &mut self.pods[request.pod as usize];
+        let plan = &self.stations[pod.station as usize].plan;
+        let mut draws = Draws::new(request.key, Purpose::Work);
+        request.size = plan.law.draw(|| draws.unit());
+        request.began = now;
+        pod.in_work += 1;
+        let work = request.size * plan.demand.0 as f64;
+        if work <= 0.0 {
+            return self.wait(ticket);
+        }
+        request.stage = Stage::Cpu;
+        if !pod.cpu.is_shared {
+            let at = pod.cpu.begin_alone(now, work);
+            self.events.push(at, PHASE, Tick::Cpu(ticket));
+        } else if let Some(at) = pod.cpu.begin(now, ticket.place, work) {
+            let plan = pod.cpu.plan;
+            self.events.push(at, PHASE, Tick::Shared { pod: request.pod, plan });
+        }
+    }
+
+    /// A request has had its CPU.
+    #[inline]
+    pub(super) fn on_cpu(&mut self, ticket: Ticket) {
+        if !self.requests.lives(ticket) {
+            return;
+        }
+        let request = self.requests.get(ticket.place);
+        let pod = &mut self.pods[request.pod as usize];
+        let demand = self.stations[pod.station as usize].plan.demand;
+        pod.cpu.end_alone(self.now, request.size * demand.0 as f64);
+        self.wait(ticket);
+    }
+
+    /// One of the requests that share a pod's CPU may have had its own.
+    pub(super) fn on_shared(&mut self, pod: u32, plan: u32) {
+        if self.pods[pod as usize].cpu.plan != plan {
+            return;
+        }
+        self.pods[pod as usize].cpu.forget_plan();
+        while let Some(place) = self.pods[pod as usize].cpu.through(self.now) {
+            self.wait(self.requests.ticket(place));
+        }
+        let cpu = &mut self.pods[pod as usize].cpu;
+        if let Some(at) = cpu.plan_next(self.now) {
+            let plan = cpu.plan;
+            self.events.push(at, PHASE, Tick::Shared { pod, plan });
+        }
+    }
+
+    /// What else a request has to wait for.
+    #[inline]
+    fn wait(&mut self, ticket: Ticket) {
+        let request = self.requests.get_mut(ticket.place);
+        let station = self.pods[request.pod as usize].station;
+        let wait = self.stations[station as usize].plan.wait;
+        if wait.0 == 0 {
+            return self.finish(ticket.place);
+        }
+        request.stage = Stage::Wait;
+        let nanos = (request.size * wait.0 as f64 + 0.5) as u64;
+        self.events.push(SimTime(self.now.0.saturating_add(nanos)), PHASE, Tick::Waited(ticket));
+    }
+
+    /// What a request waited for has come.
+    pub(super) fn on_waited(&mut self, ticket: Ticket) {
+        if self.requests.lives(ticket) {
+            self.finish(ticket.place);
+        }
+    }
+
+    /// Work on a request is over.
+    #[inline]
+    fn finish(&mut self, place: u32) {
+        let now = self.now;
+        let request = *self.requests.get(place);
+        let pod = &mut self.pods[request.pod as usize];
+        pod.in_work -= 1;
+        let station = &mut self.stations[pod.station as usize];
+        station.presence.leaves(now, request.arrived);
+        self.requests.remove(place);
+        if request.origin != Origin::Nobody {
+            pod.served += 1;
+            station.count.served += 1;
+            station.latency.add(now.since(request.arrived).as_secs_f64(), 1.0);
+        }
+        if let Some(next) = pod.first() {
+            pod.unqueue(&mut self.requests, next);
+            self.begin(self.requests.ticket(next));
+            self.queue_changed(request.pod);
+        }
+        self.succeed(request.origin, request.arrived);
+    }
+
+    /// Deadlines of a station have come.
+    pub(super) fn on_late(&mut self, station: u32) {
+        loop {
+            let Some(lane) = &mut self.stations[station as usize].late else { return };
+            match lane.due(self.now, |ticket| self.requests.lives(ticket)) {
+                Ok(ticket) => self.give_up(ticket.place),
+                Err(next) => {
+                    if let Some(at) = next {
+                        self.events.push(at, PHASE, Tick::Late { station });
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The caller of a request gives up: if it waits it leaves, if it is in work nobody wants the
+    /// answer.
+    fn give_up(&mut self, place: u32) {
+        let request = self.requests.get_mut(place);
+        let (stage, pod) = (request.stage, request.pod);
+        let origin = std::mem::replace(&mut request.origin, Origin::Nobody);
+        if origin == Origin::Nobody {
+            return;
+        }
+        let station = self.pods[pod as usize].station;
+        self.stations[station as usize].count.failed += 1;
+        if stage == Stage::Queued {
+            self.leave_queue(place);
+            self.queue_changed(pod);
+        }
+        self.fail(origin);
+    }
+
+    /// A request that waits goes.
+    fn leave_queue(&mut self, place: u32) {
+        let request = *self.requests.get(place);
+        let pod = &mut self.pods[request.pod as usize];
+        pod.unqueue(&mut self.requests, place);
+        self.stations[pod.station as usize].presence.leaves(self.now, request.arrived);
+        self.requests.remove(place);
+    }
+
+    /// A pod's containers have ended: all requests in it fail.
+    pub(super) fn drop_requests(&mut self, pod: u32) {
+        let now = self.now;
+        let mut lost = Vec::new();
+        while let Some(place) = self.pods[pod as usize].first() {
+            lost.push(self.requests.get(place).origin);
+            self.leave_queue(place);
+        }
+        for place in self.requests.in_work_at(pod) {
+            let request = *self.requests.get(place);
+            let p = &mut self.pods[pod as usize];
+            if request.stage == Stage::Cpu && !p.cpu.is_shared {
+                p.cpu.cut(now, request.began);
+            }
+            p.in_work -= 1;
+            self.stations[p.station as usize].presence.leaves(now, request.arrived);
+            self.requests.remove(place);
+            lost.push(request.origin);
+        }
+        let p = &mut self.pods[pod as usize];
+        p.cpu.clear(now);
+        let station = p.station as usize;
+        // Those who have given up before have failed before.
+        for origin in lost.into_iter().filter(|origin| *origin != Origin::Nobody) {
+            self.stations[station].count.failed += 1;
+            self.fail(origin);
+        }
+    }
+
+    /// Seconds until a request that reaches a pod now would be answered, as its queue lets expect;
+    /// infinite: it is refused.
+    pub fn answer_time(&self, pod: u32) -> f64 {
+        let p = &self.pods[pod as usize];
+        let plan = &self.stations[p.station as usize].plan;
+        if p.in_work >= plan.concurrency && p.queued >= plan.queue {
+            return f64::INFINITY;
+        }
+        let ahead = if plan.concurrency <= p.in_work { p.queued } else { 0 };
+        plan.alone() + f64::from(ahead) / plan.saturation()
+    }
+
+    /// A pod's queue has grown or shrunk: its wait may have passed a mark.
+    #[inline]
+    pub(super) fn queue_changed(&mut self, pod: u32) {
+        let station = &self.stations[self.pods[pod as usize].station as usize];
+        if station.marks.is_empty() {
+            return;
+        }
+        let wait = self.answer_time(pod);
+        let passed = station.marks.iter().filter(|mark| wait > **mark).count() as u32;
+        if std::mem::replace(&mut self.pods[pod as usize].passed, passed) != passed {
+            self.signals.push(Signal::Wait(pod));
+        }
+    }
+
+    /// A pod's memory may be full.
+    #[inline]
+    fn watch_memory(&mut self, pod: u32) {
+        let p = &self.pods[pod as usize];
+        if self.stations[p.station as usize].plan.full_at.is_some_and(|most| p.load() >= most) {
+            self.signals.push(Signal::Full(pod));
+        }
+    }
+}
