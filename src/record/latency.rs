@@ -13,6 +13,52 @@ const SMALLEST: f64 = 1e-5;
 /// Octaves above the smallest: up to about 2,900 hours.
 const OCTAVES: usize = 40;
 
+/// Where bins within an octave begin: the fractions, in bits, of the numbers not below 2^(k/16). The
+/// last one is never reached. A test recomputes them.
+const BEGINNINGS: [u64; BINS_PER_OCTAVE + 1] = [
+    0,
+    0x0_b558_6cf9_8910,
+    0x1_72b8_3c7d_517b,
+    0x2_387a_6e75_6239,
+    0x3_06fe_0a31_b716,
+    0x3_dea6_4c12_3423,
+    0x4_bfda_d536_2a28,
+    0x5_ab07_dd48_542a,
+    0x6_a09e_667f_3bcd,
+    0x7_a114_73eb_0187,
+    0x8_ace5_422a_a0dc,
+    0x9_c491_82a3_f091,
+    0xa_e89f_995a_d3ae,
+    0xc_199b_dd85_529d,
+    0xd_5818_dcfb_a488,
+    0xe_a4af_a2a4_90da,
+    u64::MAX,
+];
+
+/// The bin in which each 256th of an octave begins: no 256th holds two beginnings.
+const COARSE: [u8; 256] = {
+    let (mut coarse, mut part) = ([0; 256], 0);
+    while part < 256 {
+        let mut bin = 0;
+        while BEGINNINGS[bin + 1] <= (part as u64) << 44 {
+            bin += 1;
+        }
+        coarse[part] = bin as u8;
+        part += 1;
+    }
+    coarse
+};
+
+/// The bin of a latency that is `x` times the smallest one.
+#[inline]
+fn bin_of(x: f64) -> usize {
+    let bits = x.max(1.0).to_bits();
+    let (octave, fraction) = ((bits >> 52) as usize - 1023, bits & ((1 << 52) - 1));
+    let coarse = COARSE[(fraction >> 44) as usize] as usize;
+    let within = coarse + usize::from(fraction >= BEGINNINGS[coarse + 1]);
+    (octave * BINS_PER_OCTAVE + within).min(BINS_PER_OCTAVE * OCTAVES - 1)
+}
+
 /// How many requests (a weight, not necessarily whole) took how long.
 #[derive(Clone, Debug, Default)]
 pub struct LatencyHistogram {
@@ -34,6 +80,19 @@ impl LatencyHistogram {
         self.weights[bin] += weight;
         self.total += weight;
         self.sum += seconds * weight;
+    }
+
+    /// Adds one request of so many nanoseconds: the same bin, found without a logarithm, for there
+    /// are millions of them.
+    #[inline]
+    pub fn add_one(&mut self, nanos: u64) {
+        let bin = bin_of(nanos as f64 / (SMALLEST * 1e9));
+        if !self.used.contains(&bin) {
+            self.widen(bin..bin + 1);
+        }
+        self.weights[bin] += 1.0;
+        self.total += 1.0;
+        self.sum += nanos as f64 * 1e-9;
     }
 
     /// Makes room for weight in these bins.
@@ -134,6 +193,25 @@ mod tests {
             assert!((ours / truth - 1.0).abs() < 0.045, "p{p}: {ours}");
         }
         assert!((histogram.mean().unwrap() - 0.5005).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_bin_is_found_without_a_logarithm() {
+        for (k, begins) in BEGINNINGS.iter().enumerate().take(BINS_PER_OCTAVE) {
+            let truth = libm::exp2(k as f64 / 16.0).to_bits() & ((1 << 52) - 1);
+            assert!(begins.abs_diff(truth) <= 1, "bin {k}");
+        }
+        let (mut one, mut other) = (LatencyHistogram::default(), LatencyHistogram::default());
+        let mut nanos = 1u64;
+        for _ in 0..20_000 {
+            nanos = nanos + nanos / 500 + 7;
+            if nanos > 1 << 60 {
+                nanos %= 1_000_003;
+            }
+            one.add_one(nanos);
+            other.add(nanos as f64 / 1e9, 1.0);
+        }
+        assert_eq!((one.weights, one.total), (other.weights, other.total));
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Arrivals {
             Process::Renewal(law) => law,
             Process::SelfSimilar { .. } => Law::Exponential,
         };
-        self.left = law.draw(|| self.gaps.unit_open());
+        self.left = law.draw(|| self.gaps.next_u64());
         self.since = now;
     }
 
@@ -172,8 +172,8 @@ impl Arrivals {
 fn first_gap(process: Process, gaps: &mut Stream) -> f64 {
     match process {
         Process::Renewal(Law::Constant) => gaps.unit_open(),
-        Process::Renewal(law) => law.draw(|| gaps.unit_open()),
-        Process::SelfSimilar { .. } => Law::Exponential.draw(|| gaps.unit_open()),
+        Process::Renewal(law) => law.draw(|| gaps.next_u64()),
+        Process::SelfSimilar { .. } => Law::Exponential.draw(|| gaps.next_u64()),
     }
 }
 

@@ -5,6 +5,8 @@
 //! (G. L. Steele, D. Lea and C. H. Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA
 //! 2014, variant 13 of D. Stafford), whose outputs for consecutive inputs pass BigCrush.
 
+use std::sync::LazyLock;
+
 /// The odd number nearest to 2^64 over the golden ratio.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -117,26 +119,64 @@ impl Law {
         Law::Phases { phases: k as u32, fewer: (k * scv - root) / (1.0 + scv) }
     }
 
-    /// Draws from it; `unit` gives numbers uniform in (0, 1).
+    /// Draws from it; `bits` gives 64 random bits each time.
     #[inline]
-    pub fn draw(self, mut unit: impl FnMut() -> f64) -> f64 {
+    pub fn draw(self, mut bits: impl FnMut() -> u64) -> f64 {
         match self {
             Law::Constant => 1.0,
-            Law::Exponential => -libm::log(unit()),
+            Law::Exponential => exponential(bits),
             Law::Hyper { first } => {
-                let u = unit();
-                // One number tells which of the two, and how long.
-                if u < first {
-                    -libm::log(u / first) / (2.0 * first)
-                } else {
-                    -libm::log((u - first) / (1.0 - first)) / (2.0 * (1.0 - first))
-                }
+                let rate = if unit_open(bits()) < first { first } else { 1.0 - first };
+                exponential(bits) / (2.0 * rate)
             }
             Law::Phases { phases, fewer } => {
-                let n = if unit() < fewer { phases - 1 } else { phases };
-                let sum: f64 = (0..n).map(|_| -libm::log(unit())).sum();
+                let n = if unit_open(bits()) < fewer { phases - 1 } else { phases };
+                let sum: f64 = (0..n).map(|_| exponential(&mut bits)).sum();
                 sum / (f64::from(phases) - fewer)
             }
+        }
+    }
+}
+
+/// Layers of the ziggurat.
+const LAYERS: usize = 256;
+/// Where the lowest layer's rectangle ends, and the area of each layer.
+const TAIL: f64 = 7.697_117_470_131_05;
+const AREA: f64 = 0.003_949_659_822_581_557;
+
+/// The right ends of the layers, from the lowest up, and the density there.
+static ZIGGURAT: LazyLock<[(f64, f64); LAYERS + 1]> = LazyLock::new(|| {
+    let mut layers = [(0.0, 1.0); LAYERS + 1];
+    layers[0] = (AREA / libm::exp(-TAIL), libm::exp(-TAIL));
+    let mut x = TAIL;
+    for layer in layers.iter_mut().take(LAYERS).skip(1) {
+        let density = libm::exp(-x);
+        *layer = (x, density);
+        x = -libm::log(density + AREA / x);
+    }
+    layers
+});
+
+/// Exponential with mean 1, by the ziggurat (G. Marsaglia and W. W. Tsang, "The Ziggurat Method for
+/// Generating Random Variables", Journal of Statistical Software 5(8), 2000): exact, and nearly
+/// always without a logarithm.
+#[inline]
+fn exponential(mut bits: impl FnMut() -> u64) -> f64 {
+    let layers = &*ZIGGURAT;
+    loop {
+        let random = bits();
+        // The layer's bits are none of those that make the number.
+        let layer = (random & 0xff) as usize;
+        let x = unit_open(random) * layers[layer].0;
+        if x < layers[layer + 1].0 {
+            return x;
+        }
+        if layer == 0 {
+            return TAIL - libm::log(unit_open(bits()));
+        }
+        let (low, high) = (layers[layer].1, layers[layer + 1].1);
+        if low + unit_open(bits()) * (high - low) < libm::exp(-x) {
+            return x;
         }
     }
 }
@@ -153,7 +193,7 @@ mod tests {
             let (mut sum, mut squares) = (0.0, 0.0);
             for i in 0..n {
                 let mut draws = Draws::new(key_of(7, i.into()), Purpose::Work);
-                let x = law.draw(|| draws.unit());
+                let x = law.draw(|| draws.next_u64());
                 assert!(x > 0.0 && x.is_finite());
                 sum += x;
                 squares += x * x;
@@ -163,6 +203,30 @@ mod tests {
             assert!((mean - 1.0).abs() < 0.012, "{scv}: mean {mean}");
             assert!((found - scv).abs() < 0.02 + 0.05 * scv, "{scv}: {found}");
         }
+    }
+
+    #[test]
+    fn exponential_numbers_have_the_distribution_function_of_theory() {
+        let n = 400_000;
+        let mut all: Vec<f64> = (0..n)
+            .map(|i| {
+                let mut draws = Draws::new(key_of(11, i), Purpose::Work);
+                Law::Exponential.draw(|| draws.next_u64())
+            })
+            .collect();
+        all.sort_unstable_by(f64::total_cmp);
+        // Kolmogorov and Smirnov, p = 0.001; the tail beyond the last layer for itself.
+        let most = all.iter().enumerate().map(|(i, x)| {
+            let theory = -libm::expm1(-x);
+            (theory - i as f64 / n as f64).abs().max((theory - (i + 1) as f64 / n as f64).abs())
+        });
+        let most = most.fold(0.0, f64::max);
+        assert!(most * (n as f64).sqrt() < 1.95, "{most}");
+        let tail = all.iter().filter(|x| **x > TAIL).count() as f64;
+        let expected = n as f64 * libm::exp(-TAIL);
+        assert!((tail - expected).abs() < 4.0 * expected.sqrt(), "{tail}, not {expected}");
+        let last = ZIGGURAT[LAYERS - 1];
+        assert!((last.0 * (1.0 - last.1) - AREA).abs() < 1e-12, "the layers close: {last:?}");
     }
 
     #[test]

@@ -26,3 +26,6 @@ mod serve;
 pub use account::{EntryCount, StationCount};
 pub use engine::{Engine, PodIx, Signal};
 pub use plan::{EntryPlan, Plan, ServicePlan, StationPlan};
+
+#[cfg(test)]
+mod tests;

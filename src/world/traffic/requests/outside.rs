@@ -100,7 +100,7 @@ impl Engine {
     /// A request that began then is answered.
     #[inline]
     pub(super) fn succeed(&mut self, origin: Origin, began: SimTime) {
-        let latency = self.now.since(began).as_secs_f64();
+        let latency = self.now.0 - began.0;
         match origin {
             Origin::Nobody => {}
             Origin::Entry(entry) => self.entries[entry as usize].answered(latency),
@@ -134,14 +134,14 @@ impl Entry {
     }
 
     #[inline]
-    fn answered(&mut self, latency: f64) {
+    fn answered(&mut self, nanos: u64) {
         self.count.served += 1;
-        self.count.latency.add(latency, 1.0);
+        self.count.latency.add_one(nanos);
     }
 }
 
 /// A number of mean 1 for a key's thinking.
 fn drawn(law: Law, key: u64) -> f64 {
     let mut draws = Draws::new(key, Purpose::Think);
-    law.draw(|| draws.unit())
+    law.draw(|| draws.next_u64())
 }

@@ -61,7 +61,7 @@ impl Engine {
         let pod = &mut self.pods[request.pod as usize];
         let plan = &self.stations[pod.station as usize].plan;
         let mut draws = Draws::new(request.key, Purpose::Work);
-        request.size = plan.law.draw(|| draws.unit());
+        request.size = plan.law.draw(|| draws.next_u64());
         request.began = now;
         pod.in_work += 1;
         let work = request.size * plan.demand.0 as f64;
@@ -141,7 +141,7 @@ impl Engine {
         if request.origin != Origin::Nobody {
             pod.served += 1;
             station.count.served += 1;
-            station.latency.add(now.since(request.arrived).as_secs_f64(), 1.0);
+            station.latency.add_one(now.0 - request.arrived.0);
         }
         if let Some(next) = pod.first() {
             pod.unqueue(&mut self.requests, next);
