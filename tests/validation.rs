@@ -6,6 +6,8 @@
 //! error leave). The quick test runs each cell once, with few requests; `docs/validation.md` has the
 //! table of the long one and its command.
 
+#![allow(clippy::print_stdout, reason = "it prints the table of docs/validation.md")]
+
 mod validation {
     pub mod cells;
     pub mod laws;

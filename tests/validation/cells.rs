@@ -147,7 +147,7 @@ impl Cell {
 
     fn once(&self, streams: &Streams, requests: u64) -> f64 {
         let entry = match self.load {
-            Load::Open(_) => EntryPlan::Open { to: 0, process: POISSON },
+            Load::Open(_) => EntryPlan::Open { to: 0, process: POISSON, clients: None },
             Load::Closed { think, law, .. } => {
                 let think = SimDuration::from_secs_f64(think);
                 EntryPlan::Closed { to: 0, think, law }

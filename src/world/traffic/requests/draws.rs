@@ -20,6 +20,10 @@ pub enum Purpose {
     Work = 2 << 32,
     /// How long its user thinks afterwards.
     Think = 3 << 32,
+    /// Which calls it makes.
+    Calls = 4 << 32,
+    /// How long it waits before another try.
+    Back = 5 << 32,
 }
 
 /// Stirs 64 bits: every bit of the result depends on every bit.

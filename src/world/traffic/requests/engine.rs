@@ -6,10 +6,12 @@
 
 use super::account::{EntryCount, Presence, StationCount};
 use super::arrivals::Arrivals;
+use super::calls::{Call, Frame, Kind};
 use super::deadlines::Lane;
 use super::draws::Law;
 use super::inflight::{InFlight, Ticket};
-use super::plan::{EntryPlan, Plan, StationPlan};
+use super::places::Places;
+use super::plan::{CallPlan, EntryPlan, Plan, StationPlan};
 use super::pod::Pod;
 use crate::record::latency::LatencyHistogram;
 use crate::sim::queue::{EventQueue, Phase};
@@ -36,6 +38,10 @@ pub(super) enum Tick {
     Turn { entry: u32, source: u32 },
     /// A user has thought.
     Thought { entry: u32, user: u32 },
+    /// The head of the deadlines of calls of a kind.
+    LateCall { kind: u32 },
+    /// The wait before another try of a call is over.
+    Again(Ticket),
 }
 
 /// All events of one instant are equal: the order of planning decides.
@@ -45,6 +51,8 @@ pub(super) const PHASE: Phase = Phase(0);
 #[derive(Debug)]
 pub(super) struct Station {
     pub(super) plan: StationPlan,
+    /// Kinds of its calls, step by step.
+    pub(super) calls: Vec<Vec<u32>>,
     pub(super) count: StationCount,
     pub(super) latency: LatencyHistogram,
     pub(super) presence: Presence,
@@ -71,6 +79,8 @@ pub(super) struct Entry {
     /// Requests so far.
     pub(super) number: u64,
     pub(super) source: Source,
+    /// The kind of call that its clients make.
+    pub(super) clients: Option<u32>,
     pub(super) count: EntryCount,
 }
 
@@ -109,6 +119,11 @@ pub struct Engine {
     /// Places of pods that are forgotten.
     pub(super) unused: Vec<u32>,
     pub(super) requests: InFlight,
+    pub(super) kinds: Vec<Kind>,
+    pub(super) frames: Places<Frame>,
+    pub(super) calls: Places<Call>,
+    /// Room for calls that are being made.
+    pub(super) made: Vec<Ticket>,
     pub(super) signals: Vec<Signal>,
     pub(super) handled: u64,
 }
@@ -120,8 +135,14 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Station {
-    fn new(plan: StationPlan) -> Station {
+    fn new(plan: StationPlan, kinds: &mut Vec<Kind>) -> Station {
+        let mut kind = |call: &CallPlan| {
+            kinds.push(Kind::new(*call));
+            kinds.len() as u32 - 1
+        };
+        let step = |step: &Vec<CallPlan>| step.iter().map(&mut kind).collect();
         Station {
+            calls: plan.steps.iter().map(step).collect(),
             late: plan.timeout.map(Lane::new),
             plan,
             count: StationCount::default(),
@@ -136,10 +157,18 @@ impl Station {
 impl Engine {
     /// Nobody is there and nothing comes yet.
     pub fn new(plan: &Plan, streams: &Streams) -> Engine {
+        let mut kinds = Vec::new();
+        let station = |plan: &StationPlan| Station::new(plan.clone(), &mut kinds);
+        let stations = plan.stations.iter().map(station).collect();
         let entry = |(number, entry): (usize, &EntryPlan)| {
             let key = streams.stream("requests", number as u64).next_u64();
+            let mut clients = None;
             let (to, source) = match *entry {
-                EntryPlan::Open { to, process } => {
+                EntryPlan::Open { to, process, clients: theirs } => {
+                    if let Some(call) = theirs {
+                        clients = Some(kinds.len() as u32);
+                        kinds.push(Kind::new(call));
+                    }
                     let arrivals = Arrivals::new(process, number as u64, streams);
                     (to, Source::Open(Box::new(arrivals)))
                 }
@@ -148,21 +177,26 @@ impl Engine {
                     (to, Source::Closed { think, law, users: 0, seated: Vec::new() })
                 }
             };
-            Entry { to, key, number: 0, source, count: EntryCount::default() }
+            Entry { to, key, number: 0, source, clients, count: EntryCount::default() }
         };
+        let entries = plan.entries.iter().enumerate().map(entry).collect();
         let mut engine = Engine {
             events: EventQueue::default(),
             now: SimTime::ZERO,
-            stations: plan.stations.iter().cloned().map(Station::new).collect(),
+            stations,
             fronts: plan
                 .services
                 .iter()
                 .map(|s| Front { primary: s.primary, routed: Vec::new() })
                 .collect(),
-            entries: plan.entries.iter().enumerate().map(entry).collect(),
+            entries,
             pods: Vec::new(),
             unused: Vec::new(),
             requests: InFlight::default(),
+            kinds,
+            frames: Places::default(),
+            calls: Places::default(),
+            made: Vec::new(),
             signals: Vec::new(),
             handled: 0,
         };
@@ -221,6 +255,8 @@ impl Engine {
             Tick::Late { station } => self.on_late(station),
             Tick::Turn { entry, source } => self.on_turn(entry, source),
             Tick::Thought { entry, user } => self.on_thought(entry, user),
+            Tick::LateCall { kind } => self.on_late_call(kind),
+            Tick::Again(ticket) => self.on_again(ticket),
         }
     }
 }

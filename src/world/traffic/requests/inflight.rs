@@ -30,6 +30,10 @@ pub(super) enum Origin {
         /// Which user.
         user: u32,
     },
+    /// A call of another request, or of a client who may try again: this try of it.
+    Call(Ticket),
+    /// A request that waits for its calls.
+    Frame(Ticket),
 }
 
 /// Where a request is.

@@ -13,11 +13,13 @@
 
 mod account;
 pub mod arrivals;
+mod calls;
 mod deadlines;
 pub mod draws;
 mod engine;
 mod inflight;
 mod outside;
+mod places;
 mod plan;
 mod pod;
 mod roster;
@@ -25,7 +27,7 @@ mod serve;
 
 pub use account::{EntryCount, StationCount};
 pub use engine::{Engine, PodIx, Signal};
-pub use plan::{EntryPlan, Plan, ServicePlan, StationPlan};
+pub use plan::{CallPlan, EntryPlan, Plan, Retries, ServicePlan, StationPlan};
 
 #[cfg(test)]
 mod tests;

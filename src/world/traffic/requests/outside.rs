@@ -54,7 +54,10 @@ impl Engine {
         if at != SimTime::NEVER {
             self.events.push(at, PHASE, Tick::Arrival { entry, epoch });
         }
-        self.send(to, key, Origin::Entry(entry));
+        match self.entries[entry as usize].clients {
+            Some(kind) => self.call_from_outside(kind, key, Origin::Entry(entry)),
+            None => self.send(to, (key, 0), Origin::Entry(entry)),
+        }
     }
 
     /// A source of an entry's arrivals is on, or off, from now on.
@@ -94,7 +97,7 @@ impl Engine {
         let key = key_of(key_of(e.key, user.into()), seat.thoughts.into());
         e.count.offered += 1;
         let to = e.to;
-        self.send(to, key, Origin::User { entry, user });
+        self.send(to, (key, 0), Origin::User { entry, user });
     }
 
     /// A request that began then is answered.
@@ -108,6 +111,9 @@ impl Engine {
                 self.entries[entry as usize].answered(latency);
                 self.think(entry, user);
             }
+            Origin::Call(ticket) => self.tried(ticket, true, true),
+            // Frames are told by the calls that they have made.
+            Origin::Frame(_) => {}
         }
     }
 
@@ -120,6 +126,8 @@ impl Engine {
                 self.entries[entry as usize].count.failed += 1;
                 self.think(entry, user);
             }
+            Origin::Call(ticket) => self.tried(ticket, false, true),
+            Origin::Frame(_) => {}
         }
     }
 }

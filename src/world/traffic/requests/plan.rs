@@ -40,6 +40,74 @@ pub struct StationPlan {
     pub timeout: Option<SimDuration>,
     /// Requests in a pod at which its memory is full.
     pub full_at: Option<u32>,
+    /// Calls to other Services when its own work is done: those of a step at once, step by step.
+    pub steps: Vec<Vec<CallPlan>>,
+    /// The first step that fails is the last; else all are made, and then it fails.
+    pub stops: bool,
+}
+
+/// A call to a Service.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CallPlan {
+    /// The Service.
+    pub to: u32,
+    /// How often, one after the other; on average, if it is no whole number.
+    pub times: f64,
+    /// Requests side by side, each of them so many times.
+    pub fan_out: u32,
+    /// Chance that it is made at all.
+    pub probability: f64,
+    /// A try without an answer after this has failed.
+    pub timeout: Option<SimDuration>,
+    /// Tries that have failed are made again.
+    pub retries: Option<Retries>,
+    /// So many failures in a row let all fail at once for so long; then one is let through, and
+    /// decides. All calls of this kind together.
+    pub circuit_breaker: Option<(u32, SimDuration)>,
+    /// Share that never reaches the callee.
+    pub hit_ratio: f64,
+    /// Its failure does not matter.
+    pub optional: bool,
+}
+
+impl CallPlan {
+    /// One request, whatever becomes of it.
+    pub fn plain(to: u32) -> CallPlan {
+        CallPlan {
+            to,
+            times: 1.0,
+            fan_out: 1,
+            probability: 1.0,
+            timeout: None,
+            retries: None,
+            circuit_breaker: None,
+            hit_ratio: 0.0,
+            optional: false,
+        }
+    }
+}
+
+/// Tries that have failed are made again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retries {
+    /// Tries beyond the first.
+    pub attempts: u32,
+    /// The wait before the first of them; each further one is twice as long.
+    pub base: SimDuration,
+    /// The longest wait.
+    pub max: SimDuration,
+    /// Any wait up to that is drawn, each with the same chance; else it is the whole.
+    pub jitter: bool,
+    /// Most retries as a share of first tries, of all calls of this kind; a hundred can be saved up.
+    pub budget: Option<f64>,
+}
+
+impl Retries {
+    /// The wait before retry `n`, from 1 on, before jitter.
+    pub fn wait(&self, n: u32) -> SimDuration {
+        let doubled = self.base.0.saturating_mul(1 << n.saturating_sub(1).min(62));
+        SimDuration(doubled.min(self.max.0))
+    }
 }
 
 impl StationPlan {
@@ -55,6 +123,8 @@ impl StationPlan {
             queue: u32::MAX,
             timeout: None,
             full_at: None,
+            steps: Vec::new(),
+            stops: true,
         }
     }
 
@@ -87,6 +157,8 @@ pub enum EntryPlan {
         to: u32,
         /// How they come.
         process: Process,
+        /// What their clients do; `None`: they wait, and try once.
+        clients: Option<CallPlan>,
     },
     /// Users who wait for the answer, think, and ask again.
     Closed {

@@ -6,9 +6,10 @@ use super::inflight::{Origin, Stage, Ticket};
 use crate::units::SimTime;
 
 impl Engine {
-    /// Sends a request to a Service.
+    /// Sends a request to a Service. Tried `again` so often it is the same, but may reach another
+    /// pod.
     #[inline]
-    pub(super) fn send(&mut self, service: u32, key: u64, origin: Origin) {
+    pub(super) fn send(&mut self, service: u32, (key, again): (u64, u32), origin: Origin) {
         let front = &self.fronts[service as usize];
         let pod = match front.routed.len() {
             0 => {
@@ -20,7 +21,10 @@ impl Engine {
                 return self.fail(origin);
             }
             1 => front.routed[0].1,
-            n => front.routed[Draws::new(key, Purpose::Balance).below(n)].1,
+            n => {
+                let key = key.wrapping_add(u64::from(again) << 48);
+                front.routed[Draws::new(key, Purpose::Balance).below(n)].1
+            }
         };
         self.arrive(pod, key, origin);
     }
@@ -135,7 +139,8 @@ impl Engine {
         let request = *self.requests.get(place);
         let pod = &mut self.pods[request.pod as usize];
         pod.in_work -= 1;
-        let station = &mut self.stations[pod.station as usize];
+        let station_number = pod.station;
+        let station = &mut self.stations[station_number as usize];
         station.presence.leaves(now, request.arrived);
         self.requests.remove(place);
         if request.origin != Origin::Nobody {
@@ -148,7 +153,11 @@ impl Engine {
             self.begin(self.requests.ticket(next));
             self.queue_changed(request.pod);
         }
-        self.succeed(request.origin, request.arrived);
+        let station = &self.stations[station_number as usize];
+        if station.calls.is_empty() || request.origin == Origin::Nobody {
+            return self.succeed(request.origin, request.arrived);
+        }
+        self.call_others(station_number, request.origin, request.arrived, request.key);
     }
 
     /// Deadlines of a station have come.

@@ -24,7 +24,7 @@ fn engine(station: StationPlan, pods: u64, process: Process) -> Engine {
     let plan = Plan {
         stations: vec![station],
         services: vec![ServicePlan { primary: Some(0) }],
-        entries: vec![EntryPlan::Open { to: 0, process }],
+        entries: vec![EntryPlan::Open { to: 0, process, clients: None }],
     };
     let mut engine = Engine::new(&plan, &Streams::new(1));
     for order in 0..pods {
@@ -234,4 +234,172 @@ fn what_the_world_has_to_know_stops_a_run() {
     engine.set_rate(at, 0, 0.0);
     engine.run(S(100));
     assert_eq!(engine.take_signals(), [Signal::Wait(0)], "and when it has fallen below again");
+}
+
+/// `front` calls `back` by `calls`; a hundred servers each, unless `back` is given.
+fn chain(steps: Vec<Vec<CallPlan>>, stops: bool, back: StationPlan) -> Engine {
+    let front = StationPlan::servers(100, SimDuration::from_millis(10), Law::Constant);
+    let plan = Plan {
+        stations: vec![StationPlan { steps, stops, ..front }, back.clone(), back],
+        services: (0..3).map(|n| ServicePlan { primary: Some(n) }).collect(),
+        entries: vec![EntryPlan::Open { to: 0, process: POISSON, clients: None }],
+    };
+    let mut engine = Engine::new(&plan, &Streams::new(1));
+    for station in 0..3 {
+        let pod = engine.add_pod(station);
+        engine.set_alive(SimTime::ZERO, pod, true);
+        engine.route(station as usize, (0, pod), true);
+    }
+    engine.set_rate(SimTime::ZERO, 0, 20.0);
+    engine
+}
+
+#[test]
+fn what_a_request_asks_of_others() {
+    let to = CallPlan::plain;
+    let dead = CallPlan { to: 2, ..to(2) };
+    let retries = Retries {
+        attempts: 2,
+        base: SimDuration::from_millis(100),
+        max: SimDuration::from_secs(1),
+        jitter: false,
+        budget: None,
+    };
+    // The second Service's pods answer in 50 ms, the third's are dead. Sentence, calls, whether the
+    // first that fails is the last; requests at the second and the third for each one from outside,
+    // the share that is answered, and how long that takes, milliseconds.
+    let rows = [
+        ("one after the other", vec![vec![to(1)], vec![to(1)]], true, [2.0, 0.0], 1.0, 110.0),
+        ("side by side", vec![vec![to(1), to(1)]], true, [2.0, 0.0], 1.0, 60.0),
+        (
+            "three times two at once",
+            vec![vec![CallPlan { times: 3.0, fan_out: 2, ..to(1) }]],
+            true,
+            [6.0, 0.0],
+            1.0,
+            160.0,
+        ),
+        ("now and then", vec![vec![CallPlan { times: 1.5, ..to(1) }]], true, [1.5, 0.0], 1.0, 85.0),
+        (
+            "with a chance",
+            vec![vec![CallPlan { probability: 0.25, ..to(1) }]],
+            true,
+            [0.25, 0.0],
+            1.0,
+            22.5,
+        ),
+        ("a cache", vec![vec![CallPlan { hit_ratio: 0.8, ..to(1) }]], true, [0.2, 0.0], 1.0, 20.0),
+        ("a failure ends it", vec![vec![dead], vec![to(1)]], true, [0.0, 1.0], 0.0, 0.0),
+        ("or does not", vec![vec![dead], vec![to(1)]], false, [1.0, 1.0], 0.0, 0.0),
+        (
+            "or does not matter",
+            vec![vec![CallPlan { optional: true, ..dead }], vec![to(1)]],
+            true,
+            [1.0, 1.0],
+            1.0,
+            60.0,
+        ),
+        (
+            "two more tries, after 100 ms and after 200 ms",
+            vec![vec![CallPlan { retries: Some(retries), optional: true, ..dead }]],
+            true,
+            [0.0, 3.0],
+            1.0,
+            310.0,
+        ),
+        (
+            "half as many retries as first tries, and those that were saved up",
+            vec![vec![CallPlan {
+                retries: Some(Retries { budget: Some(0.5), ..retries }),
+                ..dead
+            }]],
+            true,
+            [0.0, 1.5],
+            0.0,
+            0.0,
+        ),
+        (
+            "an answer that is late is none, and the pod works on it all the same",
+            vec![vec![CallPlan {
+                timeout: Some(SimDuration::from_millis(20)),
+                retries: Some(retries),
+                ..to(1)
+            }]],
+            true,
+            [3.0, 0.0],
+            0.0,
+            0.0,
+        ),
+        (
+            "a breaker that opens after five failures for a second asks once a second",
+            vec![vec![CallPlan { circuit_breaker: Some((5, SimDuration::from_secs(1))), ..dead }]],
+            true,
+            [0.0, 0.05],
+            0.0,
+            0.0,
+        ),
+    ];
+    for (sentence, steps, stops, [second, third], share, millis) in rows {
+        let back = StationPlan::servers(1000, SimDuration::from_millis(50), Law::Constant);
+        let mut engine = chain(steps, stops, back);
+        engine.set_alive(SimTime::ZERO, 2, false);
+        engine.run(S(500));
+        engine.set_rate(S(500), 0, 0.0);
+        engine.run(S(510));
+        let entry = engine.take_entry(0);
+        let n = entry.offered as f64;
+        assert_eq!(entry.served + entry.failed, entry.offered, "{sentence}: none is lost");
+        assert_eq!(engine.broken_law(), None, "{sentence}");
+        let mut latency = LatencyHistogram::default();
+        for (station, wanted) in [(1, second), (2, third)] {
+            let found = engine.take_station(station, &mut latency).offered as f64 / n;
+            assert!((found - wanted).abs() < 0.02, "{sentence}: {found}, not {wanted}");
+        }
+        assert!((entry.served as f64 / n - share).abs() < 1e-9, "{sentence}: {}", entry.served);
+        let mean = entry.latency.mean().unwrap_or(0.0) * 1e3;
+        assert!((mean - millis).abs() < 1.5, "{sentence}: {mean} ms, not {millis} ms");
+    }
+}
+
+#[test]
+fn a_retry_storm_outlasts_its_trigger_unless_retries_have_a_budget() {
+    // 80 requests a second; a pod can serve 100. For ten seconds there are 200.
+    let failed_later = |retries: Option<Retries>| {
+        let clients =
+            CallPlan { timeout: Some(SimDuration::from_secs(1)), retries, ..CallPlan::plain(0) };
+        let plan = Plan {
+            stations: vec![StationPlan::servers(1, SimDuration::from_millis(10), Law::Exponential)],
+            services: vec![ServicePlan { primary: Some(0) }],
+            entries: vec![EntryPlan::Open { to: 0, process: POISSON, clients: Some(clients) }],
+        };
+        let mut engine = Engine::new(&plan, &Streams::new(1));
+        let pod = engine.add_pod(0);
+        engine.set_alive(S(0), pod, true);
+        engine.route(0, (0, pod), true);
+        engine.set_rate(S(0), 0, 80.0);
+        engine.run(S(60));
+        let calm = engine.take_entry(0);
+        assert!(calm.failed * 100 < calm.offered, "calm before: {} failed", calm.failed);
+        engine.set_rate(S(60), 0, 200.0);
+        engine.run(S(70));
+        engine.set_rate(S(70), 0, 80.0);
+        engine.run(S(570));
+        engine.take_entry(0);
+        engine.run(S(630));
+        let entry = engine.take_entry(0);
+        entry.failed as f64 / entry.offered as f64
+    };
+    let retries = Retries {
+        attempts: 3,
+        base: SimDuration::from_millis(50),
+        max: SimDuration::from_secs(1),
+        jitter: true,
+        budget: None,
+    };
+    let storm = failed_later(Some(retries));
+    assert!(storm > 0.9, "eight minutes later nearly all still fail: {storm}");
+    let once = failed_later(None);
+    assert!(once < 0.05, "without retries the queue is worked off: {once}");
+    let thrifty = failed_later(Some(Retries { budget: Some(0.1), ..retries }));
+    assert!(thrifty < 0.05, "with few it is, too: {thrifty}");
 }
