@@ -13,8 +13,8 @@ const SMALLEST: f64 = 1e-5;
 /// Octaves above the smallest: up to about 2,900 hours.
 const OCTAVES: usize = 40;
 
-/// Where bins within an octave begin: the fractions, in bits, of the numbers not below 2^(k/16). The
-/// last one is never reached. A test recomputes them.
+/// Where bins within an octave begin: the fractions, in bits, of the numbers not below 2^(k/16).
+/// The last one is never reached. A test recomputes them.
 const BEGINNINGS: [u64; BINS_PER_OCTAVE + 1] = [
     0,
     0x0_b558_6cf9_8910,

@@ -72,7 +72,8 @@ impl Draws {
         unit_open(self.next_u64())
     }
 
-    /// A whole number below `n`, for `n` far below 2^32; 0 if that is 0. Its bias is below n / 2^64.
+    /// A whole number below `n`, for `n` far below 2^32; 0 if that is 0. Its bias is at most
+    /// n / 2^64.
     #[inline]
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.next_u64()) * n as u128) >> 64) as usize

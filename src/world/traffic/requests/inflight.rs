@@ -1,8 +1,8 @@
 //! Requests under way, in places that are used again.
 //!
 //! A request is known by its place and its life: how often the place has been used. An event that
-//! names a life that is over finds nothing to do. Nothing is allocated once there are as many places
-//! as requests have ever been under way at once.
+//! names a life that is over finds nothing to do. Nothing is allocated once there are as many
+//! places as requests have ever been under way at once.
 
 use crate::units::SimTime;
 

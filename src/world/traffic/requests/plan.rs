@@ -98,7 +98,7 @@ pub struct Retries {
     pub max: SimDuration,
     /// Any wait up to that is drawn, each with the same chance; else it is the whole.
     pub jitter: bool,
-    /// Most retries as a share of first tries, of all calls of this kind; a hundred can be saved up.
+    /// Most retries as a share of first tries, of all calls of this kind; a hundred can be saved.
     pub budget: Option<f64>,
 }
 
@@ -111,8 +111,8 @@ impl Retries {
 }
 
 impl StationPlan {
-    /// Pods with `servers` servers whose requests take `service` on average, by `law`; all may wait,
-    /// and nobody gives up.
+    /// Pods with `servers` servers whose requests take `service` on average, by `law`; all may
+    /// wait, and nobody gives up.
     pub fn servers(servers: u32, service: SimDuration, law: Law) -> StationPlan {
         StationPlan {
             demand: service,
