@@ -20,7 +20,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 25] = [
+const LIGHT: [&str; 27] = [
+    "autoscaling/overprovisioning",
+    "autoscaling/without-reserve",
     "hello",
     "incidents/control-plane-overload",
     "incidents/drain-deadlock",

@@ -14,6 +14,7 @@ pub mod container_status;
 pub mod convert;
 pub mod daemon_set;
 pub mod devices;
+pub mod drain_hints;
 pub mod event;
 pub mod ingress;
 pub mod job;

@@ -3,6 +3,7 @@
 use super::behavior::Behavior;
 use super::config::ConfigRef;
 use super::devices::PodResourceClaim;
+use super::drain_hints::DrainHints;
 use super::labels::Labels;
 use super::node_affinity::NodeAffinity;
 use super::pod_affinity::PodAffinity;
@@ -67,6 +68,8 @@ pub struct PodSpec {
     pub config_refs: Vec<ConfigRef>,
     /// How its containers behave; `None`: they start, become ready and run.
     pub behavior: Option<Box<Behavior>>,
+    /// What it tells the cluster autoscaler about moving it; `None`: nothing.
+    pub drain_hints: Option<Box<DrainHints>>,
     /// Annotation `kubernetes.io/config.mirror`: the object mirrors a static pod, which its node's
     /// kubelet runs whatever becomes of the object.
     pub is_mirror: bool,

@@ -180,17 +180,51 @@ pub enum Expander {
     LeastWaste,
     /// The group that takes the most pods.
     MostPods,
+    /// The group that needs the fewest nodes.
+    LeastNodes,
     /// The group that costs least for what it takes.
     Price,
+    /// The group that the ConfigMap `cluster-autoscaler-priority-expander` ranks highest.
+    Priority,
 }
+
+impl Expander {
+    /// All of them.
+    pub const ALL: [Expander; 6] = [
+        Expander::Random,
+        Expander::LeastWaste,
+        Expander::MostPods,
+        Expander::LeastNodes,
+        Expander::Price,
+        Expander::Priority,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Expander::Random => "random",
+            Expander::LeastWaste => "least-waste",
+            Expander::MostPods => "most-pods",
+            Expander::LeastNodes => "least-nodes",
+            Expander::Price => "price",
+            Expander::Priority => "priority",
+        }
+    }
+}
+
+/// Priorities of node groups: a number and regular expressions for their names. Higher ones are
+/// preferred.
+pub type GroupPriorities = Vec<(u32, Vec<String>)>;
 
 /// `cluster-autoscaler`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClusterAutoscalerFlags {
     /// `--scan-interval`.
     pub scan_interval: SimDuration,
-    /// `--expander`.
-    pub expander: Expander,
+    /// `--expander`: each narrows down what the one before leaves; of what is left one is drawn.
+    pub expander: Vec<Expander>,
+    /// No flag: the ConfigMap `kube-system/cluster-autoscaler-priority-expander`.
+    pub priorities: GroupPriorities,
     /// `--max-nodes-total`; 0: no limit.
     pub max_nodes_total: u32,
     /// `--max-node-provision-time`.
@@ -233,6 +267,43 @@ pub struct ClusterAutoscalerFlags {
     pub node_group_backoff_reset_timeout: SimDuration,
     /// `--new-pod-scale-up-delay`.
     pub new_pod_scale_up_delay: SimDuration,
+    /// `--expendable-pods-priority-cutoff`: pods below it bring no node and keep none.
+    pub expendable_pods_priority_cutoff: i32,
+    /// `--max-node-startup-time`: so long a registered node may take to be Ready.
+    pub max_node_startup_time: SimDuration,
+    /// `--balancing-ignore-label`: labels that similar groups need not share.
+    pub balancing_ignore_label: Vec<String>,
+    /// `--balancing-label`: if given, groups that share these labels are similar, whatever else.
+    pub balancing_label: Vec<String>,
+    /// `--memory-difference-ratio`: of similar groups' memory.
+    pub memory_difference_ratio: f64,
+    /// `--max-allocatable-difference-ratio`: of what similar groups leave for pods.
+    pub max_allocatable_difference_ratio: f64,
+    /// `--scale-down-unready-enabled`.
+    pub scale_down_unready_enabled: bool,
+    /// `--unremovable-node-recheck-timeout`.
+    pub unremovable_node_recheck_timeout: SimDuration,
+    /// `--node-delete-delay-after-taint`.
+    pub node_delete_delay_after_taint: SimDuration,
+    /// `--max-pod-eviction-time`.
+    pub max_pod_eviction_time: SimDuration,
+    /// `--ignore-daemonsets-utilization`.
+    pub ignore_daemonsets_utilization: bool,
+    /// `--ignore-mirror-pods-utilization`.
+    pub ignore_mirror_pods_utilization: bool,
+    /// `--daemonset-eviction-for-empty-nodes`.
+    pub daemonset_eviction_for_empty_nodes: bool,
+    /// `--daemonset-eviction-for-occupied-nodes`.
+    pub daemonset_eviction_for_occupied_nodes: bool,
+    /// `--skip-nodes-with-system-pods`.
+    pub skip_nodes_with_system_pods: bool,
+    /// `--blocking-system-pod-distruption-timeout` (sic): a system pod without a budget keeps its
+    /// node no longer than this.
+    pub blocking_system_pod_distruption_timeout: SimDuration,
+    /// `--skip-nodes-with-local-storage`.
+    pub skip_nodes_with_local_storage: bool,
+    /// `--min-replica-count`: pods of a smaller ReplicaSet keep their nodes.
+    pub min_replica_count: u32,
     /// `--kube-client-qps`: requests a second of its client; less than a controller's.
     pub kube_client_qps: f64,
     /// `--kube-client-burst`.
@@ -251,7 +322,8 @@ impl Default for ClusterAutoscalerFlags {
     fn default() -> Self {
         ClusterAutoscalerFlags {
             scan_interval: secs(10),
-            expander: Expander::LeastWaste,
+            expander: vec![Expander::LeastWaste],
+            priorities: Vec::new(),
             max_nodes_total: 0,
             max_node_provision_time: secs(900),
             scale_down_enabled: true,
@@ -272,6 +344,24 @@ impl Default for ClusterAutoscalerFlags {
             max_node_group_backoff_duration: secs(1800),
             node_group_backoff_reset_timeout: secs(10_800),
             new_pod_scale_up_delay: secs(0),
+            expendable_pods_priority_cutoff: -10,
+            max_node_startup_time: secs(900),
+            balancing_ignore_label: Vec::new(),
+            balancing_label: Vec::new(),
+            memory_difference_ratio: 0.015,
+            max_allocatable_difference_ratio: 0.05,
+            scale_down_unready_enabled: true,
+            unremovable_node_recheck_timeout: secs(300),
+            node_delete_delay_after_taint: secs(5),
+            max_pod_eviction_time: secs(120),
+            ignore_daemonsets_utilization: false,
+            ignore_mirror_pods_utilization: false,
+            daemonset_eviction_for_empty_nodes: false,
+            daemonset_eviction_for_occupied_nodes: true,
+            skip_nodes_with_system_pods: true,
+            blocking_system_pod_distruption_timeout: secs(3600),
+            skip_nodes_with_local_storage: true,
+            min_replica_count: 0,
             kube_client_qps: 5.0,
             kube_client_burst: 10,
             leader_elect: true,

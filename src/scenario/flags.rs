@@ -68,7 +68,7 @@ macro_rules! told_as_they_are {
     };
 }
 
-told_as_they_are! { bool u32 f64 Option<u32> String }
+told_as_they_are! { bool u32 i32 f64 Option<u32> String Vec<String> }
 
 impl Told for SimDuration {
     fn told(&self) -> Value {
@@ -99,14 +99,10 @@ impl Told for Version {
     }
 }
 
-impl Told for Expander {
+impl Told for Vec<Expander> {
     fn told(&self) -> Value {
-        json!(match self {
-            Expander::Random => "random",
-            Expander::LeastWaste => "least-waste",
-            Expander::MostPods => "most-pods",
-            Expander::Price => "price",
-        })
+        let names: Vec<&str> = self.iter().map(|expander| expander.name()).collect();
+        json!(names.join(","))
     }
 }
 
@@ -253,7 +249,10 @@ flags! {
     ClusterAutoscalerFile -> ClusterAutoscalerFlags {
         /// Default 10s.
         scan_interval: Span,
-        /// Default least-waste.
+        /// One or several of random, least-waste, most-pods, least-nodes, price, priority, with commas:
+        /// each narrows down what the one before leaves, and of what is left one is drawn.
+        /// `priority` reads the ConfigMap kube-system/cluster-autoscaler-priority-expander of the
+        /// manifests. Default least-waste.
         expander: ExpanderFile,
         /// 0: no limit (default).
         max_nodes_total: u32,
@@ -296,6 +295,42 @@ flags! {
         node_group_backoff_reset_timeout: Span,
         /// Default 0s.
         new_pod_scale_up_delay: Span,
+        /// Pods below this priority bring no node and keep none. Default -10.
+        expendable_pods_priority_cutoff: i32,
+        /// Default 15m.
+        max_node_startup_time: Span,
+        /// Labels that similar groups need not share, beside name, zone and region. Default: none.
+        balancing_ignore_label: Vec<String>,
+        /// If given, groups that share these labels are similar, whatever else. Default: none.
+        balancing_label: Vec<String>,
+        /// Default 0.015.
+        memory_difference_ratio: Ratio,
+        /// Default 0.05.
+        max_allocatable_difference_ratio: Ratio,
+        /// Default true.
+        scale_down_unready_enabled: bool,
+        /// Default 5m.
+        unremovable_node_recheck_timeout: Span,
+        /// Default 5s.
+        node_delete_delay_after_taint: Span,
+        /// How long evictions from a node are tried. Default 2m.
+        max_pod_eviction_time: Span,
+        /// Default false.
+        ignore_daemonsets_utilization: bool,
+        /// Default false.
+        ignore_mirror_pods_utilization: bool,
+        /// Default false.
+        daemonset_eviction_for_empty_nodes: bool,
+        /// Default true.
+        daemonset_eviction_for_occupied_nodes: bool,
+        /// Whether pods of kube-system without a budget keep their nodes. Default true.
+        skip_nodes_with_system_pods: bool,
+        /// How old such a pod may be to keep its node. Default 1h.
+        blocking_system_pod_distruption_timeout: Span,
+        /// Whether pods with an `emptyDir` or `hostPath` keep their nodes. Default true.
+        skip_nodes_with_local_storage: bool,
+        /// Pods of ReplicaSets smaller than this keep their nodes. Default 0.
+        min_replica_count: u32,
         /// Requests a second of its client. Default 5.
         kube_client_qps: f64,
         /// Burst of its client. Default 10.
@@ -360,29 +395,37 @@ impl Give<Version> for Option<VersionFile> {
     }
 }
 
-/// `--expander`.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ExpanderFile {
-    /// Any group that helps.
-    Random,
-    /// The least CPU and memory left over.
-    LeastWaste,
-    /// The most pods helped.
-    MostPods,
-    /// The cheapest.
-    Price,
+/// `--expander`: names with commas.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(with = "String")]
+pub struct ExpanderFile(Vec<Expander>);
+
+impl<'de> Deserialize<'de> for ExpanderFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        expanders(&text).map(ExpanderFile).map_err(de::Error::custom)
+    }
 }
 
-impl Give<Expander> for Option<ExpanderFile> {
-    fn give(self, to: &mut Expander) {
-        let expander = self.map(|expander| match expander {
-            ExpanderFile::Random => Expander::Random,
-            ExpanderFile::LeastWaste => Expander::LeastWaste,
-            ExpanderFile::MostPods => Expander::MostPods,
-            ExpanderFile::Price => Expander::Price,
-        });
-        expander.give(to);
+fn expanders(text: &str) -> Result<Vec<Expander>, String> {
+    let mut chain = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        let known = Expander::ALL.into_iter().find(|expander| expander.name() == name);
+        let Some(expander) = known else {
+            let names = Expander::ALL.map(Expander::name).join(", ");
+            return Err(format!("`{name}` is no expander here|known are {names}"));
+        };
+        if chain.contains(&expander) {
+            return Err(format!("expander `{name}` is given twice|give each once"));
+        }
+        chain.push(expander);
+    }
+    Ok(chain)
+}
+
+impl Give<Vec<Expander>> for Option<ExpanderFile> {
+    fn give(self, to: &mut Vec<Expander>) {
+        self.map(|chain| chain.0).give(to);
     }
 }
 

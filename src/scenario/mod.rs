@@ -17,6 +17,7 @@ pub mod eviction;
 mod existing;
 pub mod file;
 pub mod flags;
+mod group_priorities;
 pub mod kubectl;
 pub mod limits;
 pub mod load;

@@ -19,7 +19,7 @@ use super::priorities::PriorityClass;
 use super::value::{Span, parse_duration, parse_ratio};
 use super::workloads::others;
 use super::yaml::Node;
-use super::{checks, machines, scheduler_configuration};
+use super::{checks, group_priorities, machines, scheduler_configuration};
 use crate::api::labels::Labels;
 use crate::api::taint::{Taint, TaintEffect};
 use crate::record::metric::{self, Unit};
@@ -104,11 +104,13 @@ impl Resolver<'_> {
         self.read_existing(&file.existing);
         self.keep_references(&manifests);
         let askers = Self::askers(&manifests);
+        let ranks = group_priorities::find(&manifests);
         let mut objects = self.objects(&file, manifests);
         let groups = self.node_groups(&file, &mut ignored);
         let autoscaled = groups.iter().any(|group| group.autoscaled);
         let mut flags = file.flags.over_defaults(autoscaled);
         ignored.extend(self.scheduler_configuration(&file, &mut flags));
+        self.group_priorities(ranks, &mut flags);
         for (path, message) in checks::flags(&flags) {
             self.error(&format!("flags.{path}"), message, None);
         }

@@ -9,6 +9,7 @@ pub mod config;
 mod csi_migration;
 pub mod daemon_set;
 pub mod devices;
+mod drain_hints;
 pub mod ignored;
 pub mod ingress;
 pub mod job;

@@ -2,6 +2,7 @@
 //! and what all workloads have in common: metadata, selector, template.
 
 use super::behavior::behavior;
+use super::drain_hints::drain_hints;
 use super::{FieldError, node_features, pod, selector};
 use crate::api::Text;
 use crate::api::behavior::Behavior;
@@ -154,6 +155,7 @@ pub(crate) fn template(
     errors: &mut Vec<FieldError>,
 ) -> PodTemplate {
     let metadata = given.metadata.as_ref();
+    let volumes = given.spec.as_ref().and_then(|spec| spec.volumes.as_deref());
     let mut spec = match &given.spec {
         Some(spec) => {
             refuse_user_namespace_on_host_network(spec, &format!("{path}.spec"), errors);
@@ -164,7 +166,7 @@ pub(crate) fn template(
             Default::default()
         }
     };
-    admit(&mut spec, metadata, path, errors);
+    admit(&mut spec, metadata, volumes, path, errors);
     let labels = super::labels(metadata.and_then(|m| m.labels.as_ref()));
     PodTemplate::new(labels, Arc::new(spec), rest_of(given))
 }
@@ -172,8 +174,9 @@ pub(crate) fn template(
 /// A pod that nobody controls.
 pub fn pod(given: &core::Pod, namespace: &str, errors: &mut Vec<FieldError>) -> Pod {
     let Meta { name, namespace, labels, .. } = meta(&given.metadata, namespace);
-    let mut spec = pod::pod_spec(&given.spec.clone().unwrap_or_default(), "spec", errors);
-    admit(&mut spec, Some(&given.metadata), "", errors);
+    let given_spec = given.spec.clone().unwrap_or_default();
+    let mut spec = pod::pod_spec(&given_spec, "spec", errors);
+    admit(&mut spec, Some(&given.metadata), given_spec.volumes.as_deref(), "", errors);
     let mut pod = Pod::pending(namespace, name, labels, Arc::new(spec), SimTime::ZERO);
     let annotations = given.metadata.annotations.iter().flatten();
     if annotations.clone().any(|(key, _)| key == MIRROR) {
@@ -198,6 +201,7 @@ pub const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 fn admit(
     spec: &mut PodSpec,
     metadata: Option<&ObjectMeta>,
+    volumes: Option<&[core::Volume]>,
     path: &str,
     errors: &mut Vec<FieldError>,
 ) {
@@ -205,6 +209,7 @@ fn admit(
     let annotations = metadata.and_then(|m| m.annotations.as_ref());
     let behavior = behavior(annotations, &format!("{path}.metadata.annotations"), errors);
     spec.behavior = (behavior != Behavior::default()).then(|| Box::new(behavior));
+    spec.drain_hints = drain_hints(annotations, volumes);
 }
 
 /// `validateHostUsers`, with the gate UserNamespacesHostNetworkSupport off.

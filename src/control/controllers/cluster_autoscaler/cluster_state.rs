@@ -14,9 +14,6 @@ use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A node that is not Ready yet counts as starting for so long (`MaxNodeStartupTime`).
-const MAX_NODE_STARTUP_TIME: SimDuration = SimDuration::from_secs(15 * 60);
-
 /// Nodes of one group by state.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Readiness {
@@ -99,7 +96,7 @@ impl ClusterState {
             }
             if node.ready == NodeReady::True {
                 group.ready += 1;
-            } else if node.created + MAX_NODE_STARTUP_TIME > now {
+            } else if node.created + flags.max_node_startup_time > now {
                 group.starting.insert(id);
             } else {
                 group.unready += 1;
@@ -285,7 +282,7 @@ impl ClusterState {
         let starting = self.readiness.iter().flat_map(|state| &state.starting);
         let starting = starting
             .filter_map(|id| store.node(*id))
-            .map(|node| node.created + MAX_NODE_STARTUP_TIME);
+            .map(|node| node.created + flags.max_node_startup_time);
         let all = requests.chain(booting).chain(backoffs).chain(starting);
         // Every one of them has to be passed, not only reached.
         let next = all.filter(|at| *at >= now).min();

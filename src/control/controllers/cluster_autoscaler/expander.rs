@@ -1,13 +1,15 @@
 //! Which of several groups shall grow.
 //!
-//! Source: cluster-autoscaler `expander/` (random, waste, mostpods, price, factory/chain.go), July
-//! 2026. Of equals one is drawn, as there.
+//! Source: cluster-autoscaler `expander/` (random, waste, mostpods, leastnodes, price, priority,
+//! factory/chain.go), August 2026. Each expander of a chain narrows down what the one before it
+//! leaves; of what is left in the end one is drawn, as there.
 
 use super::GroupView;
 use super::estimator::Estimate;
 use super::pending::PodGroup;
 use crate::api::resources::Resources;
-use crate::control::flags::Expander;
+use crate::control::flags::{ClusterAutoscalerFlags, Expander};
+use regex_lite::Regex;
 
 /// An option: a group and what its new nodes would do.
 #[derive(Clone, Debug)]
@@ -18,29 +20,73 @@ pub(super) struct Choice {
     pub estimate: Estimate,
 }
 
-/// The option that the expander takes; `pick(n)` draws a number below `n` where several are equal.
-pub(super) fn best(
-    expander: Expander,
-    mut choices: Vec<Choice>,
-    groups: &[GroupView],
-    pods: &[PodGroup],
-    nodes: usize,
-    pick: &mut dyn FnMut(usize) -> usize,
-) -> Option<Choice> {
-    let score = |choice: &Choice| match expander {
-        Expander::Random => 0.0,
-        Expander::LeastWaste => waste(choice, groups, pods),
-        Expander::MostPods => -(choice.estimate.placed.iter().sum::<usize>() as f64),
-        Expander::Price => price(choice, groups, pods, nodes),
-    };
-    let scores: Vec<f64> = choices.iter().map(score).collect();
-    let lowest = scores.iter().copied().min_by(f64::total_cmp)?;
-    let equals: Vec<usize> = (0..scores.len()).filter(|i| scores[*i] == lowest).collect();
-    let index = match equals.as_slice() {
-        [only] => *only,
-        several => several[pick(several.len())],
-    };
-    Some(choices.swap_remove(index))
+/// The expanders of `--expander`, ready to choose.
+#[derive(Debug)]
+pub(super) struct Chain {
+    expanders: Vec<Expander>,
+    /// Priorities and the names that have them, highest first.
+    priorities: Vec<(u32, Vec<Regex>)>,
+}
+
+/// What expanders look at beside the options.
+pub(super) struct Sight<'a> {
+    pub groups: &'a [GroupView],
+    pub pods: &'a [PodGroup],
+    /// Nodes of the cluster.
+    pub nodes: usize,
+}
+
+impl Chain {
+    pub(super) fn new(flags: &ClusterAutoscalerFlags) -> Chain {
+        // The scenario has checked that they can be read.
+        let expressions =
+            |names: &Vec<String>| names.iter().filter_map(|name| Regex::new(name).ok()).collect();
+        let ranks = flags.priorities.iter();
+        let mut priorities: Vec<_> = ranks.map(|(n, names)| (*n, expressions(names))).collect();
+        priorities.sort_by_key(|(n, _)| std::cmp::Reverse(*n));
+        Chain { expanders: flags.expander.clone(), priorities }
+    }
+
+    /// The option that it takes; `pick(n)` draws a number below `n` where several are left.
+    pub(super) fn best(
+        &self,
+        mut choices: Vec<Choice>,
+        sight: &Sight<'_>,
+        pick: &mut dyn FnMut(usize) -> usize,
+    ) -> Option<Choice> {
+        for expander in &self.expanders {
+            if choices.len() <= 1 {
+                break;
+            }
+            let scores: Vec<f64> =
+                choices.iter().map(|choice| self.score(*expander, choice, sight)).collect();
+            let lowest = scores.iter().copied().min_by(f64::total_cmp)?;
+            let mut scores = scores.into_iter();
+            choices.retain(|_| scores.next() == Some(lowest));
+        }
+        let index = if choices.len() > 1 { pick(choices.len()) } else { 0 };
+        (!choices.is_empty()).then(|| choices.swap_remove(index))
+    }
+
+    /// The lower, the better.
+    fn score(&self, expander: Expander, choice: &Choice, sight: &Sight<'_>) -> f64 {
+        match expander {
+            Expander::Random => 0.0,
+            Expander::LeastWaste => waste(choice, sight.groups, sight.pods),
+            Expander::MostPods => -(choice.estimate.placed.iter().sum::<usize>() as f64),
+            Expander::LeastNodes => f64::from(choice.estimate.nodes),
+            Expander::Price => price(choice, sight.groups, sight.pods, sight.nodes),
+            Expander::Priority => -self.priority(&sight.groups[choice.group].name),
+        }
+    }
+
+    /// The highest priority that a group's name has; below all others where it has none, so that
+    /// it is only taken when no group has any.
+    fn priority(&self, name: &str) -> f64 {
+        let has = |names: &Vec<Regex>| names.iter().any(|name_is| name_is.is_match(name));
+        let found = self.priorities.iter().find(|(_, names)| has(names));
+        found.map_or(-1.0, |(priority, _)| f64::from(*priority))
+    }
 }
 
 /// CPU in milli-cores and memory in bytes of all pods that an option places.

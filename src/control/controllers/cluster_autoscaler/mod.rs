@@ -7,10 +7,12 @@
 //! (a patience, a back-off, the time that a node has been unneeded). A test holds that this does
 //! what scanning at every interval does.
 //!
-//! Not modelled: DaemonSets' share of new nodes, pods with local storage, GPUs, annotations,
-//! `--salvo-scale-up`; affinity and spreading see one node at a time (see `simulator`).
+//! Its loop turns each `--scan-interval`: what `--frequent-loops-enabled` adds, a turn as soon as a
+//! pod is found unschedulable, is not modelled. Nor are GPUs, annotations of nodes, limits of cores
+//! and memory, `--salvo-scale-up`; affinity and spreading see one node at a time (see `simulator`).
 
 mod cluster_state;
+mod daemons;
 mod estimator;
 mod expander;
 mod pending;
@@ -27,6 +29,7 @@ use crate::control::scheduler::what_if::WhatIf;
 use crate::store::Store;
 use crate::units::SimTime;
 use cluster_state::ClusterState;
+use expander::Chain;
 use scale_down::ScaleDown;
 use scale_up::{ScaleUp, Scan};
 use simulator::Simulator;
@@ -71,6 +74,7 @@ pub enum Held {
 pub struct ClusterAutoscaler {
     flags: ClusterAutoscalerFlags,
     what_if: Arc<WhatIf>,
+    chain: Chain,
     state: ClusterState,
     scale_down: ScaleDown,
     last_scale_up: Option<SimTime>,
@@ -97,6 +101,7 @@ impl ClusterAutoscaler {
         let what_if = WhatIf::new(&ProfileConfiguration::default());
         ClusterAutoscaler {
             flags: flags.clone(),
+            chain: Chain::new(flags),
             what_if: Arc::new(what_if.expect("the default profile is valid")),
             state: ClusterState::default(),
             scale_down: ScaleDown::default(),
@@ -169,13 +174,15 @@ impl ClusterAutoscaler {
         }
         self.told_pods.retain(|id, _| store.pod(id).is_some_and(|pod| pod.node.is_none()));
         let what_if = Arc::clone(&self.what_if);
-        let simulator = Simulator::new(store, &what_if);
+        let cutoff = flags.expendable_pods_priority_cutoff;
+        let simulator = Simulator::new(store, &what_if, cutoff);
+        let with_daemons = daemons::leave_room(store, groups);
+        let groups = with_daemons.as_deref().unwrap_or(groups);
         let scan = Scan { simulator, groups, now };
-        let delay = flags.new_pod_scale_up_delay;
-        let pending = pending::pending(store, delay, now);
+        let pending = pending::pending(store, &flags, now);
         let scaled = self.scale_up(&scan, &pending, pick, outcome);
         let mut turns = self.state.turns(&flags, store, groups, now);
-        turns = turns.min(pending::next_old_enough(store, delay, now));
+        turns = turns.min(pending::next_old_enough(store, &flags, now));
         if scaled == ScaleUp::Cooldown {
             turns = now;
         }
@@ -188,6 +195,10 @@ impl ClusterAutoscaler {
     }
 }
 
+#[cfg(test)]
+mod expander_tests;
+#[cfg(test)]
+mod removal_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

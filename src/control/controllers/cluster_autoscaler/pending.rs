@@ -6,14 +6,12 @@
 use super::simulator::{Bin, Needs, Simulator};
 use crate::api::pod::Pod;
 use crate::api::{OwnerId, PodId};
+use crate::control::flags::ClusterAutoscalerFlags;
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-
-/// Pods below this priority (`--expendable-pods-priority-cutoff`) are nobody's reason for a node.
-const EXPENDABLE: i32 = -10;
 
 /// Equal pods that wait: those of one ReplicaSet, or one pod that nobody controls.
 #[derive(Clone, Debug)]
@@ -26,12 +24,19 @@ pub(super) struct PodGroup {
 }
 
 /// Unschedulable pods that are old enough, in groups: the most important first, then the oldest.
-pub(super) fn pending(store: &Store, delay: SimDuration, now: SimTime) -> Vec<PodGroup> {
+pub(super) fn pending(
+    store: &Store,
+    flags: &ClusterAutoscalerFlags,
+    now: SimTime,
+) -> Vec<PodGroup> {
     let mut by_owner: BTreeMap<(Option<OwnerId>, u64), Vec<PodId>> = BTreeMap::new();
     let waits = |pod: &Pod| {
+        let delay = delay_of(pod, flags);
         let old_enough = delay == SimDuration::ZERO
             || now.since(SimTime::from_secs(pod.created.whole_secs())) > delay;
-        pod.nominated.is_none() && pod.spec.priority >= EXPENDABLE && old_enough
+        pod.nominated.is_none()
+            && pod.spec.priority >= flags.expendable_pods_priority_cutoff
+            && old_enough
     };
     for (id, pod) in store.unschedulable_pods().filter(|(_, pod)| waits(pod)) {
         let alone = if pod.owner.is_none() { pod.uid } else { 0 };
@@ -48,9 +53,19 @@ pub(super) fn pending(store: &Store, delay: SimDuration, now: SimTime) -> Vec<Po
     groups.into_iter().map(|(_, _, group)| group).collect()
 }
 
+/// How old a pod has to be: what its annotation says, if that is longer.
+fn delay_of(pod: &Pod, flags: &ClusterAutoscalerFlags) -> SimDuration {
+    let own = pod.spec.drain_hints.as_ref().and_then(|hints| hints.scale_up_delay);
+    flags.new_pod_scale_up_delay.max(own.unwrap_or(SimDuration::ZERO))
+}
+
 /// When the next pod that is too young for a scale-up will be old enough.
-pub(super) fn next_old_enough(store: &Store, delay: SimDuration, now: SimTime) -> SimTime {
-    let due = store.unschedulable_pods().map(|(_, pod)| pod.created + delay);
+pub(super) fn next_old_enough(
+    store: &Store,
+    flags: &ClusterAutoscalerFlags,
+    now: SimTime,
+) -> SimTime {
+    let due = store.unschedulable_pods().map(|(_, pod)| pod.created + delay_of(pod, flags));
     due.filter(|at| *at >= now).min().map_or(SimTime::NEVER, |at| SimTime(at.0 + 1))
 }
 

@@ -5,7 +5,7 @@
 //! `processors/status/eventing_scale_up_processor.go`, July 2026.
 
 use super::estimator::estimate;
-use super::expander::{Choice, best};
+use super::expander::{Choice, Sight};
 use super::pending::{PodGroup, not_helped};
 use super::simulator::{Bin, Simulator};
 use super::{ClusterAutoscaler, GroupView, Held};
@@ -14,6 +14,7 @@ use crate::api::event::EventType::{Normal, Warning};
 use crate::api::labels::Labels;
 use crate::api::node::{HOSTNAME_LABEL, Node, NodeReady, REGION_LABEL, ZONE_LABEL};
 use crate::control::controllers::action::{About, Action, Outcome};
+use crate::control::flags::ClusterAutoscalerFlags;
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::units::{SimDuration, SimTime};
 use std::collections::BTreeMap;
@@ -145,9 +146,9 @@ impl ClusterAutoscaler {
                 choices.push(Choice { group: index, estimate });
             }
         }
-        let cluster = scan.simulator.store.node_count();
-        let expander = self.flags.expander;
-        let choice = best(expander, choices, scan.groups, pending, cluster, pick);
+        let nodes_now = scan.simulator.store.node_count();
+        let sight = Sight { groups: scan.groups, pods: pending, nodes: nodes_now };
+        let choice = self.chain.best(choices, &sight, pick);
         let Some(choice) = choice else {
             let stuck: Vec<(usize, String)> = (0..pending.len())
                 .filter(|i| waiting[*i] > 0 && !fits.iter().any(|group| group[*i]))
@@ -216,7 +217,11 @@ impl ClusterAutoscaler {
             .filter(|other| {
                 !self.state.is_backed_off(*other, scan.now)
                     && !self.state.is_group_unhealthy(&self.flags, *other)
-                    && are_similar(&scan.groups[index].template, &scan.groups[*other].template)
+                    && are_similar(
+                        &scan.groups[index].template,
+                        &scan.groups[*other].template,
+                        &self.flags,
+                    )
             })
             .collect()
     }
@@ -392,21 +397,31 @@ fn crc(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
-/// Whether two groups' nodes are alike: same CPU, memory within 1.5 %, allocatable within 5 %, same
-/// labels but for name, zone and region (`processors/nodegroupset/compare_nodegroups.go`).
-fn are_similar(a: &Node, b: &Node) -> bool {
+/// Whether two groups' nodes are alike: same CPU, memory and what is left for pods nearly so, same
+/// labels but for name, zone and region (`processors/nodegroupset/compare_nodegroups.go`); with
+/// `--balancing-label` those labels alone decide (`label_nodegroups.go`).
+fn are_similar(a: &Node, b: &Node, flags: &ClusterAutoscalerFlags) -> bool {
+    if !flags.balancing_label.is_empty() {
+        let same =
+            |key: &String| a.labels.get(key).is_some() && a.labels.get(key) == b.labels.get(key);
+        return flags.balancing_label.iter().all(same);
+    }
     let within = |x: i64, y: i64, share: f64| {
         let (low, high) = (x.min(y) as f64, x.max(y) as f64);
         high - low <= high * share
     };
     let labels = |labels: &Labels| -> Vec<(String, String)> {
-        let ignored = [HOSTNAME_LABEL, ZONE_LABEL, REGION_LABEL];
-        let kept = labels.iter().filter(|(key, _)| !ignored.contains(&&***key));
+        let ignored = |key: &str| {
+            [HOSTNAME_LABEL, ZONE_LABEL, REGION_LABEL].contains(&key)
+                || flags.balancing_ignore_label.iter().any(|label| label == key)
+        };
+        let kept = labels.iter().filter(|(key, _)| !ignored(key));
         kept.map(|(key, value)| (key.to_string(), value.to_string())).collect()
     };
+    let allocatable = flags.max_allocatable_difference_ratio;
     a.capacity.cpu == b.capacity.cpu
-        && within(a.capacity.memory.0, b.capacity.memory.0, 0.015)
-        && within(a.allocatable.cpu.0, b.allocatable.cpu.0, 0.05)
-        && within(a.allocatable.memory.0, b.allocatable.memory.0, 0.05)
+        && within(a.capacity.memory.0, b.capacity.memory.0, flags.memory_difference_ratio)
+        && within(a.allocatable.cpu.0, b.allocatable.cpu.0, allocatable)
+        && within(a.allocatable.memory.0, b.allocatable.memory.0, allocatable)
         && labels(&a.labels) == labels(&b.labels)
 }

@@ -5,12 +5,13 @@
 //! division. Pods with affinity to others, spreading, host ports, claims or scalar resources go
 //! through the scheduler's own filters one by one, on a cluster of just the node asked about.
 
-use crate::api::NodeId;
 use crate::api::node::{Node, NodeReady};
-use crate::api::pod::PodSpec;
+use crate::api::owner::Owner;
+use crate::api::pod::{Pod, PodSpec};
 use crate::api::resources::Resources;
 use crate::api::taint::TaintEffect;
 use crate::api::volume::VolumeSource;
+use crate::api::{NodeId, PodId};
 use crate::control::scheduler::node_info::NodeInfo;
 use crate::control::scheduler::objects::Objects;
 use crate::control::scheduler::pod_info::PodInfo;
@@ -57,10 +58,12 @@ pub(super) struct Simulator<'a> {
     pub what_if: &'a WhatIf,
     /// Volumes and claims, where they are simulated: a new node may be in the wrong zone.
     objects: Objects,
+    /// Pods below this priority count as if they were not there, where there are any.
+    cutoff: Option<i32>,
 }
 
 impl<'a> Simulator<'a> {
-    pub(super) fn new(store: &'a Store, what_if: &'a WhatIf) -> Simulator<'a> {
+    pub(super) fn new(store: &'a Store, what_if: &'a WhatIf, cutoff: i32) -> Simulator<'a> {
         let mut objects = Objects::default();
         if store.has_storage() {
             objects.tell_storage();
@@ -68,7 +71,27 @@ impl<'a> Simulator<'a> {
                 objects.set_storage(object);
             }
         }
-        Simulator { store, what_if, objects }
+        let is_below = |owner: &Owner| owner.template().spec.priority < cutoff;
+        let any = store.owners().any(|(_, owner)| is_below(owner));
+        Simulator { store, what_if, objects, cutoff: any.then_some(cutoff) }
+    }
+
+    /// Whether there may be pods that count as if they were not there.
+    pub(super) fn has_expendable(&self) -> bool {
+        self.cutoff.is_some()
+    }
+
+    /// Whether a pod may be killed without consideration. Of bare pods this is not asked: nobody
+    /// would bring them back.
+    pub(super) fn is_expendable(&self, pod: &Pod) -> bool {
+        self.cutoff.is_some_and(|cutoff| pod.spec.priority < cutoff)
+    }
+
+    /// Pods on a node that count and have not ended.
+    fn pods_on(&self, node: NodeId) -> impl Iterator<Item = (PodId, &'a Pod)> {
+        let pods = self.store.pods_on(node).iter();
+        pods.filter_map(|id| Some((*id, self.store.pod(*id)?)))
+            .filter(|(_, pod)| !pod.phase.is_terminal() && !self.is_expendable(pod))
     }
 }
 
@@ -182,10 +205,14 @@ impl<'a> Simulator<'a> {
             .nodes()
             .filter(|(id, node)| ready(node) && counts(*id, node))
             .map(|(id, node)| {
-                let load = self.store.load_of(id);
                 let mut bin = Bin { id: Some(id), ..Bin::fresh(node) };
-                bin.free.take(&load.requested, 1);
-                bin.free.pods = i64::from(node.max_pods) - i64::from(load.pods);
+                if self.has_expendable() {
+                    self.pods_on(id).for_each(|(_, pod)| bin.free.take(&pod.spec.requests(), 1));
+                } else {
+                    let load = self.store.load_of(id);
+                    bin.free.take(&load.requested, 1);
+                    bin.free.pods = i64::from(node.max_pods) - i64::from(load.pods);
+                }
                 bin
             })
             .collect()
@@ -247,11 +274,8 @@ impl<'a> Simulator<'a> {
     }
 
     fn info_of(&self, bin: &Bin<'_>) -> NodeInfo {
-        let bound = bin.id.map_or(&[][..], |id| self.store.pods_on(id)).iter();
-        let bound = bound
-            .filter_map(|id| Some((*id, self.store.pod(*id)?)))
-            .filter(|(_, pod)| !pod.phase.is_terminal())
-            .map(|(id, pod)| PodInfo::new(id, pod));
+        let bound = bin.id.into_iter().flat_map(|id| self.pods_on(id));
+        let bound = bound.map(|(id, pod)| PodInfo::new(id, pod));
         let placed = bin.placed.iter().flat_map(|(pod, n)| std::iter::repeat_n(pod.clone(), *n));
         NodeInfo::with_pods(Arc::new(bin.node.clone()), bound.chain(placed))
     }

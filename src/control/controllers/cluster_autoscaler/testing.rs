@@ -35,6 +35,10 @@ pub struct Cloud {
     /// What the autoscaler asked for: seconds and words.
     pub log: Vec<(u64, String)>,
     leaving: Vec<(SimTime, PodId)>,
+    /// Nodes may be deleted with pods on them: daemons, expendable ones.
+    pub with_pods: bool,
+    /// No eviction is allowed.
+    pub refuses_evictions: bool,
     pub wake: SimTime,
     pub syncs: u32,
 }
@@ -81,6 +85,8 @@ impl Cloud {
             notified: true,
             log: Vec::new(),
             leaving: Vec::new(),
+            with_pods: false,
+            refuses_evictions: false,
             wake: at(1000),
             syncs: 0,
         }
@@ -231,11 +237,16 @@ impl Cloud {
                     }
                 }
                 Action::DeleteMachine { node } => {
-                    assert!(self.bench.store.pods_on(*node).is_empty(), "deleted with pods");
+                    let pods = self.bench.store.pods_on(*node).to_vec();
+                    assert!(self.with_pods || pods.is_empty(), "deleted with pods");
+                    for pod in pods {
+                        self.bench.store.remove_pod(pod);
+                    }
                     let group = self.bench.store.node(*node).unwrap().group;
                     self.groups[group].target -= 1;
                     self.bench.store.remove_node(*node);
                 }
+                Action::EvictPod { .. } if self.refuses_evictions => {}
                 Action::EvictPod { pod, .. } => self.leave(*pod),
                 other => {
                     self.bench

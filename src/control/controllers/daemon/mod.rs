@@ -30,6 +30,7 @@ use super::claim::claims;
 use crate::api::daemon_set::{DaemonSet, DaemonStrategy};
 use crate::api::event::EventType::Normal;
 use crate::api::labels::Labels;
+use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::taint::Taint;
 use crate::api::{NodeId, OwnerId, PodId, Text};
@@ -52,6 +53,11 @@ pub struct Daemons {
     delayed: BTreeMap<OwnerId, SimTime>,
     /// What decides about nodes, as it was last seen.
     seen: SecondaryMap<NodeId, (Labels, Vec<Taint>)>,
+}
+
+/// Whether a set would run a pod on a node like this one.
+pub(super) fn would_run(set: &DaemonSet, node: &Node) -> bool {
+    Placement::of(set).of_node(node).0
 }
 
 /// One look at a set.

@@ -5,7 +5,8 @@
 
 use super::super::cluster_state::ClusterState;
 use super::super::scale_up::Scan;
-use super::{ScaleDown, utilization};
+use super::drainability::{is_daemon, is_waited_for};
+use super::{Candidate, ScaleDown, utilization};
 use crate::api::event::EventType::{Normal, Warning};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
@@ -16,15 +17,10 @@ use crate::control::flags::ClusterAutoscalerFlags;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
 
-/// Between the taint and the first deletion, so that the scheduler has seen the taint
-/// (`--node-delete-delay-after-taint`).
-const DELAY_AFTER_TAINT: SimDuration = SimDuration::from_secs(5);
 /// How often is looked whether evicted pods are gone (`waitPodsToDisappear`).
 const POLL: SimDuration = SimDuration::from_secs(5);
 /// Between two tries to evict a pod (`DefaultEvictionRetryTime`).
 const EVICTION_RETRY: SimDuration = SimDuration::from_secs(10);
-/// How long an eviction is tried (`--max-pod-eviction-time`).
-const MAX_POD_EVICTION_TIME: SimDuration = SimDuration::from_secs(120);
 /// Beyond the grace period that a pod may take to go (`DefaultPodEvictionHeadroom`).
 const HEADROOM: SimDuration = SimDuration::from_secs(30);
 
@@ -44,13 +40,14 @@ impl ScaleDown {
     /// Taints a node and plans the rest.
     pub(super) fn begin(
         &mut self,
-        id: NodeId,
-        node: &Node,
-        empty: bool,
+        flags: &ClusterAutoscalerFlags,
+        candidate: &Candidate,
         scan: &Scan<'_>,
         outcome: &mut Outcome,
     ) {
         let store = scan.simulator.store;
+        let Candidate { id, empty, .. } = *candidate;
+        let Some(node) = store.node(id) else { return };
         let taint = Taint::new(TO_BE_DELETED, TaintEffect::NoSchedule, scan.now);
         outcome.then(Action::AddTaint { node: id, taint });
         let about = About::Node(id);
@@ -59,10 +56,10 @@ impl ScaleDown {
         let (reason, message) = if empty {
             ("ScaleDownEmpty", format!("Scale-down: removing empty node {:?}", &*node.name))
         } else {
-            let (cpu, memory) = utilization(&store.load_of(id), node);
+            let (cpu, memory) = utilization(id, node, flags, &scan.simulator, scan.now);
             let (what, most) = if cpu > memory { ("cpu", cpu) } else { ("memory", memory) };
-            let pods = store.pods_on(id).iter().filter_map(|pod| store.pod(*pod));
-            let pods: Vec<Text> = pods.map(Pod::name).collect();
+            let pods = pods_left(store, id, flags, scan.now).into_iter();
+            let pods: Vec<Text> = pods.filter_map(|id| store.pod(id)).map(Pod::name).collect();
             let text = format!(
                 "Scale-down: removing node {}, utilization: {{{cpu} {memory} 0 0 {what} {most}}}, pods to reschedule: {}",
                 node.name,
@@ -72,7 +69,8 @@ impl ScaleDown {
         };
         let about = About::Group(node.group);
         outcome.then(Action::Event { kind: Normal, reason, about, message });
-        let starts = scan.now + DELAY_AFTER_TAINT;
+        // So that the scheduler has seen the taint before the first deletion.
+        let starts = scan.now + flags.node_delete_delay_after_taint;
         self.drains.push(Drain { node: id, evicts: !empty, starts, next: starts });
     }
 
@@ -98,8 +96,11 @@ impl ScaleDown {
                 return true;
             }
             drain.next = now + POLL;
-            let left = pods_left(store, drain.node);
+            let left = pods_left(store, drain.node, flags, now);
             if left.is_empty() {
+                if !drain.evicts {
+                    evict_daemons(drain, flags, store, &mut evictions);
+                }
                 delete(drain, node, outcome);
                 state.deleting.insert(drain.node);
                 return false;
@@ -110,6 +111,9 @@ impl ScaleDown {
                 return false;
             }
             evict(drain, &left, flags, store, now, &mut evictions);
+            if now == drain.starts {
+                evict_daemons(drain, flags, store, &mut evictions);
+            }
             true
         });
         // Last, since a refused eviction keeps what follows from being sent.
@@ -119,9 +123,38 @@ impl ScaleDown {
     }
 }
 
-fn pods_left(store: &Store, node: NodeId) -> Vec<PodId> {
-    let lives = |pod: &&PodId| store.pod(**pod).is_some_and(|p| !p.phase.is_terminal());
-    store.pods_on(node).iter().filter(lives).copied().collect()
+/// The pods that a node is not deleted with.
+fn pods_left(
+    store: &Store,
+    node: NodeId,
+    flags: &ClusterAutoscalerFlags,
+    now: SimTime,
+) -> Vec<PodId> {
+    let counts =
+        |id: &&PodId| store.pod(**id).is_some_and(|pod| is_waited_for(pod, store, flags, now));
+    store.pods_on(node).iter().filter(counts).copied().collect()
+}
+
+/// Evicts the daemons of a node, once: nobody waits for them (`BestEffortEvictionPods`).
+fn evict_daemons(
+    drain: &Drain,
+    flags: &ClusterAutoscalerFlags,
+    store: &Store,
+    evictions: &mut Vec<Action>,
+) {
+    let by_default = if drain.evicts {
+        flags.daemonset_eviction_for_occupied_nodes
+    } else {
+        flags.daemonset_eviction_for_empty_nodes
+    };
+    for id in store.pods_on(drain.node) {
+        let Some(pod) = store.pod(*id).filter(|pod| is_daemon(pod, store)) else { continue };
+        let own = pod.spec.drain_hints.as_ref().and_then(|hints| hints.enable_ds_eviction);
+        if pod.deletion.is_none() && !pod.phase.is_terminal() && own.unwrap_or(by_default) {
+            let grace = Some(pod.spec.termination_grace.min(flags.max_graceful_termination_sec));
+            evictions.push(Action::EvictPod { pod: *id, grace, reason: "Drained" });
+        }
+    }
 }
 
 /// The node is empty: its machine goes.
@@ -151,7 +184,7 @@ fn failure(
         return Some("failed to delete empty node: new pods scheduled");
     }
     let pods = || left.iter().filter_map(|id| store.pod(*id));
-    let patience = drain.starts + MAX_POD_EVICTION_TIME;
+    let patience = drain.starts + flags.max_pod_eviction_time;
     if now >= patience && pods().any(|pod| pod.deletion.is_none()) {
         return Some("failed to drain and delete node: pods could not be evicted in time");
     }

@@ -4,24 +4,22 @@
 //! `unneeded/`, `unremovable/`, `eligibility/`, `budgets/`, July 2026.
 
 mod drain;
+mod drainability;
 mod removal;
 
 use super::cluster_state::ClusterState;
 use super::scale_up::Scan;
-use super::simulator::Bin;
+use super::simulator::{Bin, Simulator};
 use super::{ClusterAutoscaler, GroupView};
 use crate::api::NodeId;
 use crate::api::node::{Node, NodeReady};
 use crate::control::controllers::action::Outcome;
-use crate::store::{NodeLoad, Store};
+use crate::control::flags::ClusterAutoscalerFlags;
+use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
 pub(super) use drain::Drain;
 use removal::Removal;
 use std::collections::BTreeMap;
-
-/// A node whose pods found no other place is not looked at again for so long
-/// (`--unremovable-node-recheck-timeout`).
-const RECHECK_TIMEOUT: SimDuration = SimDuration::from_secs(300);
 
 /// The autoscaler's memory of nodes that may go.
 #[derive(Clone, Debug, Default)]
@@ -130,7 +128,8 @@ impl ClusterAutoscaler {
             return (Vec::new(), false);
         }
         let limit = self.unneeded_limit();
-        let mut removal = Removal::new(scan, |id, node| self.is_destination(id, node));
+        let recheck = now + self.flags.unremovable_node_recheck_timeout;
+        let mut removal = Removal::new(scan, &self.flags, |id, node| self.is_destination(id, node));
         let mut found = Vec::new();
         for id in candidates {
             if found.len() >= limit {
@@ -139,7 +138,7 @@ impl ClusterAutoscaler {
             match removal.try_remove(id) {
                 Some(candidate) => found.push(candidate),
                 None => {
-                    self.scale_down.unremovable.insert(id, now + RECHECK_TIMEOUT);
+                    self.scale_down.unremovable.insert(id, recheck);
                 }
             }
         }
@@ -154,7 +153,8 @@ impl ClusterAutoscaler {
             group.is_some_and(|g| g.autoscaled && self.state.targets[node.group] > g.min)
                 && self.is_destination(*id, node)
                 && !self.scale_down.unremovable.contains_key(id)
-                && self.idles(&store.load_of(*id), node)
+                && (self.flags.scale_down_unready_enabled || node.ready == NodeReady::True)
+                && self.idles(*id, node, scan)
         };
         let mut found: Vec<(bool, u64, NodeId)> = store
             .nodes()
@@ -173,8 +173,8 @@ impl ClusterAutoscaler {
     }
 
     /// Whether CPU and memory requested are both below the threshold.
-    fn idles(&self, load: &NodeLoad, node: &Node) -> bool {
-        let (cpu, memory) = utilization(load, node);
+    fn idles(&self, id: NodeId, node: &Node, scan: &Scan<'_>) -> bool {
+        let (cpu, memory) = utilization(id, node, &self.flags, &scan.simulator, scan.now);
         cpu.max(memory) < self.flags.scale_down_utilization_threshold
     }
 
@@ -217,7 +217,7 @@ impl ClusterAutoscaler {
             drain_budget -= usize::from(!candidate.empty);
             self.scale_down.last_delete = Some(scan.now);
             self.scale_down.unneeded.remove(&candidate.id);
-            self.scale_down.begin(candidate.id, node, candidate.empty, scan, outcome);
+            self.scale_down.begin(&self.flags, &candidate, scan, outcome);
         }
     }
 }
@@ -234,11 +234,38 @@ fn rooms(state: &ClusterState, groups: &[GroupView], drains: &[Drain], store: &S
     rooms
 }
 
-/// Share of CPU and of memory that the pods on a node request.
-fn utilization(load: &NodeLoad, node: &Node) -> (f64, f64) {
+/// Share of CPU and of memory that the pods on a node request (`simulator/utilization/info.go`).
+/// What the flags leave out is taken from what the node has, too.
+fn utilization(
+    id: NodeId,
+    node: &Node,
+    flags: &ClusterAutoscalerFlags,
+    simulator: &Simulator<'_>,
+    now: SimTime,
+) -> (f64, f64) {
+    let store = simulator.store;
+    let load = store.load_of(id);
+    let (mut cpu, mut memory) = (load.requested.cpu.0, load.requested.memory.0);
+    let (mut all_cpu, mut all_memory) = (node.allocatable.cpu.0, node.allocatable.memory.0);
+    let picky = flags.ignore_daemonsets_utilization || flags.ignore_mirror_pods_utilization;
+    // A kubelet that is heard of ends its pods in time: there the counts are right as they are.
+    let counts_differ = picky || simulator.has_expendable() || node.ready != NodeReady::True;
+    let pods = store.pods_on(id).iter().filter(|_| counts_differ);
+    for pod in pods.filter_map(|pod| store.pod(*pod)).filter(|pod| !pod.phase.is_terminal()) {
+        let ignored = picky
+            && (flags.ignore_mirror_pods_utilization && pod.spec.is_mirror
+                || flags.ignore_daemonsets_utilization && drainability::is_daemon(pod, store));
+        let overdue = drainability::is_long_terminating(pod, now);
+        if ignored || overdue || simulator.is_expendable(pod) {
+            let requests = pod.spec.requests();
+            (cpu, memory) = (cpu - requests.cpu.0, memory - requests.memory.0);
+            if ignored {
+                (all_cpu, all_memory) = (all_cpu - requests.cpu.0, all_memory - requests.memory.0);
+            }
+        }
+    }
     let share = |part: i64, whole: i64| if whole > 0 { part as f64 / whole as f64 } else { 0.0 };
-    let all = &node.allocatable;
-    (share(load.requested.cpu.0, all.cpu.0), share(load.requested.memory.0, all.memory.0))
+    (share(cpu, all_cpu), share(memory, all_memory))
 }
 
 /// Bins by node, for moving pods about.

@@ -1,27 +1,24 @@
 //! Removing nodes in thought: do their pods find another place?
 //!
 //! Source: cluster-autoscaler `simulator/cluster.go` (`SimulateNodeRemoval`), `simulator/drain.go`,
-//! `simulator/drainability/rules/`, `core/scaledown/pdb/basic.go`, July 2026. What has been moved
-//! in thought stays moved for the nodes looked at next.
+//! `core/scaledown/pdb/basic.go`, July 2026. What has been moved in thought stays moved for the
+//! nodes looked at next.
 
 use super::super::scale_up::Scan;
 use super::super::simulator::{Bin, Mark, Needs};
+use super::drainability::{Drainability, drainability, heeds_budgets};
 use super::{Candidate, by_node};
 use crate::api::node::Node;
-use crate::api::pod::Pod;
 use crate::api::{NodeId, OwnerId, PdbId, PodId};
 use crate::control::controllers::disruption;
+use crate::control::flags::ClusterAutoscalerFlags;
 use crate::control::scheduler::pod_info::PodInfo;
-use crate::units::{SimDuration, SimTime};
 use std::collections::BTreeMap;
-
-/// A pod that should have been gone for so long no longer counts
-/// (`PodLongTerminatingExtraThreshold`).
-const LONG_TERMINATING: SimDuration = SimDuration::from_secs(30);
 
 /// The cluster while nodes are taken out of it in thought.
 pub(super) struct Removal<'s, 'a> {
     scan: &'s Scan<'a>,
+    flags: &'s ClusterAutoscalerFlags,
     bins: Vec<Bin<'a>>,
     place_of: BTreeMap<NodeId, usize>,
     /// What each budget still allows.
@@ -37,6 +34,7 @@ pub(super) struct Removal<'s, 'a> {
 impl<'s, 'a> Removal<'s, 'a> {
     pub(super) fn new(
         scan: &'s Scan<'a>,
+        flags: &'s ClusterAutoscalerFlags,
         stays: impl Fn(NodeId, &Node) -> bool,
     ) -> Removal<'s, 'a> {
         let bins = scan.simulator.bins(stays);
@@ -44,7 +42,7 @@ impl<'s, 'a> Removal<'s, 'a> {
         let pdbs = scan.simulator.store.pdbs();
         let allowed = pdbs.map(|(id, pdb)| (id, pdb.status.disruptions_allowed)).collect();
         let gone = vec![false; bins.len()];
-        Removal { scan, bins, place_of, allowed, needs: BTreeMap::new(), gone, next: 0 }
+        Removal { scan, flags, bins, place_of, allowed, needs: BTreeMap::new(), gone, next: 0 }
     }
 
     /// Takes a node out if its pods find another place.
@@ -103,20 +101,14 @@ impl<'s, 'a> Removal<'s, 'a> {
         let mut pods = Vec::new();
         for pod_id in store.pods_on(id) {
             let Some(pod) = store.pod(*pod_id) else { continue };
-            // Static pods end with their node, and nobody minds.
-            if pod.phase.is_terminal()
-                || pod.spec.is_mirror
-                || is_long_terminating(pod, self.scan.now)
-            {
-                continue;
+            match drainability(pod, *pod_id, store, self.flags, self.scan.now) {
+                Drainability::Skip => continue,
+                Drainability::Keep => return None,
+                Drainability::Move => {}
             }
-            let budgets = disruption::budgets_of(store, *pod_id);
-            let exhausted =
-                budgets.iter().any(|pdb| self.allowed.get(pdb).is_some_and(|n| *n == 0));
-            // Nobody would bring a pod without owner back, and nobody has said that a system pod
-            // may be away.
-            let system = &*pod.namespace == "kube-system" && budgets.is_empty();
-            if pod.owner.is_none() || system || exhausted {
+            let mut budgets = disruption::budgets_of(store, *pod_id).into_iter();
+            let is_exhausted = |pdb| self.allowed.get(&pdb).is_some_and(|n| *n == 0);
+            if heeds_budgets(pod) && budgets.any(is_exhausted) {
                 return None;
             }
             pods.push(*pod_id);
@@ -136,9 +128,4 @@ impl<'s, 'a> Removal<'s, 'a> {
         }
         risky
     }
-}
-
-fn is_long_terminating(pod: &Pod, now: SimTime) -> bool {
-    let gone_by = |marked: SimTime| marked + pod.spec.termination_grace + LONG_TERMINATING;
-    pod.deletion.is_some_and(|marked| gone_by(marked) < now)
 }
