@@ -123,6 +123,8 @@ fn examples_load() {
     let agent = "{apiVersion: v1, kind: Pod, metadata: {name: agent}, \
                  spec: {containers: [{name: agent, image: agent}]}}";
     fs::write(place.join("agent.yaml"), agent).unwrap();
+    let prices = "{date: 2026-11-01, source: ours, machines: {m5.xlarge: {price-per-hour: 0.1}}}";
+    fs::write(place.join("prices.yaml"), prices).unwrap();
     fs::write(place.join("requests.csv"), "count\n5\n7\n").unwrap();
     let needed = [
         ("question:", "question: Does the example load?"),

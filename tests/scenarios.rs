@@ -20,8 +20,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 27] = [
+const LIGHT: [&str; 28] = [
     "autoscaling/overprovisioning",
+    "autoscaling/spot-wave",
     "autoscaling/without-reserve",
     "hello",
     "incidents/control-plane-overload",

@@ -234,6 +234,8 @@ fn of_cluster(run: &Measured<'_, '_>, metric: &str, window: Option<Window>) -> O
         ("node_limit_time", _) => Some(totals.at_limit_s),
         ("cost", _) => Some(totals.cost),
         ("energy_kwh", _) => Some(totals.energy_wh / 1000.0),
+        ("carbon_kg", _) => totals.carbon_g.map(|grams| grams / 1000.0),
+        ("spot_interruptions", _) => Some(totals.spot_interruptions as f64),
         ("pods_unschedulable_peak", _) => max(taken().map(|r| f64::from(r.pods_unschedulable))),
         ("nodes_peak", _) => max(taken().map(|r| f64::from(r.nodes))),
         ("nodes_min", _) => min(taken().map(|r| f64::from(r.nodes))),
@@ -325,6 +327,7 @@ mod tests {
         (t.leaderless_s, t.objects_peak) = (11.0, 77);
         (t.pending_pod_s, t.node_hours, t.at_limit_s) = (90.0, 1.5, 45.0);
         (t.energy_wh, t.cost, t.restarts) = (2500.0, 12.5, vec![1, 4]);
+        (t.carbon_g, t.spot_interruptions) = (Some(1500.0), 4);
         t.entry_latency.add(0.1, 1.0);
         t.schedule_wait.add(2.0, 1.0);
         t.startup.add(8.0, 1.0);
@@ -383,6 +386,8 @@ mod tests {
             ("node_limit_time", 45.0),
             ("cost", 12.5),
             ("energy_kwh", 2.5),
+            ("carbon_kg", 1.5),
+            ("spot_interruptions", 4.0),
             ("cpu_utilization", 0.25),
         ];
         let named: Vec<_> = rows.iter().map(|(name, _)| *name).collect();

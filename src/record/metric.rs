@@ -99,6 +99,8 @@ pub const METRICS: &[Metric] = &[
     metric("node_limit_time", Unit::Duration, WHOLE, "time at the node limit with pods waiting"),
     metric("cost", Unit::Number, WHOLE, "money for machines"),
     metric("energy_kwh", Unit::Number, WHOLE, "energy of machines"),
+    metric("carbon_kg", Unit::Number, WHOLE, "CO2 that it stands for, kilograms"),
+    metric("spot_interruptions", Unit::Number, WHOLE, "spot machines that the cloud took back"),
     metric("cpu_utilization", Unit::Ratio, WINDOW, "CPU used of CPU allocatable, mean"),
 ];
 

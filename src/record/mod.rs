@@ -5,6 +5,7 @@
 //! on as they come, so memory follows live objects, not history (DESIGN rule 11).
 
 pub mod attempt;
+pub mod costs;
 pub mod latency;
 pub mod measure;
 pub mod metric;

@@ -38,6 +38,10 @@ pub enum Moment {
     NodeLimitReached,
     /// The cloud refuses machines: quota.
     QuotaReached,
+    /// The cloud refuses machines: it has none of their kind.
+    OutOfStock,
+    /// The cloud takes a spot machine back.
+    SpotInterrupted,
     /// The first node joins after the start.
     FirstNodeJoins,
     /// The first image pull fails.

@@ -158,6 +158,8 @@ fn nodes(recorder: &Recorder<'_>) -> Nodes {
         node_hours: totals.node_hours,
         at_limit_s: totals.at_limit_s,
         energy_kwh: totals.energy_wh / 1000.0,
+        carbon_kg: totals.carbon_g.map(|grams| grams / 1000.0),
+        spot_interruptions: totals.spot_interruptions,
         cpu_utilization: mean_cpu_share(rows.iter(), |r| r.cpu_used.cores()).unwrap_or(0.0),
         cpu_requested_ratio: mean_cpu_share(rows.iter(), |r| r.cpu_requested.cores())
             .unwrap_or(0.0),
@@ -171,6 +173,7 @@ fn cost(recorder: &Recorder<'_>, currency: &str, served: f64) -> Cost {
         total,
         peak_per_hour: peak(&recorder.cluster, |r| r.cost_per_hour),
         per_million_served: (served > 0.0).then(|| total / (served / 1e6)),
+        spending: recorder.totals.costs.spending(total),
     }
 }
 

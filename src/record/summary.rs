@@ -3,6 +3,7 @@
 //! Units are in the names: seconds since the start or of length, hours, requests, watt hours,
 //! money in the scenario's currency.
 
+use super::costs::Spending;
 use serde::Serialize;
 
 /// Totals of one run.
@@ -126,6 +127,10 @@ pub struct Pods {
     pub unbound_at_end: u32,
 }
 
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 /// Nodes over the whole run.
 #[derive(Clone, Debug, Default, Serialize, PartialEq)]
 pub struct Nodes {
@@ -141,6 +146,12 @@ pub struct Nodes {
     pub at_limit_s: f64,
     /// Energy, kilowatt hours.
     pub energy_kwh: f64,
+    /// Kilograms of CO2 that it stands for; left out where the scenario has no carbon intensity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carbon_kg: Option<f64>,
+    /// Spot machines that the cloud took back; left out where it took none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub spot_interruptions: u64,
     /// Mean of CPU used / CPU allocatable over time.
     pub cpu_utilization: f64,
     /// Mean of CPU requested / CPU allocatable over time.
@@ -158,6 +169,8 @@ pub struct Cost {
     pub peak_per_hour: f64,
     /// Per million requests served; `null` when none were.
     pub per_million_served: Option<f64>,
+    /// Whom it is charged to.
+    pub spending: Spending,
 }
 
 /// How the objective was kept.

@@ -1,5 +1,6 @@
 //! What the world counts as it goes, for the summary: sums and histograms that no row holds.
 
+use super::costs::Costs;
 use super::latency::LatencyHistogram;
 use super::rows::NodeRow;
 use super::story::TurningPoint;
@@ -37,6 +38,13 @@ pub struct Totals {
     pub energy_wh: f64,
     /// Money, in the scenario's currency.
     pub cost: f64,
+    /// Spot machines that the cloud has announced to take back.
+    pub spot_interruptions: u64,
+    /// Grams of CO2 that the energy stands for, where the scenario says how many a kilowatt hour
+    /// does.
+    pub carbon_g: Option<f64>,
+    /// Whom the machines' cost is charged to.
+    pub costs: Costs,
     /// Latency of entry requests served, callees included.
     pub entry_latency: LatencyHistogram,
     /// The part of it in sample intervals that missed the objective.

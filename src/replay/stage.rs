@@ -72,6 +72,7 @@ pub(super) fn scenario(
             every: SimDuration::from_secs(3600),
             traffic_resolution: SimDuration::from_secs(3600),
             error_budget: 0.01,
+            carbon_intensity: None,
             latency_objective: SimDuration::from_secs(1),
             currency: "USD".to_owned(),
         },
@@ -142,6 +143,7 @@ pub(super) fn nodes(given: &Nodes) -> Result<NodeGroup, String> {
         boot: Constant(0.0),
         ready: Constant(0.0),
         boot_failure: 0.0,
+        spot: None,
         static_pods: Vec::new(),
         node_names: given.names(),
     })

@@ -193,6 +193,9 @@ fn nodes(s: &Summary) -> Figure {
     if n.at_limit_s > 0.0 {
         note += &format!("; {} at the limit", duration(n.at_limit_s));
     }
+    if n.spot_interruptions > 0 {
+        note += &format!("; {} taken back", count(n.spot_interruptions, "spot machine"));
+    }
     Figure { label: "Nodes", value: format!("{} node-h", amount(n.node_hours)), note }
 }
 
@@ -207,11 +210,14 @@ fn cost(s: &Summary) -> Figure {
 
 fn energy(s: &Summary) -> Figure {
     let n = &s.nodes;
-    let note = format!(
+    let mut note = format!(
         "of the CPU {} used, {} requested",
         percent(n.cpu_utilization),
         percent(n.cpu_requested_ratio)
     );
+    if let Some(carbon) = n.carbon_kg {
+        note += &format!("; {} kg of CO2", amount(carbon));
+    }
     Figure { label: "Energy", value: format!("{} kWh", amount(n.energy_kwh)), note }
 }
 
@@ -236,6 +242,8 @@ pub(super) fn moment(kind: Moment) -> (&'static str, Mood) {
         Moment::MaxReplicasReached => ("Autoscaler at its limit", Mood::Bad),
         Moment::NodeLimitReached => ("Node limit reached", Mood::Bad),
         Moment::QuotaReached => ("Quota reached", Mood::Bad),
+        Moment::OutOfStock => ("Out of stock", Mood::Bad),
+        Moment::SpotInterrupted => ("Spot machine taken back", Mood::Bad),
         Moment::FirstNodeJoins => ("First node joins", Mood::Good),
         Moment::FirstPullFailure => ("Image pull fails", Mood::Bad),
         Moment::LeaderLost => ("Leader lost", Mood::Bad),

@@ -9,7 +9,7 @@ use super::output::{Output, write_file};
 use super::plot::{self, Format, Plot};
 use super::sink::{self, StreamingSink};
 use super::staging::{MANIFEST, Staging};
-use super::{html, timeseries, timeseries_csv, timeseries_parquet};
+use super::{costs_csv, html, timeseries, timeseries_csv, timeseries_parquet};
 use crate::record::rows::{ClusterSample, WorkloadSample};
 use crate::record::summary::Summary;
 use std::io::{self, Write};
@@ -95,6 +95,7 @@ impl ResultFolder {
         let rows = || timeseries::rows(results.cluster, results.workloads, results.names);
         self.write("timeseries.csv", |out| timeseries_csv::write(out, rows()))?;
         self.write("timeseries.parquet", |out| timeseries_parquet::write(out, rows()))?;
+        self.write("costs.csv", |out| costs_csv::write(out, &results.summary.cost.spending))?;
         self.write("summary.json", |out| write_json(out, results.summary))?;
         self.write("timing.json", |out| write_json(out, &results.timing))?;
         let plots = plot::Data::new(results);
@@ -132,7 +133,14 @@ fn plot_path(plot: Plot) -> String {
 
 /// All files of a result folder, relative to it, sorted.
 fn files() -> Vec<String> {
-    let own = [MANIFEST, "report.html", "summary.json", "timeseries.csv", "timeseries.parquet"];
+    let own = [
+        "costs.csv",
+        MANIFEST,
+        "report.html",
+        "summary.json",
+        "timeseries.csv",
+        "timeseries.parquet",
+    ];
     let mut files: Vec<String> = own.into_iter().chain(sink::FILES).map(str::to_owned).collect();
     files.push("timing.json".to_owned());
     files.extend(Plot::ALL.map(plot_path));

@@ -6,6 +6,7 @@
 //! no absolute paths.
 
 mod cell;
+mod costs_csv;
 mod error;
 pub mod explanation;
 mod figures;

@@ -204,7 +204,7 @@ mod tests {
         let defaults = Flags { cluster_autoscaler: autoscaler, ..Flags::default() };
         assert_eq!(flags(&defaults), []);
         for name in machines::names() {
-            assert_eq!(machine(&machines::find(name).unwrap()), [], "{name}");
+            assert_eq!(machine(&machines::find(name).unwrap().machine), [], "{name}");
         }
     }
 

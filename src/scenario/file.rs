@@ -4,6 +4,7 @@
 //! It does not know the simulation; `resolve` makes a [`super::model::Scenario`] of it.
 
 use super::machines;
+use super::market_file::{SpotFile, StockOutFile};
 use super::value::{Amount, Ratio, Span, Varying};
 use crate::record::metric::{METRICS, Metric};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -33,6 +34,9 @@ pub struct ScenarioFile {
     pub start: Start,
     /// Node groups: equal machines that the cluster has or may get.
     pub nodes: Vec<NodeGroupFile>,
+    /// A file with prices of your own, relative to this file: date, source, currency, machines.
+    #[serde(default)]
+    pub price_book: Option<String>,
     /// Kubernetes manifests: files or folders, relative to this file.
     #[serde(default)]
     pub manifests: Vec<String>,
@@ -134,6 +138,9 @@ pub struct NodeGroupFile {
     /// From registration until Ready. Default p50 21 s, p99 41 s (measured on GKE).
     #[serde(default)]
     pub ready: Option<Varying>,
+    /// Makes its machines spot machines, which the cloud takes back when it wants them.
+    #[serde(default)]
+    pub spot: Option<SpotFile>,
     /// Share of machines that never come up. Default 0.
     #[serde(default)]
     pub boot_failure: Option<Ratio>,
@@ -179,9 +186,9 @@ pub struct OwnMachine {
     /// How many pods fit; default 110.
     #[serde(default)]
     pub pods: Option<u32>,
-    /// Price per hour.
+    /// Price per hour; default: that of the price book, or nothing.
     #[serde(default)]
-    pub price_per_hour: f64,
+    pub price_per_hour: Option<f64>,
     /// Watts when idle; default 6 per core.
     #[serde(default)]
     pub idle_watts: Option<f64>,
@@ -567,6 +574,12 @@ pub struct TimelineFile {
     /// The cluster's total node limit changes; 0: none.
     #[serde(default)]
     pub max_nodes_total: Option<u32>,
+    /// While it lasts, the cloud has no machines of a kind: new ones are refused.
+    #[serde(default)]
+    pub stock_out: Option<StockOutFile>,
+    /// The cloud wants spot machines back: those of a group, of a zone, or all.
+    #[serde(default)]
+    pub spot_interruption: Option<NodesFile>,
     /// `kubectl scale deployment`.
     #[serde(default)]
     pub scale: Option<ScaleFile>,
@@ -690,8 +703,10 @@ pub struct ObserveFile {
     pub error_budget: Option<Ratio>,
     /// 95th percentile of latency that is still fine; default 1s.
     pub latency_objective: Option<Span>,
-    /// Currency of the prices; default USD.
+    /// Currency of the prices; default: that of the price book, or USD.
     pub currency: Option<String>,
+    /// Grams of CO2 that a kilowatt hour stands for: a number, or a shape as of traffic.
+    pub carbon_intensity: Option<RateFile>,
 }
 
 /// Bounds of a measure.
@@ -759,6 +774,8 @@ impl TimelineFile {
             self.component_crash.is_some(),
             self.node_group_max.is_some(),
             self.max_nodes_total.is_some(),
+            self.stock_out.is_some(),
+            self.spot_interruption.is_some(),
             self.scale.is_some(),
             self.kubectl.is_some(),
         ]

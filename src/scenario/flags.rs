@@ -249,8 +249,8 @@ flags! {
     ClusterAutoscalerFile -> ClusterAutoscalerFlags {
         /// Default 10s.
         scan_interval: Span,
-        /// One or several of random, least-waste, most-pods, least-nodes, price, priority, with commas:
-        /// each narrows down what the one before leaves, and of what is left one is drawn.
+        /// One or several of random, least-waste, most-pods, least-nodes, price, priority, with
+        /// commas: each narrows down what the one before leaves, and of what is left one is drawn.
         /// `priority` reads the ConfigMap kube-system/cluster-autoscaler-priority-expander of the
         /// manifests. Default least-waste.
         expander: ExpanderFile,

@@ -1,7 +1,7 @@
 //! The ConfigMap with which `--expander=priority` ranks node groups.
 //!
-//! Its form is upstream's (cluster-autoscaler `expander/priority/readme.md`, August 2026): under the
-//! key `priorities` a YAML text, numbers with regular expressions for names of groups.
+//! Its form is upstream's (cluster-autoscaler `expander/priority/readme.md`, August 2026): under
+//! the key `priorities` a YAML text, numbers with regular expressions for names of groups.
 
 use super::manifests::{Manifests, Place};
 use super::model::Flags;

@@ -1,63 +1,70 @@
 //! Machine types, of the catalogue and a scenario's own: sizes, what is left for pods, prices.
 //!
-//! Sizes are the providers'. What is left for pods is as measured on clusters where we have it
-//! (GKE n1, GKE c2d, AKS D8ds; research notes section 3), else by GKE's published reservation
-//! formula. Prices are list prices per hour on demand (Iowa, N. Virginia) as published around
-//! 2024, and only a starting point: a scenario may give its own machine with its own price. Watts
-//! are assumed from a dual-socket server shared among its cores.
+//! The catalogue is `machines.csv` beside this file: a dated price book with its sources. It is
+//! only a starting point: a scenario may name a price book of its own, or describe machines itself.
+//! Watts are assumed from a dual-socket server shared among its cores.
 
 use super::file::OwnMachine;
+use super::market::Provider;
 use super::model::Machine;
 use crate::api::resources::Resources;
 use crate::units::{Bytes, MilliCpu};
 
-/// Name, cores, GiB, allocatable milli-CPU, allocatable MiB, pods, USD per hour.
-type Row = (&'static str, i64, f64, i64, i64, u32, f64);
-
-const CATALOGUE: &[Row] = &[
-    ("n1-standard-2", 2, 7.5, 1930, 5_660, 110, 0.0950),
-    ("n1-standard-4", 4, 15.0, 3920, 12_310, 110, 0.1900),
-    ("n1-standard-8", 8, 30.0, 7910, 26_600, 110, 0.3800),
-    ("n1-standard-16", 16, 60.0, 15_890, 55_900, 110, 0.7600),
-    ("n1-standard-32", 32, 120.0, 31_850, 113_200, 110, 1.5200),
-    ("e2-standard-4", 4, 16.0, 3920, 13_000, 110, 0.1340),
-    ("c2-standard-8", 8, 32.0, 7910, 28_500, 110, 0.4176),
-    ("c2d-standard-16", 16, 64.0, 15_890, 59_700, 110, 0.7260),
-    ("m5.large", 2, 8.0, 1930, 7_000, 29, 0.0960),
-    ("m5.xlarge", 4, 16.0, 3920, 14_800, 58, 0.1920),
-    ("m5.2xlarge", 8, 32.0, 7910, 30_200, 58, 0.3840),
-    ("m5.4xlarge", 16, 64.0, 15_890, 61_500, 234, 0.7680),
-    ("D8ds_v5", 8, 32.0, 7820, 29_750, 110, 0.4520),
-];
+const CATALOGUE: &str = include_str!("machines.csv");
 
 /// Watts per core, idle and busy.
 const WATTS: (f64, f64) = (6.0, 14.0);
 /// Compressed image bytes a second: download and unpacking.
 const PULL: (f64, f64) = (30e6, 60e6);
 
+/// A line of the catalogue.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// Whose machine it is.
+    pub provider: Provider,
+    /// The machine on demand.
+    pub machine: Machine,
+    /// Price an hour of a spot machine, where the source has one.
+    pub spot_price: Option<f64>,
+}
+
+/// Lines without comments and header, split at commas.
+fn lines() -> impl Iterator<Item = Vec<&'static str>> {
+    let lines = CATALOGUE.lines().filter(|line| !line.starts_with('#')).skip(1);
+    lines.map(|line| line.split(',').collect())
+}
+
 /// The machine type called `name`.
-pub fn find(name: &str) -> Option<Machine> {
-    let row = CATALOGUE.iter().find(|row| row.0 == name)?;
-    let (name, cores, gib, cpu, mib, pods, price) = *row;
-    Some(Machine {
-        name: name.into(),
-        capacity: Resources::of(
-            MilliCpu(cores * 1000),
-            Bytes((gib * 1024.0 * 1024.0 * 1024.0) as i64),
-        ),
-        allocatable: Resources::of(MilliCpu(cpu), Bytes::mebi(mib)),
-        max_pods: pods,
-        price_per_hour: price,
-        idle_watts: WATTS.0 * cores as f64,
-        peak_watts: WATTS.1 * cores as f64,
-        pull_bytes_per_second: PULL.0,
-        unpack_bytes_per_second: PULL.1,
+pub fn find(name: &str) -> Option<Offer> {
+    let fields = lines().find(|fields| fields.get(1) == Some(&name))?;
+    offer(&fields)
+}
+
+fn offer(fields: &[&str]) -> Option<Offer> {
+    let [provider, name, cores, gib, cpu, mib, pods, price, spot] = fields else { return None };
+    let cores: i64 = cores.parse().ok()?;
+    let bytes = gib.parse::<f64>().ok()? * 1024.0 * 1024.0 * 1024.0;
+    let left = Resources::of(MilliCpu(cpu.parse().ok()?), Bytes::mebi(mib.parse().ok()?));
+    Some(Offer {
+        provider: Provider::named(provider)?,
+        machine: Machine {
+            name: (*name).into(),
+            capacity: Resources::of(MilliCpu(cores * 1000), Bytes(bytes as i64)),
+            allocatable: left,
+            max_pods: pods.parse().ok()?,
+            price_per_hour: price.parse().ok()?,
+            idle_watts: WATTS.0 * cores as f64,
+            peak_watts: WATTS.1 * cores as f64,
+            pull_bytes_per_second: PULL.0,
+            unpack_bytes_per_second: PULL.1,
+        },
+        spot_price: spot.parse().ok(),
     })
 }
 
 /// All names, for messages.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    CATALOGUE.iter().map(|row| row.0)
+    lines().filter_map(|fields| fields.get(1).copied())
 }
 
 impl OwnMachine {
@@ -72,7 +79,7 @@ impl OwnMachine {
             allocatable_memory: None,
             resources: Default::default(),
             pods: None,
-            price_per_hour: 0.0,
+            price_per_hour: None,
             idle_watts: None,
             peak_watts: None,
             image_download: None,
@@ -102,10 +109,48 @@ pub(super) fn own(own: &OwnMachine) -> Machine {
         capacity,
         allocatable,
         max_pods: own.pods.unwrap_or(110),
-        price_per_hour: own.price_per_hour,
+        price_per_hour: own.price_per_hour.unwrap_or(0.0),
         idle_watts: own.idle_watts.unwrap_or(WATTS.0 * cores),
         peak_watts: own.peak_watts.unwrap_or(WATTS.1 * cores),
         pull_bytes_per_second: rate(own.image_download, PULL.0),
         unpack_bytes_per_second: rate(own.image_unpack, PULL.1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_catalogue_is_a_machine() {
+        let mut known = std::collections::BTreeSet::new();
+        for fields in lines() {
+            let offer = offer(&fields).unwrap_or_else(|| panic!("{fields:?}"));
+            let machine = &offer.machine;
+            let name = &machine.name;
+            assert!(known.insert(name.clone()), "{name} is there twice");
+            assert!(machine.allocatable.cpu.0 < machine.capacity.cpu.0, "{name}: cores");
+            assert!(machine.allocatable.memory.0 < machine.capacity.memory.0, "{name}: memory");
+            let fair = 0.01..0.1;
+            let per_core = machine.price_per_hour / machine.capacity.cpu.cores();
+            assert!(fair.contains(&per_core), "{name}: {per_core} an hour and core");
+            assert!(offer.spot_price.is_none_or(|spot| spot < machine.price_per_hour), "{name}");
+        }
+        assert!(known.len() > 60);
+    }
+
+    #[test]
+    fn figures_are_those_of_the_sources() {
+        let rows = [
+            ("n1-standard-4", Provider::Gcp, 0.19, Some(0.04)),
+            ("m5.xlarge", Provider::Aws, 0.192, None),
+            ("D8ds_v5", Provider::Azure, 0.452, None),
+        ];
+        for (name, provider, price, spot) in rows {
+            let offer = find(name).unwrap();
+            assert_eq!((offer.provider, offer.spot_price), (provider, spot), "{name}");
+            assert_eq!(offer.machine.price_per_hour, price, "{name}");
+        }
+        assert!(find("n1-standard-3").is_none());
     }
 }

@@ -21,6 +21,7 @@ use crate::scenario::curve::Curve;
 use crate::scenario::custom_metrics::CustomMetric;
 use crate::scenario::eviction::{GracePeriods, Thresholds};
 use crate::scenario::kubectl::Command;
+use crate::scenario::market::{Spot, StockOut};
 use crate::scenario::metrics::GivenMetrics;
 use crate::scenario::shutdown::PriorityPeriods;
 use crate::sim::sample::Distribution;
@@ -116,6 +117,8 @@ pub struct NodeGroup {
     pub ready: Distribution,
     /// Chance that a requested machine never comes up.
     pub boot_failure: f64,
+    /// How its machines are taken back, if they are spot machines.
+    pub spot: Option<Spot>,
     /// Pods that the kubelet of each of its nodes runs by itself, without the node in their names.
     pub static_pods: Vec<Pod>,
     /// Names of its nodes, in order of their machines, instead of `<name>-<n>`.
@@ -336,6 +339,10 @@ pub enum Happening {
         /// The new limit.
         max: u32,
     },
+    /// While it lasts, the cloud has no machines of a kind.
+    StockOut(Box<StockOut>),
+    /// The cloud wants spot machines back.
+    SpotInterruption(NodeSelection),
     /// What a person does with `kubectl`.
     Kubectl(Box<Command>),
     /// The kubelet of a node falls silent, or reports again.
@@ -725,6 +732,8 @@ pub struct Observe {
     pub latency_objective: SimDuration,
     /// Three-letter code printed beside costs.
     pub currency: String,
+    /// Grams of CO2 that a kilowatt hour stands for, over time.
+    pub carbon_intensity: Option<Curve>,
 }
 
 impl Observe {

@@ -47,6 +47,9 @@ pub(super) fn of(scenario: &Scenario) -> Value {
     if !scenario.metrics.is_empty() {
         told["metrics"] = scenario.metrics.iter().map(|m| metric(scenario, m)).collect();
     }
+    if let Some(curve) = &scenario.observe.carbon_intensity {
+        told["observe"]["carbon-intensity"] = shape(curve);
+    }
     told
 }
 
@@ -107,7 +110,7 @@ fn metric(scenario: &Scenario, metric: &CustomMetric) -> Value {
 
 fn group(group: &NodeGroup) -> Value {
     let machine = &group.machine;
-    json!({
+    let mut told = json!({
         "name": group.name,
         "machine": {
             "name": machine.name,
@@ -133,7 +136,16 @@ fn group(group: &NodeGroup) -> Value {
         "boot": group.boot.told(),
         "ready": group.ready.told(),
         "boot-failure": group.boot_failure,
-    })
+    });
+    if let Some(spot) = &group.spot {
+        told["spot"] = json!({
+            "price-per-hour": machine.price_per_hour,
+            "interruption": spot.interruption.as_ref().map(Told::told),
+            "notice": spot.notice.told(),
+            "on-notice": spot.on_notice.name(),
+        });
+    }
+    told
 }
 
 fn scalars(resources: &Resources) -> Map<String, Value> {
@@ -246,6 +258,10 @@ fn happening(scenario: &Scenario, what: &Happening) -> (&'static str, Value) {
             ("node-group-max", json!({"group": group(*g), "max": max}))
         }
         Happening::MaxNodesTotal { max } => ("max-nodes-total", json!(max)),
+        Happening::StockOut(out) => {
+            ("stock-out", json!({"machine": out.machine, "zone": out.zone, "spot": out.spot}))
+        }
+        Happening::SpotInterruption(of) => ("spot-interruption", nodes(of)),
         Happening::Kubectl(command) => ("kubectl", json!(command.told())),
         Happening::Kubelet { node, reports } => {
             ("kubelet", json!({"node": node.to_string(), "reports": reports}))

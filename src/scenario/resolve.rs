@@ -5,31 +5,22 @@
 use super::applied::heed_claims;
 use super::commands::Names;
 use super::diagnostic::{Diagnostic, did_you_mean};
-use super::eviction::Signal;
 use super::existing::{Asked, Pattern, made_by_pods};
-use super::file::{
-    BoundFile, EffectFile, ExpectFile, MachineFile, NodeGroupFile, NodesFile, OwnMachine, PodsFile,
-    ScenarioFile, Start, TimelineFile,
-};
+use super::file::{BoundFile, ExpectFile, NodesFile, PodsFile, ScenarioFile, Start, TimelineFile};
 use super::flags::WITHOUT_EFFECT;
 use super::load::Sources;
-use super::manifests::{DNS_NAME, Manifests, is_dns_name};
+use super::manifests::Manifests;
 use super::model::*;
+use super::price_book::PriceBook;
 use super::priorities::PriorityClass;
 use super::value::{Span, parse_duration, parse_ratio};
 use super::workloads::others;
 use super::yaml::Node;
-use super::{checks, group_priorities, machines, scheduler_configuration};
-use crate::api::labels::Labels;
-use crate::api::taint::{Taint, TaintEffect};
+use super::{checks, group_priorities, scheduler_configuration};
 use crate::record::metric::{self, Unit};
-use crate::sim::sample::Distribution;
-use crate::units::{Bytes, SimDuration, SimTime, WallClock};
+use crate::units::{SimDuration, WallClock};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-/// Most nodes of a group: beyond any cluster, and below what would fill the memory by a slip.
-const MOST_NODES: u32 = 1_000_000;
 
 /// What befalls a selection of nodes.
 type OfNodes = fn(NodeSelection) -> Happening;
@@ -106,7 +97,8 @@ impl Resolver<'_> {
         let askers = Self::askers(&manifests);
         let ranks = group_priorities::find(&manifests);
         let mut objects = self.objects(&file, manifests);
-        let groups = self.node_groups(&file, &mut ignored);
+        let book = self.price_book(&file);
+        let groups = self.node_groups(&file, &book, &mut ignored);
         let autoscaled = groups.iter().any(|group| group.autoscaled);
         let mut flags = file.flags.over_defaults(autoscaled);
         ignored.extend(self.scheduler_configuration(&file, &mut flags));
@@ -134,7 +126,7 @@ impl Resolver<'_> {
             traffic,
             metrics,
             timeline,
-            observe: self.observe(&file),
+            observe: self.observe(&file, &book),
             expect: self.expect(&file, &objects),
             node_groups: groups,
             objects,
@@ -239,118 +231,6 @@ impl Resolver<'_> {
         objects
     }
 
-    fn node_groups(&mut self, file: &ScenarioFile, ignored: &mut Vec<Ignored>) -> Vec<NodeGroup> {
-        if file.nodes.is_empty() {
-            self.error("nodes", "a cluster needs a node group", None);
-        }
-        let mut groups: Vec<NodeGroup> = Vec::new();
-        for (index, given) in file.nodes.iter().enumerate() {
-            let path = format!("nodes[{index}]");
-            if groups.iter().any(|group| *group.name == *given.name) {
-                self.error(
-                    &format!("{path}.name"),
-                    format!("two groups are named `{}`", given.name),
-                    None,
-                );
-            }
-            let mut group = self.node_group(given, &path);
-            if let Some(disk) = given.disk {
-                let kubelet = file.flags.kubelet.over_defaults();
-                self.give_disk(&mut group.machine, disk.0.as_bytes(), &kubelet, &path);
-            }
-            group.static_pods = self.static_pods(given, &group.machine, &path, ignored);
-            groups.push(group);
-        }
-        // An empty group may be opened by the timeline.
-        let opened = file.timeline.iter().any(|entry| entry.node_group_max.is_some());
-        if !groups.is_empty() && !opened && groups.iter().all(|group| group.max == 0) {
-            self.error("nodes", "no group has a node, nor room for one", None);
-        }
-        groups
-    }
-
-    fn node_group(&mut self, given: &NodeGroupFile, path: &str) -> NodeGroup {
-        let (min, max) = (given.min.unwrap_or(given.count), given.max.unwrap_or(given.count));
-        if !is_dns_name(&given.name) {
-            let message = format!("`{}` is no name for nodes", given.name);
-            self.error(&format!("{path}.name"), message, Some(DNS_NAME.to_string()));
-        }
-        if max > MOST_NODES {
-            let message = format!("{max} nodes are too many: at most {MOST_NODES}");
-            let field = if given.max.is_some() { "max" } else { "count" };
-            self.error(&format!("{path}.{field}"), message, None);
-        }
-        if max < min {
-            self.error(&format!("{path}.max"), format!("is below min, {min}"), None);
-        } else if !(min..=max).contains(&given.count) {
-            let message = format!("{} is outside of min {min} to max {max}", given.count);
-            self.error(&format!("{path}.count"), message, None);
-        }
-        let failure = given.boot_failure.map_or(0.0, |ratio| ratio.0);
-        if !(0.0..=1.0).contains(&failure) {
-            self.error(&format!("{path}.boot-failure"), "is a share between 0% and 100%", None);
-        }
-        let pairs = given.labels.iter().map(|(k, v)| (k.as_str().into(), v.as_str().into()));
-        let taints = given.taints.iter().map(|taint| Taint {
-            key: taint.key.as_str().into(),
-            value: taint.value.as_str().into(),
-            effect: match taint.effect {
-                EffectFile::NoSchedule => TaintEffect::NoSchedule,
-                EffectFile::PreferNoSchedule => TaintEffect::PreferNoSchedule,
-                EffectFile::NoExecute => TaintEffect::NoExecute,
-            },
-            added: SimTime::ZERO,
-        });
-        let or = |given: &Option<super::value::Varying>, p50: f64, p99: f64| {
-            let default = || Distribution::lognormal_p50_p99(p50, p99);
-            given.as_ref().map_or_else(default, |varying| varying.0.clone())
-        };
-        NodeGroup {
-            name: given.name.as_str().into(),
-            machine: self.machine(&given.machine, &format!("{path}.machine")),
-            count: given.count,
-            min,
-            max,
-            autoscaled: max > min,
-            zones: given.zones.iter().map(|zone| zone.as_str().into()).collect(),
-            labels: Labels::new(pairs.collect()),
-            taints: taints.collect(),
-            // GKE +1 node p50 31.6 s, p99 58 s; registered to Ready p50 21 s, p99 41 s.
-            boot: or(&given.boot, 32.0, 58.0),
-            ready: or(&given.ready, 21.0, 41.0),
-            boot_failure: failure,
-            static_pods: Vec::new(),
-            node_names: Vec::new(),
-        }
-    }
-
-    /// Pods may request what the kubelet does not keep free.
-    fn give_disk(&mut self, to: &mut Machine, disk: Bytes, kubelet: &KubeletFlags, path: &str) {
-        if disk <= Bytes::ZERO {
-            self.error(&format!("{path}.disk"), "must be above zero", None);
-        }
-        let kept = kubelet.eviction_hard.of(Signal::NodeFs).map_or(0, |bound| bound.of(disk.0));
-        to.capacity.ephemeral_storage = disk;
-        to.allocatable.ephemeral_storage = Bytes((disk.0 - kept).max(0));
-    }
-
-    fn machine(&mut self, given: &MachineFile, path: &str) -> Machine {
-        match given {
-            MachineFile::Named(name) => machines::find(name).unwrap_or_else(|| {
-                let known: Vec<String> = machines::names().map(str::to_string).collect();
-                self.unknown(path, "machine type", name, &known);
-                machines::own(&OwnMachine::nothing())
-            }),
-            MachineFile::Own(own) => {
-                let machine = machines::own(own);
-                for (field, message) in checks::machine(&machine) {
-                    self.error(&format!("{path}.{field}"), message, None);
-                }
-                machine
-            }
-        }
-    }
-
     pub(super) fn service(&mut self, name: &str, path: &str, objects: &Objects) -> Option<usize> {
         let mut all = objects.destinations();
         let found = all.position(|s| is_named(name, &s.namespace, &s.name));
@@ -396,7 +276,8 @@ impl Resolver<'_> {
                 let hint = "one of node-crash, node-shutdown, node-hang, zone-outage, \
                             container-crash, container-hang, crash-loop, delete-pods, \
                             registry-slow, registry-outage, api-server-outage, api-load, \
-                            component-crash, node-group-max, max-nodes-total, scale, kubectl";
+                            component-crash, node-group-max, max-nodes-total, stock-out, \
+                            spot-interruption, scale, kubectl";
                 let message = format!("expected one happening, found {count}");
                 self.error(&path, message, Some(hint.into()));
             }
@@ -461,6 +342,9 @@ impl Resolver<'_> {
         if let Some(found) = self.control_plane_happening(given, path) {
             return found;
         }
+        if let Some(found) = self.market_happening(given, path, groups) {
+            return found;
+        }
         if let Some(limit) = &given.node_group_max {
             let inner = format!("{path}.node-group-max.group");
             let group = self.group(&limit.group, &inner, groups)?;
@@ -475,7 +359,7 @@ impl Resolver<'_> {
         Some(Happening::Scale { deployment, replicas: scale.replicas })
     }
 
-    fn nodes(
+    pub(super) fn nodes(
         &mut self,
         given: &NodesFile,
         path: &str,
@@ -517,7 +401,12 @@ impl Resolver<'_> {
         found
     }
 
-    fn zone(&mut self, name: &str, path: &str, groups: &[NodeGroup]) -> Option<crate::api::Text> {
+    pub(super) fn zone(
+        &mut self,
+        name: &str,
+        path: &str,
+        groups: &[NodeGroup],
+    ) -> Option<crate::api::Text> {
         let mut known: Vec<String> =
             groups.iter().flat_map(|g| g.zones.iter().map(|z| z.to_string())).collect();
         known.sort();
@@ -529,8 +418,9 @@ impl Resolver<'_> {
         Some(name.into())
     }
 
-    fn observe(&mut self, file: &ScenarioFile) -> Observe {
+    fn observe(&mut self, file: &ScenarioFile, book: &PriceBook) -> Observe {
         let given = &file.observe;
+        let carbon = given.carbon_intensity.as_ref();
         let second = SimDuration::from_secs(1);
         let default = SimDuration::from_secs((file.duration.0.0 / 1440).div_ceil(second.0).max(1));
         let every = given.every.map_or(default, |span| span.0);
@@ -549,7 +439,13 @@ impl Resolver<'_> {
             traffic_resolution: resolution,
             error_budget,
             latency_objective: given.latency_objective.map_or(second, |span| span.0),
-            currency: given.currency.clone().unwrap_or_else(|| "USD".to_string()),
+            currency: given
+                .currency
+                .clone()
+                .or(book.currency.clone())
+                .unwrap_or_else(|| "USD".to_string()),
+            carbon_intensity: carbon
+                .and_then(|curve| self.curve(curve, "observe.carbon-intensity")),
         }
     }
 

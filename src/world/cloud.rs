@@ -5,6 +5,8 @@
 
 use super::client::TokenBucket;
 use crate::api::{NodeId, Text};
+use crate::control::controllers::cluster_autoscaler::Refusal;
+use crate::scenario::market::StockOut;
 use crate::scenario::model::{CloudFlags, NodeGroup};
 use crate::sim::rng::Streams;
 use crate::units::{SimDuration, SimTime};
@@ -47,13 +49,8 @@ pub struct Machine {
     pub node: Option<NodeId>,
     /// Never comes up.
     pub stillborn: bool,
-}
-
-/// Why the cloud gave fewer machines than asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shortage {
-    /// The CPU quota is used up.
-    Quota,
+    /// The cloud has announced that it takes it back.
+    pub interrupted: bool,
 }
 
 /// All machines and groups.
@@ -66,6 +63,8 @@ pub struct Cloud {
     flags: CloudFlags,
     /// Zones in which no machine comes up.
     pub zones_down: Vec<Text>,
+    /// What it has no more of.
+    pub stock_outs: Vec<StockOut>,
     cores_in_use: f64,
     /// Machines that have registered a node.
     registered: u32,
@@ -80,8 +79,8 @@ struct Group {
     /// Machines wanted: those that exist and are neither deleted nor being deleted.
     target: u32,
     created: u64,
-    /// When machines of it were last refused.
-    refused: Option<SimTime>,
+    /// When machines of it were last refused, and why.
+    refused: Option<(SimTime, Refusal)>,
 }
 
 /// A machine that the cloud has accepted to make.
@@ -109,6 +108,7 @@ impl Cloud {
             api: TokenBucket::new(flags.creates_per_second, flags.create_burst),
             flags: flags.clone(),
             zones_down: Vec::new(),
+            stock_outs: Vec::new(),
             cores_in_use: 0.0,
             registered: 0,
             power: None,
@@ -140,19 +140,25 @@ impl Cloud {
         self.groups[group].target
     }
 
-    /// When machines of a group were last refused for lack of quota.
-    pub fn refused(&self, group: usize) -> Option<SimTime> {
+    /// When machines of a group were last refused, and why.
+    pub fn refused(&self, group: usize) -> Option<(SimTime, Refusal)> {
         self.groups[group].refused
     }
 
-    /// Asks for `count` more machines of a group; fewer come when the quota ends before.
+    /// Whether a group has fewer machines than it should at least.
+    pub fn is_below_minimum(&self, group: usize) -> bool {
+        self.groups[group].target < self.groups[group].spec.min
+    }
+
+    /// Asks for `count` more machines of a group; fewer come when the quota or the stock ends
+    /// before.
     pub fn create(
         &mut self,
         now: SimTime,
         group: usize,
         count: u32,
         streams: &Streams,
-    ) -> (Vec<Accepted>, Option<Shortage>) {
+    ) -> (Vec<Accepted>, Option<Refusal>) {
         let mut accepted = Vec::new();
         for _ in 0..count {
             let cores = self.groups[group].spec.machine.capacity.cpu.cores();
@@ -161,13 +167,35 @@ impl Cloud {
                 .cpu_quota
                 .is_some_and(|quota| self.cores_in_use + cores > f64::from(quota))
             {
-                self.groups[group].refused = Some(now);
-                return (accepted, Some(Shortage::Quota));
+                return (accepted, self.refuse(now, group, Refusal::Quota));
             }
+            let Some(zone) = self.zone_in_stock(group) else {
+                return (accepted, self.refuse(now, group, Refusal::StockOut));
+            };
             let at = self.api.take(now);
-            accepted.push(self.create_one(now, at, group, streams));
+            accepted.push(self.create_one(now, at, group, zone, streams));
         }
         (accepted, None)
+    }
+
+    fn refuse(&mut self, now: SimTime, group: usize, why: Refusal) -> Option<Refusal> {
+        self.groups[group].refused = Some((now, why));
+        Some(why)
+    }
+
+    /// The next machine's zone: its turn, or the next one after it in which there is one to be had.
+    fn zone_in_stock(&self, group: usize) -> Option<Text> {
+        let g = &self.groups[group];
+        let (zones, is_spot) = (&g.spec.zones, g.spec.spot.is_some());
+        let is_out = |zone: &Text| {
+            self.stock_outs.iter().any(|out| out.concerns(&g.spec.machine.name, zone, is_spot))
+        };
+        if zones.is_empty() {
+            return Some(Text::from("")).filter(|zone| !is_out(zone));
+        }
+        let turn = g.created as usize % zones.len();
+        let mut in_turn = zones[turn..].iter().chain(&zones[..turn]);
+        in_turn.find(|zone| !is_out(zone)).cloned()
     }
 
     /// Asked for at `now`, which is when the bill begins; made from `at` on, when the API gets
@@ -177,9 +205,10 @@ impl Cloud {
         now: SimTime,
         at: SimTime,
         group: usize,
+        zone: Text,
         streams: &Streams,
     ) -> Accepted {
-        let machine = self.add(now, group);
+        let machine = self.add(now, group, zone);
         let made = &self.machines[machine];
         let spec = &self.groups[group].spec;
         let mut stream = streams.stream("machine boot", entity(group, made.ordinal));
@@ -192,22 +221,19 @@ impl Cloud {
 
     /// A machine that is there from the start.
     pub fn add_running(&mut self, group: usize) -> MachineId {
-        let machine = self.add(SimTime::ZERO, group);
+        let g = &self.groups[group];
+        let turn = g.created as usize % g.spec.zones.len().max(1);
+        let zone = g.spec.zones.get(turn).cloned().unwrap_or_else(|| "".into());
+        let machine = self.add(SimTime::ZERO, group, zone);
         self.machines[machine].state = MachineState::Running;
         machine
     }
 
-    fn add(&mut self, at: SimTime, group: usize) -> MachineId {
+    fn add(&mut self, at: SimTime, group: usize, zone: Text) -> MachineId {
         let g = &mut self.groups[group];
         let ordinal = g.created;
         g.created += 1;
         g.target += 1;
-        let zones = &g.spec.zones;
-        let zone = if zones.is_empty() {
-            "".into()
-        } else {
-            zones[ordinal as usize % zones.len()].clone()
-        };
         self.cores_in_use += g.spec.machine.capacity.cpu.cores();
         self.power = None;
         self.machines.insert(Machine {
@@ -219,6 +245,7 @@ impl Cloud {
             billed: at,
             node: None,
             stillborn: false,
+            interrupted: false,
         })
     }
 
@@ -278,6 +305,17 @@ impl Cloud {
         self.groups[m.group].target -= 1;
         let mut stream = streams.stream("machine delete", entity(m.group, m.ordinal));
         Some(now + SimDuration::from_secs_f64(self.flags.delete.sample(&mut stream)))
+    }
+
+    /// The cloud takes a machine back, whoever wants it; its group. `None`: it is going anyway.
+    pub fn reclaim(&mut self, machine: MachineId) -> Option<usize> {
+        let m = self.machines.get_mut(machine)?;
+        if m.state == MachineState::Deleting {
+            return None;
+        }
+        m.state = MachineState::Deleting;
+        self.groups[m.group].target -= 1;
+        Some(m.group)
     }
 
     /// A machine is gone: it is no longer paid for.

@@ -129,6 +129,8 @@ pub enum Event {
     Traffic,
     /// A queue of requests runs full or empty.
     Station(u32),
+    /// A group asks again for a machine in place of one that the cloud has taken back.
+    Refill(u32),
     /// Containers of a Deployment may have met their memory limit.
     Memory(u32),
     /// An entry of the timeline begins.
@@ -225,6 +227,10 @@ pub enum MachineStep {
     Returns,
     /// The cloud has deleted it.
     Gone,
+    /// The cloud announces that it takes it back.
+    Interrupted,
+    /// It does.
+    Reclaimed,
 }
 
 impl Event {
@@ -233,7 +239,10 @@ impl Event {
     pub fn phase(&self) -> Phase {
         Phase(match self {
             Event::Begin(_) | Event::End(_) => 0,
-            Event::Machine(..) | Event::NodeReports(_) | Event::Reconnects(_) => 1,
+            Event::Machine(..)
+            | Event::Refill(_)
+            | Event::NodeReports(_)
+            | Event::Reconnects(_) => 1,
             Event::Kubelet { .. } | Event::Pull { .. } => 2,
             Event::Node(..) => 2,
             Event::Traffic | Event::Station(_) | Event::Memory(_) => 3,

@@ -1,6 +1,6 @@
 //! The timeline: faults and changes, from their beginning to their end.
 
-use super::cloud::{MachineId, MachineState};
+use super::cloud::{Machine, MachineId, MachineState};
 use super::event::{Event, MachineStep};
 use super::kubelet::{Containers, Registry};
 use super::world::World;
@@ -70,10 +70,10 @@ impl World<'_> {
                 self.registry_faults.push(index);
                 self.registry_follows();
             }
-            Happening::NodeGroupMax { group, max } => {
-                self.cloud.set_max(*group, *max);
-                self.autoscaler_changed();
-            }
+            Happening::NodeGroupMax { .. }
+            | Happening::StockOut(_)
+            | Happening::SpotInterruption(_)
+            | Happening::NodeAdd { .. } => self.begin_in_cloud(index),
             Happening::ApiServerOutage
             | Happening::ComponentCrash { .. }
             | Happening::ApiLoad(_)
@@ -84,15 +84,31 @@ impl World<'_> {
             Happening::Metrics { app, given } => {
                 self.given_metrics.insert(app.clone(), (**given).clone());
             }
+            Happening::Scale { deployment, replicas } => {
+                let id = self.deployments[*deployment];
+                self.store.scale_deployment(id, *replicas);
+            }
+        }
+    }
+
+    /// What befalls the cloud begins.
+    fn begin_in_cloud(&mut self, index: usize) {
+        match &self.scenario.timeline[index].what {
+            Happening::NodeGroupMax { group, max } => {
+                self.cloud.set_max(*group, *max);
+                self.autoscaler_changed();
+            }
+            Happening::StockOut(out) => self.cloud.stock_outs.push((**out).clone()),
+            Happening::SpotInterruption(selection) => {
+                let nodes = self.draw_spot_nodes(selection, index);
+                self.interrupt(nodes);
+            }
             Happening::NodeAdd { group } => {
                 let machine = self.cloud.add_running(*group);
                 self.ledger.open(self.now, &self.scenario.node_groups[*group].machine);
                 self.register(machine, NodeReady::True);
             }
-            Happening::Scale { deployment, replicas } => {
-                let id = self.deployments[*deployment];
-                self.store.scale_deployment(id, *replicas);
-            }
+            _ => {}
         }
     }
 
@@ -122,6 +138,11 @@ impl World<'_> {
         self.tell_moment(Moment::TimelineEnds, describe_end(self, what));
         match what {
             Happening::ZoneOutage { zone } => self.zone_up(zone),
+            Happening::StockOut(out) => {
+                let outs = &mut self.cloud.stock_outs;
+                let place = outs.iter().position(|other| *other == **out);
+                place.map(|place| outs.remove(place));
+            }
             Happening::ApiServerOutage => self.api_server_returns(),
             Happening::ApiLoad(_) => self.api_load_changes(index, false),
             Happening::CrashLoop { deployment, .. } => self.crash_loops[*deployment] = None,
@@ -272,8 +293,23 @@ impl World<'_> {
 
     /// The nodes that a fault hits: those that match and are alive, drawn without replacement.
     fn draw_nodes(&self, selection: &NodeSelection, index: usize) -> Vec<NodeId> {
+        self.draw_nodes_where(selection, index, |_| true)
+    }
+
+    /// Likewise, of spot machines alone.
+    fn draw_spot_nodes(&self, selection: &NodeSelection, index: usize) -> Vec<NodeId> {
+        let is_spot = |m: &Machine| self.scenario.node_groups[m.group].spot.is_some();
+        self.draw_nodes_where(selection, index, is_spot)
+    }
+
+    fn draw_nodes_where(
+        &self,
+        selection: &NodeSelection,
+        index: usize,
+        counts: impl Fn(&Machine) -> bool,
+    ) -> Vec<NodeId> {
         let matches = |id: NodeId, machine: MachineId| {
-            let m = self.cloud.machines.get(machine)?;
+            let m = self.cloud.machines.get(machine).filter(|m| counts(m))?;
             let group = selection.group.is_none_or(|group| group == m.group);
             let zone = selection.zone.as_ref().is_none_or(|zone| *zone == m.zone);
             (group && zone).then(|| (self.store.node(id).map_or(0, |n| n.uid), id))
@@ -397,6 +433,10 @@ fn describe(world: &World<'_>, what: &Happening) -> String {
             format!("the limit of node group {} is set to {max} nodes", group(*g))
         }
         Happening::MaxNodesTotal { max } => format!("the cluster's node limit is set to {max}"),
+        Happening::StockOut(out) => out.told(),
+        Happening::SpotInterruption(selection) => {
+            format!("the cloud wants spot machines back: {}", nodes(selection))
+        }
         Happening::Kubectl(command) => command.told(),
         Happening::Kubelet { node, reports: false } => {
             format!("nothing is heard any more of node {node}")
@@ -426,6 +466,7 @@ fn describe_end(world: &World<'_>, what: &Happening) -> String {
         Happening::RegistryOutage { .. } => "the image registry answers again".to_string(),
         Happening::ApiServerOutage => "the API server answers again".to_string(),
         Happening::ApiLoad(_) => "the others ask no more".to_string(),
+        Happening::StockOut(_) => "the cloud has machines again".to_string(),
         Happening::ComponentCrash { component } => {
             format!("the {} that crashed starts again", component.name())
         }

@@ -1,6 +1,6 @@
 //! Machines and their nodes: registration, Ready, return, deletion.
 
-use super::cloud::{self, MachineId, MachineState, Shortage, entity};
+use super::cloud::{self, MachineId, MachineState, entity};
 use super::event::{Event, MachineStep};
 use super::kubelet::{Images, NodeState};
 use super::world::World;
@@ -11,6 +11,7 @@ use crate::api::node::{INSTANCE_TYPE_LABEL, Node, NodeReady, REGION_LABEL, ZONE_
 use crate::api::taint::{NOT_READY, Taint, TaintEffect};
 use crate::api::{NodeId, Text};
 use crate::control::controllers::action::About;
+use crate::control::controllers::cluster_autoscaler::Refusal;
 use crate::record::rows::NodeRow;
 use crate::record::story::Moment;
 use crate::scenario::model::NodeGroup;
@@ -70,6 +71,8 @@ impl World<'_> {
             MachineStep::Ready => self.machine_ready(machine),
             MachineStep::Returns => self.machine_boots_again(machine),
             MachineStep::Gone => self.machine_gone(machine),
+            MachineStep::Interrupted => self.machine_interrupted(machine),
+            MachineStep::Reclaimed => self.machine_reclaimed(machine),
         }
     }
 
@@ -89,11 +92,21 @@ impl World<'_> {
                 self.plan(one.registers, Event::Machine(one.machine, MachineStep::Registers));
             }
         }
-        if shortage == Some(Shortage::Quota) {
-            let quota = self.scenario.flags.cloud.cpu_quota.unwrap_or(0);
-            self.tell_once(Moment::QuotaReached, || {
-                format!("the cloud refuses machines: the quota of {quota} CPU cores is used up")
-            });
+        match shortage {
+            Some(Refusal::Quota) => {
+                let quota = self.scenario.flags.cloud.cpu_quota.unwrap_or(0);
+                self.tell_once(Moment::QuotaReached, || {
+                    format!("the cloud refuses machines: the quota of {quota} CPU cores is used up")
+                });
+            }
+            Some(Refusal::StockOut) => {
+                let group = &self.scenario.node_groups[group];
+                let (machine, name) = (group.machine.name.clone(), group.name.clone());
+                self.tell_once(Moment::OutOfStock, || {
+                    format!("the cloud refuses machines of node group {name}: it has no {machine}")
+                });
+            }
+            None => {}
         }
         shortage.is_none()
     }
@@ -147,6 +160,7 @@ impl World<'_> {
             crashes: 0,
         };
         self.nodes.insert(id, state);
+        self.plan_interruption(machine);
         id
     }
 
@@ -225,7 +239,10 @@ impl World<'_> {
         }
     }
 
-    fn machine_gone(&mut self, machine: MachineId) {
+    pub(super) fn machine_gone(&mut self, machine: MachineId) {
+        if let Some(node) = self.cloud.machines.get(machine).and_then(|m| m.node) {
+            self.charge_pods_on(node);
+        }
         let Some(m) = self.cloud.remove(machine) else { return };
         self.ledger.close(self.now, &self.scenario.node_groups[m.group].machine);
         if m.node.is_none_or(|node| self.store.node(node).is_none()) {

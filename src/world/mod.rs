@@ -12,6 +12,7 @@ mod bind;
 #[cfg(test)]
 mod bind_tests;
 mod build;
+mod charges;
 mod client;
 mod cloud;
 mod controllers;
@@ -54,6 +55,9 @@ mod run;
 mod schedule;
 mod services;
 mod settle;
+mod spot;
+#[cfg(test)]
+mod spot_tests;
 #[cfg(test)]
 mod start_tests;
 mod stateful_sets;

@@ -22,6 +22,8 @@ pub struct Observed {
     pub last_oom: Vec<SimTime>,
     /// Draws made in the course of the run.
     pub draws: u64,
+    /// Energy up to the last row, watt hours; kept where carbon is counted.
+    energy_wh: f64,
     /// Demand is above capacity at present.
     over_capacity: bool,
     /// Room for the latencies of one interval, used again and again.
@@ -115,6 +117,7 @@ impl World<'_> {
         let seconds = interval.as_secs_f64();
         let busy_watts = self.busy_watts(cpu_used);
         self.ledger.add_busy_energy(busy_watts * seconds / 3600.0);
+        self.count_carbon(interval);
         let row = ClusterSample {
             time: now,
             interval,
@@ -156,6 +159,17 @@ impl World<'_> {
             &[row.served.to_bits(), row.failed.to_bits(), row.cost.to_bits()],
         );
         self.recorder.cluster_sample(row);
+    }
+
+    /// The energy of the interval that ends now, at the mean carbon intensity of its beginning,
+    /// middle and end (Simpson's rule).
+    fn count_carbon(&mut self, interval: SimDuration) {
+        let Some(curve) = &self.scenario.observe.carbon_intensity else { return };
+        let energy = self.ledger.energy_wh(self.now);
+        let spent = energy - std::mem::replace(&mut self.observed.energy_wh, energy);
+        let back = |part: u64| curve.at(SimTime(self.now.0 - interval.0 / 2 * part));
+        let per_kwh = (back(2) + 4.0 * back(1) + back(0)) / 6.0;
+        *self.recorder.totals.carbon_g.get_or_insert(0.0) += spent / 1000.0 * per_kwh;
     }
 
     /// Watts beyond idling that this much CPU takes, on the average machine.
@@ -239,6 +253,7 @@ impl World<'_> {
         for id in pods {
             let Some(pod) = self.store.pod(id).cloned() else { continue };
             self.settle_energy(id, &pod);
+            self.charge_for_node(id, &pod);
             self.record_pod(id, &pod, None);
         }
         let mut nodes: Vec<_> = self.store.nodes().map(|(id, _)| id).collect();

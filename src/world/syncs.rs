@@ -253,7 +253,7 @@ impl World<'_> {
             Held::GroupMax(group, max) => {
                 format!("node group {group} stands at its limit of {max} nodes while pods wait")
             }
-            Held::Quota(group) => {
+            Held::Refused(group) => {
                 format!("the cloud refuses machines of node group {group} while pods wait")
             }
             Held::Total(max) => {

@@ -12,7 +12,7 @@ use crate::api::workload::{Deployment, IntOrPercent, PodTemplate, Strategy, Work
 use crate::check::Stride;
 use crate::control::flags::ClusterAutoscalerFlags;
 use crate::record::Sink;
-use crate::record::rows::{EventRow, PodRow};
+use crate::record::rows::{EventRow, NodeRow, PodRow};
 use crate::scenario::curve::Curve;
 use crate::scenario::kubectl::Command;
 use crate::scenario::model::*;
@@ -100,6 +100,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
             boot: Distribution::Constant(40.0),
             ready: Distribution::Constant(20.0),
             boot_failure: 0.0,
+            spot: None,
             static_pods: Vec::new(),
             node_names: Vec::new(),
         }],
@@ -148,6 +149,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
             error_budget: 0.01,
             latency_objective: D(1),
             currency: "USD".into(),
+            carbon_intensity: None,
         },
         expect: vec![],
         ignored: vec![],
@@ -168,6 +170,7 @@ fn hpa(min: u32, max: u32) -> (Hpa, usize) {
 pub(in crate::world) struct Keep {
     pub(in crate::world) events: Vec<EventRow>,
     pub(in crate::world) pods: Vec<PodRow>,
+    pub(in crate::world) nodes: Vec<NodeRow>,
 }
 
 impl Sink for Keep {
@@ -176,6 +179,9 @@ impl Sink for Keep {
     }
     fn pod(&mut self, row: &PodRow) {
         self.pods.push(row.clone());
+    }
+    fn node(&mut self, row: &NodeRow) {
+        self.nodes.push(row.clone());
     }
 }
 

@@ -432,6 +432,7 @@ impl World<'_> {
             self.cpu_requested[workload] = self.cpu_requested[workload] - self.requested_cpu(&pod);
         }
         self.settle_energy(id, &pod);
+        self.charge_for_node(id, &pod);
         self.network.remove_pod(self.now, id);
         self.forget_samples(id);
         self.record_pod(id, &pod, Some(self.now));

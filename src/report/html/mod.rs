@@ -29,6 +29,7 @@ pub(super) fn page(results: &Results<'_>, plots: &Data<'_>) -> io::Result<String
     page += &sections::expectations(summary);
     page += &grid(results, plots)?;
     page += &tables::workloads(summary);
+    page += &tables::spending(summary);
     page += &sections::ignored(summary);
     page += &sections::parameters(results.manifest);
     page += "</main>\n";

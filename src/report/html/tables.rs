@@ -1,8 +1,12 @@
 //! The tables of the page.
 
 use super::escape;
+use crate::record::costs::Share;
 use crate::record::summary::{NodeGroupSummary, Summary, WorkloadSummary};
 use crate::record::wording::{amount, duration, money, percent};
+
+/// Rows of a table that may grow with what applies itself, like Jobs.
+const MOST_ROWS: usize = 50;
 
 /// Head and body of a table whose first column is a name and whose others are numbers; `reading`
 /// says how to read it.
@@ -72,6 +76,35 @@ pub(super) fn workloads(summary: &Summary) -> String {
     let reading = "Requests and latency are those in a Deployment's own pods; a call that fails \
                    further down counts there. Latency is of requests served.";
     table("Services", reading, &columns, summary.workloads.iter().map(row))
+}
+
+/// Whom the machines' cost is charged to, the dearest first.
+pub(super) fn spending(summary: &Summary) -> String {
+    let (spending, currency) = (&summary.cost.spending, &summary.cost.currency);
+    if spending.workloads.is_empty() {
+        return String::new();
+    }
+    let columns = ["Charged to", "Kind", "Core hours", "GiB hours", "Cost", "Idle share", "Total"];
+    let mut shares: Vec<&Share> = spending.workloads.iter().collect();
+    shares.sort_by(|a, b| b.total_cost.total_cmp(&a.total_cost));
+    let row = |share: &Share| {
+        let name = share.name.as_deref().unwrap_or_default();
+        vec![
+            format!("{}/{name}", share.namespace),
+            share.kind.as_deref().unwrap_or_default().to_owned(),
+            amount(share.charge.cpu_core_hours),
+            amount(share.charge.memory_gib_hours),
+            money(share.charge.cost, currency),
+            money(share.idle_share, currency),
+            money(share.total_cost, currency),
+        ]
+    };
+    let reading = format!(
+        "What pods requested or used, whichever is more, at the price of their machines; {} were \
+         idle and are shared in proportion. More, and namespaces, in costs.csv.",
+        money(spending.idle, currency)
+    );
+    table("Costs", &reading, &columns, shares.into_iter().take(MOST_ROWS).map(row))
 }
 
 /// The node groups.

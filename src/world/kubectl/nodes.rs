@@ -34,7 +34,7 @@ impl World<'_> {
     }
 
     /// Cordons nodes and evicts their pods, and goes on until they are gone.
-    pub(super) fn drain(&mut self, nodes: &[Text]) {
+    pub(in crate::world) fn drain(&mut self, nodes: &[Text]) {
         for node in nodes {
             self.cordon(node, true);
             if let Some(id) = self.node_named(node) {

@@ -73,6 +73,7 @@ impl World<'_> {
             return false;
         }
         let before = p.clone();
+        self.charge_for_node(pod, &before);
         self.record_pod(pod, &before, Some(self.now));
         let totals = &mut self.recorder.totals;
         (totals.pods_gone, totals.pods_created) = (totals.pods_gone + 1, totals.pods_created + 1);

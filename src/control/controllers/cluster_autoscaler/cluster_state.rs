@@ -4,7 +4,7 @@
 //! `utils/backoff/exponential_backoff.go`,
 //! `core/static_autoscaler.go` (`removeOldUnregisteredNodes`), July 2026.
 
-use super::GroupView;
+use super::{GroupView, Refusal};
 use crate::api::NodeId;
 use crate::api::event::EventType::{Normal, Warning};
 use crate::api::node::NodeReady;
@@ -118,12 +118,16 @@ impl ClusterState {
         outcome: &mut Outcome,
     ) {
         for (index, group) in groups.iter().enumerate() {
-            let Some(at) = group.refused else { continue };
+            let Some((at, why)) = group.refused else { continue };
             if self.refusals.get(&index).is_some_and(|seen| *seen >= at) {
                 continue;
             }
             self.refusals.insert(index, at);
-            let message = format!("Scale-up failed for group {}: quota exceeded", group.name);
+            let why = match why {
+                Refusal::Quota => "quota exceeded",
+                Refusal::StockOut => "out of stock",
+            };
+            let message = format!("Scale-up failed for group {}: {why}", group.name);
             outcome.then(warn(index, "FailedToScaleUpGroup", message));
             self.back_off(flags, index, now);
             if let Some(request) = self.requests.get_mut(&index) {

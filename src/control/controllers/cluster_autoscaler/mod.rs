@@ -55,8 +55,17 @@ pub struct GroupView {
     pub price_per_hour: f64,
     /// When each machine that has not registered was asked for, oldest first.
     pub booting: Vec<SimTime>,
-    /// When the cloud last refused machines of this group (quota).
-    pub refused: Option<SimTime>,
+    /// When the cloud last refused machines of this group, and why.
+    pub refused: Option<(SimTime, Refusal)>,
+}
+
+/// Why the cloud gives fewer machines than it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The quota is used up.
+    Quota,
+    /// It has none of this kind.
+    StockOut,
 }
 
 /// What keeps the autoscaler from helping pods that wait.
@@ -67,7 +76,7 @@ pub enum Held {
     /// The cluster stands at `--max-nodes-total`.
     Total(u32),
     /// The cloud refuses machines of a group.
-    Quota(String),
+    Refused(String),
 }
 
 /// The autoscaler and its memory.

@@ -76,6 +76,18 @@ fn bare(two: &mut Two) {
     two.beside(|pod| pod.base_mut().owner = None);
 }
 
+fn bare_and_needless(two: &mut Two) {
+    bare(two);
+    for node in two.nodes {
+        let pod = *two.cloud.bench.store.pods_on(node).last().unwrap();
+        two.cloud.bench.store.update_pod(pod, |pod| {
+            let hints = DrainHints { skip_reschedule: true, ..DrainHints::default() };
+            Arc::make_mut(&mut pod.base_mut().spec).drain_hints = Some(Box::new(hints));
+            true
+        });
+    }
+}
+
 #[test]
 fn what_keeps_a_node() {
     let local = || DrainHints { local_storage: true, ..DrainHints::default() };
@@ -121,18 +133,7 @@ fn what_keeps_a_node() {
         ),
         (
             "a pod that needs no other place does not, bare or not",
-            &|two| {
-                bare(two);
-                for node in two.nodes {
-                    let pod = *two.cloud.bench.store.pods_on(node).last().unwrap();
-                    two.cloud.bench.store.update_pod(pod, |pod| {
-                        let spec = Arc::make_mut(&mut pod.base_mut().spec);
-                        let hints = DrainHints { skip_reschedule: true, ..DrainHints::default() };
-                        spec.drain_hints = Some(Box::new(hints));
-                        true
-                    });
-                }
-            },
+            &bare_and_needless,
             |flags| flags.max_pod_eviction_time = SimDuration::from_secs(1),
             false,
         ),

@@ -338,7 +338,7 @@ impl ClusterAutoscaler {
                 continue;
             }
             if self.state.is_refused(index, scan.now) {
-                self.held = Some(Held::Quota(group.name.clone()));
+                self.held = Some(Held::Refused(group.name.clone()));
             } else if self.state.targets[index] >= group.max {
                 self.held = Some(Held::GroupMax(group.name.clone(), group.max));
             } else {

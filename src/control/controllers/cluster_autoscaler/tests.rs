@@ -131,7 +131,7 @@ fn a_refused_group_rests_for_five_minutes_and_longer_each_time() {
             // The cloud says no: nothing is made.
             cloud.log.clear();
             cloud.groups[0].target = 0;
-            cloud.groups[0].refused = Some(cloud.bench.now);
+            cloud.groups[0].refused = Some((cloud.bench.now, Refusal::Quota));
             cloud.forget_booting();
             cloud.notified = true;
             refused.push(cloud.bench.now.whole_secs());
@@ -139,7 +139,7 @@ fn a_refused_group_rests_for_five_minutes_and_longer_each_time() {
     }
     let gaps: Vec<u64> = refused.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(gaps, [320, 620], "5 minutes, then 10, found at scans ten seconds apart");
-    assert_eq!(autoscaler.held(), Some(&Held::Quota("g0".into())));
+    assert_eq!(autoscaler.held(), Some(&Held::Refused("g0".into())));
 }
 
 #[test]

@@ -69,8 +69,8 @@ pub(super) fn heeds_budgets(pod: &Pod) -> bool {
     pod.spec.drain_hints.as_ref().is_none_or(|hints| hints.safe_to_evict != Some(true))
 }
 
-/// Whether a node is not empty as long as the pod is there: no static pod, no daemon, not expendable,
-/// not ended and not long overdue.
+/// Whether a node is not empty as long as the pod is there: no static pod, no daemon, not
+/// expendable, not ended and not long overdue.
 pub(super) fn is_waited_for(
     pod: &Pod,
     store: &Store,
