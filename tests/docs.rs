@@ -125,6 +125,16 @@ fn examples_load() {
     fs::write(place.join("agent.yaml"), agent).unwrap();
     let prices = "{date: 2026-11-01, source: ours, machines: {m5.xlarge: {price-per-hour: 0.1}}}";
     fs::write(place.join("prices.yaml"), prices).unwrap();
+    let own = |name: &str| {
+        format!(
+            "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: {name}}}, spec: {{selector: \
+             {{matchLabels: {{app: {name}}}}}, template: {{metadata: {{labels: {{app: {name}}}}}, \
+             spec: {{containers: [{{name: a, image: a}}]}}}}}}}}"
+        )
+    };
+    for name in ["vm", "service"] {
+        fs::write(place.join(format!("{name}.yaml")), own(name)).unwrap();
+    }
     fs::write(place.join("requests.csv"), "count\n5\n7\n").unwrap();
     let needed = [
         ("question:", "question: Does the example load?"),

@@ -113,6 +113,7 @@ fn write(base: &Path, wall_s: f64) -> Result<(PathBuf, Summary), ReportError> {
     let results = Results {
         cluster: &cluster,
         workloads: &workloads,
+        deliveries: &[],
         names: &names,
         summary: &summary,
         manifest: &manifest(),
@@ -250,6 +251,7 @@ fn a_short_run_reads_well_and_its_currency_is_text() {
     let results = Results {
         cluster: &cluster,
         workloads: &workloads,
+        deliveries: &[],
         names: &names,
         summary: &summary,
         manifest: &manifest(),
@@ -281,6 +283,7 @@ fn a_run_in_which_nothing_happened_is_written_too() {
     let results = Results {
         cluster: &[],
         workloads: &[],
+        deliveries: &[],
         names: &[],
         summary: &Summary::default(),
         manifest: &manifest(),

@@ -18,7 +18,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Cases are drawn with the named streams, so that a seed gives the same ones everywhere.
     ("conform", &["units", "api", "control", "sim::rng"]),
     ("record", &["units", "api"]),
-    ("scenario", &["units", "api", "control", "record", "sim::sample"]),
+    // Who is in a population is part of the question: it is drawn when a scenario is read.
+    ("scenario", &["units", "api", "control", "record", "sim::sample", "sim::rng"]),
     ("check", &["units", "api", "store"]),
     ("world", &["units", "sim", "api", "store", "control", "record", "scenario", "check"]),
     ("experiment", &["check", "record", "scenario", "world"]),

@@ -101,7 +101,7 @@ impl Run {
         let wall_s = watch.seconds();
         let summary = summary_of(scenario, seed, &names, &run.recorder);
         let (events, hash) = (run.events, run.event_log_hash);
-        let Recorder { cluster, workloads, .. } = run.recorder;
+        let Recorder { cluster, workloads, deliveries, .. } = run.recorder;
         let manifest = self.manifest(scenario, seed, events, &hash);
         let timing = Timing {
             wall_s,
@@ -111,6 +111,7 @@ impl Run {
         let results = Results {
             cluster: &cluster,
             workloads: &workloads,
+            deliveries: &deliveries,
             names: &names,
             summary: &summary,
             manifest: &manifest,

@@ -3,6 +3,7 @@
 //! A sum, rate, ratio or latency of a window counts the sample intervals that lie wholly in it;
 //! a level (pods, nodes) counts the samples taken in it. Nothing to measure is `None`, never 0.
 
+use super::delivery;
 use super::metric;
 use super::objective::{self, Target, start_of};
 use super::recorder::Recorder;
@@ -230,6 +231,7 @@ fn of_cluster(run: &Measured<'_, '_>, metric: &str, window: Option<Window>) -> O
         }
         ("leaderless_time", _) => Some(totals.leaderless_s),
         ("etcd_objects_peak", _) => Some(totals.objects_peak as f64),
+        (name, None) if metric::is_of_people(name) => delivery::measure(run.recorder, name),
         ("node_hours", _) => Some(totals.node_hours),
         ("node_limit_time", _) => Some(totals.at_limit_s),
         ("cost", _) => Some(totals.cost),
@@ -276,6 +278,8 @@ mod tests {
     use super::*;
     use crate::record::metric::METRICS;
     use crate::record::recorder::Discard;
+    use crate::record::rows::DeliveryRow;
+    use crate::record::totals::TeamTotals;
     use crate::units::MilliCpu;
 
     const TARGET: Target = Target { error_budget: 0.01, latency_s: 0.5 };
@@ -324,6 +328,7 @@ mod tests {
         let api = t.api.get_or_insert_default();
         (api.refused, api.flow_refused, api.timed_out, api.renewals_failed) = (4, 8.0, 6, 7);
         api.latency.add(0.5, 1.0);
+        t.teams = vec![TeamTotals { name: "ops".into(), people: 2, work_s: 90.0, open_s: 180.0 }];
         (t.leaderless_s, t.objects_peak) = (11.0, 77);
         (t.pending_pod_s, t.node_hours, t.at_limit_s) = (90.0, 1.5, 45.0);
         (t.energy_wh, t.cost, t.restarts) = (2500.0, 12.5, vec![1, 4]);
@@ -331,6 +336,17 @@ mod tests {
         t.entry_latency.add(0.1, 1.0);
         t.schedule_wait.add(2.0, 1.0);
         t.startup.add(8.0, 1.0);
+        for (release, ready) in [(0, 60), (0, 120), (0, 240), (1, 30), (2, 90)] {
+            let at = |seconds: u64| Some(SimTime::from_secs(seconds));
+            let (fleet, member) = ("app".into(), "app-1".into());
+            let (team, begun) = (Some("ops".into()), at(ready / 2));
+            let (queued, asked) = (at(10), SimTime::ZERO);
+            let (applied, ready) = (at(ready), at(ready));
+            let row =
+                DeliveryRow { fleet, member, release, asked, team, queued, begun, applied, ready };
+            r.delivery(row);
+        }
+        let t = &mut r.totals;
         t.workload_latency = vec![Default::default(), t.entry_latency.clone()];
         r
     }
@@ -379,6 +395,15 @@ mod tests {
             ("lease_renewals_failed", 7.0),
             ("leaderless_time", 11.0),
             ("etcd_objects_peak", 77.0),
+            ("members_ready", 3.0),
+            ("releases_ready", 2.0),
+            ("lead_time_p50", 120.0),
+            ("lead_time_p95", 240.0),
+            ("release_lead_time_p50", 30.0),
+            ("release_lead_time_p95", 90.0),
+            ("team_wait_p50", 35.0),
+            ("team_wait_p95", 110.0),
+            ("team_utilization", 0.25),
             ("nodes_peak", 14.0),
             ("nodes_min", 11.0),
             ("nodes_ready_min", 10.0),

@@ -92,6 +92,20 @@ pub const METRICS: &[Metric] = &[
     metric("lease_renewals_failed", Unit::Number, WHOLE, "tries to renew a lease that failed"),
     metric("leaderless_time", Unit::Duration, WHOLE, "time without a kube-controller-manager"),
     metric("etcd_objects_peak", Unit::Number, WHOLE, "most objects in etcd at once"),
+    metric("members_ready", Unit::Number, WHOLE, "members of fleets that came and were rolled out"),
+    metric("releases_ready", Unit::Number, WHOLE, "releases of members that were rolled out"),
+    metric("lead_time_p50", Unit::Duration, WHOLE, "median time of members from asked to ready"),
+    metric("lead_time_p95", Unit::Duration, WHOLE, "95th percentile of it"),
+    metric(
+        "release_lead_time_p50",
+        Unit::Duration,
+        WHOLE,
+        "median time of releases from asked to ready",
+    ),
+    metric("release_lead_time_p95", Unit::Duration, WHOLE, "95th percentile of theirs"),
+    metric("team_wait_p50", Unit::Duration, WHOLE, "median time that jobs wait for a team"),
+    metric("team_wait_p95", Unit::Duration, WHOLE, "95th percentile of these waits"),
+    metric("team_utilization", Unit::Ratio, WHOLE, "working time of teams that went into jobs"),
     metric("nodes_peak", Unit::Number, WINDOW, "most nodes at once"),
     metric("nodes_min", Unit::Number, WINDOW, "fewest nodes at once"),
     metric("nodes_ready_min", Unit::Number, WINDOW, "fewest Ready nodes at once"),
@@ -103,6 +117,12 @@ pub const METRICS: &[Metric] = &[
     metric("spot_interruptions", Unit::Number, WHOLE, "spot machines that the cloud took back"),
     metric("cpu_utilization", Unit::Ratio, WINDOW, "CPU used of CPU allocatable, mean"),
 ];
+
+/// Whether a measure is of what people deliver.
+pub(super) fn is_of_people(name: &str) -> bool {
+    let starts = ["members_", "releases_", "lead_time_", "release_lead_time_", "team_"];
+    starts.iter().any(|start| name.starts_with(start))
+}
 
 /// The measure called `name`.
 pub fn find(name: &str) -> Option<&'static Metric> {

@@ -6,6 +6,7 @@
 
 pub mod attempt;
 pub mod costs;
+mod delivery;
 pub mod latency;
 pub mod measure;
 pub mod metric;

@@ -1,6 +1,6 @@
 //! The recorder: takes rows as they come, keeps what the summary needs, hands them to the sink.
 
-use super::rows::{ClusterSample, EventRow, NodeRow, PodRow, WorkloadSample};
+use super::rows::{ClusterSample, DeliveryRow, EventRow, NodeRow, PodRow, WorkloadSample};
 use super::totals::{NodeGroupTotals, Totals};
 use crate::api::Text;
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ pub trait Sink {
     fn pod(&mut self, _row: &PodRow) {}
     /// A node's life, complete or cut by the end of the run.
     fn node(&mut self, _row: &NodeRow) {}
+    /// What people were asked for, when the run ends.
+    fn delivery(&mut self, _row: &DeliveryRow) {}
 }
 
 /// A sink that drops everything: for runs of which only the summary counts.
@@ -34,6 +36,8 @@ pub struct Recorder<'a> {
     pub cluster: Vec<ClusterSample>,
     /// The Deployments' time series, likewise.
     pub workloads: Vec<WorkloadSample>,
+    /// What people were asked for, in the order in which it came to them.
+    pub deliveries: Vec<DeliveryRow>,
     /// Number of Events by type: normal, warning.
     pub events: [u64; 2],
     /// Sums and histograms that the world keeps as it goes.
@@ -49,6 +53,7 @@ impl<'a> Recorder<'a> {
             sink,
             cluster: Vec::new(),
             workloads: Vec::new(),
+            deliveries: Vec::new(),
             events: [0, 0],
             totals: Totals::default(),
             node_groups: BTreeMap::new(),
@@ -76,6 +81,12 @@ impl<'a> Recorder<'a> {
     /// Takes a pod's life.
     pub fn pod(&mut self, row: &PodRow) {
         self.sink.pod(row);
+    }
+
+    /// Takes what people were asked for.
+    pub fn delivery(&mut self, row: DeliveryRow) {
+        self.sink.delivery(&row);
+        self.deliveries.push(row);
     }
 
     /// Takes a node's life.

@@ -196,3 +196,33 @@ pub struct NodeRow {
     /// Energy it took, watt hours.
     pub energy_wh: f64,
 }
+
+/// Something that people were asked for: a member of a fleet, or a release of one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryRow {
+    /// Name of the fleet.
+    pub fleet: Text,
+    /// Name of the member.
+    pub member: Text,
+    /// Number of the release of the member, from 1; 0: the member itself.
+    pub release: u32,
+    /// Somebody wanted it.
+    pub asked: SimTime,
+    /// The team that had to work on it.
+    pub team: Option<Text>,
+    /// It came to the team.
+    pub queued: Option<SimTime>,
+    /// The team began with it, or it was applied without a team; `None`: not by the end.
+    pub begun: Option<SimTime>,
+    /// Applied; `None`: not by the end.
+    pub applied: Option<SimTime>,
+    /// Its Deployment was rolled out; `None`: not by the end.
+    pub ready: Option<SimTime>,
+}
+
+impl DeliveryRow {
+    /// Whether it is a release of a member that was there.
+    pub fn is_release(&self) -> bool {
+        self.release > 0
+    }
+}

@@ -1,5 +1,6 @@
 //! From a run's record to its [`Summary`]: pure arithmetic, no files, no event loop.
 
+use super::delivery;
 use super::measure::{self, Expected, Measured, mean_cpu_share};
 use super::objective::{self, Target};
 use super::recorder::Recorder;
@@ -7,7 +8,7 @@ use super::rows::ClusterSample;
 use super::summary::{ApiServer, Etcd, WorkloadSummary};
 use super::summary::{Cost, NodeGroupSummary, Nodes, Objective, Pods, Point, Requests, Summary};
 use super::turning_points;
-use crate::units::SimDuration;
+use crate::units::{SimDuration, SimTime};
 
 /// What is known of a run beside its record.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +67,7 @@ pub fn summarize(
             objects_at_end: recorder.totals.objects_at_end,
         },
         api_server: api_server(recorder),
+        delivery: delivery::summary(recorder, SimTime::ZERO + facts.duration),
     }
 }
 

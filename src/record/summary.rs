@@ -46,6 +46,64 @@ pub struct Summary {
     /// The API server; left out where it is not limited and kube-controller-manager always led.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_server: Option<ApiServer>,
+    /// What people delivered; left out where no fleet comes or has releases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliverySummary>,
+}
+
+/// What people delivered. Times of what is not done by the end are those up to the end.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct DeliverySummary {
+    /// Fleets that come or have releases, by name.
+    pub fleets: Vec<FleetSummary>,
+    /// Teams, in the scenario's order.
+    pub teams: Vec<TeamSummary>,
+}
+
+/// One fleet over the whole run.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct FleetSummary {
+    /// Its name.
+    pub name: String,
+    /// Members that somebody wanted.
+    pub members_asked: u64,
+    /// Members applied.
+    pub members_applied: u64,
+    /// Members that were rolled out.
+    pub members_ready: u64,
+    /// Median time from asked to rolled out, seconds.
+    pub lead_time_p50_s: Option<f64>,
+    /// 95th percentile of it.
+    pub lead_time_p95_s: Option<f64>,
+    /// Releases that somebody wanted.
+    pub releases_asked: u64,
+    /// Releases applied.
+    pub releases_applied: u64,
+    /// Releases that were rolled out, or taken over by a later one that was.
+    pub releases_ready: u64,
+    /// Median time of a release from asked to rolled out, seconds.
+    pub release_lead_time_p50_s: Option<f64>,
+    /// 95th percentile of it.
+    pub release_lead_time_p95_s: Option<f64>,
+}
+
+/// One team over the whole run.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct TeamSummary {
+    /// Its name.
+    pub name: String,
+    /// How many people.
+    pub people: u32,
+    /// What came to it.
+    pub jobs: u64,
+    /// Share of its working time that went into jobs.
+    pub utilization: f64,
+    /// Median time until somebody began, nights and weekends included, seconds.
+    pub wait_p50_s: Option<f64>,
+    /// 95th percentile of it.
+    pub wait_p95_s: Option<f64>,
+    /// Most jobs that waited at once.
+    pub queue_peak: u64,
 }
 
 /// What etcd holds. Events, Leases, EndpointSlices and Namespaces are not counted.

@@ -4,6 +4,7 @@ use super::costs::Costs;
 use super::latency::LatencyHistogram;
 use super::rows::NodeRow;
 use super::story::TurningPoint;
+use crate::api::Text;
 
 /// Running totals of a run.
 #[derive(Clone, Debug, Default)]
@@ -59,8 +60,23 @@ pub struct Totals {
     pub objects_at_end: u64,
     /// Seconds without a leader of kube-controller-manager.
     pub leaderless_s: f64,
+    /// Teams of people, in the scenario's order; none where nothing is delivered.
+    pub teams: Vec<TeamTotals>,
     /// Turning points that the world saw itself (limits, faults, lost nodes), in time order.
     pub moments: Vec<TurningPoint>,
+}
+
+/// How a team spent its time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TeamTotals {
+    /// Its name.
+    pub name: Text,
+    /// How many people.
+    pub people: u32,
+    /// Working time of all of them that went into jobs, seconds.
+    pub work_s: f64,
+    /// Working time of one of them, seconds.
+    pub open_s: f64,
 }
 
 /// Requests to the API server.

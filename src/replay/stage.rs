@@ -67,6 +67,8 @@ pub(super) fn scenario(
         traffic: Vec::new(),
         metrics: Vec::new(),
         timeline: play.timeline,
+        fleets: Vec::new(),
+        teams: Vec::new(),
         flags: flags(repeat),
         observe: Observe {
             every: SimDuration::from_secs(3600),

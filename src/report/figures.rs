@@ -2,7 +2,9 @@
 
 use crate::record::metric::{self, Unit};
 use crate::record::story::Moment;
-use crate::record::summary::{ApiServer, ExpectationResult, Objective, Summary};
+use crate::record::summary::{
+    ApiServer, ExpectationResult, FleetSummary, Objective, Summary, TeamSummary,
+};
 use crate::record::wording::{amount, clock, count, duration, grouped, money, percent, rate};
 
 /// A figure with its name and what puts it into proportion.
@@ -84,7 +86,45 @@ pub(super) fn figures(s: &Summary) -> Vec<Figure> {
     let mut figures = vec![served(s), demand(s), recovery(&s.objective), latency(s), waiting(s)];
     figures.extend([startup(s), pods(s), nodes(s), cost(s), energy(s)]);
     figures.extend(s.api_server.as_ref().map(api_server));
+    figures.extend(s.delivery.iter().flat_map(|delivery| &delivery.fleets).flat_map(fleet));
+    figures.extend(s.delivery.iter().flat_map(|delivery| &delivery.teams).map(team));
     figures
+}
+
+/// Members of a fleet, and its releases, as far as there were any.
+fn fleet(f: &FleetSummary) -> Vec<Figure> {
+    let time = |seconds: Option<f64>| seconds.map_or("none".to_owned(), duration);
+    let mut figures = Vec::new();
+    if f.members_asked > 0 {
+        let (live, asked) = (grouped(f.members_ready), grouped(f.members_asked));
+        let note =
+            format!("fleet {}: {live} of {asked} live; p95 {}", f.name, time(f.lead_time_p95_s));
+        figures.push(Figure { label: "Lead time p50", value: time(f.lead_time_p50_s), note });
+    }
+    if f.releases_asked > 0 {
+        let (live, asked) = (grouped(f.releases_ready), grouped(f.releases_asked));
+        let note = format!(
+            "fleet {}: {live} of {asked} releases live; p95 {}",
+            f.name,
+            time(f.release_lead_time_p95_s)
+        );
+        let value = time(f.release_lead_time_p50_s);
+        figures.push(Figure { label: "Release p50", value, note });
+    }
+    figures
+}
+
+fn team(t: &TeamSummary) -> Figure {
+    let time = |seconds: Option<f64>| seconds.map_or("none".to_owned(), duration);
+    let note = format!(
+        "team {} of {}; wait p50 {}, p95 {}; {} waiting at most",
+        t.name,
+        t.people,
+        time(t.wait_p50_s),
+        time(t.wait_p95_s),
+        grouped(t.queue_peak)
+    );
+    Figure { label: "Team busy", value: percent(t.utilization), note }
 }
 
 fn api_server(api: &ApiServer) -> Figure {

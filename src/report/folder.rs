@@ -10,7 +10,7 @@ use super::plot::{self, Format, Plot};
 use super::sink::{self, StreamingSink};
 use super::staging::{MANIFEST, Staging};
 use super::{costs_csv, html, timeseries, timeseries_csv, timeseries_parquet};
-use crate::record::rows::{ClusterSample, WorkloadSample};
+use crate::record::rows::{ClusterSample, DeliveryRow, WorkloadSample};
 use crate::record::summary::Summary;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ pub struct Results<'a> {
     pub cluster: &'a [ClusterSample],
     /// The Deployments' time series, by time.
     pub workloads: &'a [WorkloadSample],
+    /// What people were asked for.
+    pub deliveries: &'a [DeliveryRow],
     /// Names of the Deployments, `namespace/name`, by index.
     pub names: &'a [String],
     /// The summary.
@@ -101,7 +103,7 @@ impl ResultFolder {
         let plots = plot::Data::new(results);
         self.write_plots(&plots)?;
         self.write("report.html", |out| out.write_all(html::page(results, &plots)?.as_bytes()))?;
-        let files = files();
+        let files = files(&plots, !results.deliveries.is_empty());
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
         self.write(MANIFEST, |out| write_manifest(out, results.manifest, &files))?;
         self.staging.publish()
@@ -118,7 +120,7 @@ impl ResultFolder {
     fn write_plots(&self, data: &plot::Data<'_>) -> Result<(), ReportError> {
         let folder = self.staging.partial().join(PLOTS);
         std::fs::create_dir(&folder).map_err(|e| ReportError::new("create", &folder, e))?;
-        for plot in Plot::ALL {
+        for plot in data.plots() {
             self.write(&plot_path(plot), |out| {
                 out.write_all(plot.svg(data, Format::File)?.as_bytes())
             })?;
@@ -132,7 +134,7 @@ fn plot_path(plot: Plot) -> String {
 }
 
 /// All files of a result folder, relative to it, sorted.
-fn files() -> Vec<String> {
+fn files(plots: &plot::Data<'_>, has_deliveries: bool) -> Vec<String> {
     let own = [
         "costs.csv",
         MANIFEST,
@@ -143,7 +145,8 @@ fn files() -> Vec<String> {
     ];
     let mut files: Vec<String> = own.into_iter().chain(sink::FILES).map(str::to_owned).collect();
     files.push("timing.json".to_owned());
-    files.extend(Plot::ALL.map(plot_path));
+    files.extend(has_deliveries.then(|| sink::DELIVERIES.to_owned()));
+    files.extend(plots.plots().into_iter().map(plot_path));
     files.sort();
     files
 }

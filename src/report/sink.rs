@@ -6,9 +6,9 @@ use super::cell::{Cell, CellText, io_error, write_row};
 use super::error::ReportError;
 use super::output::Output;
 use crate::record::Sink;
-use crate::record::rows::{EventRow, EventType, NodeRow, PodRow};
+use crate::record::rows::{DeliveryRow, EventRow, EventType, NodeRow, PodRow};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Columns of `events.csv`.
 pub const EVENT_COLUMNS: [&str; 8] =
@@ -48,6 +48,22 @@ pub const NODE_COLUMNS: [&str; 12] = [
     "cost",
     "energy_wh",
 ];
+
+/// Columns of `deliveries.csv`. Times are instants since the start; empty: did not happen.
+pub const DELIVERY_COLUMNS: [&str; 9] = [
+    "fleet",
+    "member",
+    "release",
+    "team",
+    "asked_s",
+    "queued_s",
+    "begun_s",
+    "applied_s",
+    "ready_s",
+];
+
+/// The file of what people were asked for; there only if they were.
+pub(super) const DELIVERIES: &str = "deliveries.csv";
 
 /// Files that the sink writes.
 pub(super) const FILES: [&str; 3] = ["events.csv", "nodes.csv", "pods.csv"];
@@ -94,6 +110,10 @@ pub struct StreamingSink {
     events: Table,
     pods: Table,
     nodes: Table,
+    /// Made with its first row.
+    deliveries: Option<Table>,
+    folder: PathBuf,
+    failed: Option<ReportError>,
     workloads: Vec<String>,
     text: CellText,
 }
@@ -108,6 +128,9 @@ impl StreamingSink {
             events: Table::create(folder, "events.csv", &EVENT_COLUMNS)?,
             pods: Table::create(folder, "pods.csv", &POD_COLUMNS)?,
             nodes: Table::create(folder, "nodes.csv", &NODE_COLUMNS)?,
+            deliveries: None,
+            folder: folder.to_path_buf(),
+            failed: None,
             workloads: workloads.to_vec(),
             text: CellText::default(),
         })
@@ -117,6 +140,10 @@ impl StreamingSink {
     pub(super) fn close(self) -> Result<(), ReportError> {
         self.events.close()?;
         self.pods.close()?;
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.deliveries.map_or(Ok(()), Table::close)?;
         self.nodes.close()
     }
 }
@@ -160,6 +187,28 @@ impl Sink for StreamingSink {
             row.end_reason.into(),
         ];
         self.pods.row(&mut self.text, cells);
+    }
+
+    fn delivery(&mut self, row: &DeliveryRow) {
+        if self.deliveries.is_none() && self.failed.is_none() {
+            match Table::create(&self.folder, DELIVERIES, &DELIVERY_COLUMNS) {
+                Ok(table) => self.deliveries = Some(table),
+                Err(error) => self.failed = Some(error),
+            }
+        }
+        let Some(table) = &mut self.deliveries else { return };
+        let cells: [Cell<'_>; DELIVERY_COLUMNS.len()] = [
+            (&*row.fleet).into(),
+            (&*row.member).into(),
+            row.release.into(),
+            row.team.as_deref().into(),
+            row.asked.into(),
+            row.queued.into(),
+            row.begun.into(),
+            row.applied.into(),
+            row.ready.into(),
+        ];
+        table.row(&mut self.text, cells);
     }
 
     fn node(&mut self, row: &NodeRow) {

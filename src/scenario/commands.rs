@@ -54,7 +54,8 @@ impl<'a> Names<'a> {
         targets.extend(
             objects.deployments.iter().map(|d| target("Deployment", &d.namespace, &d.name)),
         );
-        targets.extend(objects.services.iter().map(|s| target("Service", &s.namespace, &s.name)));
+        let services = objects.services.iter().chain(&objects.later);
+        targets.extend(services.map(|s| target("Service", &s.namespace, &s.name)));
         let hpas = objects.hpas.iter();
         targets.extend(hpas.map(|(h, _)| target("HorizontalPodAutoscaler", &h.namespace, &h.name)));
         targets.extend(
@@ -247,15 +248,7 @@ impl Resolver<'_> {
         found.resolve_priorities(&mut self.sources.out);
         self.keep_references(&found);
         self.priorities = std::mem::take(&mut found.priorities);
-        let deployments = found.deployments.into_iter();
-        let mut objects: Vec<Object> =
-            deployments.map(|(d, _)| Object::Deployment(Box::new(d))).collect();
-        objects.extend(found.services.into_iter().map(|(s, _)| Object::Service(Box::new(s))));
-        objects.extend(found.applied.into_iter().map(|(object, ..)| object));
-        let hpas = found.hpas.into_iter();
-        objects.extend(hpas.map(|(hpa, target, _)| Object::Hpa(Box::new(hpa), target.1.into())));
-        objects.extend(found.pdbs.into_iter().map(|(pdb, _)| Object::Pdb(Box::new(pdb))));
-        objects.into_iter().map(applied).collect()
+        found.into_objects().into_iter().map(applied).collect()
     }
 }
 

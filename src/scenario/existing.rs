@@ -54,13 +54,16 @@ fn is_it(config: &Config, kind: ConfigKind, namespace: &str, name: &str) -> bool
     config.kind == kind && *config.meta.namespace == *namespace && *config.meta.name == *name
 }
 
-/// Objects that lines of the timeline apply.
+/// Objects that lines of the timeline apply, or members of fleets bring.
 fn applied_later(scenario: &Scenario) -> impl Iterator<Item = &Object> {
-    scenario.timeline.iter().filter_map(|entry| match &entry.what {
-        Happening::Kubectl(command) => match &**command {
-            Command::Apply { object, .. } => Some(object),
-            _ => None,
-        },
+    let commands = scenario.timeline.iter().filter_map(|entry| match &entry.what {
+        Happening::Kubectl(command) => Some(&**command),
+        _ => None,
+    });
+    let members = scenario.fleets.iter().flat_map(|fleet| &fleet.members);
+    let brought = members.flat_map(|member| &member.applied);
+    commands.chain(brought).filter_map(|command| match command {
+        Command::Apply { object, .. } => Some(object),
         _ => None,
     })
 }

@@ -40,6 +40,12 @@ pub struct ScenarioFile {
     /// Kubernetes manifests: files or folders, relative to this file.
     #[serde(default)]
     pub manifests: Vec<String>,
+    /// Populations of alike objects, each made of one manifest.
+    #[serde(default)]
+    pub fleets: Vec<super::fleet::file::FleetFile>,
+    /// Teams of people that fleets are delivered by.
+    #[serde(default)]
+    pub teams: Vec<super::fleet::file::TeamFile>,
     /// API groups of custom resources that are accepted without effect. Those whose
     /// CustomResourceDefinition is among the manifests are accepted anyway.
     #[serde(default)]

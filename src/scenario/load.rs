@@ -315,11 +315,6 @@ impl Sources {
             }
         }
         found.judge_changes(name, &mut self.out);
-        found.resolve_priorities(&mut self.out);
-        let accepted = tree.get("custom-resources").map_or(&[][..], Node::items);
-        let accepted: Vec<String> =
-            accepted.iter().filter_map(Node::as_text).map(str::to_string).collect();
-        found.judge_custom_resources(&accepted, &mut self.out);
         found
     }
 

@@ -4,6 +4,7 @@
 //! knows kinds and their meaning here, not the scenario around them.
 
 mod devices;
+mod extent;
 
 use super::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use super::model::Ignored;
@@ -21,6 +22,8 @@ use k8s_openapi::api as k8s;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) use extent::Extent;
 
 /// Objects read, with the place of each.
 #[derive(Debug, Default)]
@@ -226,7 +229,8 @@ impl Manifests {
         }
     }
 
-    fn document(&mut self, file: &str, document: Node, out: &mut Diagnostics) {
+    /// Reads one document.
+    pub(super) fn document(&mut self, file: &str, document: Node, out: &mut Diagnostics) {
         let (errors, objects) = (out.errors.len(), self.names.len());
         self.read_document(file, document, out);
         self.incomplete |= out.errors.len() > errors && self.names.len() == objects;
@@ -431,9 +435,15 @@ impl Manifests {
         }
     }
 
+    /// Judges together what has been read from all files.
+    pub(super) fn judge(&mut self, accepted: &[String], out: &mut Diagnostics) {
+        self.resolve_priorities(out);
+        self.judge_custom_resources(accepted, out);
+    }
+
     /// Custom resources are accepted as by the API server, when their group is declared, or when
     /// the scenario accepts the group.
-    pub(super) fn judge_custom_resources(&mut self, accepted: &[String], out: &mut Diagnostics) {
+    fn judge_custom_resources(&mut self, accepted: &[String], out: &mut Diagnostics) {
         for (place, ignored) in std::mem::take(&mut self.custom) {
             let version = place.document.get("apiVersion").and_then(Node::as_text).unwrap_or("");
             let kind = place.document.get("kind").and_then(Node::as_text).unwrap_or("");

@@ -20,6 +20,7 @@ use crate::record::objective::Target;
 use crate::scenario::curve::Curve;
 use crate::scenario::custom_metrics::CustomMetric;
 use crate::scenario::eviction::{GracePeriods, Thresholds};
+use crate::scenario::fleet::{Fleet, Team};
 use crate::scenario::kubectl::Command;
 use crate::scenario::market::{Spot, StockOut};
 use crate::scenario::metrics::GivenMetrics;
@@ -57,6 +58,10 @@ pub struct Scenario {
     pub metrics: Vec<CustomMetric>,
     /// Faults and changes, sorted by time, then file order.
     pub timeline: Vec<TimelineEntry>,
+    /// Populations of alike objects; those that are there from the start are among `objects`.
+    pub fleets: Vec<Fleet>,
+    /// Who delivers them.
+    pub teams: Vec<Team>,
     /// Settings of the components.
     pub flags: Flags,
     /// What to observe.
@@ -151,11 +156,13 @@ pub struct Machine {
 /// Objects that the manifests declare and the simulation knows.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
-    /// Deployments in file order.
+    /// Deployments in file order; behind them those of fleets whose members come later.
     pub deployments: Vec<Deployment>,
+    /// How many at the end of them are not there at the start.
+    pub arriving: usize,
     /// Services in file order.
     pub services: Vec<Service>,
-    /// Services that only lines of the timeline make, in their order.
+    /// Services that only fleets and lines of the timeline make, in their order.
     pub later: Vec<Service>,
     /// Autoscalers; their target is the bearer at the index beside them (the `target` id inside is
     /// null until the store gives one).
@@ -169,6 +176,13 @@ pub struct Objects {
     pub others: Vec<usize>,
     /// Devices, and claims on them.
     pub devices: Devices,
+}
+
+impl Objects {
+    /// The Deployments that are there at the start.
+    pub fn present(&self) -> &[Deployment] {
+        &self.deployments[..self.deployments.len() - self.arriving]
+    }
 }
 
 /// Devices, and claims on them, that the manifests declare.

@@ -8,6 +8,7 @@ use super::diagnostic::{Diagnostic, did_you_mean};
 use super::existing::{Asked, Pattern, made_by_pods};
 use super::file::{BoundFile, ExpectFile, NodesFile, PodsFile, ScenarioFile, Start, TimelineFile};
 use super::flags::WITHOUT_EFFECT;
+use super::fleet::Later;
 use super::load::Sources;
 use super::manifests::Manifests;
 use super::model::*;
@@ -79,15 +80,25 @@ impl Resolver<'_> {
         self.error(path, format!("there is no {what} `{name}`"), hint);
     }
 
-    /// The whole scenario; `None` when it can't be put together at all.
-    pub(super) fn resolve(&mut self, file: ScenarioFile, manifests: Manifests) -> Option<Scenario> {
+    fn check_frame(&mut self, file: &ScenarioFile) {
         if file.question.trim().is_empty() {
             self.error("question", "a scenario asks a question", None);
         }
-        let duration = file.duration.0;
-        if duration == SimDuration::ZERO {
+        if file.duration.0 == SimDuration::ZERO {
             self.error("duration", "must be longer than zero", None);
         }
+    }
+
+    /// The whole scenario; `None` when it can't be put together at all.
+    pub(super) fn resolve(
+        &mut self,
+        file: ScenarioFile,
+        mut manifests: Manifests,
+    ) -> Option<Scenario> {
+        let (mut fleets, arriving) = self.read_fleets(&file, &mut manifests);
+        manifests.judge(&file.custom_resources, &mut self.sources.out);
+        self.all_objects = !manifests.incomplete;
+        self.check_frame(&file);
         let mut ignored = manifests.ignored.clone();
         self.priorities = manifests.priorities.clone();
         ignored.extend(self.flags_without_effect());
@@ -96,7 +107,8 @@ impl Resolver<'_> {
         self.keep_references(&manifests);
         let askers = Self::askers(&manifests);
         let ranks = group_priorities::find(&manifests);
-        let mut objects = self.objects(&file, manifests);
+        let later = self.hold_back(&mut fleets, arriving, &mut manifests);
+        let mut objects = self.objects(&file, manifests, later);
         let book = self.price_book(&file);
         let groups = self.node_groups(&file, &book, &mut ignored);
         let autoscaled = groups.iter().any(|group| group.autoscaled);
@@ -118,7 +130,7 @@ impl Resolver<'_> {
             name: String::new(),
             question: file.question.trim().to_string(),
             about: file.about.trim().to_string(),
-            duration,
+            duration: file.duration.0,
             cut_short: false,
             cold_start: file.start == Start::Cold,
             clock: WallClock::default(),
@@ -126,6 +138,8 @@ impl Resolver<'_> {
             traffic,
             metrics,
             timeline,
+            fleets,
+            teams: self.teams(&file),
             observe: self.observe(&file, &book),
             expect: self.expect(&file, &objects),
             node_groups: groups,
@@ -211,11 +225,13 @@ impl Resolver<'_> {
         WITHOUT_EFFECT.iter().filter_map(given).collect()
     }
 
-    fn objects(&mut self, file: &ScenarioFile, manifests: Manifests) -> Objects {
-        let deployments: Vec<_> = manifests.deployments.into_iter().map(|(d, _)| d).collect();
+    fn objects(&mut self, file: &ScenarioFile, manifests: Manifests, later: Later) -> Objects {
+        let mut deployments: Vec<_> = manifests.deployments.into_iter().map(|(d, _)| d).collect();
+        let arriving = later.deployments.len();
+        deployments.extend(later.deployments);
         let mut objects = Objects {
             services: manifests.services.into_iter().map(|(s, _)| s).collect(),
-            later: Vec::new(),
+            later: later.services,
             pdbs: manifests.pdbs.into_iter().map(|(p, _)| p).collect(),
             devices: Devices {
                 objects: manifests.devices.objects.into_iter().map(|(o, _)| o).collect(),
@@ -225,9 +241,11 @@ impl Resolver<'_> {
             applied: manifests.applied.into_iter().map(|(object, ..)| object).collect(),
             others: Vec::new(),
             deployments,
+            arriving,
         };
         objects.others = others(file, &objects);
         self.hpas(manifests.hpas, &mut objects);
+        self.check_later(later.hpas, &mut objects);
         objects
     }
 

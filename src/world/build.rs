@@ -6,6 +6,7 @@ use super::settle::is_settled;
 use super::traffic::network::{Network, pod_cpu};
 use super::traffic::station::PodModel;
 use super::world::{Parts, World};
+use crate::api::DeploymentId;
 use crate::api::autoscaling::Hpa;
 use crate::api::node::NodeReady;
 use crate::api::object::Object;
@@ -89,12 +90,13 @@ impl<'a> World<'a> {
         self.tell_of_devices();
         let scenario = self.scenario;
         let objects = &scenario.objects;
-        for (index, deployment) in objects.deployments.iter().enumerate() {
+        for (index, deployment) in objects.present().iter().enumerate() {
             let deployment = Deployment { created: self.now, ..deployment.clone() };
             let id = self.store.create_deployment(deployment);
             self.workload_of.insert(id, index);
             self.deployments.push(id);
         }
+        self.deployments.resize(objects.deployments.len(), DeploymentId::default());
         for (index, service) in objects.services.iter().enumerate() {
             self.tell_scheduler_of_service(service);
             let service = self.with_node_ports(service.clone());
@@ -164,6 +166,7 @@ impl<'a> World<'a> {
     fn plan_what_is_known(&mut self) {
         self.plan(SimTime::ZERO, Event::Traffic);
         self.plan(SimTime::ZERO + self.scenario.observe.every, Event::Observe);
+        self.plan_deliveries();
         for (index, entry) in self.scenario.timeline.iter().enumerate() {
             self.plan(entry.at, Event::Begin(index as u32));
             if let Some(until) = entry.until {

@@ -137,6 +137,10 @@ pub enum Event {
     Begin(u32),
     /// An entry of the timeline is over.
     End(u32),
+    /// Somebody applies a member of a fleet, or a release of one.
+    Delivered(u32),
+    /// What a member of a fleet takes the place of ends.
+    Replaced(u32, u32),
     /// A row of the time series is due.
     Observe,
 }
@@ -239,6 +243,7 @@ impl Event {
     pub fn phase(&self) -> Phase {
         Phase(match self {
             Event::Begin(_) | Event::End(_) => 0,
+            Event::Delivered(_) | Event::Replaced(..) => 0,
             Event::Machine(..)
             | Event::Refill(_)
             | Event::NodeReports(_)

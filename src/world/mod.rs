@@ -23,6 +23,7 @@ mod election;
 mod event;
 mod explain;
 mod faults;
+mod fleets;
 mod flow;
 #[cfg(test)]
 mod health_tests;

@@ -265,6 +265,7 @@ impl World<'_> {
                 self.record_node(id, &machine, None);
             }
         }
+        self.record_deliveries();
         let now = self.now;
         let totals = &mut self.recorder.totals;
         totals.unbound_at_end = self.observed.waiting.max(0) as u32;

@@ -13,7 +13,7 @@ use crate::api::behavior::Behavior;
 use crate::api::object::Object;
 use crate::api::owner::Owner;
 use crate::api::pod::{IndexFailures, Pod, PodPhase};
-use crate::api::{NodeId, ObjectName, OwnerId, PodId};
+use crate::api::{DeploymentId, NodeId, ObjectName, OwnerId, PodId};
 use crate::control::controllers::{Action, Outcome, deployment, disruption, replicaset};
 use crate::control::scheduler::decision::Decision;
 
@@ -119,8 +119,13 @@ impl World<'_> {
         }
     }
 
+    /// The Deployments that do not come later.
+    fn deployments_there(&self) -> Vec<DeploymentId> {
+        self.deployments[..self.scenario.objects.present().len()].to_vec()
+    }
+
     fn create_replica_sets_and_pods(&mut self) {
-        for id in self.deployments.clone() {
+        for id in self.deployments_there() {
             let key = Key::Deployment(id);
             let outcome = deployment::sync(id, &self.store, self.now);
             self.apply_quietly(key, outcome);
@@ -299,7 +304,7 @@ impl World<'_> {
             let outcome = replicaset::sync(set, &self.store, self.now);
             self.apply_quietly(Key::ReplicaSet(set), outcome);
         }
-        for id in self.deployments.clone() {
+        for id in self.deployments_there() {
             let outcome = deployment::sync(id, &self.store, self.now);
             self.apply_quietly(Key::Deployment(id), outcome);
         }

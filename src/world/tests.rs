@@ -106,6 +106,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
         }],
         objects: Objects {
             later: Vec::new(),
+            arriving: 0,
             services: vec![Service {
                 name: "web".into(),
                 namespace: "default".into(),
@@ -142,6 +143,8 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
         traffic: vec![Traffic { to: Entry::Service(0), rate, noise: 0.0, clients: 1000 }],
         metrics: Vec::new(),
         timeline: vec![],
+        fleets: Vec::new(),
+        teams: Vec::new(),
         flags: Flags::default(),
         observe: Observe {
             every: D(15),

@@ -143,6 +143,7 @@ impl World<'_> {
     fn tell_of_owner(&mut self, change: Change) {
         match change {
             Change::Deployment(id) => {
+                self.rollout_may_be_over(id);
                 self.notify(Key::Deployment(id));
                 if self.store.deployment(id).is_some_and(|d| d.deletion.is_some()) {
                     self.collect(Item::Deployment(id));

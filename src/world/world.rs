@@ -12,6 +12,7 @@ use super::controllers::WorkQueues;
 use super::devices::Claims;
 use super::event::Event;
 use super::explain::Watched;
+use super::fleets::Deliveries;
 use super::kubelet::{Evictions, NodeState, PodState, Registry, Undertakings};
 use super::leaders::Leaders;
 use super::ledger::Ledger;
@@ -121,6 +122,9 @@ pub struct World<'a> {
     pub(super) proxies: Proxies,
     pub(super) balancers: Balancers,
 
+    /// What people deliver, if fleets come or have releases.
+    pub(super) deliveries: Option<Box<Deliveries>>,
+
     // Who belongs to whom, by index in the scenario.
     pub(super) workload_of: SecondaryMap<DeploymentId, usize>,
     pub(super) deployments: Vec<DeploymentId>,
@@ -208,6 +212,7 @@ impl<'a> World<'a> {
             noise: parts.noise,
             proxies: Proxies::default(),
             balancers: Balancers::new(scenario),
+            deliveries: None,
             workload_of: SecondaryMap::new(),
             deployments: Vec::new(),
             others: Others::new(scenario),
@@ -293,6 +298,8 @@ impl<'a> World<'a> {
             Event::Memory(workload) => self.on_memory(workload as usize),
             Event::Begin(index) => self.on_begin(index as usize),
             Event::End(index) => self.on_end(index as usize),
+            Event::Delivered(job) => self.on_delivered(job),
+            Event::Replaced(fleet, member) => self.on_replaced(fleet as usize, member as usize),
             Event::Observe => self.on_observe(),
         }
     }

@@ -28,6 +28,10 @@ pub(super) fn page(results: &Results<'_>, plots: &Data<'_>) -> io::Result<String
     page += &sections::story(summary);
     page += &sections::expectations(summary);
     page += &grid(results, plots)?;
+    if summary.delivery.is_some() {
+        page += &figure(Plot::Delivery, plots, &[Format::Banner, Format::Page, Format::Phone])?;
+        page += &tables::delivery(summary);
+    }
     page += &tables::workloads(summary);
     page += &tables::spending(summary);
     page += &sections::ignored(summary);

@@ -2,7 +2,9 @@
 
 use super::escape;
 use crate::record::costs::Share;
-use crate::record::summary::{NodeGroupSummary, Summary, WorkloadSummary};
+use crate::record::summary::{
+    FleetSummary, NodeGroupSummary, Summary, TeamSummary, WorkloadSummary,
+};
 use crate::record::wording::{amount, duration, money, percent};
 
 /// Rows of a table that may grow with what applies itself, like Jobs.
@@ -105,6 +107,57 @@ pub(super) fn spending(summary: &Summary) -> String {
         money(spending.idle, currency)
     );
     table("Costs", &reading, &columns, shares.into_iter().take(MOST_ROWS).map(row))
+}
+
+/// What people delivered: fleets, and teams.
+pub(super) fn delivery(summary: &Summary) -> String {
+    let Some(delivery) = &summary.delivery else { return String::new() };
+    let time = |seconds: Option<f64>| seconds.map_or("\u{2013}".to_owned(), duration);
+    let columns = [
+        "Fleet",
+        "Members asked for",
+        "Live",
+        "Lead time p50",
+        "p95",
+        "Releases asked for",
+        "Live",
+        "Lead time p50",
+        "p95",
+    ];
+    let fleet = |f: &FleetSummary| {
+        vec![
+            f.name.clone(),
+            amount(f.members_asked as f64),
+            amount(f.members_ready as f64),
+            time(f.lead_time_p50_s),
+            time(f.lead_time_p95_s),
+            amount(f.releases_asked as f64),
+            amount(f.releases_ready as f64),
+            time(f.release_lead_time_p50_s),
+            time(f.release_lead_time_p95_s),
+        ]
+    };
+    let reading = "Lead time is from asked for to rolled out. What was not live when the run ended \
+                   counts with its time up to then.";
+    let mut out = table("Fleets", reading, &columns, delivery.fleets.iter().map(fleet));
+    if delivery.teams.is_empty() {
+        return out;
+    }
+    let columns = ["Team", "People", "Jobs", "Busy", "Wait p50", "p95", "Longest queue"];
+    let team = |t: &TeamSummary| {
+        vec![
+            t.name.clone(),
+            amount(f64::from(t.people)),
+            amount(t.jobs as f64),
+            percent(t.utilization),
+            time(t.wait_p50_s),
+            time(t.wait_p95_s),
+            amount(t.queue_peak as f64),
+        ]
+    };
+    let reading = "Waits are those until somebody begins, nights and weekends included.";
+    out += &table("Teams", reading, &columns, delivery.teams.iter().map(team));
+    out
 }
 
 /// The node groups.

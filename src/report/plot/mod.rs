@@ -5,6 +5,7 @@
 
 mod axis;
 mod cost;
+mod delivery;
 mod demand;
 mod frame;
 mod latency;
@@ -42,6 +43,8 @@ pub enum Plot {
     Nodes,
     /// Cost per hour and so far.
     Cost,
+    /// What people were asked for and what is live; only where anything was delivered.
+    Delivery,
 }
 
 /// What a plot is drawn for.
@@ -84,6 +87,12 @@ impl<'a> Data<'a> {
         }
     }
 
+    /// The plots that these results have, in the order of the page.
+    pub fn plots(&self) -> Vec<Plot> {
+        let delivery = self.results.summary.delivery.is_some().then_some(Plot::Delivery);
+        Plot::ALL.into_iter().chain(delivery).collect()
+    }
+
     /// Values of instants.
     fn over_time(&self, value: impl Fn(&ClusterSample) -> f64) -> Points {
         self.results.cluster.iter().map(|row| (row.time.as_secs_f64(), value(row))).collect()
@@ -123,7 +132,7 @@ pub(super) fn unit_of(unit: Option<metric::Unit>) -> axis::Unit {
 }
 
 impl Plot {
-    /// All plots, in the order of the page.
+    /// The plots of all results, in the order of the page.
     pub const ALL: [Plot; 6] =
         [Plot::Demand, Plot::Latency, Plot::Services, Plot::Replicas, Plot::Nodes, Plot::Cost];
 
@@ -136,6 +145,7 @@ impl Plot {
             Plot::Replicas => "replicas",
             Plot::Nodes => "nodes",
             Plot::Cost => "cost",
+            Plot::Delivery => "delivery",
         }
     }
 
@@ -148,6 +158,7 @@ impl Plot {
             Plot::Replicas => "Pods",
             Plot::Nodes => "Nodes and CPU",
             Plot::Cost => "Cost",
+            Plot::Delivery => "What people delivered",
         }
     }
 
@@ -175,6 +186,10 @@ impl Plot {
                 "Machines that serve and machines that boot, and how well their CPU is used."
             }
             Plot::Cost => "What the machines cost while they exist, used or not.",
+            Plot::Delivery => {
+                "Between what was asked for and what is live lies what waits for people, and what \
+                 starts."
+            }
         }
     }
 
@@ -191,6 +206,7 @@ impl Plot {
             Plot::Replicas => replicas::panels(data),
             Plot::Nodes => nodes::panels(data),
             Plot::Cost => cost::panels(data),
+            Plot::Delivery => delivery::panels(data),
         };
         let labels = panels.iter().flat_map(|p| &p.layers).map(|l| l.label.as_str());
         let labels: Vec<&str> = labels.filter(|l| !l.is_empty()).collect();
