@@ -20,11 +20,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 28] = [
+const LIGHT: [&str; 31] = [
     "autoscaling/overprovisioning",
     "autoscaling/spot-wave",
     "autoscaling/without-reserve",
+    "booking/platform",
+    "booking/tickets",
     "hello",
+    "huawei/move",
     "incidents/control-plane-overload",
     "incidents/drain-deadlock",
     "incidents/forgotten-secret",

@@ -85,12 +85,10 @@ impl Scenario {
     /// every claim counts as bound to a volume that is reached from everywhere.
     pub fn has_storage(&self) -> bool {
         let is_storage = |object: &Object| matches!(object, Object::Storage(_));
-        let applies = |entry: &TimelineEntry| match &entry.what {
-            Happening::Kubectl(command) => {
-                matches!(&**command, Command::Apply { object, .. } if is_storage(object))
-            }
-            _ => false,
-        };
+        let applies_it =
+            |c: &Command| matches!(c, Command::Apply { object, .. } if is_storage(object));
+        let applies =
+            |entry: &TimelineEntry| matches!(&entry.what, Happening::Kubectl(c) if applies_it(c));
         self.objects.applied.iter().any(is_storage) || self.timeline.iter().any(applies)
     }
 }
@@ -176,13 +174,6 @@ pub struct Objects {
     pub others: Vec<usize>,
     /// Devices, and claims on them.
     pub devices: Devices,
-}
-
-impl Objects {
-    /// The Deployments that are there at the start.
-    pub fn present(&self) -> &[Deployment] {
-        &self.deployments[..self.deployments.len() - self.arriving]
-    }
 }
 
 /// Devices, and claims on them, that the manifests declare.

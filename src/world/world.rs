@@ -163,7 +163,6 @@ impl<'a> World<'a> {
         let scenario = parts.scenario;
         let n = scenario.workloads.len();
         let streams = Streams::new(parts.seed);
-        let name_shift = streams.stream("pod names", 0).below(1 << 40);
         World {
             scenario,
             now: SimTime::ZERO,
@@ -197,7 +196,7 @@ impl<'a> World<'a> {
             containers_changed: vec![SimTime::ZERO; n],
             unlike: vec![BTreeSet::new(); n],
             crash_loops: vec![None; n],
-            name_shift,
+            name_shift: streams.stream("pod names", 0).below(1 << 40),
             given_metrics: BTreeMap::new(),
             defaulted: Defaulted::default(),
             refused: None,

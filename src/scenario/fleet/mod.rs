@@ -13,7 +13,9 @@ mod template;
 use super::kubectl::Command;
 use crate::api::Text;
 use crate::api::object::Target;
+use crate::api::workload::Deployment;
 use crate::scenario::hours::Hours;
+use crate::scenario::model::Objects;
 use crate::sim::sample::Distribution;
 use crate::units::{SimDuration, SimTime};
 
@@ -112,5 +114,12 @@ impl Arrival {
             Some(every) if every > SimDuration::ZERO => 1 + self.until.since(self.from).0 / every.0,
             _ => 1,
         }
+    }
+}
+
+impl Objects {
+    /// The Deployments that are there at the start.
+    pub fn present(&self) -> &[Deployment] {
+        &self.deployments[..self.deployments.len() - self.arriving]
     }
 }
