@@ -17,10 +17,13 @@ use std::collections::BTreeMap;
 pub struct ClaimUses {
     counts: BTreeMap<ObjectName, i64>,
     changes: BTreeMap<ObjectName, i64>,
+    /// A pod that names a claim has been on a node: until then there is nothing to count.
+    any: bool,
 }
 
 /// No uses at all.
-pub static NO_USES: ClaimUses = ClaimUses { counts: BTreeMap::new(), changes: BTreeMap::new() };
+pub static NO_USES: ClaimUses =
+    ClaimUses { counts: BTreeMap::new(), changes: BTreeMap::new(), any: false };
 
 impl ClaimUses {
     /// Whether any volume of a pod on a node names the claim.
@@ -31,6 +34,7 @@ impl ClaimUses {
     /// A pod was put on a node (`by` 1) or taken from it (-1).
     pub(super) fn change(&mut self, pod: &PodInfo, by: i64) {
         for claim in claims(pod) {
+            self.any = true;
             *self.changes.entry(claim).or_default() += by;
         }
     }
@@ -54,6 +58,9 @@ impl ClaimUses {
     pub(super) fn recount<'a>(&mut self, nodes: impl Iterator<Item = &'a NodeInfo>) {
         self.changes.clear();
         self.counts.clear();
+        if !self.any {
+            return;
+        }
         for claim in nodes.flat_map(|node| &node.pods).flat_map(claims) {
             *self.counts.entry(claim).or_default() += 1;
         }

@@ -169,12 +169,12 @@ impl Fast {
         }
         let potential = known.table.curable();
         let order = handle.core().cache.order();
-        let trials = known.trials.get_or_insert_with(|| Box::new(Trials::new(order)));
         Some(profile.run_post_filter_by(handle, |plugin, state| {
             let Some(parts) = plugin.dry_runs() else {
                 return plugin.post_filter(handle, state, pod, diagnosis);
             };
             parts.at_once(handle, pod, diagnosis, potential.len()).unwrap_or_else(|| {
+                let trials = known.trials.get_or_insert_with(|| Box::new(Trials::new(order)));
                 let tried = trials.run(parts, handle, pod, potential, &mut self.trials);
                 parts.answer(handle, tried)
             })
