@@ -57,6 +57,9 @@ pub struct Cache {
     pods_with_affinity: usize,
     /// Raised with every change.
     version: u64,
+    /// By how much of it nothing that a plugin's verdict rests on became another: a pod was put
+    /// where an equal one was.
+    idle_changes: u64,
     /// Records whose image states are to be looked at again.
     touched: Vec<NodeIndex>,
 }
@@ -144,6 +147,12 @@ impl Cache {
         self.version
     }
 
+    /// A number that stands for all of the content on which it rests whether a pod that can't
+    /// preempt anybody finds a node.
+    pub(super) fn version_of_room(&self) -> u64 {
+        self.version - self.idle_changes
+    }
+
     /// The record of a node, wherever it is in its life.
     pub fn index_of(&self, id: NodeId) -> Option<NodeIndex> {
         self.by_id.get(id).copied()
@@ -213,8 +222,12 @@ impl Cache {
 
     /// A pod has a node: it was assumed there before, or is news (`AssumePod`, `AddPod`).
     pub fn add_pod(&mut self, pod: PodInfo, node: NodeIndex, assumed: bool) {
+        let (before, was_on) = (self.version, self.node_of(pod.id));
         self.version += 1;
-        self.remove_pod(pod.id);
+        let old = self.remove_pod(pod.id);
+        if was_on == Some(node) && old.is_some_and(|old| takes_the_room_of(&pod, &old)) {
+            self.idle_changes += self.version - before;
+        }
         self.touch(node);
         self.pods.insert(pod.id, PodState::new(node, assumed));
         *self.priorities.entry(pod.priority()).or_default() += 1;
@@ -224,10 +237,25 @@ impl Cache {
         self.infos[node.0 as usize].add_pod(pod);
     }
 
+    /// A pod on a node has changed (`UpdatePod`); gives what it was before.
+    pub(super) fn update_pod(&mut self, pod: PodInfo, node: NodeIndex) -> Option<PodInfo> {
+        let (before, was_on) = (self.version_of_room(), self.node_of(pod.id));
+        let old = self.remove_pod(pod.id)?;
+        let is_idle = was_on == Some(node) && takes_the_room_of(&pod, &old);
+        self.add_pod(pod, node, false);
+        if is_idle {
+            self.idle_changes += self.version_of_room() - before;
+        }
+        Some(old)
+    }
+
     /// A pod is gone from its node (`RemovePod`, `ForgetPod`).
     pub fn remove_pod(&mut self, id: PodId) -> Option<PodInfo> {
         self.version += 1;
-        let state = self.pods.remove(id)?;
+        let Some(state) = self.pods.remove(id) else {
+            self.idle_changes += 1;
+            return None;
+        };
         let node = state.node();
         self.touch(node);
         let pod = self.infos[node.0 as usize].remove_pod(id)?;
@@ -454,6 +482,12 @@ impl Cache {
             self.free.push(index);
         }
     }
+}
+
+/// Whether a pod in the place of `old` makes no difference to whoever looks for room: they differ at
+/// most in when they started, and have nothing that is bound beside them.
+fn takes_the_room_of(pod: &PodInfo, old: &PodInfo) -> bool {
+    pod.shares_shape_with(old) && pod.spec.volumes.is_empty() && pod.spec.resource_claims.is_empty()
 }
 
 /// Whether a node has pods with affinity, and with required anti-affinity.

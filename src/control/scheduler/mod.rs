@@ -450,10 +450,18 @@ impl Scheduler {
         self.core.cache.version() + self.core.objects.versions.sum()
     }
 
+    /// Likewise, as far as it bears on a pod that can't preempt anybody.
+    fn version_of_room(&self) -> u64 {
+        self.core.cache.version_of_room() + self.core.objects.versions.sum()
+    }
+
     /// The answer for a pod of which an equal one has failed since the last change.
     fn repeat_failure(&mut self, profile: usize, info: &PodInfo, now: SimTime) -> Option<Decision> {
         let usable = self.remembers && info.nominated.is_none() && self.core.fails_alike(info);
-        let known = self.memo.find(self.version(), profile, info).filter(|_| usable)?.clone();
+        let known =
+            self.memo.find(self.version_of_room(), profile, info).filter(|_| usable)?.clone();
+        // What is seen only by and by is seen now, as the cycle would have.
+        self.core.cache.update_snapshot();
         self.core.skip_failed_cycle();
         self.queue.add_unschedulable(&self.core.profiles, info.id, known.rejected_by, now);
         Some(Decision::Unschedulable {
@@ -486,7 +494,7 @@ impl Scheduler {
             keeps_nomination: *nomination == Nomination::Keep,
         };
         // The cycle itself changes nothing that it reads; asked again, the state is this one.
-        if self.memo.find(self.version(), profile, info).is_none() {
+        if self.memo.find(self.version_of_room(), profile, info).is_none() {
             self.memo.remember(profile, info, failure);
         }
     }
@@ -561,8 +569,7 @@ impl Scheduler {
     }
 
     fn update_assigned(&mut self, info: PodInfo, node: NodeIndex, now: SimTime) {
-        let Some(old) = self.core.cache.remove_pod(info.id) else { return };
-        self.core.cache.add_pod(info.clone(), node, false);
+        let Some(old) = self.core.cache.update_pod(info.clone(), node) else { return };
         if info.deletion.is_some() {
             self.queue.victim_is_going(info.id);
         }
