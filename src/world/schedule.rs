@@ -23,7 +23,7 @@ use crate::scenario::model::Component;
 use crate::sim::rng::{Stream, Streams};
 use crate::units::{SimDuration, SimTime};
 use slotmap::Key;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// What the scheduler's informers bring.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ pub struct SchedulerDriver {
     /// Pods that it has been told of.
     known_pods: slotmap::SecondaryMap<PodId, ()>,
     /// When a FailedScheduling Event of a pod was last published.
-    failure_told: BTreeMap<PodId, SimTime>,
+    failure_told: slotmap::SecondaryMap<PodId, SimTime>,
     /// ReplicaSets that it has been told of.
     known_sets: slotmap::SecondaryMap<OwnerId, ()>,
     /// What is being done for pods that others must make room for.
@@ -115,7 +115,7 @@ impl SchedulerDriver {
             inbox: VecDeque::new(),
             known_nodes: slotmap::SecondaryMap::new(),
             known_pods: slotmap::SecondaryMap::new(),
-            failure_told: BTreeMap::new(),
+            failure_told: slotmap::SecondaryMap::new(),
             known_sets: slotmap::SecondaryMap::new(),
             preempting: slotmap::SecondaryMap::new(),
             busy_until: SimTime::ZERO,
@@ -283,7 +283,7 @@ impl World<'_> {
             }
             Notice::PodGone(id) => {
                 if driver.known_pods.remove(id).is_some() {
-                    driver.failure_told.remove(&id);
+                    driver.failure_told.remove(id);
                     driver.scheduler.remove_pod(id, now);
                 }
             }
@@ -405,7 +405,7 @@ impl World<'_> {
         if !self.scheduler.known_pods.contains_key(pod) {
             return;
         }
-        let last = self.scheduler.failure_told.get(&pod);
+        let last = self.scheduler.failure_told.get(pod);
         if last.is_some_and(|last| self.now.since(*last) < EVENT_INTERVAL) {
             return;
         }

@@ -214,15 +214,17 @@ impl Queue {
     }
 
     fn flush_leftovers(&mut self, profiles: &[Profile], tick: SimTime) {
+        // Each group's oldest are its first: they leave it together.
+        let oldest_to_stay = SimTime(tick.0.saturating_sub(MAX_IN_UNSCHEDULABLE.0));
         let mut due = Vec::new();
-        for group in self.unschedulable.values() {
-            let old =
-                |(since, ..): &&(SimTime, u64, PodId)| tick.since(*since) > MAX_IN_UNSCHEDULABLE;
-            due.extend(group.iter().take_while(old).map(|(.., pod)| *pod));
+        for group in self.unschedulable.values_mut() {
+            let stay = group.split_off(&(oldest_to_stay, 0, PodId::default()));
+            due.extend(std::mem::replace(group, stay).into_iter().map(|(.., pod)| pod));
         }
+        self.unschedulable.retain(|_, group| !group.is_empty());
         for pod in due {
-            self.take_out(profiles, pod);
-            self.pods[pod].flushed = tick;
+            let queued = &mut self.pods[pod];
+            (queued.place, queued.flushed) = (Place::InFlight, tick);
             self.requeue(profiles, pod, true, tick);
         }
     }
@@ -541,22 +543,26 @@ impl Queue {
         (profiles[queued.profile].queue_sort().sort_key(queued), queued.sequence)
     }
 
+    fn backoff_key(&self, profiles: &[Profile], pod: PodId) -> (SimTime, ActiveKey) {
+        let expiry = self.backoff_expiry(pod).unwrap_or(SimTime::ZERO);
+        (expiry, self.active_key(profiles, pod))
+    }
+
     fn enter_active(&mut self, profiles: &[Profile], pod: PodId) {
         self.put(profiles, pod, Place::Active);
     }
 
     /// Puts a pod that is in no part into one.
     fn put(&mut self, profiles: &[Profile], pod: PodId, place: Place) {
-        let key = self.active_key(profiles, pod);
-        let expiry = self.backoff_expiry(pod).unwrap_or(SimTime::ZERO);
         match place {
             Place::Active => {
-                self.active.insert(key, pod);
+                self.active.insert(self.active_key(profiles, pod), pod);
             }
             Place::Backoff => {
-                self.backoff.insert((expiry, key), pod);
+                self.backoff.insert(self.backoff_key(profiles, pod), pod);
             }
             Place::ErrorBackoff => {
+                let (expiry, key) = self.backoff_key(profiles, pod);
                 self.error_backoff.insert((expiry, key.1), pod);
             }
             Place::Unschedulable => {
@@ -571,20 +577,19 @@ impl Queue {
 
     /// Takes a pod out of the part it is in.
     fn take_out(&mut self, profiles: &[Profile], pod: PodId) {
-        let key = self.active_key(profiles, pod);
-        let expiry = self.backoff_expiry(pod).unwrap_or(SimTime::ZERO);
-        let queued = &mut self.pods[pod];
-        match std::mem::replace(&mut queued.place, Place::InFlight) {
+        match std::mem::replace(&mut self.pods[pod].place, Place::InFlight) {
             Place::Active => {
-                self.active.remove(&key);
+                self.active.remove(&self.active_key(profiles, pod));
             }
             Place::Backoff => {
-                self.backoff.remove(&(expiry, key));
+                self.backoff.remove(&self.backoff_key(profiles, pod));
             }
             Place::ErrorBackoff => {
+                let (expiry, key) = self.backoff_key(profiles, pod);
                 self.error_backoff.remove(&(expiry, key.1));
             }
             Place::Unschedulable => {
+                let queued = &self.pods[pod];
                 let (name, entry) = (queued.group(), queued.leftover_key());
                 if let Some(group) = self.unschedulable.get_mut(&name) {
                     group.remove(&entry);
