@@ -237,10 +237,19 @@ impl World<'_> {
 
     fn sync_cluster_autoscaler(&mut self) -> Outcome {
         let now = self.now;
-        let groups = self.group_views();
+        let autoscaler = self.controllers.as_ref().and_then(|c| c.cluster_autoscaler.as_ref());
+        let groups = match autoscaler.is_some_and(|autoscaler| autoscaler.scans_at(now)) {
+            true => self.group_views(),
+            false => Vec::new(),
+        };
         self.observed.draws += 1;
-        let mut stream = self.streams.stream("expander", self.observed.draws);
-        let mut pick = |n: usize| stream.below(n as u64) as usize;
+        // Most syncs draw nothing.
+        let (streams, number) = (self.streams, self.observed.draws);
+        let mut stream = None;
+        let mut pick = |n: usize| {
+            let stream = stream.get_or_insert_with(|| streams.stream("expander", number));
+            stream.below(n as u64) as usize
+        };
         let (outcome, held) =
             self.with_controllers(|controllers, world| match &mut controllers.cluster_autoscaler {
                 None => (Outcome::idle(), None),

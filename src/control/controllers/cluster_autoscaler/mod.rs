@@ -90,7 +90,8 @@ pub struct ClusterAutoscaler {
     held: Option<Held>,
     /// The limit of which was last said that it is reached.
     told_total: u32,
-    /// What was last said to each pod that could not be helped.
+    /// What was last said to each pod that could not be helped. Pods that are gone or have a node
+    /// are not asked about again: others take their places.
     told_pods: SecondaryMap<PodId, u64>,
 }
 
@@ -136,6 +137,11 @@ impl ClusterAutoscaler {
         self.held.as_ref()
     }
 
+    /// Whether a sync at `now` scans: only then it looks at groups.
+    pub fn scans_at(&self, now: SimTime) -> bool {
+        now.next_on_grid(SimTime::ZERO, self.flags.scan_interval) == now
+    }
+
     /// One scan, if one is due at `now`; else it says when. `pick(n)` draws a number below `n`:
     /// which of several equal options the expander takes.
     pub fn sync(
@@ -150,7 +156,7 @@ impl ClusterAutoscaler {
         let next_scan = SimTime(now.0 + 1).next_on_grid(SimTime::ZERO, interval);
         // Drains go on between scans, as upstream's goroutines do.
         self.scale_down.drain(&self.flags, store, &mut self.state, now, &mut outcome);
-        if now.next_on_grid(SimTime::ZERO, interval) != now {
+        if !self.scans_at(now) {
             outcome.wake(next_scan.min(self.scale_down.next_poll(now)));
             return outcome;
         }
@@ -181,7 +187,6 @@ impl ClusterAutoscaler {
             self.scale_down.forget();
             return self.state.turns(&flags, store, groups, now);
         }
-        self.told_pods.retain(|id, _| store.pod(id).is_some_and(|pod| pod.node.is_none()));
         let what_if = Arc::clone(&self.what_if);
         let cutoff = flags.expendable_pods_priority_cutoff;
         let simulator = Simulator::new(store, &what_if, cutoff);

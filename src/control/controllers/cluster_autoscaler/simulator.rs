@@ -140,6 +140,15 @@ impl Room {
     /// How many more pods of this size fit, at most `want`. What is not requested is not looked at,
     /// as in the scheduler's filter.
     fn fits(&self, requests: &Resources, want: usize) -> usize {
+        // Most nodes are full: that needs no division.
+        let lacks = |free: i64, each: i64| each > 0 && free < each;
+        if self.pods <= 0
+            || lacks(self.cpu, requests.cpu.0)
+            || lacks(self.memory, requests.memory.0)
+            || lacks(self.storage, requests.ephemeral_storage.0)
+        {
+            return 0;
+        }
         let by = |free: i64, each: i64| if each > 0 { (free / each).max(0) } else { i64::MAX };
         let most = by(self.cpu, requests.cpu.0)
             .min(by(self.memory, requests.memory.0))
