@@ -14,7 +14,8 @@ use crate::units::{SimDuration, SimTime};
 
 impl PodMetrics for World<'_> {
     fn sample(&self, pod: PodId, source: &MetricSource) -> Option<Sample> {
-        if let Some(p) = self.store.pod(pod)
+        if !self.given_metrics.is_empty()
+            && let Some(p) = self.store.pod(pod)
             && let Some(given) = p.labels.get("app").and_then(|app| self.given_metrics.get(app))
         {
             return self.given_sample(pod, p, given);

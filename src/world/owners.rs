@@ -120,7 +120,6 @@ impl World<'_> {
         self.pods.insert(id, PodState::new(workload, image));
         if let Some(workload) = workload {
             self.network.add_pod(id, workload);
-            self.samples_differ(id);
         }
         self.recorder.totals.pods_created += 1;
         self.waiting_pods(1);

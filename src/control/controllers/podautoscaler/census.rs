@@ -2,7 +2,8 @@
 //!
 //! Once a pod runs, is ready and has outlived the CPU initialization period, its sample counts
 //! whatever the time; only a change of the pod can alter that. Such pods are kept as sets, one per
-//! specification. The others are looked at one by one at each sync, until they are such too.
+//! specification, and so are those that wait for a node. The others are looked at one by one at each
+//! sync, until they are such too.
 
 use crate::api::PodId;
 use crate::api::autoscaling::ScaleTarget;
@@ -20,6 +21,8 @@ pub struct Census {
     begun: bool,
     /// Pods that count in full, by what they are made from.
     pub(super) plain: Vec<(Arc<PodSpec>, BTreeSet<PodId>)>,
+    /// Pods that have no node, likewise: they count as not ready, with nothing used.
+    pub(super) waiting: Vec<(Arc<PodSpec>, BTreeSet<PodId>)>,
     /// All others.
     pub(super) odd: BTreeSet<PodId>,
 }
@@ -41,7 +44,7 @@ impl Census {
         if !self.begun {
             return;
         }
-        for (_, pods) in &mut self.plain {
+        for (_, pods) in self.plain.iter_mut().chain(&mut self.waiting) {
             pods.remove(&pod);
         }
         self.odd.insert(pod);
@@ -54,29 +57,41 @@ impl Census {
             let pods = store.pods_matching(asked.namespace, asked.selector);
             self.odd = pods.map(|(id, _)| id).collect();
         }
-        let plain = &mut self.plain;
+        let (plain, waiting) = (&mut self.plain, &mut self.waiting);
         self.odd.retain(|id| {
             let Some(pod) = store.pod(*id) else { return false };
             if *pod.namespace != *asked.namespace || !asked.selector.matches(&pod.labels) {
                 return false;
             }
             let foreign = !store.is_pod_of(pod, asked.target);
-            if foreign || !counts_in_full(pod, asked.initialization, asked.now) {
+            let sort = if foreign {
                 return true;
-            }
-            match plain.iter_mut().find(|(spec, _)| Arc::ptr_eq(spec, &pod.spec)) {
+            } else if counts_in_full(pod, asked.initialization, asked.now) {
+                &mut *plain
+            } else if waits_for_node(pod) {
+                &mut *waiting
+            } else {
+                return true;
+            };
+            match sort.iter_mut().find(|(spec, _)| Arc::ptr_eq(spec, &pod.spec)) {
                 Some((_, pods)) => _ = pods.insert(*id),
-                None => plain.push((Arc::clone(&pod.spec), BTreeSet::from([*id]))),
+                None => sort.push((Arc::clone(&pod.spec), BTreeSet::from([*id]))),
             }
             false
         });
         self.plain.retain(|(_, pods)| !pods.is_empty());
+        self.waiting.retain(|(_, pods)| !pods.is_empty());
     }
 
     /// Whether there is no pod at all.
     pub(super) fn is_empty(&self) -> bool {
-        self.plain.is_empty() && self.odd.is_empty()
+        self.plain.is_empty() && self.waiting.is_empty() && self.odd.is_empty()
     }
+}
+
+/// Whether a pod has no node, so that nothing of it can run.
+fn waits_for_node(pod: &Pod) -> bool {
+    pod.phase == PodPhase::Pending && pod.node.is_none() && pod.deletion.is_none()
 }
 
 /// Whether a pod's sample counts from now on, whatever the time, unless the pod changes.

@@ -321,6 +321,10 @@ impl Calculator<'_> {
             }
             tally.count_in_full(many, alike.sample, request);
         }
+        for (_, pods) in &self.census.waiting {
+            let request = self.known_request(*pods.first()?, metric)?;
+            tally.groups.unready.add_many(pods.len() as u32, 0, request);
+        }
         for id in &self.census.odd {
             let request = self.known_request(*id, metric)?;
             let sample = self.metrics.sample(*id, source);
