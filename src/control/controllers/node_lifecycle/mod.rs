@@ -502,10 +502,12 @@ impl NodeLifecycle {
     /// Whether nothing is to be said of a node, now or at a later check, as long as neither it nor
     /// its place in the queue changes: it is Unknown, and has or waits for what this earns.
     fn may_rest(&self, id: NodeId, node: &Node) -> bool {
+        if node.ready != NodeReady::Unknown || !self.known.contains_key(id) {
+            return false;
+        }
         let mut taints = Vec::new();
         taint_no_schedule(id, node, node.ready, &mut taints);
-        let is_marked = taints.is_empty() && !self.has_business(id, node);
-        is_marked && node.ready == NodeReady::Unknown && self.known.contains_key(id)
+        taints.is_empty() && !self.has_business(id, node)
     }
 
     /// The reference: whether every node that rests still may.
