@@ -75,7 +75,7 @@ impl CellText {
         let _ = match cell {
             Cell::Empty => Ok(()),
             Cell::Text(text) => return text,
-            Cell::Integer(n) => write!(self.0, "{n}"),
+            Cell::Integer(n) => return self.whole(n),
             Cell::Float(x) if x.is_finite() => write!(self.0, "{x}"),
             Cell::Float(_) => Ok(()),
             Cell::Seconds(ns) => return self.seconds(ns),
@@ -83,12 +83,21 @@ impl CellText {
         &self.0
     }
 
+    fn whole(&mut self, n: u64) -> &str {
+        self.0.push_str(itoa::Buffer::new().format(n));
+        &self.0
+    }
+
     fn seconds(&mut self, ns: u64) -> &str {
-        let (whole, fraction) = (ns / 1_000_000_000, ns % 1_000_000_000);
-        let _ = write!(self.0, "{whole}");
+        const SECOND: u64 = 1_000_000_000;
+        let (whole, fraction) = (ns / SECOND, ns % SECOND);
+        self.whole(whole);
         if fraction > 0 {
-            let _ = write!(self.0, ".{fraction:09}");
-            self.0.truncate(self.0.trim_end_matches('0').len());
+            // With a second more there is a digit in front of the nine.
+            let mut digits = itoa::Buffer::new();
+            let digits = digits.format(SECOND + fraction);
+            self.0.push('.');
+            self.0.push_str(digits[1..].trim_end_matches('0'));
         }
         &self.0
     }
