@@ -142,9 +142,19 @@ impl PodGroups {
 
     /// A pod goes, or is about to get other labels.
     pub(super) fn remove(&mut self, id: PodId, pod: &Pod) {
+        self.remove_by_age(id, pod, |_| None);
+    }
+
+    /// Likewise; `is_older` says of another pod whether it was created before, if that is known.
+    pub(super) fn remove_by_age(
+        &mut self,
+        id: PodId,
+        pod: &Pod,
+        is_older: impl Fn(PodId) -> Option<bool>,
+    ) {
         let Some(groups) = self.by_namespace.get_mut(&pod.namespace) else { return };
         let Some(group) = groups.get_mut(&pod.labels) else { return };
-        group.index.remove(id);
+        group.index.remove_by_age(id, is_older);
         if self.counts {
             group.count(pod, false);
         }

@@ -491,13 +491,15 @@ impl Store {
         if let Some(load) = pod.loaded_node().and_then(|node| self.loads.get_mut(node)) {
             load.count(&pod, false);
         }
+        let pods = &self.pods;
+        let is_older = |other: PodId| pods.get(other).map(|other| other.uid < pod.uid);
         if let Some(index) = pod.owner.and_then(|owner| self.by_owner.get_mut(owner)) {
-            index.remove(id);
+            index.remove_by_age(id, is_older);
         }
         if let Some(index) = pod.node.and_then(|node| self.by_node.get_mut(node)) {
             index.remove(id);
         }
-        self.groups.remove(id, &pod);
+        self.groups.remove_by_age(id, &pod, is_older);
         if pod.has_own_name() {
             let name = (pod.namespace.clone(), pod.name());
             if let Some(ids) = self.named.get_mut(&name) {

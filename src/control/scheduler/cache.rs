@@ -357,7 +357,9 @@ impl Cache {
         if rebuild {
             self.order = self.tree.list().into();
             let infos = &self.infos;
-            self.claim_uses.recount(self.order.iter().map(|index| &infos[index.0 as usize]));
+            if self.claim_uses.has_any() {
+                self.claim_uses.recount(self.order.iter().map(|index| &infos[index.0 as usize]));
+            }
             self.positions.clear();
             self.positions.resize(self.records.len(), NOT_THERE);
             for (position, index) in self.order.iter().enumerate() {

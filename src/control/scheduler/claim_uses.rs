@@ -31,6 +31,11 @@ impl ClaimUses {
         self.counts.contains_key(claim)
     }
 
+    /// Whether there has been anything to count.
+    pub(super) fn has_any(&self) -> bool {
+        self.any
+    }
+
     /// A pod was put on a node (`by` 1) or taken from it (-1).
     pub(super) fn change(&mut self, pod: &PodInfo, by: i64) {
         for claim in claims(pod) {
@@ -58,9 +63,6 @@ impl ClaimUses {
     pub(super) fn recount<'a>(&mut self, nodes: impl Iterator<Item = &'a NodeInfo>) {
         self.changes.clear();
         self.counts.clear();
-        if !self.any {
-            return;
-        }
         for claim in nodes.flat_map(|node| &node.pods).flat_map(claims) {
             *self.counts.entry(claim).or_default() += 1;
         }
