@@ -486,8 +486,8 @@ impl Cache {
     }
 }
 
-/// Whether a pod in the place of `old` makes no difference to whoever looks for room: they differ at
-/// most in when they started, and have nothing that is bound beside them.
+/// Whether a pod in the place of `old` makes no difference to whoever looks for room: they differ
+/// at most in when they started, and have nothing that is bound beside them.
 fn takes_the_room_of(pod: &PodInfo, old: &PodInfo) -> bool {
     pod.shares_shape_with(old) && pod.spec.volumes.is_empty() && pod.spec.resource_claims.is_empty()
 }

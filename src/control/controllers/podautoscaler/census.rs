@@ -2,8 +2,8 @@
 //!
 //! Once a pod runs, is ready and has outlived the CPU initialization period, its sample counts
 //! whatever the time; only a change of the pod can alter that. Such pods are kept as sets, one per
-//! specification, and so are those that wait for a node. The others are looked at one by one at each
-//! sync, until they are such too.
+//! specification, and so are those that wait for a node. The others are looked at one by one at
+//! each sync, until they are such too.
 
 use crate::api::PodId;
 use crate::api::autoscaling::ScaleTarget;
