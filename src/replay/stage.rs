@@ -64,6 +64,7 @@ pub(super) fn scenario(
         node_groups,
         objects: Objects::default(),
         workloads: Vec::new(),
+        balancing: Default::default(),
         traffic: Vec::new(),
         metrics: Vec::new(),
         timeline: play.timeline,

@@ -1,8 +1,8 @@
 //! Traffic: from shapes as written to curves.
 
 use super::curve::Curve;
-use super::file::{PointFile, RateFile, ShapeFile, TraceFile};
 use super::resolve::Resolver;
+use super::shapes::{PointFile, RateFile, ShapeFile, TraceFile};
 use super::trace;
 use super::value::Span;
 use crate::units::{SimDuration, SimTime};

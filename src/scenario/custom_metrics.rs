@@ -5,10 +5,11 @@
 //! simulated traffic. It knows names and curves; `world/custom_metrics.rs` takes the measures.
 
 use super::curve::Curve;
-use super::file::{RateFile, ScenarioFile};
+use super::file::ScenarioFile;
 use super::manifests::{Manifests, Place};
 use super::model::{Ignored, Objects};
 use super::resolve::{Resolver, is_named};
+use super::shapes::RateFile;
 use crate::api::Text;
 use crate::api::autoscaling::{Hpa, MetricId, MetricSource, REQUESTS_PER_SECOND};
 use crate::api::kind::kind_of;

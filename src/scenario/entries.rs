@@ -3,11 +3,12 @@
 //! It knows the manifests' Services and Ingresses as they are declared; where requests go in a run
 //! is decided there, by what there is at that moment.
 
-use super::curve::Curve;
 use super::file::{ScenarioFile, TrafficFile};
 use super::kubectl::Command;
 use super::manifests::{Manifests, Place};
-use super::model::{Entry, Happening, Ignored, Objects, Scenario, TimelineEntry, Traffic};
+use super::model::{
+    Entry, Happening, Ignored, NodeGroup, Objects, Scenario, TimelineEntry, Traffic,
+};
 use super::resolve::{Resolver, is_named};
 use crate::api::ingress::{Backend, Ingress, route};
 use crate::api::kind::kind_of;
@@ -72,22 +73,30 @@ impl Objects {
 }
 
 impl Resolver<'_> {
-    pub(super) fn traffic(&mut self, file: &ScenarioFile, objects: &Objects) -> Vec<Traffic> {
+    pub(super) fn traffic(
+        &mut self,
+        file: &ScenarioFile,
+        objects: &Objects,
+        groups: &[NodeGroup],
+    ) -> Vec<Traffic> {
+        let zones = groups.iter().flat_map(|group| group.zones.iter().cloned()).collect();
         let mut found = Vec::new();
         for (index, given) in file.traffic.iter().enumerate() {
             let path = format!("traffic[{index}]");
             let to = self.entry(given, &path, objects);
-            let rate = self.curve(&given.rate, &format!("{path}.rate"));
-            let rate = match given.scale {
-                None => rate,
+            let load = self.load(given, &path);
+            let load = match given.scale {
+                None => load,
                 Some(scale) if scale.is_finite() && scale >= 0.0 => {
-                    rate.map(|rate| Curve::Product(vec![rate, Curve::Constant(scale)]))
+                    load.map(|load| load.scaled(scale))
                 }
                 Some(_) => {
                     self.error(&format!("{path}.scale"), "is a factor, 0 or more", None);
                     None
                 }
             };
+            let patience = self.patience(given, &path);
+            let zones = self.zones_of_clients(given, &path, &zones);
             let noise = given.noise.map_or(0.0, |ratio| ratio.0);
             if !(0.0..=1.0).contains(&noise) {
                 self.error(&format!("{path}.noise"), "is a share between 0% and 100%", None);
@@ -97,8 +106,8 @@ impl Resolver<'_> {
                 let message = format!("is a number of addresses, 1 to {MOST_CLIENTS}");
                 self.error(&format!("{path}.clients"), &message, None);
             }
-            if let (Some(to), Some(rate)) = (to, rate) {
-                found.push(Traffic { to, rate, noise, clients });
+            if let (Some(to), Some(load)) = (to, load) {
+                found.push(Traffic { to, load, noise, clients, patience, zones });
             }
         }
         found

@@ -3,8 +3,13 @@
 //!
 //! It does not know the simulation; `resolve` makes a [`super::model::Scenario`] of it.
 
+use super::graph::file::{
+    ArrivalsFile, CallsFile, LevelFile, RetriesFile, ServiceFile, ServiceTimeFile, ShedFile,
+    WarmUpFile,
+};
 use super::machines;
 use super::market_file::{SpotFile, StockOutFile};
+use super::shapes::RateFile;
 use super::value::{Amount, Ratio, Span, Varying};
 use crate::record::metric::{METRICS, Metric};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -58,6 +63,9 @@ pub struct ScenarioFile {
     /// `kind/name`.
     #[serde(default)]
     pub workloads: BTreeMap<String, WorkloadFile>,
+    /// What manifests do not say of Services, by `name` or `namespace/name`.
+    #[serde(default)]
+    pub services: BTreeMap<String, ServiceFile>,
     /// Requests that arrive from outside.
     #[serde(default)]
     pub traffic: Vec<TrafficFile>,
@@ -286,8 +294,17 @@ pub struct WorkloadFile {
     pub image: Option<ImageFile>,
     /// How far a pod without CPU limit may go beyond its request. Default 2.
     pub burst: Option<f64>,
-    /// Requests to other Services for each request served.
-    pub calls: BTreeMap<String, f64>,
+    /// Requests to other Services for each request served: `{SERVICE: NUMBER}`, one after the
+    /// other, or a list of steps.
+    pub calls: CallsFile,
+    /// How closely requests are followed. Default: the tool chooses, and says what.
+    pub level: Option<LevelFile>,
+    /// The law of the work of a request, around the means `demand` and `wait`. Default exponential.
+    pub service_time: Option<ServiceTimeFile>,
+    /// A process that has just become ready is slow. Default: it is not.
+    pub warm_up: Option<WarmUpFile>,
+    /// A pod refuses requests while it has too much to do. Default: only when its queue is full.
+    pub shed: Option<ShedFile>,
     /// From the start of a container until it exits with an error. Default: never.
     pub crash_after: Option<Varying>,
     /// From the start of a container until it hangs: it is there and answers nothing, neither
@@ -354,9 +371,31 @@ pub struct TrafficFile {
     /// The path that is asked for. Default /.
     #[serde(default)]
     pub path: Option<String>,
-    /// Requests a second over time: a number or a shape.
-    pub rate: RateFile,
-    /// So many times what `rate` says: the whole load larger or smaller. Default 1.
+    /// Requests a second over time, whatever becomes of them: a number or a shape.
+    #[serde(default)]
+    pub rate: Option<RateFile>,
+    /// The law of the times between two of them. Default poisson.
+    #[serde(default)]
+    pub arrivals: Option<ArrivalsFile>,
+    /// In place of a rate: users over time, each of whom asks, waits for the answer, thinks, and
+    /// asks again.
+    #[serde(default)]
+    pub users: Option<RateFile>,
+    /// How long a user thinks. Default 0s.
+    #[serde(default)]
+    pub think: Option<Varying>,
+    /// A request not answered after this has failed for the clients. Default: no limit but the
+    /// workload's own.
+    #[serde(default)]
+    pub timeout: Option<Span>,
+    /// Clients send failed requests again. Default: they don't.
+    #[serde(default)]
+    pub retries: Option<RetriesFile>,
+    /// Zones that the requests come from, with their shares: where Services prefer near endpoints.
+    /// Default: each zone by its nodes.
+    #[serde(default)]
+    pub zones: BTreeMap<String, Ratio>,
+    /// So many times what `rate` or `users` say: the whole load larger or smaller. Default 1.
     #[serde(default)]
     pub scale: Option<f64>,
     /// Relative standard deviation of each step. Default 0.
@@ -366,163 +405,6 @@ pub struct TrafficFile {
     /// Service has `sessionAffinity: ClientIP`. Default 1000.
     #[serde(default)]
     pub clients: Option<u32>,
-}
-
-/// A rate over time: a number, or exactly one shape.
-#[derive(Clone, Debug, JsonSchema)]
-#[schemars(untagged)]
-pub enum RateFile {
-    /// Always the same.
-    Constant(f64),
-    /// A shape.
-    Shape(Box<ShapeFile>),
-}
-
-/// Exactly one of these.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct ShapeFile {
-    /// Always the same.
-    pub constant: Option<f64>,
-    /// One jump.
-    pub step: Option<StepFile>,
-    /// A straight change.
-    pub ramp: Option<RampFile>,
-    /// A day and night cycle.
-    pub diurnal: Option<DiurnalFile>,
-    /// A spike on a base.
-    pub spike: Option<SpikeFile>,
-    /// Straight lines between points: instants with their values, in order.
-    pub points: Option<Vec<PointFile>>,
-    /// A recorded trace.
-    pub trace: Option<TraceFile>,
-    /// All of them added.
-    pub sum: Option<Vec<RateFile>>,
-    /// All of them multiplied.
-    pub product: Option<Vec<RateFile>>,
-}
-
-struct RateVisitor;
-
-impl<'de> Visitor<'de> for RateVisitor {
-    type Value = RateFile;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number or a shape such as {step: ...}")
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<RateFile, E> {
-        Ok(RateFile::Constant(number as f64))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<RateFile, E> {
-        Ok(RateFile::Constant(number as f64))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<RateFile, E> {
-        Ok(RateFile::Constant(number))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RateFile, A::Error> {
-        let shape = ShapeFile::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(RateFile::Shape(Box::new(shape)))
-    }
-}
-
-impl<'de> Deserialize<'de> for RateFile {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RateVisitor)
-    }
-}
-
-/// One jump.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct StepFile {
-    /// When.
-    pub at: Span,
-    /// Value before.
-    pub from: f64,
-    /// Value from then on.
-    pub to: f64,
-}
-
-/// A straight change.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RampFile {
-    /// Where it begins.
-    pub start: Span,
-    /// Where it ends.
-    pub end: Span,
-    /// Value until the start.
-    pub from: f64,
-    /// Value from the end on.
-    pub to: f64,
-}
-
-/// A day and night cycle.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct DiurnalFile {
-    /// Mean value.
-    pub mean: f64,
-    /// Half the distance between highest and lowest value.
-    pub amplitude: f64,
-    /// When the first maximum is.
-    pub peak: Span,
-    /// Length of a day; default 24h.
-    #[serde(default)]
-    pub period: Option<Span>,
-}
-
-/// A spike on a base.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SpikeFile {
-    /// Value outside.
-    pub base: f64,
-    /// Value at the top.
-    pub peak: f64,
-    /// When it begins to rise.
-    pub at: Span,
-    /// How long it rises.
-    pub rise: Span,
-    /// How long it stays.
-    pub hold: Span,
-    /// How long it falls.
-    pub fall: Span,
-}
-
-/// A point of a curve.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PointFile {
-    /// When.
-    pub at: Span,
-    /// The value there.
-    pub value: f64,
-}
-
-/// A recorded trace: a CSV file with a header, one row per slot of equal length.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct TraceFile {
-    /// The file, relative to the scenario; `.gz` is unpacked.
-    pub file: String,
-    /// Name of the column with the number of requests in each slot.
-    pub column: String,
-    /// Length of a slot.
-    pub slot: Span,
-    /// When the first slot begins; default 0s.
-    #[serde(default)]
-    pub start: Option<Span>,
-    /// Rows to leave out at the beginning; default 0.
-    #[serde(default)]
-    pub skip: Option<usize>,
-    /// A factor; default 1.
-    #[serde(default)]
-    pub scale: Option<f64>,
 }
 
 /// An entry of the timeline: when, for how long, and exactly one happening.
@@ -739,26 +621,6 @@ pub enum BoundFile {
     Number(f64),
     /// A share or a duration.
     Text(String),
-}
-
-impl ShapeFile {
-    /// How many shapes are given; exactly one should be.
-    pub fn count(&self) -> usize {
-        [
-            self.constant.is_some(),
-            self.step.is_some(),
-            self.ramp.is_some(),
-            self.diurnal.is_some(),
-            self.spike.is_some(),
-            self.points.is_some(),
-            self.trace.is_some(),
-            self.sum.is_some(),
-            self.product.is_some(),
-        ]
-        .into_iter()
-        .filter(|given| *given)
-        .count()
-    }
 }
 
 impl TimelineFile {

@@ -3,6 +3,7 @@
 //! Whatever is here can be simulated; reading and checking happen in the files beside this one.
 //! It does not know files, spans or YAML.
 
+use crate::api::Text;
 use crate::api::autoscaling::Hpa;
 use crate::api::devices::{ClaimTemplate, DeviceObject};
 use crate::api::labels::Labels;
@@ -13,7 +14,6 @@ use crate::api::resources::Resources;
 use crate::api::service::Service;
 use crate::api::taint::Taint;
 use crate::api::workload::Deployment;
-use crate::api::{ObjectName, Text};
 use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags, SchedulerFlags};
 use crate::record::measure::Expected;
 use crate::record::objective::Target;
@@ -21,12 +21,15 @@ use crate::scenario::curve::Curve;
 use crate::scenario::custom_metrics::CustomMetric;
 use crate::scenario::eviction::{GracePeriods, Thresholds};
 use crate::scenario::fleet::{Fleet, Team};
+use crate::scenario::graph::model::{Balancing, Serving, Step};
+pub use crate::scenario::graph::model::{Entry, Traffic};
 use crate::scenario::kubectl::Command;
 use crate::scenario::market::{Spot, StockOut};
 use crate::scenario::metrics::GivenMetrics;
 use crate::scenario::shutdown::PriorityPeriods;
 use crate::sim::sample::Distribution;
 use crate::units::{Bytes, SimDuration, SimTime, WallClock};
+use std::collections::BTreeMap;
 
 /// Everything one run needs but its seed.
 #[derive(Clone, Debug)]
@@ -52,6 +55,9 @@ pub struct Scenario {
     pub objects: Objects,
     /// What manifests don't say; one entry for each of `objects.bearers()`, same order.
     pub workloads: Vec<Workload>,
+    /// Who gets the next request of a Service (index into `objects.destinations()`), where that is
+    /// said.
+    pub balancing: BTreeMap<usize, Balancing>,
     /// Requests that arrive from outside.
     pub traffic: Vec<Traffic>,
     /// What custom and external metrics APIs answer.
@@ -214,9 +220,12 @@ pub struct Workload {
     pub disk: DiskUse,
     /// How far a pod without CPU limit may go beyond its request: a factor, at least 1.
     pub burst: f64,
-    /// Requests made to other services for each request served: index into `objects.services`
-    /// and how many.
-    pub calls: Vec<(usize, f64)>,
+    /// Requests made to other Services for each request served: steps, one after the other.
+    pub calls: Vec<Step>,
+    /// Whether a request ends with the first step that fails, as in a list; else all are made.
+    pub calls_stop: bool,
+    /// How it serves, beside the means above.
+    pub serving: Serving,
     /// Seconds that each init container runs.
     pub init: Distribution,
     /// How its containers go wrong.
@@ -243,35 +252,6 @@ pub struct DiskUse {
     pub base: Bytes,
     /// More, each minute.
     pub growth: Bytes,
-}
-
-/// Whom requests from outside are sent to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
-    /// A Service: index into `objects.services`.
-    Service(usize),
-    /// Whatever Ingresses make of a host and a path.
-    Ingress {
-        /// Only the rules of this one.
-        only: Option<ObjectName>,
-        /// The host asked for; empty: none that a rule names.
-        host: Text,
-        /// The path asked for.
-        path: Text,
-    },
-}
-
-/// Requests from outside.
-#[derive(Clone, Debug)]
-pub struct Traffic {
-    /// Where they go.
-    pub to: Entry,
-    /// Requests a second over time.
-    pub rate: Curve,
-    /// Relative standard deviation of each resolution step (log-normal, mean 1); 0: none.
-    pub noise: f64,
-    /// Addresses that they come from.
-    pub clients: u32,
 }
 
 /// One entry of the timeline: a fault or a change.

@@ -7,6 +7,7 @@
 use super::curve::Curve;
 use super::custom_metrics::{CustomMetric, MetricValue, Whose};
 use super::flags::{Told, told_flags};
+use super::graph;
 use super::model::{
     Entry, Happening, NodeGroup, NodeSelection, PodSelection, Scenario, Traffic, Workload,
 };
@@ -19,7 +20,8 @@ use serde_json::{Map, Value, json};
 
 /// Everything that was decided, by the file or by a default.
 pub(super) fn of(scenario: &Scenario) -> Value {
-    let bearers = scenario.objects.names_of_bearers().into_iter();
+    let names = scenario.objects.names_of_bearers();
+    let bearers = names.iter().map(|name| name.to_string());
     let workloads = scenario.workloads.iter().map(|w| workload(scenario, w));
     let mut told = json!({
         "duration": scenario.duration.told(),
@@ -50,6 +52,13 @@ pub(super) fn of(scenario: &Scenario) -> Value {
     if let Some(curve) = &scenario.observe.carbon_intensity {
         told["observe"]["carbon-intensity"] = shape(curve);
     }
+    if !scenario.balancing.is_empty() {
+        let bearer = |index: usize| names[index].to_string();
+        let one = |(index, balancing): (&usize, &_)| {
+            (service(scenario, *index), graph::told::balancing(balancing, bearer))
+        };
+        told["services"] = scenario.balancing.iter().map(one).collect::<Map<_, _>>().into();
+    }
     told
 }
 
@@ -68,7 +77,8 @@ fn service(scenario: &Scenario, index: usize) -> String {
 }
 
 fn traffic(scenario: &Scenario, traffic: &Traffic) -> Value {
-    let mut told = json!({"rate": shape(&traffic.rate), "noise": traffic.noise});
+    let mut told = json!({"noise": traffic.noise});
+    graph::told::load(traffic, shape, &mut told);
     if scenario.may_stick().next().is_some() {
         told["clients"] = traffic.clients.into();
     }
@@ -158,7 +168,6 @@ fn taint(taint: &Taint) -> Value {
 }
 
 fn workload(scenario: &Scenario, workload: &Workload) -> Value {
-    let calls = workload.calls.iter();
     let mut told = json!({
         "demand": workload.demand.told(),
         "wait": workload.wait.told(),
@@ -171,8 +180,9 @@ fn workload(scenario: &Scenario, workload: &Workload) -> Value {
         "image": {"size": workload.image_size.0, "layers": workload.image_layers},
         "disk": {"base": workload.disk.base.0, "growth": workload.disk.growth.0},
         "burst": workload.burst,
-        "calls": calls.map(|(s, n)| (service(scenario, *s), json!(n))).collect::<Map<_, _>>(),
+        "calls": graph::told::calls(workload, |index| service(scenario, index)),
     });
+    graph::told::serving(&workload.serving, &mut told);
     if workload.init != Distribution::Constant(1.0) {
         told["init"] = json!(workload.init.told());
     }

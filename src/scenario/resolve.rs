@@ -122,10 +122,12 @@ impl Resolver<'_> {
         objects.find_later_services(&timeline);
         let workloads = self.workloads(&file, &objects);
         self.check_calls(&objects, &workloads);
-        let traffic = self.traffic(&file, &objects);
+        let balancing = self.balancing(&file, &objects);
+        let traffic = self.traffic(&file, &objects, &groups);
         ignored.extend(self.unwanted(&traffic, &objects));
         let metrics = self.metrics(&file, &objects);
         ignored.extend(self.unprovided(&askers, &objects, &metrics));
+        ignored.extend(self.unmodelled(&file));
         let mut scenario = Scenario {
             name: String::new(),
             question: file.question.trim().to_string(),
@@ -135,6 +137,7 @@ impl Resolver<'_> {
             cold_start: file.start == Start::Cold,
             clock: WallClock::default(),
             seed: file.seed.unwrap_or(1),
+            balancing,
             traffic,
             metrics,
             timeline,

@@ -5,6 +5,7 @@
 use super::bearers::{Bearer, bearer};
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::file::{ProbeFailsFile, ScenarioFile, WorkloadFile};
+use super::graph::file::CallsFile;
 use super::manifests::Place;
 use super::model::{DiskUse, Failings, Objects, Workload};
 use super::resolve::Resolver;
@@ -66,16 +67,8 @@ impl Resolver<'_> {
         if !(1.0..=1000.0).contains(&burst) {
             self.error(&format!("{path}.burst"), "is a factor of at least 1", None);
         }
-        let mut calls = Vec::new();
-        for (name, each) in &given.calls {
-            let path = format!("{path}.calls.{name}");
-            if !(*each >= 0.0 && each.is_finite()) {
-                self.error(&path, "is a number of calls, 0 or more", None);
-            }
-            if let Some(service) = self.service(name, &path, objects) {
-                calls.push((service, *each));
-            }
-        }
+        let calls = self.calls(&given.calls, &format!("{path}.calls"), objects);
+        let serving = self.serving(given, path);
         Workload {
             demand,
             wait: span(given.wait, SimDuration::ZERO),
@@ -97,6 +90,8 @@ impl Resolver<'_> {
             },
             burst,
             calls,
+            calls_stop: matches!(given.calls, CallsFile::Steps(_)),
+            serving,
             init: given.init.as_ref().map_or(Distribution::Constant(1.0), |v| v.0.clone()),
             failings: Failings {
                 crash_after: given.crash_after.as_ref().map(|varying| varying.0.clone()),
@@ -186,8 +181,8 @@ impl Resolver<'_> {
             let mut reached = vec![false; workloads.len()];
             let mut todo = vec![start];
             while let Some(at) = todo.pop() {
-                for (service, _) in &workloads[at].calls {
-                    for next in behind(*service) {
+                for call in workloads[at].calls.iter().flat_map(|step| &step.calls) {
+                    for next in behind(call.service) {
                         if !std::mem::replace(&mut reached[next], true) {
                             todo.push(next);
                         }

@@ -198,7 +198,11 @@ fn network(scenario: &Scenario) -> Network {
     let stations = pairs.map(|(bearer, workload)| pod_model(bearer.spec, workload, node)).collect();
     let behind = |service: &Service| objects.bearers().position(|b| b.is_behind(service));
     let primaries = objects.destinations().map(behind).collect();
-    let calls = scenario.workloads.iter().map(|workload| workload.calls.clone()).collect();
+    let calls = |workload: &Workload| {
+        let all = workload.calls.iter().flat_map(|step| &step.calls);
+        all.map(|call| (call.service, call.requests())).collect()
+    };
+    let calls = scenario.workloads.iter().map(calls).collect();
     let mut network = Network::new(stations, primaries, calls);
     for (station, bearer) in network.stations.iter_mut().zip(objects.bearers()) {
         if scenario.may_be_uneven().any(|service| bearer.is_behind(service)) {

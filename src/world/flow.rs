@@ -14,10 +14,11 @@ impl World<'_> {
         let now = self.now;
         let mut next = SimTime::NEVER;
         for (index, traffic) in self.scenario.traffic.iter().enumerate() {
-            let rate = traffic.rate.at(now);
+            let curve = traffic.load.curve();
+            let rate = curve.at(now);
             self.balancers.asked[index] = rate * self.draw_noise(index, traffic.noise);
             let resolution = self.scenario.observe.traffic_resolution;
-            next = next.min(traffic.rate.next_look(now, resolution));
+            next = next.min(curve.next_look(now, resolution));
             if traffic.noise > 0.0 {
                 next = next.min(SimTime(now.0 + 1).next_on_grid(SimTime::ZERO, resolution));
             }

@@ -14,6 +14,7 @@ use crate::control::flags::ClusterAutoscalerFlags;
 use crate::record::Sink;
 use crate::record::rows::{EventRow, NodeRow, PodRow};
 use crate::scenario::curve::Curve;
+use crate::scenario::graph::model::{Arrivals, Load};
 use crate::scenario::kubectl::Command;
 use crate::scenario::model::*;
 use crate::sim::sample::Distribution;
@@ -137,10 +138,20 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
             disk: Default::default(),
             burst: 1.0,
             calls: vec![],
+            calls_stop: false,
+            serving: Default::default(),
             init: Distribution::Constant(1.0),
             failings: Default::default(),
         }],
-        traffic: vec![Traffic { to: Entry::Service(0), rate, noise: 0.0, clients: 1000 }],
+        balancing: Default::default(),
+        traffic: vec![Traffic {
+            to: Entry::Service(0),
+            load: Load::Open { rate, arrivals: Arrivals::Poisson },
+            noise: 0.0,
+            clients: 1000,
+            patience: Default::default(),
+            zones: vec![],
+        }],
         metrics: Vec::new(),
         timeline: vec![],
         fleets: Vec::new(),

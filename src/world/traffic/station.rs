@@ -758,6 +758,8 @@ mod tests {
             disk: Default::default(),
             burst: 1.0,
             calls: vec![],
+            calls_stop: false,
+            serving: Default::default(),
             init: Distribution::Constant(1.0),
             failings: Default::default(),
         };
