@@ -35,6 +35,7 @@ pub mod quantity;
 pub mod quota;
 pub mod refusal;
 pub mod resources;
+pub mod scaled_object;
 pub mod semver;
 pub mod service;
 pub mod stateful_set;

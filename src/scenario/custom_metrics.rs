@@ -14,7 +14,8 @@ use crate::api::Text;
 use crate::api::autoscaling::{Hpa, MetricId, MetricSource, REQUESTS_PER_SECOND};
 use crate::api::kind::kind_of;
 use crate::api::labels::Labels;
-use crate::units::SimTime;
+use crate::control::controllers::cronjob::turns;
+use crate::units::{SimDuration, SimTime, WallClock};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -116,6 +117,8 @@ pub enum MetricValue {
     Curve(Curve),
     /// A measure of a bearer of traffic.
     Measure(Measure, usize),
+    /// Values from instants on, in thousandths; the first from the start of the run.
+    Levels(Vec<(SimTime, i64)>),
 }
 
 impl CustomMetric {
@@ -139,6 +142,29 @@ impl CustomMetric {
     }
 }
 
+/// The metrics that KEDA itself makes of `cron` triggers.
+fn of_cron_triggers(objects: &Objects, duration: SimDuration) -> Vec<CustomMetric> {
+    let mut found = Vec::new();
+    for object in &objects.scaled_objects {
+        for trigger in &object.triggers {
+            let (Some(times), MetricSource::External(id)) = (&trigger.times, &trigger.source)
+            else {
+                continue;
+            };
+            let end = SimTime::ZERO + duration;
+            let replicas = i64::from(times.desired_replicas) * 1000;
+            let levels = turns(times, WallClock::default(), end);
+            let levels =
+                levels.into_iter().map(|(at, is_wanted)| (at, i64::from(is_wanted) * replicas));
+            let labels = Labels::from([("scaledobject.keda.sh/name", &*object.name)]);
+            let value = MetricValue::Levels(levels.collect());
+            let whose = Whose::Nobodys;
+            found.push(CustomMetric { name: id.name.clone(), whose, labels, value });
+        }
+    }
+    found
+}
+
 /// Autoscalers of the manifests with their places.
 pub(super) type Askers = Vec<(Text, Text, Place)>;
 
@@ -156,6 +182,7 @@ impl Resolver<'_> {
         for (index, given) in file.metrics.iter().enumerate() {
             found.extend(self.custom_metric(given, &format!("metrics[{index}]"), objects));
         }
+        found.extend(of_cron_triggers(objects, file.duration.0));
         found
     }
 
@@ -294,9 +321,10 @@ impl Resolver<'_> {
                 let span = &place.document.nearest(&path).span;
                 let (line, _) = self.sources.out.line_column(&place.file, span.start);
                 let reason = format!(
-                    "nobody provides the {kind} metric `{}` (`metrics:` of the scenario does): \
+                    "nobody provides the {kind} metric `{}`{} (`metrics:` of the scenario does): \
                      the autoscaler will say FailedGet{kind}Metric",
-                    id.name
+                    id.name,
+                    id.selector.as_ref().map_or(String::new(), |s| format!(" with labels {s}")),
                 );
                 let object = format!("HorizontalPodAutoscaler {}/{}", hpa.namespace, hpa.name);
                 let (file, fields) = (place.file.clone(), vec![path]);
@@ -331,7 +359,23 @@ impl MetricValue {
     pub fn of_curve(&self, at: SimTime) -> Option<i64> {
         match self {
             MetricValue::Curve(curve) => Some(milli(curve.at(at))),
+            MetricValue::Levels(levels) => {
+                let after = levels.partition_point(|(from, _)| *from <= at);
+                Some(after.checked_sub(1).map_or(0, |index| levels[index].1))
+            }
             MetricValue::Measure(..) => None,
+        }
+    }
+
+    /// The first instant after `at` at which the value of a curve is to be looked at again.
+    pub fn next_look(&self, at: SimTime, resolution: SimDuration) -> SimTime {
+        match self {
+            MetricValue::Curve(curve) => curve.next_look(at, resolution),
+            MetricValue::Levels(levels) => {
+                let after = levels.partition_point(|(from, _)| *from <= at);
+                levels.get(after).map_or(SimTime::NEVER, |(from, _)| *from)
+            }
+            MetricValue::Measure(..) => at,
         }
     }
 }

@@ -13,11 +13,13 @@ use super::priorities::PriorityClass;
 use super::strict::{Decoded, decode, is_doubtful};
 use super::yaml::{Node, Value, parse};
 use crate::api::autoscaling::Hpa;
-use crate::api::convert::{FieldError, autoscaling, ignored, service, workload};
+use crate::api::convert::{FieldError, autoscaling, ignored, scaled_object, service, workload};
 use crate::api::object::Object;
 use crate::api::policy::Pdb;
+use crate::api::scaled_object::ScaledObject;
 use crate::api::service::Service;
 use crate::api::workload::Deployment;
+use crate::control::controllers::cronjob;
 use k8s_openapi::api as k8s;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
@@ -31,6 +33,7 @@ pub(super) struct Manifests {
     pub deployments: Vec<(Deployment, Place)>,
     pub services: Vec<(Service, Place)>,
     pub hpas: Vec<(Hpa, autoscaling::Target, Place)>,
+    pub scaled_objects: Vec<ScaledObject>,
     pub pdbs: Vec<(Pdb, Place)>,
     /// Other objects that are applied at the start, and the path of their priority class, if any.
     pub applied: Vec<(Object, Place, String)>,
@@ -291,6 +294,7 @@ impl Manifests {
                     self.hpa(hpa, target, reader, errors);
                 }
             }
+            ("keda.sh/v1alpha1", "ScaledObject") => self.scaled_object(reader),
             ("policy/v1", "PodDisruptionBudget") => {
                 if let Some(given) = reader.decode::<k8s::policy::v1::PodDisruptionBudget>() {
                     let mut errors = Vec::new();
@@ -375,6 +379,23 @@ impl Manifests {
         self.name("HorizontalPodAutoscaler", &hpa.namespace, &hpa.name, reader);
         reader.fields(errors);
         self.hpas.push((hpa, target, reader.place.clone()));
+    }
+
+    /// A ScaledObject is what KEDA makes of it: an autoscaler, and a loop beside it.
+    fn scaled_object(&mut self, reader: &mut Reader<'_>) {
+        let Some(given) = reader.decode::<scaled_object::Manifest>() else { return };
+        let mut errors = Vec::new();
+        let (object, hpa, target) = scaled_object::scaled_object(&given, "default", &mut errors);
+        for trigger in &object.triggers {
+            let (index, times) = (trigger.place, trigger.times.as_ref());
+            if let Some(Err((field, message))) = times.map(cronjob::check_times) {
+                let path = format!("spec.triggers[{index}].metadata.{field}");
+                errors.push(FieldError::new(path, message));
+            }
+        }
+        self.name("ScaledObject", &object.namespace, &object.name, reader);
+        self.hpa(hpa, target, reader, errors);
+        self.scaled_objects.push(object);
     }
 
     /// Notes an object's name; a second one of the same kind and name is an error.

@@ -11,6 +11,7 @@ use crate::api::object::Object;
 use crate::api::pod::Pod;
 use crate::api::policy::Pdb;
 use crate::api::resources::Resources;
+use crate::api::scaled_object::ScaledObject;
 use crate::api::service::Service;
 use crate::api::taint::Taint;
 use crate::api::workload::Deployment;
@@ -171,6 +172,8 @@ pub struct Objects {
     /// Autoscalers; their target is the bearer at the index beside them (the `target` id inside is
     /// null until the store gives one).
     pub hpas: Vec<(Hpa, usize)>,
+    /// KEDA's ScaledObjects; their autoscalers are among `hpas`.
+    pub scaled_objects: Vec<ScaledObject>,
     /// Disruption budgets.
     pub pdbs: Vec<Pdb>,
     /// Bare pods, all workloads but Deployments, Ingresses, quotas, limit ranges and namespaces, in

@@ -110,6 +110,10 @@ fn metric(scenario: &Scenario, metric: &CustomMetric) -> Value {
     told["labels"] = labels.collect::<Map<_, _>>().into();
     match &metric.value {
         MetricValue::Curve(curve) => told["value"] = shape(curve),
+        MetricValue::Levels(levels) => {
+            let level = |(at, milli): &(SimTime, i64)| json!({"at": instant(*at), "value": *milli as f64 / 1000.0});
+            told["value"] = json!({"levels": levels.iter().map(level).collect::<Vec<_>>()});
+        }
         MetricValue::Measure(measure, of) => {
             told["measure"] = measure.name().into();
             told["of"] = names[*of].clone().into();

@@ -241,6 +241,7 @@ impl Resolver<'_> {
                 templates: manifests.devices.templates.into_iter().map(|(t, _)| t).collect(),
             },
             hpas: Vec::new(),
+            scaled_objects: manifests.scaled_objects,
             applied: manifests.applied.into_iter().map(|(object, ..)| object).collect(),
             others: Vec::new(),
             deployments,

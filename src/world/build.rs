@@ -180,6 +180,7 @@ impl<'a> World<'a> {
             let mut stream = self.streams.stream("hpa phase", id.data().as_ffi());
             self.enqueue(Key::Hpa(id), SimTime(stream.below(period.0.max(1))));
         }
+        self.begin_polling();
         for key in [Key::NodeLifecycle, Key::TaintEviction, Key::PodGc] {
             self.enqueue(key, SimTime::ZERO);
         }

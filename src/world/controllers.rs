@@ -76,6 +76,8 @@ pub enum Key {
     Volume(VolumeId),
     /// The attachdetach controller.
     AttachDetach,
+    /// KEDA's loop over a ScaledObject, by its place among those of the manifests.
+    ScaledObject(usize),
 }
 
 impl Key {
@@ -103,6 +105,7 @@ impl Key {
             Key::Claim(_) => 18,
             Key::Volume(_) => 19,
             Key::AttachDetach => 20,
+            Key::ScaledObject(_) => 21,
         }
     }
 
@@ -132,7 +135,7 @@ impl Key {
 }
 
 /// `source.component` of the controllers' Events, by index.
-const COMPONENTS: [&str; 21] = [
+const COMPONENTS: [&str; 22] = [
     "deployment-controller",
     "replicaset-controller",
     "endpoint-slice-controller",
@@ -154,6 +157,7 @@ const COMPONENTS: [&str; 21] = [
     "persistentvolume-controller",
     "persistentvolume-controller",
     "attachdetach-controller",
+    "keda-operator",
 ];
 
 /// Index of the namespace controller.
@@ -273,6 +277,8 @@ impl WorkQueues {
             1,
             1,
             1,
+            // KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES
+            5,
         ];
         let controller = |n: u32| Controller {
             client: TokenBucket::new(flags.kube_api_qps, flags.kube_api_burst),

@@ -52,8 +52,8 @@ impl World<'_> {
         let metrics = &self.scenario.metrics;
         let mut found = metrics.iter().filter(|m| m.answers(namespace, None, source));
         let value = |m: &CustomMetric| match &m.value {
-            MetricValue::Curve(curve) => milli(curve.at(self.now)),
             MetricValue::Measure(measure, of) => milli(self.measure(*measure, *of)),
+            value => value.of_curve(self.now).unwrap_or(0),
         };
         match source {
             MetricSource::Object(of, id) => found.next().map(|m| vec![value(m)]).ok_or_else(|| {
@@ -90,9 +90,8 @@ impl World<'_> {
         let metrics = self.scenario.metrics.iter();
         let until =
             metrics.filter(|m| m.answers(namespace, None, source)).map(|m| match &m.value {
-                MetricValue::Curve(curve) => curve.next_look(self.now, period),
                 MetricValue::Measure(_, of) if self.measures_rest(*of) => SimTime::NEVER,
-                MetricValue::Measure(..) => self.now,
+                value => value.next_look(self.now, period),
             });
         until.min().unwrap_or(SimTime::NEVER)
     }

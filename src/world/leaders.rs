@@ -356,6 +356,7 @@ impl World<'_> {
         keys.extend(store.deployments().map(|(id, _)| Key::Deployment(id)));
         keys.extend(store.services().map(|(id, _)| Key::EndpointSlice(id)));
         keys.extend(store.hpas().map(|(id, _)| Key::Hpa(id)));
+        keys.extend((0..self.scenario.objects.scaled_objects.len()).map(Key::ScaledObject));
         keys.extend(store.pdbs().map(|(id, _)| Key::Disruption(id)));
         keys.extend(store.namespaces().map(|(id, _)| Key::Namespace(id)));
         keys.extend(store.quotas().map(|(id, _)| Key::ResourceQuota(id)));

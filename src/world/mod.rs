@@ -53,6 +53,7 @@ mod owners;
 mod proxies;
 mod reconnect;
 mod run;
+mod scaled_objects;
 mod schedule;
 mod services;
 mod settle;

@@ -19,8 +19,8 @@ use crate::control::controllers::taint_eviction::TaintEviction;
 use crate::control::controllers::volume::attachdetach::AttachDetach;
 use crate::control::controllers::volume::{persistentvolume, sync_volume};
 use crate::control::controllers::{
-    Outcome, deployment, disruption, namespace, replicaset, resourcequota, statefulset,
-    ttlafterfinished,
+    Outcome, deployment, disruption, namespace, replicaset, resourcequota, scaled_object,
+    statefulset, ttlafterfinished,
 };
 use crate::control::flags::ControllerManagerFlags;
 use crate::record::story::Moment;
@@ -42,6 +42,7 @@ pub(super) struct Controllers {
     cron_jobs: CronJobs,
     attachdetach: AttachDetach,
     cluster_autoscaler: Option<ClusterAutoscaler>,
+    pub(super) scaled_objects: Vec<scaled_object::Memory>,
     /// What nodes of each group would look like.
     templates: Vec<Arc<crate::api::node::Node>>,
 }
@@ -69,6 +70,7 @@ impl Controllers {
                 .cluster_autoscaler
                 .as_ref()
                 .map(ClusterAutoscaler::new),
+            scaled_objects: vec![Default::default(); scenario.objects.scaled_objects.len()],
             templates: scenario.node_groups.iter().enumerate().map(template).collect(),
         }
     }
@@ -144,6 +146,7 @@ impl World<'_> {
             Key::PodGc => self
                 .with_controllers(|controllers, world| controllers.podgc.sync(&world.store, now)),
             Key::ClusterAutoscaler => self.sync_cluster_autoscaler(),
+            Key::ScaledObject(index) => self.sync_scaled_object(index),
             Key::Claim(id) => persistentvolume::sync_claim(id, &self.store),
             Key::Volume(id) => sync_volume(id, &self.store),
             Key::AttachDetach => self.with_controllers(|controllers, world| {
@@ -153,7 +156,10 @@ impl World<'_> {
     }
 
     /// Lends the controllers' memory out while the world is only read.
-    fn with_controllers<T>(&mut self, f: impl FnOnce(&mut Controllers, &World<'_>) -> T) -> T {
+    pub(super) fn with_controllers<T>(
+        &mut self,
+        f: impl FnOnce(&mut Controllers, &World<'_>) -> T,
+    ) -> T {
         let mut controllers = self.controllers.take().expect("controllers are lent one at a time");
         let result = f(&mut controllers, self);
         self.controllers = Some(controllers);

@@ -371,6 +371,10 @@ impl<'a> World<'a> {
                 let service = self.store.service(id)?;
                 ("Service", service.namespace.clone(), service.name.clone())
             }
+            About::ScaledObject(index) => {
+                let object = self.scenario.objects.scaled_objects.get(index)?;
+                ("ScaledObject", object.namespace.clone(), object.name.clone())
+            }
             About::Group(index) => {
                 let group = self.scenario.node_groups.get(index)?;
                 (

@@ -20,6 +20,7 @@ pub mod pod;
 pub mod pod_affinity;
 pub mod quota;
 pub mod resource_claim;
+pub mod scaled_object;
 pub mod service;
 pub mod stateful_set;
 pub mod storage;

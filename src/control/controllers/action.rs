@@ -367,6 +367,8 @@ pub enum About {
     Volume(VolumeId),
     /// A Service.
     Service(ServiceId),
+    /// A ScaledObject, by its place among those of the manifests.
+    ScaledObject(usize),
     /// A node group (cluster autoscaler status).
     Group(usize),
 }

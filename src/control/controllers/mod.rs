@@ -24,6 +24,7 @@ pub mod podgc;
 pub mod refused;
 pub mod replicaset;
 pub mod resourcequota;
+pub mod scaled_object;
 pub mod service;
 pub mod statefulset;
 pub mod taint_eviction;

@@ -22,6 +22,7 @@ use crate::api::event::EventType::{self, Normal, Warning};
 use crate::api::job::{ConcurrencyPolicy, CronJob, CronJobStatus, Job};
 use crate::api::meta::{Meta, Propagation};
 use crate::api::refusal::Refusal;
+use crate::api::scaled_object::Times;
 use crate::api::{CronJobId, OwnerId, Text};
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime, WallClock};
@@ -351,6 +352,52 @@ pub fn check(job: &CronJob) -> Result<(), (&'static str, String)> {
     }
     Schedule::parse(&written_schedule(job)).map_err(|error| ("spec.schedule", error))?;
     Ok(())
+}
+
+/// Whether the schedules and the time zone of a `cron` trigger can be read; else the field that
+/// can't, and why.
+pub fn check_times(times: &Times) -> Result<(), (&'static str, String)> {
+    zone::Zone::load(&times.timezone).map_err(|error| ("timezone", error))?;
+    for (field, schedule) in [("start", &times.start), ("end", &times.end)] {
+        if schedule.starts_with('@') {
+            return Err((field, "expected five fields".to_owned()));
+        }
+        Schedule::parse(schedule).map_err(|error| (field, error))?;
+    }
+    Ok(())
+}
+
+/// When a `cron` trigger begins and ceases to want its replicas, until a run is over, and whether
+/// it wants them from then on; the first is the start of the run. It does while the next end comes
+/// before the next start.
+pub fn turns(times: &Times, clock: WallClock, end: SimTime) -> Vec<(SimTime, bool)> {
+    let all = |schedule: &str| {
+        let mut found = Vec::new();
+        let Ok(schedule) = Schedule::parse(&format!("TZ={} {schedule}", times.timezone)) else {
+            return found;
+        };
+        let mut from = clock.nanos(SimTime::ZERO);
+        while let Some(next) = schedule.next(from) {
+            from = next * SECOND;
+            found.push(clock.instant(from));
+            if clock.instant(from) > end {
+                break;
+            }
+        }
+        found
+    };
+    let (starts, ends) = (all(&times.start), all(&times.end));
+    let next = |all: &[SimTime], now: SimTime| {
+        all.get(all.partition_point(|at| *at <= now)).copied().unwrap_or(SimTime::NEVER)
+    };
+    let mut instants = vec![SimTime::ZERO];
+    instants.extend(starts.iter().chain(&ends).copied().filter(|at| *at <= end));
+    instants.sort_unstable();
+    instants.dedup();
+    let is_wanted = |now: SimTime| next(&ends, now) <= next(&starts, now);
+    let mut turns: Vec<_> = instants.into_iter().map(|now| (now, is_wanted(now))).collect();
+    turns.dedup_by_key(|(_, wanted)| *wanted);
+    turns
 }
 
 /// A schedule with its time zone in front, as the parser takes it (`formatSchedule`).
