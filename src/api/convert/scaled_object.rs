@@ -1,7 +1,7 @@
 //! ScaledObjects (`keda.sh/v1alpha1`), and the autoscalers that KEDA makes of them.
 //!
 //! Source: kedacore/keda `controllers/keda/hpa.go`, `pkg/scalers/cron_scaler.go` and the scalers of
-//! [`TRIGGERS`], version 2.
+//! `TRIGGERS`, version 2.
 
 use super::autoscaling::{Target, hpa};
 use super::{FieldError, quantity};

@@ -1,7 +1,7 @@
 //! How requests run through services: whom a workload calls and how, what it does when it is cold
 //! or overloaded, who shares requests among pods, and how clients behave.
 //!
-//! [`file`] is as written, [`model`] as checked; `resolve` makes one of the other, and `told`
+//! [`mod@file`] is as written, [`model`] as checked; `resolve` makes one of the other, and `told`
 //! writes it back. It does not know how any of it is simulated.
 
 pub mod file;
