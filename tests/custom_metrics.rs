@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod scaling;
 mod serving;
 
+use scaling::wanted;
 use serving::{Rows, loaded, rows};
 
 const WEB: &str = "apiVersion: v1
@@ -34,15 +36,6 @@ fn scaled(least: u32, metric: &str) -> String {
          minReplicas: {least}\n  maxReplicas: 10\n  metrics: [{metric}]\n  \
          behavior: {{scaleDown: {{stabilizationWindowSeconds: 0}}}}\n"
     )
-}
-
-/// Replicas wanted at these seconds.
-fn wanted(rows: &Rows, at: &[u64]) -> Vec<u32> {
-    let of = |second: &u64| {
-        let found = rows.workloads.iter().find(|row| row.time.whole_secs() >= *second);
-        found.map_or(u32::MAX, |row| row.desired)
-    };
-    at.iter().map(of).collect()
 }
 
 fn said(rows: &Rows, reason: &str) -> Vec<String> {

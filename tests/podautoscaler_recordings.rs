@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is test code")]
 
+mod targets;
 mod timelines;
 
 use serde_json::Value;
@@ -14,15 +15,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use stormglass::api::autoscaling::*;
-use stormglass::api::labels::{Labels, Selector};
+use stormglass::api::labels::Labels;
 use stormglass::api::pod::{Container, Pod, PodPhase, PodSpec};
-use stormglass::api::workload::{Deployment, IntOrPercent, PodTemplate, Strategy, WorkloadStatus};
 use stormglass::api::{DeploymentId, HpaId, PodId};
 use stormglass::control::controllers::action::Action;
 use stormglass::control::controllers::podautoscaler::{PodAutoscaler, PodMetrics, Sample};
 use stormglass::control::flags::ControllerManagerFlags;
 use stormglass::store::Store;
 use stormglass::units::{MilliCpu, SimDuration, SimTime};
+use targets::deployment;
 use timelines::Timeline;
 
 struct Replay<'a> {
@@ -78,7 +79,12 @@ impl Replay<'_> {
             match self.deployments.get(name) {
                 Some(id) => self.store.scale_deployment(*id, replicas),
                 None => {
-                    let id = self.store.create_deployment(deployment(name, replicas));
+                    let id = self.store.create_deployment(deployment(
+                        "demo",
+                        name,
+                        Labels::from([("app", name)]),
+                        replicas,
+                    ));
                     self.deployments.insert(name.to_string(), id);
                 }
             }
@@ -314,37 +320,6 @@ fn milli(quantity: &str) -> i64 {
     match quantity.strip_suffix('m') {
         Some(milli) => milli.parse().unwrap(),
         None => quantity.parse::<i64>().unwrap() * 1000,
-    }
-}
-
-fn deployment(name: &str, replicas: u32) -> Deployment {
-    let labels = Labels::from([("app", name)]);
-    Deployment {
-        name: name.into(),
-        namespace: "demo".into(),
-        labels: labels.clone(),
-        replicas,
-        selector: Selector::from_labels(&labels),
-        template: PodTemplate {
-            labels,
-            spec: Arc::new(PodSpec::default()),
-            hash: "v1".into(),
-            rest: "".into(),
-        },
-        strategy: Strategy::RollingUpdate {
-            max_surge: IntOrPercent::Percent(25),
-            max_unavailable: IntOrPercent::Percent(25),
-        },
-        min_ready: SimDuration::ZERO,
-        paused: false,
-        revision_history_limit: 10,
-        progress_deadline: SimDuration::from_secs(600),
-        generation: 1,
-        created: SimTime::ZERO,
-        revision: 0,
-        status: WorkloadStatus::default(),
-        conditions: Vec::new(),
-        deletion: None,
     }
 }
 

@@ -7,6 +7,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is test code")]
 
+mod targets;
+
 use flate2::read::GzDecoder;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use serde_json::{Value, json};
@@ -135,35 +137,10 @@ fn pod(given: &Value) -> Pod {
     pod
 }
 
-fn deployment(replicas: u32, counted: u32) -> Deployment {
+fn target(replicas: u32, counted: u32) -> Deployment {
     let labels = Labels::from([("name", "test-pod")]);
-    Deployment {
-        name: "test".into(),
-        namespace: NAMESPACE.into(),
-        labels: labels.clone(),
-        replicas,
-        selector: Selector::from_labels(&labels),
-        template: PodTemplate {
-            labels,
-            spec: Arc::new(PodSpec::default()),
-            hash: "v1".into(),
-            rest: "".into(),
-        },
-        strategy: Strategy::RollingUpdate {
-            max_surge: IntOrPercent::Percent(25),
-            max_unavailable: IntOrPercent::Percent(25),
-        },
-        min_ready: SimDuration::ZERO,
-        paused: false,
-        revision_history_limit: 10,
-        progress_deadline: SimDuration::from_secs(600),
-        generation: 1,
-        created: SimTime::ZERO,
-        revision: 0,
-        status: WorkloadStatus { replicas: counted, ..WorkloadStatus::default() },
-        conditions: Vec::new(),
-        deletion: None,
-    }
+    let status = WorkloadStatus { replicas: counted, ..WorkloadStatus::default() };
+    Deployment { status, ..targets::deployment(NAMESPACE, "test", labels, replicas) }
 }
 
 fn number(value: &Value) -> u32 {
@@ -173,7 +150,7 @@ fn number(value: &Value) -> u32 {
 /// The objects of a line.
 fn store(line: &Value, replicas: u32, counted: u32) -> (Store, DeploymentId) {
     let mut store = Store::default();
-    let id = store.create_deployment(deployment(replicas, counted));
+    let id = store.create_deployment(target(replicas, counted));
     for given in line["pods"].as_array().unwrap() {
         let pod = store.create_pod(pod(given));
         if given["deleted"] == true {

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod scaling;
 mod serving;
 
+use scaling::wanted;
 use serving::{Rows, loaded, rows};
 
 /// A worker with a ScaledObject.
@@ -15,15 +17,6 @@ fn scaled(spec: &str) -> String {
          resources: {{requests: {{cpu: 100m}}}}}}]\n---\napiVersion: keda.sh/v1alpha1\nkind: \
          ScaledObject\nmetadata: {{name: orders}}\nspec:\n  scaleTargetRef: {{name: worker}}\n{spec}"
     )
-}
-
-/// Replicas wanted at these seconds.
-fn wanted(rows: &Rows, at: &[u64]) -> Vec<u32> {
-    let of = |second: &u64| {
-        let found = rows.workloads.iter().find(|row| row.time.whole_secs() >= *second);
-        found.map_or(u32::MAX, |row| row.desired)
-    };
-    at.iter().map(of).collect()
 }
 
 fn said(rows: &Rows, reason: &str) -> Vec<String> {

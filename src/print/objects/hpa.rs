@@ -1,6 +1,6 @@
 //! HorizontalPodAutoscalers.
 
-use super::meta::{Meta, marked, object, set_count};
+use super::meta::{Meta, condition, marked, object, set_count};
 use super::quantity;
 use crate::api::HpaId;
 use crate::api::autoscaling::{
@@ -8,10 +8,8 @@ use crate::api::autoscaling::{
 };
 use crate::api::kind::Kind;
 use crate::api::pod::Container;
-use crate::api::workload::Condition;
 use crate::print::Snapshot;
 use crate::print::chronicle::Key;
-use crate::print::clock::stamp;
 use crate::units::{Bytes, MilliCpu};
 use serde_json::{Value, json};
 use slotmap::Key as _;
@@ -135,17 +133,6 @@ fn part(metric: &MetricSpec, field: &str, value: Value) -> Value {
     };
     part[field] = value;
     json!({ key: part, "type": metric.source.kind() })
-}
-
-/// These have no `lastUpdateTime`.
-fn condition(given: &Condition) -> Value {
-    json!({
-        "type": given.kind,
-        "status": format!("{:?}", given.status),
-        "reason": given.reason,
-        "message": &*given.message,
-        "lastTransitionTime": stamp(given.transition),
-    })
 }
 
 fn metric_id(id: &MetricId) -> Value {

@@ -153,17 +153,23 @@ pub(super) fn set_count(object: &mut Value, field: &str, count: u32) {
     }
 }
 
-/// Conditions with their times.
+/// A condition with the time of its last change.
+pub(super) fn condition(given: &Condition) -> Value {
+    json!({
+        "type": given.kind,
+        "status": format!("{:?}", given.status),
+        "reason": given.reason,
+        "message": &*given.message,
+        "lastTransitionTime": stamp(given.transition),
+    })
+}
+
+/// Conditions that also tell when they were last written.
 pub(super) fn conditions(given: &[Condition]) -> Value {
     let one = |c: &Condition| {
-        json!({
-            "type": c.kind,
-            "status": format!("{:?}", c.status),
-            "reason": c.reason,
-            "message": &*c.message,
-            "lastTransitionTime": stamp(c.transition),
-            "lastUpdateTime": stamp(c.updated),
-        })
+        let mut out = condition(c);
+        out["lastUpdateTime"] = stamp(c.updated).into();
+        out
     };
     given.iter().map(one).collect()
 }

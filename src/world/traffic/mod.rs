@@ -5,6 +5,8 @@
 //! as served when its own pod and all its callees answered in time. Formulas and their sources are
 //! in [`queueing`]. Where clients stick to pods ([`clients`]), each pod has a queue of its own.
 //! This room knows rates and numbers of pods, not nodes, kubelets or controllers.
+//!
+//! [`requests`] is the other level: requests one by one. No world runs it yet.
 
 pub mod clients;
 pub mod network;

@@ -2,6 +2,7 @@
 
 use super::arrivals::Process;
 use super::draws::Law;
+pub use crate::scenario::graph::model::Retries;
 use crate::units::SimDuration;
 
 /// All of it.
@@ -84,29 +85,6 @@ impl CallPlan {
             hit_ratio: 0.0,
             optional: false,
         }
-    }
-}
-
-/// Tries that have failed are made again.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Retries {
-    /// Tries beyond the first.
-    pub attempts: u32,
-    /// The wait before the first of them; each further one is twice as long.
-    pub base: SimDuration,
-    /// The longest wait.
-    pub max: SimDuration,
-    /// Any wait up to that is drawn, each with the same chance; else it is the whole.
-    pub jitter: bool,
-    /// Most retries as a share of first tries, of all calls of this kind; a hundred can be saved.
-    pub budget: Option<f64>,
-}
-
-impl Retries {
-    /// The wait before retry `n`, from 1 on, before jitter.
-    pub fn wait(&self, n: u32) -> SimDuration {
-        let doubled = self.base.0.saturating_mul(1 << n.saturating_sub(1).min(62));
-        SimDuration(doubled.min(self.max.0))
     }
 }
 
