@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 31] = [
+const LIGHT: [&str; 32] = [
     "autoscaling/overprovisioning",
     "autoscaling/spot-wave",
     "autoscaling/without-reserve",
@@ -35,6 +35,7 @@ const LIGHT: [&str; 31] = [
     "incidents/one-bad-node",
     "incidents/preemption-cascade",
     "incidents/reschedule-stampede",
+    "incidents/retry-storm",
     "incidents/stuck-rollout",
     "incidents/volume-on-lost-node",
     "incidents/zone-power-loss",

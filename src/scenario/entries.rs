@@ -4,6 +4,7 @@
 //! is decided there, by what there is at that moment.
 
 use super::file::{ScenarioFile, TrafficFile};
+use super::graph::model::{Load, Patience};
 use super::kubectl::Command;
 use super::manifests::{Manifests, Place};
 use super::model::{
@@ -22,6 +23,15 @@ const CLIENTS: u32 = 1000;
 const MOST_CLIENTS: u32 = 1_000_000;
 
 impl Scenario {
+    /// Whether calls and clients have a meaning beyond their number.
+    pub fn has_wiring(&self) -> bool {
+        self.workloads.iter().any(|workload| workload.calls_stop)
+            || self.traffic.iter().any(|traffic| {
+                let is_closed = matches!(traffic.load, Load::Closed { .. });
+                is_closed || traffic.patience != Patience::default()
+            })
+    }
+
     /// Services that do not share their requests evenly among their pods at any time of the run.
     pub fn may_be_uneven(&self) -> impl Iterator<Item = &Service> {
         let all = self.objects.services.iter().chain(applied_services(&self.timeline));

@@ -381,7 +381,7 @@ pub struct TrafficFile {
     /// asks again.
     #[serde(default)]
     pub users: Option<RateFile>,
-    /// How long a user thinks. Default 0s.
+    /// How long a user thinks; `users` need it. As rates only its mean counts.
     #[serde(default)]
     pub think: Option<Varying>,
     /// A request not answered after this has failed for the clients. Default: no limit but the

@@ -5,6 +5,7 @@ use super::event::Event;
 use super::settle::is_settled;
 use super::traffic::network::{Network, pod_cpu};
 use super::traffic::station::PodModel;
+use super::traffic::wiring::Calls;
 use super::world::{Parts, World};
 use crate::api::DeploymentId;
 use crate::api::autoscaling::Hpa;
@@ -205,6 +206,14 @@ fn network(scenario: &Scenario) -> Network {
     };
     let calls = scenario.workloads.iter().map(calls).collect();
     let mut network = Network::new(stations, primaries, calls);
+    if scenario.has_wiring() {
+        let calls = |workload: &Workload| Calls {
+            steps: workload.calls.clone(),
+            stops: workload.calls_stop,
+        };
+        let calls = scenario.workloads.iter().map(calls).collect();
+        network.wire(calls, scenario.traffic.iter().map(|traffic| traffic.patience).collect());
+    }
     for (station, bearer) in network.stations.iter_mut().zip(objects.bearers()) {
         if scenario.may_be_uneven().any(|service| bearer.is_behind(service)) {
             station.set_apart();

@@ -5,6 +5,7 @@ use super::world::World;
 use crate::api::ObjectName;
 use crate::api::ingress::{self, Backend, Ingress};
 use crate::api::service::Service;
+use crate::scenario::graph::model::Load;
 use crate::scenario::model::{Entry, Traffic};
 use crate::units::SimTime;
 
@@ -33,7 +34,19 @@ impl World<'_> {
         let mut unrouted = 0.0;
         self.balancers.entries =
             self.scenario.traffic.iter().map(|traffic| self.entry_of(traffic)).collect();
-        for (entry, asked) in self.balancers.entries.iter().zip(&self.balancers.asked) {
+        let entries = self.balancers.entries.iter().zip(&self.balancers.asked);
+        for (index, (entry, asked)) in entries.enumerate() {
+            let asked = match &self.scenario.traffic[index].load {
+                Load::Closed { think, .. } => {
+                    let users = (*asked, think.mean());
+                    self.network.set_users(self.now, index, *entry, users);
+                    // Who finds nobody thinks again.
+                    unrouted += if entry.is_none() { users.0 / users.1 } else { 0.0 };
+                    continue;
+                }
+                Load::Open { .. } => *asked,
+            };
+            self.network.set_asker(self.now, index, *entry, asked);
             match entry {
                 Some(service) => rates[*service] += asked,
                 None => unrouted += asked,
@@ -58,7 +71,9 @@ impl World<'_> {
             for (entry, traffic) in self.scenario.traffic.iter().enumerate() {
                 let direct = matches!(traffic.to, Entry::Service(_));
                 let reaches = self.balancers.entries.get(entry) == Some(&Some(service));
-                let rate = if direct && reaches { self.balancers.asked[entry] } else { 0.0 };
+                let is_open = matches!(traffic.load, Load::Open { .. });
+                let sticks = is_open && direct && reaches;
+                let rate = if sticks { self.balancers.asked[entry] } else { 0.0 };
                 self.network.set_clients(self.now, (service, entry), rate, traffic.clients);
             }
         }

@@ -130,6 +130,11 @@ impl Retries {
         let doubled = self.base.0.saturating_mul(1 << n.saturating_sub(1).min(62));
         SimDuration(doubled.min(self.max.0))
     }
+
+    /// The mean wait before retry number `n`, from 1 on, seconds.
+    pub fn mean_wait(&self, n: u32) -> f64 {
+        self.wait(n).as_secs_f64() * if self.jitter { 0.5 } else { 1.0 }
+    }
 }
 
 /// Calls from one workload to a Service fail at once while the callee fails.

@@ -13,7 +13,6 @@ use crate::scenario::file::{ScenarioFile, TrafficFile, WorkloadFile};
 use crate::scenario::model::Objects;
 use crate::scenario::resolve::Resolver;
 use crate::scenario::value::Ratio;
-use crate::sim::sample::Distribution;
 use crate::units::SimDuration;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -320,9 +319,15 @@ impl Resolver<'_> {
                     let message = "`users` ask when they have an answer, by no law of arrivals";
                     self.error(&format!("{path}.arrivals"), message, None);
                 }
-                let think = given.think.as_ref();
-                let think = think.map_or(Distribution::Constant(0.0), |given| given.0.clone());
                 let users = self.curve(users, &format!("{path}.users"))?;
+                let Some(think) = given.think.as_ref().map(|given| given.0.clone()) else {
+                    let hint = "`think: {mean: 7s}`".to_string();
+                    self.error(&format!("{path}.users"), "need time to think", Some(hint));
+                    return None;
+                };
+                if think.mean() < 0.001 {
+                    self.error(&format!("{path}.think"), "must be a millisecond at least", None);
+                }
                 Some(Load::Closed { users, think })
             }
             (given, _) => {

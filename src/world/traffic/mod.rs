@@ -3,14 +3,23 @@
 //! Each Deployment is a [`station`]: its ready pods share the requests of the Services in front of
 //! them. Rates run down the call graph in topological order; a request of an entry Service counts
 //! as served when its own pod and all its callees answered in time. Formulas and their sources are
-//! in [`queueing`]. Where clients stick to pods ([`clients`]), each pod has a queue of its own.
+//! in [`queueing`]. Where failed requests are sent again, rates are those at which all of them hold
+//! together ([`wiring`], [`users`]). Where clients stick to pods ([`clients`]), each pod has a
+//! queue of its own.
 //! This room knows rates and numbers of pods, not nodes, kubelets or controllers.
 //!
 //! [`requests`] is the other level: requests one by one. No world runs it yet.
 
 pub mod clients;
+mod law;
 pub mod network;
 pub mod queueing;
 pub mod requests;
+mod rest;
 pub mod station;
+mod tries;
 mod uneven;
+mod users;
+pub mod wiring;
+#[cfg(test)]
+mod wiring_tests;

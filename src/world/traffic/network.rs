@@ -7,6 +7,7 @@
 use super::clients::Clients;
 use super::station::{PodModel, Station};
 use super::uneven::Balanced;
+use super::wiring::Wiring;
 use crate::api::PodId;
 use crate::record::latency::LatencyHistogram;
 use crate::units::{MilliCpu, SimTime};
@@ -23,7 +24,7 @@ pub(super) struct Front {
     /// The station that takes the blame when nothing is routed.
     pub(super) primary: Option<usize>,
     /// Requests a second from outside.
-    external: f64,
+    pub(super) external: f64,
     /// Requests a second in all.
     pub(super) offered: f64,
     /// Share of its requests that do not fail, its callees' included.
@@ -101,7 +102,7 @@ pub struct Network {
     /// Calls of each station to Services, per request served.
     calls: Vec<Vec<(usize, f64)>>,
     /// Services, callers before callees.
-    order: Vec<usize>,
+    pub(super) order: Vec<usize>,
     pub(super) endpoints: SecondaryMap<PodId, Endpoint>,
     /// CPU seconds that live pods had used in requests before they last became so: there are few
     /// that are so for the second time.
@@ -117,6 +118,8 @@ pub struct Network {
     entries_since: SimTime,
     /// Requests a second from outside that reach no Service.
     unrouted: f64,
+    /// Calls and clients with a meaning beyond their number.
+    pub(super) wiring: Option<Box<Wiring>>,
 }
 
 impl Network {
@@ -154,6 +157,7 @@ impl Network {
             entries: EntryTally::default(),
             entries_since: SimTime::ZERO,
             unrouted: 0.0,
+            wiring: None,
         }
     }
 
@@ -338,9 +342,18 @@ impl Network {
     /// Lets rates run through the call graph after any change.
     pub fn settle(&mut self, now: SimTime) {
         self.advance_entries(now);
+        if self.is_wired() {
+            return self.settle_wired(now);
+        }
         for front in &mut self.fronts {
             front.offered = front.external;
         }
+        self.run_down(now);
+        self.rate_fronts();
+    }
+
+    /// Lets what is offered to Services run down the call graph.
+    pub(super) fn run_down(&mut self, now: SimTime) {
         let mut into = vec![0.0; self.stations.len()];
         let last = self.last_in_order();
         for index in 0..self.order.len() {
@@ -356,7 +369,6 @@ impl Network {
         for station in (0..last.len()).filter(|station| last[*station].is_none()) {
             self.settle_station(now, station, 0.0);
         }
-        self.rate_fronts();
     }
 
     /// Shares a Service's requests among the stations behind it.
@@ -378,7 +390,7 @@ impl Network {
     }
 
     /// Stations behind a Service.
-    fn behind(&self, service: usize) -> Vec<usize> {
+    pub(super) fn behind(&self, service: usize) -> Vec<usize> {
         let front = &self.fronts[service];
         match front.per_station.is_empty() {
             true => front.primary.into_iter().collect(),
@@ -411,6 +423,9 @@ impl Network {
             s.set(now, offered, self.live[station], self.dead[station], lost);
         }
         let served = s.rates().served;
+        if self.is_wired() {
+            return self.make_calls(station, served);
+        }
         for (service, each) in &self.calls[station] {
             self.fronts[*service].offered += served * each;
         }
@@ -447,6 +462,9 @@ impl Network {
     /// Chance that all calls of a request at `station` succeed, and how long they take together,
     /// one after the other, on average.
     pub(super) fn callees(&self, station: usize) -> (f64, f64) {
+        if let Some(wiring) = &self.wiring {
+            return wiring.comes(station);
+        }
         self.calls[station].iter().fold((1.0, 0.0), |(success, latency), (service, each)| {
             let front = &self.fronts[*service];
             (success * libm::pow(front.success, *each), latency + each * front.latency)
@@ -454,7 +472,7 @@ impl Network {
     }
 
     /// Integrates entry requests over the rates that held until `now`.
-    fn advance_entries(&mut self, now: SimTime) {
+    pub(super) fn advance_entries(&mut self, now: SimTime) {
         let seconds = now.since(self.entries_since).as_secs_f64();
         self.entries_since = now;
         if seconds == 0.0 {
@@ -470,6 +488,9 @@ impl Network {
     }
 
     fn advance_entry(&mut self, service: usize, seconds: f64) {
+        if self.is_wired() {
+            return self.advance_askers(service, seconds);
+        }
         let front = &self.fronts[service];
         let arrived = front.external * seconds;
         let served = arrived * front.success;
@@ -598,6 +619,8 @@ mod tests {
             service: 0.01,
             servers: 1,
             rate: 100.0,
+            scv: 1.0,
+            sharing: 0.0,
             wait_max: 0.5,
             refuses: false,
             idle_cores: 0.0,

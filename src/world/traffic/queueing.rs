@@ -7,7 +7,8 @@
 //!
 //! Sources: A. K. Erlang 1917; D. Y. Barrer, Queuing with impatient customers and ordered service,
 //! Operations Research 5 (1957); B. V. Gnedenko and I. N. Kovalenko, Introduction to Queueing
-//! Theory, 1968. Pure functions of numbers.
+//! Theory, 1968; A. O. Allen, Probability, Statistics, and Queueing Theory, 1978. Pure functions of
+//! numbers.
 
 /// Erlang's B: the chance that an arrival is lost with `servers` servers and no queue, for `load` =
 /// arrival rate x service time. By the recursion that neither overflows nor cancels.
@@ -35,10 +36,25 @@ impl Response {
     /// The density of the wait is that of M/M/c up to `patience`; what lies beyond is the time in
     /// which arrivals give up.
     pub fn steady(servers: u32, service: f64, arrivals: f64, patience: f64) -> Response {
+        Response::spread(servers, service, arrivals, patience, 1.0)
+    }
+
+    /// The same, with waits that are `spread` times as long: (Ca + Cs) / 2 by Allen and Cunneen,
+    /// the squared coefficients of variation of the times between arrivals and of service times.
+    /// That is exact for one server with Poisson arrivals and callers who don't give up, and an
+    /// approximation else.
+    pub fn spread(
+        servers: u32,
+        service: f64,
+        arrivals: f64,
+        patience: f64,
+        spread: f64,
+    ) -> Response {
+        let spread = spread.max(1e-3);
         let capacity = f64::from(servers) / service;
-        let wait_rate = (capacity - arrivals).max(0.0);
+        let wait_rate = (capacity - arrivals).max(0.0) / spread;
         let busy = erlang_b(servers, arrivals * service);
-        let waits = capacity * busy * exp_area(wait_rate, patience);
+        let waits = capacity / spread * busy * exp_area(wait_rate, patience);
         let lost = busy * libm::exp(-wait_rate * patience);
         let all = (1.0 - busy) + waits + lost;
         Response { lost: lost / all, waits: waits / all, wait_rate, patience }
@@ -117,6 +133,16 @@ mod tests {
             assert!((response.waits - chance).abs() < 1e-6, "C({servers}, {load})");
             assert!((response.mean_wait() - wait).abs() < 1e-5, "Wq({servers}, {load})");
             assert!(response.lost < 1e-12);
+        }
+    }
+
+    #[test]
+    fn with_one_server_it_is_the_formula_of_pollaczek_and_khinchine() {
+        for (load, scv) in [(0.5, 0.0), (0.8, 0.0), (0.8, 4.0), (0.9, 0.25)] {
+            let spread = (1.0 + scv) / 2.0;
+            let response = Response::spread(1, 1.0, load, 1e5, spread);
+            let wait = load * spread / (1.0 - load);
+            assert!((response.mean_wait() / wait - 1.0).abs() < 1e-9, "{load} {scv}");
         }
     }
 

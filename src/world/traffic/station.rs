@@ -8,6 +8,7 @@
 
 mod lanes;
 
+use super::law::{self, Shape};
 use super::queueing::Response;
 use crate::record::latency::LatencyHistogram;
 use crate::scenario::model::Workload;
@@ -24,6 +25,10 @@ pub struct PodModel {
     pub servers: u32,
     /// Requests a second at which a pod is saturated.
     pub rate: f64,
+    /// Squared coefficient of variation of the service time.
+    pub scv: f64,
+    /// Requests that a pod works on at once beyond its servers: they share these.
+    pub sharing: f64,
     /// Longest wait of a request that is still served, seconds: the caller's patience or the
     /// queue's length, whichever ends first.
     pub wait_max: f64,
@@ -52,12 +57,18 @@ impl PodModel {
         let servers = (raw * service - 1e-9).ceil().clamp(1.0, 1e6);
         let service = servers / raw;
         let patience = (workload.timeout.as_secs_f64() - service).max(0.0);
-        let longest_queue = f64::from(workload.queue) * service / servers;
+        let shed = &workload.serving.shed;
+        let fits = shed.in_flight.map_or(f64::INFINITY, |n| (f64::from(n) - servers).max(0.0));
+        let shed_wait = shed.wait.map_or(f64::INFINITY, |wait| wait.as_secs_f64());
+        let longest_queue = f64::from(workload.queue).min(fits) * service / servers;
+        let longest_queue = longest_queue.min(shed_wait);
         PodModel {
             demand,
             service,
             servers: servers as u32,
             rate: servers / service,
+            scv: workload.serving.scv,
+            sharing: (f64::from(workload.concurrency) - servers).max(0.0),
             wait_max: patience.min(longest_queue),
             refuses: longest_queue < patience,
             idle_cores: workload.idle_cpu.cores(),
@@ -66,6 +77,9 @@ impl PodModel {
         }
     }
 }
+
+/// How far beside a level is above and below it, seconds.
+const BESIDE: f64 = 2e-4;
 
 /// How the station works since the last change.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,10 +144,20 @@ pub struct Station {
     backlog: f64,
     regime: Regime,
     rates: Rates,
+    /// Slices of the service time, of mean 1.
+    shape: Shape,
     /// Latency of the current regime in slices of (share, seconds), for a steady station.
     slices: Vec<(f64, f64)>,
     /// Waits that somebody wants to know of when they are passed, seconds.
     marks: Vec<f64>,
+    /// Waits at which an answer becomes too late for somebody, seconds.
+    late: Vec<f64>,
+    /// Of a queue that rests at such a wait: the part of its answers for which it is above it.
+    pub(super) late_part: Option<f64>,
+    /// Such waits are of interest from then on.
+    pub(super) late_from: SimTime,
+    /// Only retries fill the queue, from when it was empty.
+    pushed: bool,
     /// Sums since the last [`Station::take_interval`].
     interval: Tally,
     /// Latencies since then.
@@ -159,7 +183,12 @@ impl Station {
             regime: Regime::NoEndpoint,
             rates: Rates::default(),
             slices: Vec::new(),
+            shape: law::shape(pod.scv),
             marks: Vec::new(),
+            late: Vec::new(),
+            late_part: None,
+            pushed: false,
+            late_from: SimTime::ZERO,
             interval: Tally::default(),
             latency: LatencyHistogram::default(),
             total: Tally::default(),
@@ -232,10 +261,89 @@ impl Station {
             Some(self.mean_latency() - self.pod.service)
         };
         let steady = self.slices.iter().copied().filter(move |_| wait.is_none());
-        let piled = SERVICE_SLICES.iter().filter(move |_| wait.is_some() && self.live > 0);
+        let piled = self.shape.iter().filter(move |_| wait.is_some() && self.live > 0);
         steady.chain(
             piled.map(move |(share, x)| (*share, wait.unwrap_or(0.0) + x * self.pod.service)),
         )
+    }
+
+    /// Takes note of how many of the arrivals a second would come if nobody asked twice.
+    ///
+    /// Where only retries fill an empty queue, what tips it over is that the wait of a pod close to
+    /// saturation is long already.
+    pub fn note_first(&mut self, first: f64) {
+        let all = f64::from(self.live + self.dead);
+        let share = if all > 0.0 { f64::from(self.live) / all } else { 0.0 };
+        self.pushed = match self.regime {
+            Regime::Filling if self.backlog == 0.0 => first * share < self.capacity(),
+            Regime::Filling | Regime::Draining => self.pushed,
+            _ => false,
+        };
+    }
+
+    /// Latency of served requests as callers with a timeout meet it, in slices of (share, seconds).
+    pub fn answers(&self) -> Vec<(f64, f64)> {
+        let moves = matches!(self.regime, Regime::Filling | Regime::Draining) && !self.is_apart();
+        let mut slices: Vec<(f64, f64)> = match self.pushed && moves {
+            true => self.saturated_slices(),
+            false => self.latency_slices().collect(),
+        };
+        if let Some(above) = self.late_part.filter(|_| moves) {
+            let over: Vec<(f64, f64)> =
+                slices.iter().map(|(share, t)| (share * above, t + BESIDE)).collect();
+            for (share, t) in &mut slices {
+                (*share, *t) = (*share * (1.0 - above), *t - BESIDE);
+            }
+            slices.extend(over);
+        }
+        slices
+    }
+
+    /// Latency of a pod that is all but saturated, no shorter than by what has piled up.
+    fn saturated_slices(&self) -> Vec<(f64, f64)> {
+        let piled = self.backlog / self.capacity();
+        let response = self.response(self.capacity() * (1.0 - 1e-9));
+        let waits = response.waits / (1.0 - response.lost);
+        let mut all = Vec::with_capacity(72);
+        for (share, x) in self.shape {
+            all.push((share * (1.0 - waits), x * self.pod.service + piled));
+        }
+        for (wait_share, wait) in response.wait_slices() {
+            for (share, x) in self.shape {
+                all.push((share * wait_share * waits, x * self.pod.service + wait.max(piled)));
+            }
+        }
+        all
+    }
+
+    /// Seconds after which a request that fails here is known to have failed.
+    pub fn fails_after(&self) -> f64 {
+        let waits = !self.pod.refuses && self.live > 0;
+        if waits { self.pod.wait_max + self.pod.service } else { 0.0 }
+    }
+
+    /// Wait by what has piled up, seconds.
+    pub fn piled_wait(&self) -> f64 {
+        if self.live > 0 { self.backlog / self.capacity() } else { 0.0 }
+    }
+
+    /// Load of a queue that grows or shrinks: arrivals for each request that can be served.
+    pub fn load_of_moving_queue(&self) -> Option<f64> {
+        let moves = matches!(self.regime, Regime::Filling | Regime::Draining);
+        moves.then(|| self.arrivals() / self.capacity())
+    }
+
+    /// Lets the station change whenever more or fewer of its answers come within one of these
+    /// timeouts, and when a wait passes one of the `steps`, seconds.
+    pub fn mark_lateness(&mut self, timeouts: &[f64], steps: Vec<f64>) {
+        let service = self.pod.service;
+        self.late = steps.into_iter().map(|wait| wait + service).collect();
+        for timeout in timeouts {
+            let waits = self.shape.iter().map(|(_, x)| timeout - x * self.pod.service);
+            // Marks are answer times.
+            self.late.extend(waits.filter(|wait| *wait > 0.0).map(|wait| wait + self.pod.service));
+        }
+        self.mark_lanes();
     }
 
     /// Requests a second that one live pod serves.
@@ -292,20 +400,25 @@ impl Station {
         if slope == 0.0 {
             return SimTime::NEVER;
         }
-        let distance = self.to_next_mark(slope).map_or(distance, |mark| mark.min(distance));
+        let ahead = |marks: &[f64]| self.to_next_mark(slope, marks).unwrap_or(distance);
+        let (first, late) = (ahead(&self.marks).min(distance), ahead(&self.late));
         // Past the level by a microsecond, so that it is met for certain whatever the rounding.
-        let wait = SimDuration::from_secs_f64(distance / slope.abs());
-        self.since.saturating_add(wait).saturating_add(SimDuration::from_micros(1))
+        let after = |distance: f64| {
+            let wait = SimDuration::from_secs_f64(distance / slope.abs());
+            self.since.saturating_add(wait).saturating_add(SimDuration::from_micros(1))
+        };
+        let first = after(first);
+        if late < distance { first.min(after(late).max(self.late_from)) } else { first }
     }
 
     /// How far the backlog is from the next marked wait ahead of it.
-    fn to_next_mark(&self, slope: f64) -> Option<f64> {
+    fn to_next_mark(&self, slope: f64, marks: &[f64]) -> Option<f64> {
         let ahead = |seconds: &f64| {
             let level = (seconds - self.pod.service).max(0.0) * self.capacity();
             let distance = if slope > 0.0 { level - self.backlog } else { self.backlog - level };
             (distance > 0.0).then_some(distance)
         };
-        self.marks.iter().filter_map(ahead).reduce(f64::min)
+        marks.iter().filter_map(ahead).reduce(f64::min)
     }
 
     /// Integrates up to `now` and lets a level that was met change the regime.
@@ -370,12 +483,12 @@ impl Station {
         let served = 1.0 - response.lost;
         let waits = response.waits / served;
         let at_once = 1.0 - waits;
-        for (share, x) in SERVICE_SLICES {
+        for (share, x) in self.shape {
             self.slices.push((share * at_once, x * self.pod.service));
         }
         if waits > 1e-12 {
             for (wait_share, wait) in response.wait_slices() {
-                for (share, x) in SERVICE_SLICES {
+                for (share, x) in self.shape {
                     self.slices.push((share * wait_share * waits, x * self.pod.service + wait));
                 }
             }
@@ -385,7 +498,15 @@ impl Station {
 
     fn response(&self, arrivals: f64) -> Response {
         let each = arrivals / f64::from(self.live);
-        Response::steady(self.pod.servers, self.pod.service, each, self.pod.wait_max)
+        let PodModel { servers, service, wait_max, scv, sharing, .. } = self.pod;
+        // What varies matters to those who wait in order behind it (Allen and Cunneen); where more
+        // requests are worked on at once than there are servers, only while all places are taken
+        // (B. Avi-Itzhak and S. Halfin, Expected Response Times in a Non-Symmetric Time Sharing
+        // Queue with a Limited Number of Service Positions, ITC 12, 1988).
+        let load = (each * service / f64::from(servers)).min(1.0);
+        let behind = if scv == 1.0 { 0.0 } else { libm::pow(load, sharing) };
+        let spread = 1.0 + behind * (scv - 1.0) / 2.0;
+        Response::spread(servers, service, each, wait_max, spread)
     }
 
     /// Cores that a live pod uses under the current rates.
@@ -471,7 +592,7 @@ impl Station {
         let capacity = self.capacity();
         for quarter in 0..4 {
             let level = before + (self.backlog - before) * (f64::from(quarter) + 0.5) / 4.0;
-            for (share, x) in SERVICE_SLICES {
+            for (share, x) in self.shape {
                 self.latency
                     .add(level / capacity + x * self.pod.service, share * part.served / 4.0);
             }
@@ -508,22 +629,6 @@ impl Station {
         self.forget_lanes_before(t);
     }
 }
-
-/// Slices of the exponential distribution with mean 1: share and mean within the slice, cut at the
-/// quantiles 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999. Means weigh up to 1.
-///
-/// With a = -ln(1 - p) at a cut, the mean within a slice is
-/// ((1+a1) e^-a1 - (1+a2) e^-a2) / (e^-a1 - e^-a2); a test recomputes the table.
-const SERVICE_SLICES: [(f64, f64); 8] = [
-    (0.25, 0.136_953_782_644_657_7),
-    (0.25, 0.476_751_856_235_451_6),
-    (0.25, 1.0),
-    (0.15, 1.775_433_873_203_787_5),
-    (0.05, 2.609_437_912_434_100_3),
-    (0.04, 3.593_372_795_445_465),
-    (0.009, 5.349_327_397_877_643),
-    (0.001, 7.907_755_278_982_137),
-];
 
 /// A running integral as a line with bends, newest last; enough of it is kept for the metrics
 /// pipeline to look back.
@@ -572,26 +677,14 @@ mod tests {
             service: 0.01,
             servers: 1,
             rate: 100.0,
+            scv: 1.0,
+            sharing: 0.0,
             wait_max: 0.49,
             refuses: false,
             idle_cores: 0.0,
             memory: (0.0, 0.0),
             memory_limit: None,
         }
-    }
-
-    #[test]
-    fn the_slices_are_those_of_the_exponential_distribution() {
-        let cuts = [0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
-        let anti = |a: f64| if a.is_finite() { (1.0 + a) * libm::exp(-a) } else { 0.0 };
-        for (i, (share, mean)) in SERVICE_SLICES.iter().enumerate() {
-            let from = -libm::log1p(-cuts[i]);
-            let to = if i == 7 { f64::INFINITY } else { -libm::log1p(-cuts[i + 1]) };
-            let truth = (anti(from) - anti(to)) / share;
-            assert!((mean - truth).abs() < 1e-9, "slice {i}: {mean} is not {truth}");
-        }
-        let mean: f64 = SERVICE_SLICES.iter().map(|(share, x)| share * x).sum();
-        assert!((mean - 1.0).abs() < 1e-9);
     }
 
     #[test]

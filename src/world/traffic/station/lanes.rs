@@ -4,7 +4,7 @@
 //! stations of one pod each, and the station that they belong to only sums them up. It knows
 //! neither clients nor Services.
 
-use super::{LatencyHistogram, Rates, Regime, Station};
+use super::{LatencyHistogram, PodModel, Rates, Regime, Station};
 use crate::api::PodId;
 use crate::units::SimTime;
 use std::collections::BTreeMap;
@@ -56,7 +56,9 @@ impl Station {
 
     /// A pod has come.
     pub fn add_lane(&mut self, pod: PodId) {
-        let mut queue = Station::new(self.pod);
+        let mut queue =
+            Station { shape: self.shape, ..Station::new(PodModel { scv: 1.0, ..self.pod }) };
+        queue.pod = self.pod;
         queue.mark_waits(self.marks.clone());
         if let Some(lanes) = &mut self.lanes {
             lanes.of.insert(pod, Lane { queue, offered: 0.0, lost: false });
@@ -120,6 +122,7 @@ impl Station {
         if let Some(lanes) = &mut self.lanes {
             for lane in lanes.of.values_mut() {
                 lane.queue.marks.clone_from(&self.marks);
+                lane.queue.late.clone_from(&self.late);
             }
         }
     }
