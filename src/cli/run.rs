@@ -229,7 +229,7 @@ impl Run {
 
 /// `namespace/name` of every Deployment, as tables name them.
 fn names_of(scenario: &Scenario) -> Vec<String> {
-    scenario.objects.names_of_bearers()
+    scenario.names_of_stations()
 }
 
 fn summary_of(

@@ -185,7 +185,7 @@ impl<'a> Runs<'a> {
         let mut sink = Discard;
         let run = world::run(&scenario, asked.seed, options, &mut sink, |_| {})
             .map_err(|violation| Stop::Broken(asked.clone(), Box::new(violation)))?;
-        let names = scenario.objects.names_of_bearers();
+        let names = scenario.names_of_stations();
         let target = scenario.observe.target();
         let measured = Measured { recorder: &run.recorder, workloads: &names, target };
         let expected: Vec<Expected<'_>> = scenario.expect.iter().map(|e| e.expected()).collect();

@@ -58,14 +58,15 @@ pub struct ClusterSample {
     pub watts: f64,
 }
 
-/// One row of the time series for one Deployment and the requests its pods serve.
+/// One row of the time series for one workload and the requests its pods serve; or for a
+/// dependency, with replicas for pods.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WorkloadSample {
     /// End of the interval.
     pub time: SimTime,
     /// Length of the interval.
     pub interval: SimDuration,
-    /// Index into the scenario's deployments.
+    /// Index into the scenario's workloads, and past these into its dependencies.
     pub workload: usize,
     /// Requests that arrived at its pods or found no pod.
     pub offered: f64,

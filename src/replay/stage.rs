@@ -54,6 +54,7 @@ pub(super) fn scenario(
         play.act(action, at, &mut node_groups)?;
     }
     Ok(Scenario {
+        dependencies: Vec::new(),
         name: script.name.clone(),
         question: String::new(),
         about: String::new(),

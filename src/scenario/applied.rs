@@ -5,7 +5,7 @@
 //! becomes of them.
 
 use super::manifests::{Manifests, NO_EFFECT, NOT_YET, Reader};
-use super::model::Ignored;
+use super::model::Scenario;
 use crate::api::Text;
 use crate::api::convert::object::object;
 use crate::api::convert::{FieldError, ignored};
@@ -73,9 +73,12 @@ fn storage(version: &str, kind: &str, reader: &mut Reader<'_>) -> Option<Option<
     })
 }
 
-/// Volumes of pods that stand for claims, and quotas of storage, have an effect after all: volumes
-/// are simulated.
-pub(super) fn heed_claims(ignored: &mut Vec<Ignored>) {
+/// Where volumes are simulated, those of pods that stand for claims have an effect after all, and
+/// quotas of storage.
+pub(super) fn heed_claims(scenario: &mut Scenario) {
+    if !scenario.has_storage() {
+        return;
+    }
     let is_claim = |field: &String| {
         field.contains(".volumes[")
             && (field.ends_with(".persistentVolumeClaim") || field.ends_with(".ephemeral"))
@@ -83,7 +86,7 @@ pub(super) fn heed_claims(ignored: &mut Vec<Ignored>) {
     let is_storage = |field: &String| {
         field.strip_prefix("spec.hard.").is_some_and(|name| storage_of(name, None).is_some())
     };
-    ignored.retain_mut(|entry| {
+    scenario.ignored.retain_mut(|entry| {
         let before = entry.fields.len();
         entry.fields.retain(|field| !is_claim(field) && !is_storage(field));
         before == 0 || !entry.fields.is_empty()

@@ -3,6 +3,7 @@
 //!
 //! It does not know the simulation; `resolve` makes a [`super::model::Scenario`] of it.
 
+use super::dependencies::{DependencyFile, ResizeFile};
 use super::graph::file::{
     ArrivalsFile, CallsFile, LevelFile, RetriesFile, ServiceFile, ServiceTimeFile, ShedFile,
     WarmUpFile,
@@ -66,6 +67,9 @@ pub struct ScenarioFile {
     /// What manifests do not say of Services, by `name` or `namespace/name`.
     #[serde(default)]
     pub services: BTreeMap<String, ServiceFile>,
+    /// What the cluster depends on and does not run: a managed database, say.
+    #[serde(default)]
+    pub dependencies: BTreeMap<String, DependencyFile>,
     /// Requests that arrive from outside.
     #[serde(default)]
     pub traffic: Vec<TrafficFile>,
@@ -447,6 +451,9 @@ pub struct TimelineFile {
     /// The image registry does not answer: pulls fail, those under way too.
     #[serde(default)]
     pub registry_outage: Option<OutageFile>,
+    /// A dependency gets another size.
+    #[serde(default)]
+    pub dependency: Option<ResizeFile>,
     /// The API server is gone: connections are refused.
     #[serde(default)]
     pub api_server_outage: Option<NothingFile>,
@@ -637,6 +644,7 @@ impl TimelineFile {
             self.delete_pods.is_some(),
             self.registry_slow.is_some(),
             self.registry_outage.is_some(),
+            self.dependency.is_some(),
             self.api_server_outage.is_some(),
             self.api_load.is_some(),
             self.component_crash.is_some(),

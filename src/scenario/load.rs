@@ -131,6 +131,7 @@ impl Sources {
             all_objects,
             priorities: Default::default(),
             existing: Vec::new(),
+            dependencies: file.dependencies.keys().cloned().collect(),
             asked: Vec::new(),
         };
         let mut scenario = resolver.resolve(file, manifests)?;

@@ -11,6 +11,7 @@ mod control_plane;
 pub mod curve;
 mod curves;
 pub mod custom_metrics;
+pub mod dependencies;
 pub mod diagnostic;
 mod entries;
 pub mod eviction;

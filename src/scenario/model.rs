@@ -20,6 +20,7 @@ use crate::record::measure::Expected;
 use crate::record::objective::Target;
 use crate::scenario::curve::Curve;
 use crate::scenario::custom_metrics::CustomMetric;
+use crate::scenario::dependencies::Dependency;
 use crate::scenario::eviction::{GracePeriods, Thresholds};
 use crate::scenario::fleet::{Fleet, Team};
 use crate::scenario::graph::model::{Balancing, Serving, Step};
@@ -59,6 +60,8 @@ pub struct Scenario {
     /// Who gets the next request of a Service (index into `objects.destinations()`), where that is
     /// said.
     pub balancing: BTreeMap<usize, Balancing>,
+    /// What services call and the cluster does not run.
+    pub dependencies: Vec<Dependency>,
     /// Requests that arrive from outside.
     pub traffic: Vec<Traffic>,
     /// What custom and external metrics APIs answer.
@@ -305,6 +308,13 @@ pub enum Happening {
     RegistryOutage {
         /// How long a pull waits for an answer before it fails.
         fails_after: SimDuration,
+    },
+    /// While it lasts, a dependency has another size.
+    Dependency {
+        /// Index into `dependencies`.
+        dependency: usize,
+        /// Its replicas; 0: it is gone.
+        replicas: u32,
     },
     /// The API server does not answer: its process is gone, connections are refused.
     ApiServerOutage,

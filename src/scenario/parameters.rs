@@ -6,6 +6,7 @@
 
 use super::curve::Curve;
 use super::custom_metrics::{CustomMetric, MetricValue, Whose};
+use super::dependencies::{self, Dependency};
 use super::flags::{Told, told_flags};
 use super::graph;
 use super::model::{
@@ -52,6 +53,10 @@ pub(super) fn of(scenario: &Scenario) -> Value {
     if let Some(curve) = &scenario.observe.carbon_intensity {
         told["observe"]["carbon-intensity"] = shape(curve);
     }
+    if !scenario.dependencies.is_empty() {
+        let one = |d: &Dependency| (d.name.to_string(), dependencies::told(d));
+        told["dependencies"] = scenario.dependencies.iter().map(one).collect::<Map<_, _>>().into();
+    }
     if !scenario.balancing.is_empty() {
         let bearer = |index: usize| names[index].to_string();
         let one = |(index, balancing): (&usize, &_)| {
@@ -72,8 +77,12 @@ fn deployment(scenario: &Scenario, index: usize) -> String {
 }
 
 fn service(scenario: &Scenario, index: usize) -> String {
-    let named = scenario.objects.destinations().nth(index);
-    named.map_or_else(String::new, |s| format!("{}/{}", s.namespace, s.name))
+    let mut services = scenario.objects.destinations();
+    if let Some(service) = services.nth(index) {
+        return format!("{}/{}", service.namespace, service.name);
+    }
+    let past = index - scenario.objects.destinations().count();
+    scenario.dependencies.get(past).map_or_else(String::new, |d| d.name.to_string())
 }
 
 fn traffic(scenario: &Scenario, traffic: &Traffic) -> Value {
@@ -259,6 +268,10 @@ fn happening(scenario: &Scenario, what: &Happening) -> (&'static str, Value) {
         Happening::RegistrySlow { factor } => ("registry-slow", json!({"factor": factor})),
         Happening::RegistryOutage { fails_after } => {
             ("registry-outage", json!({"fails-after": fails_after.told()}))
+        }
+        Happening::Dependency { dependency: d, replicas } => {
+            let name = &scenario.dependencies[*d].name;
+            ("dependency", json!({"name": name, "replicas": replicas}))
         }
         Happening::ApiServerOutage => ("api-server-outage", json!({})),
         Happening::ApiLoad(load) => {

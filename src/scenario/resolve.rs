@@ -42,6 +42,8 @@ pub(super) struct Resolver<'a> {
     pub priorities: BTreeMap<String, PriorityClass>,
     /// Secrets and ConfigMaps that are there although no manifest has them.
     pub existing: Vec<Pattern>,
+    /// Names of what the cluster depends on and does not run.
+    pub dependencies: Vec<String>,
     /// What pods of manifests ask for, those of lines of kubectl included.
     pub asked: Vec<Asked>,
 }
@@ -65,7 +67,9 @@ impl Resolver<'_> {
     pub(super) fn unknown(&mut self, path: &str, what: &str, name: &str, known: &[String]) {
         let unsure = match what {
             "node group" | "zone" => !self.all_groups,
-            "Service" | "Deployment" | "workload" | "Ingress" => !self.all_objects,
+            "Service" | "Service or dependency" | "Deployment" | "workload" | "Ingress" => {
+                !self.all_objects
+            }
             _ => false,
         };
         if unsure {
@@ -138,6 +142,7 @@ impl Resolver<'_> {
             clock: WallClock::default(),
             seed: file.seed.unwrap_or(1),
             balancing,
+            dependencies: self.dependencies(&file, &objects),
             traffic,
             metrics,
             timeline,
@@ -154,9 +159,7 @@ impl Resolver<'_> {
             hash: String::new(),
             parameters: serde_json::Value::Null,
         };
-        if scenario.has_storage() {
-            heed_claims(&mut scenario.ignored);
-        }
+        heed_claims(&mut scenario);
         self.provide(&mut scenario);
         Some(scenario)
     }
@@ -297,8 +300,8 @@ impl Resolver<'_> {
             if count != 1 {
                 let hint = "one of node-crash, node-shutdown, node-hang, zone-outage, \
                             container-crash, container-hang, crash-loop, delete-pods, \
-                            registry-slow, registry-outage, api-server-outage, api-load, \
-                            component-crash, node-group-max, max-nodes-total, stock-out, \
+                            registry-slow, registry-outage, dependency, api-server-outage, \
+                            api-load, component-crash, node-group-max, max-nodes-total, stock-out, \
                             spot-interruption, scale, kubectl";
                 let message = format!("expected one happening, found {count}");
                 self.error(&path, message, Some(hint.into()));
@@ -361,7 +364,8 @@ impl Resolver<'_> {
             let patience = outage.fails_after.map_or(SimDuration::from_secs(30), |span| span.0);
             return Some(Happening::RegistryOutage { fails_after: patience });
         }
-        if let Some(found) = self.control_plane_happening(given, path) {
+        let outside = self.resized(given, path);
+        if let Some(found) = outside.or_else(|| self.control_plane_happening(given, path)) {
             return found;
         }
         if let Some(found) = self.market_happening(given, path, groups) {
@@ -510,10 +514,13 @@ impl Resolver<'_> {
         }
         let of = match &given.of {
             None => None,
-            Some(of) => {
-                let index = self.bearer(of, &format!("{path}.of"), objects)?;
-                objects.names_of_bearers().into_iter().nth(index)
-            }
+            Some(of) => match self.dependencies.iter().find(|name| *name == of) {
+                Some(name) => Some(name.clone()),
+                None => {
+                    let index = self.bearer(of, &format!("{path}.of"), objects)?;
+                    objects.names_of_bearers().into_iter().nth(index)
+                }
+            },
         };
         let at_least =
             self.bound(given.at_least.as_ref(), metric.unit, &format!("{path}.at-least"));

@@ -47,7 +47,13 @@ impl Resolver<'_> {
         found
     }
 
-    fn workload(&mut self, given: &WorkloadFile, path: &str, objects: &Objects) -> Workload {
+    /// What the file says of one of them, at `path`.
+    pub(super) fn workload(
+        &mut self,
+        given: &WorkloadFile,
+        path: &str,
+        objects: &Objects,
+    ) -> Workload {
         let span = |given: Option<Span>, default: SimDuration| given.map_or(default, |span| span.0);
         let memory = given.memory.clone().unwrap_or_default();
         let image = given.image.clone().unwrap_or_default();

@@ -68,9 +68,10 @@ impl<'a> World<'a> {
 
     fn prepare_totals(&mut self) {
         let n = self.scenario.workloads.len();
+        let stations = n + self.scenario.dependencies.len();
         let totals = &mut self.recorder.totals;
         totals.restarts = vec![0; n];
-        totals.workload_latency = vec![LatencyHistogram::default(); n];
+        totals.workload_latency = vec![LatencyHistogram::default(); stations];
         totals.nodes_at_start = self.scenario.node_groups.iter().map(|g| g.count).sum();
         self.observed.last_oom = vec![SimTime::ZERO; n];
     }
@@ -197,22 +198,31 @@ fn network(scenario: &Scenario) -> Network {
     let largest = scenario.node_groups.iter().map(|g| g.machine.allocatable.cpu).max();
     let node = largest.unwrap_or(MilliCpu(1000));
     let pairs = objects.bearers().zip(&scenario.workloads);
-    let stations = pairs.map(|(bearer, workload)| pod_model(bearer.spec, workload, node)).collect();
+    let pods = pairs.map(|(bearer, workload)| pod_model(bearer.spec, workload, node));
+    let outside = || scenario.dependencies.iter().map(|dependency| &dependency.serves);
+    let outside_pods = outside().map(|serves| PodModel::new(serves, MilliCpu(1000), None));
+    let stations = pods.chain(outside_pods).collect();
     let behind = |service: &Service| objects.bearers().position(|b| b.is_behind(service));
-    let primaries = objects.destinations().map(behind).collect();
+    let first = scenario.workloads.len();
+    let after = (first..first + scenario.dependencies.len()).map(Some);
+    let primaries = objects.destinations().map(behind).chain(after).collect();
     let calls = |workload: &Workload| {
         let all = workload.calls.iter().flat_map(|step| &step.calls);
         all.map(|call| (call.service, call.requests())).collect()
     };
-    let calls = scenario.workloads.iter().map(calls).collect();
+    let calls = scenario.workloads.iter().chain(outside()).map(calls).collect();
     let mut network = Network::new(stations, primaries, calls);
     if scenario.has_wiring() {
         let calls = |workload: &Workload| Calls {
             steps: workload.calls.clone(),
             stops: workload.calls_stop,
         };
-        let calls = scenario.workloads.iter().map(calls).collect();
+        let calls = scenario.workloads.iter().chain(outside()).map(calls).collect();
         network.wire(calls, scenario.traffic.iter().map(|traffic| traffic.patience).collect());
+    }
+    let services = objects.destinations().count();
+    for (index, dependency) in scenario.dependencies.iter().enumerate() {
+        network.set_replicas(services + index, dependency.replicas);
     }
     for (station, bearer) in network.stations.iter_mut().zip(objects.bearers()) {
         if scenario.may_be_uneven().any(|service| bearer.is_behind(service)) {

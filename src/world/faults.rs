@@ -70,6 +70,7 @@ impl World<'_> {
                 self.registry_faults.push(index);
                 self.registry_follows();
             }
+            Happening::Dependency { .. } => self.dependencies_follow(),
             Happening::NodeGroupMax { .. }
             | Happening::StockOut(_)
             | Happening::SpotInterruption(_)
@@ -138,6 +139,7 @@ impl World<'_> {
         self.tell_moment(Moment::TimelineEnds, describe_end(self, what));
         match what {
             Happening::ZoneOutage { zone } => self.zone_up(zone),
+            Happening::Dependency { .. } => self.dependencies_follow(),
             Happening::StockOut(out) => {
                 let outs = &mut self.cloud.stock_outs;
                 let place = outs.iter().position(|other| *other == **out);
@@ -420,6 +422,7 @@ fn describe(world: &World<'_>, what: &Happening) -> String {
         }
         Happening::RegistrySlow { factor } => format!("image pulls take {factor} times as long"),
         Happening::RegistryOutage { .. } => "the image registry does not answer".to_string(),
+        Happening::Dependency { dependency, replicas } => world.told_of(*dependency, *replicas),
         Happening::ApiServerOutage => "the API server does not answer".to_string(),
         Happening::ApiLoad(load) => {
             let nodes = world.nodes.values().filter(|state| state.alive).count() as f64;
@@ -464,6 +467,9 @@ fn describe_end(world: &World<'_>, what: &Happening) -> String {
         }
         Happening::ContainerHang(_) => "what hangs answers again".to_string(),
         Happening::RegistryOutage { .. } => "the image registry answers again".to_string(),
+        Happening::Dependency { dependency, .. } => {
+            world.told_of(*dependency, world.replicas_of(*dependency)) + " again"
+        }
         Happening::ApiServerOutage => "the API server answers again".to_string(),
         Happening::ApiLoad(_) => "the others ask no more".to_string(),
         Happening::StockOut(_) => "the cloud has machines again".to_string(),

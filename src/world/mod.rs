@@ -18,6 +18,7 @@ mod cloud;
 mod controllers;
 mod correlator;
 mod custom_metrics;
+mod dependencies;
 mod devices;
 mod election;
 mod event;

@@ -55,6 +55,7 @@ impl World<'_> {
         for (workload, level) in levels.iter().enumerate() {
             used += self.observe_workload(workload, interval, level);
         }
+        self.observe_dependencies(interval);
         self.observe_cluster(interval, used, &levels);
         self.observe_etcd();
     }
@@ -72,6 +73,25 @@ impl World<'_> {
         interval: SimDuration,
         level: &PodTally,
     ) -> MilliCpu {
+        let row = WorkloadSample {
+            desired: self.desired_of(workload),
+            current: level.unmarked,
+            ready: level.ready,
+            pending: level.unbound,
+            cpu_requested: self.cpu_requested[workload],
+            ..self.observe_station(workload, interval)
+        };
+        let cpu_used = row.cpu_used;
+        self.recorder.workload_sample(row);
+        cpu_used
+    }
+
+    /// What a station's requests did in the interval that ends now; nothing of its pods.
+    pub(super) fn observe_station(
+        &mut self,
+        workload: usize,
+        interval: SimDuration,
+    ) -> WorkloadSample {
         let mut latency = std::mem::take(&mut self.observed.latency);
         let station = &mut self.network.stations[workload];
         let tally = station.take_interval(self.now, &mut latency);
@@ -89,12 +109,8 @@ impl World<'_> {
             capacity_rps: station.capacity(),
             in_flight: tally.in_flight / seconds,
             latency: latency.quantiles(),
-            desired: self.desired_of(workload),
-            current: level.unmarked,
-            ready: level.ready,
-            pending: level.unbound,
             cpu_used,
-            cpu_requested: self.cpu_requested[workload],
+            ..WorkloadSample::default()
         };
         self.recorder.totals.workload_latency[workload].merge(&latency);
         let latency_sum = latency.mean().unwrap_or(0.0) * latency.total();
@@ -104,9 +120,8 @@ impl World<'_> {
             super::log::SAMPLE,
             &[row.served.to_bits(), row.failed.to_bits()],
         );
-        self.recorder.workload_sample(row);
         self.observed.latency = latency;
-        cpu_used
+        row
     }
 
     fn observe_cluster(&mut self, interval: SimDuration, cpu_used: MilliCpu, levels: &[PodTally]) {

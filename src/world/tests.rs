@@ -81,6 +81,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
     };
     let web = deployment("web", replicas, 1000);
     Scenario {
+        dependencies: Vec::new(),
         name: "test".into(),
         question: "?".into(),
         about: String::new(),

@@ -64,7 +64,7 @@ pub struct Step {
 /// What a workload asks of a Service for each request that it serves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// Index into `objects.destinations()`.
+    /// Index into `objects.destinations()`, and past these into `dependencies`.
     pub service: usize,
     /// How often, one after the other; on average, where it is no whole number.
     pub times: f64,

@@ -49,7 +49,7 @@ impl Resolver<'_> {
                 for (name, each) in all {
                     let path = format!("{path}.{name}");
                     self.times(*each, &path);
-                    if let Some(service) = self.service(name, &path, objects) {
+                    if let Some(service) = self.callee(name, &path, objects) {
                         steps.push(Step { calls: vec![Call::plain(service, *each)] });
                     }
                 }
@@ -103,7 +103,7 @@ impl Resolver<'_> {
             self.error(path, "a step calls somebody", Some(hint));
             return None;
         };
-        let service = self.service(name, &format!("{path}.to"), objects);
+        let service = self.callee(name, &format!("{path}.to"), objects);
         let times = given.times.unwrap_or(1.0);
         self.times(times, &format!("{path}.times"));
         let fan_out = given.fan_out.unwrap_or(1);

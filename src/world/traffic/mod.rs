@@ -11,6 +11,7 @@
 //! [`requests`] is the other level: requests one by one. No world runs it yet.
 
 pub mod clients;
+mod dependencies;
 mod law;
 pub mod network;
 pub mod queueing;

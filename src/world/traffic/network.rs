@@ -35,6 +35,8 @@ pub(super) struct Front {
     pub(super) clients: Option<Box<Clients>>,
     /// A load balancer in front of it that picks nodes itself.
     pub(super) balanced: Option<Box<Balanced>>,
+    /// It stands for a dependency outside the cluster: for replicas, not for pods.
+    pub(super) is_outside: bool,
     /// Pods, their stations and their shares of the requests, where these may differ.
     pub(super) parts: Vec<(PodId, usize, f64)>,
 }
@@ -110,10 +112,10 @@ pub struct Network {
     /// Pods that are gone for good while somebody still routes to them: their stations, and how
     /// many Services do. A new pod may have taken their place among the endpoints.
     pub(super) ghosts: BTreeMap<PodId, (usize, u16)>,
-    live: Vec<u32>,
+    pub(super) live: Vec<u32>,
     dead: Vec<u32>,
     /// Live pods that died since the last settling, per station.
-    lost: Vec<u32>,
+    pub(super) lost: Vec<u32>,
     pub(super) entries: EntryTally,
     entries_since: SimTime,
     /// Requests a second from outside that reach no Service.
@@ -141,6 +143,7 @@ impl Network {
             latency: 0.0,
             clients: None,
             balanced: None,
+            is_outside: false,
             parts: Vec::new(),
         };
         Network {
@@ -258,6 +261,12 @@ impl Network {
             let (live, dead) = &mut counts[station];
             *(if alive { live } else { dead }) += 1;
         };
+        for front in self.fronts.iter().filter(|front| front.is_outside) {
+            front
+                .per_station
+                .iter()
+                .for_each(|(station, n)| (0..*n).for_each(|_| count(*station, true)));
+        }
         let mut others = Vec::new();
         for pod in self.fronts.iter().flat_map(|front| &front.routed) {
             match self.endpoints.get(*pod) {
