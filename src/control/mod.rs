@@ -8,3 +8,4 @@ pub mod controllers;
 pub mod flags;
 pub mod leader_election;
 pub mod scheduler;
+pub mod vpa_flags;

@@ -31,6 +31,7 @@ pub mod taint_eviction;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod ttlafterfinished;
+pub mod vertical_pod_autoscaler;
 pub mod volume;
 
 pub use action::{Action, Outcome};
