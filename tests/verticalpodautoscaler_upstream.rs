@@ -122,8 +122,8 @@ fn play(seed: u64, flags: &VpaRecommenderFlags) -> [Vec<Told>; 2] {
 
 #[test]
 fn what_is_recommended_is_what_upstream_recommends() {
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/verticalpodautoscaler.ndjson.gz");
+    let kept =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/verticalpodautoscaler.ndjson.gz");
     let path = std::env::var_os("VERTICALPODAUTOSCALER").map_or(kept, Into::into);
     let file = std::fs::File::open(&path).unwrap();
     let is_packed = path.extension().is_some_and(|ending| ending == "gz");

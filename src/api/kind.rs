@@ -85,6 +85,12 @@ pub const KINDS: &[Kind] = &[
     kind("Ingress", "networking.k8s.io/v1", true, &["ingress", "ingresses", "ing"]),
     kind("ConfigMap", "v1", true, &["configmap", "configmaps", "cm"]),
     kind("Secret", "v1", true, &["secret", "secrets"]),
+    kind(
+        "VerticalPodAutoscaler",
+        "autoscaling.k8s.io/v1",
+        true,
+        &["verticalpodautoscaler", "verticalpodautoscalers", "vpa"],
+    ),
 ];
 
 impl Kind {

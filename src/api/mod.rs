@@ -42,6 +42,7 @@ pub mod stateful_set;
 pub mod storage;
 pub mod taint;
 pub mod topology_spread;
+pub mod vertical_pod_autoscaler;
 pub mod volume;
 pub mod workload;
 
@@ -93,6 +94,8 @@ slotmap::new_key_type! {
     pub struct IngressId;
     /// A HorizontalPodAutoscaler in the store.
     pub struct HpaId;
+    /// A VerticalPodAutoscaler in the store.
+    pub struct VpaId;
     /// A PersistentVolumeClaim in the store.
     pub struct ClaimId;
     /// A PersistentVolume in the store.

@@ -21,7 +21,7 @@ const ALL: &[&str] = &["po", "rc", "svc", "ds", "deploy", "rs", "sts", "hpa", "c
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Kinds, as kubectl names them: pods, nodes, deployments, replicasets, replicationcontrollers,
-statefulsets, daemonsets, jobs, cronjobs, services, endpoints, endpointslices, hpa, pdb,
+statefulsets, daemonsets, jobs, cronjobs, services, endpoints, endpointslices, hpa, vpa, pdb,
 namespaces, events, componentstatuses; several with commas between them, or all.
 
 Examples:

@@ -84,7 +84,7 @@ pub struct VpaUpdaterFlags {
     pub min_replicas: u32,
     /// `--eviction-tolerance`: part of a set that may be away at a time.
     pub eviction_tolerance: f64,
-    /// `--pod-update-threshold`: an old pod within the bounds is changed by this part or not at all.
+    /// `--pod-update-threshold`: what changes less stays, within the bounds.
     pub pod_update_threshold: f64,
     /// `--in-recommendation-bounds-eviction-lifetime-threshold`: what makes it old.
     pub in_recommendation_bounds_eviction_lifetime_threshold: SimDuration,

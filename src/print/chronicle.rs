@@ -3,7 +3,7 @@
 
 use crate::api::{
     AttachmentId, ClaimId, CronJobId, DeploymentId, HpaId, IngressId, LimitRangeId, NodeId,
-    OwnerId, PdbId, PodId, QuotaId, ServiceId, VolumeId,
+    OwnerId, PdbId, PodId, QuotaId, ServiceId, VolumeId, VpaId,
 };
 use crate::store::{Change, Store};
 use crate::units::SimTime;
@@ -28,6 +28,8 @@ pub enum Key {
     Ingress(IngressId),
     /// An autoscaler.
     Hpa(HpaId),
+    /// A VerticalPodAutoscaler.
+    Vpa(VpaId),
     /// A budget.
     Pdb(PdbId),
     /// A claim.
@@ -149,6 +151,7 @@ fn key_of(change: &Change, store: &Store) -> Option<(Key, bool)> {
             (Key::LimitRange(*id), is_there)
         }
         Change::Hpa(id) | Change::HpaStatus(id) => (Key::Hpa(*id), store.hpa(*id).is_some()),
+        Change::Vpa(id) => (Key::Vpa(*id), store.vpa(*id).is_some()),
         Change::Pdb(id) => (Key::Pdb(*id), store.pdb(*id).is_some()),
     })
 }

@@ -141,6 +141,7 @@ impl Watch {
             "CronJob" => store.cron_jobs().map(|(id, _)| Key::CronJob(id)).collect(),
             "Service" => store.services().map(|(id, _)| Key::Service(id)).collect(),
             "Ingress" => store.ingresses().map(|(id, _)| Key::Ingress(id)).collect(),
+            "VerticalPodAutoscaler" => store.vpas().map(|(id, _)| Key::Vpa(id)).collect(),
             "HorizontalPodAutoscaler" => store.hpas().map(|(id, _)| Key::Hpa(id)).collect(),
             "PersistentVolume" => store.volumes().map(|(id, _)| Key::Volume(id)).collect(),
             "PersistentVolumeClaim" => store.claims().map(|(id, _)| Key::Claim(id)).collect(),

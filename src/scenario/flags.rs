@@ -9,6 +9,7 @@ use super::model::{
 };
 use super::shutdown::PriorityPeriodFile;
 use super::value::{Ratio, Span, Varying, duration_text};
+use super::vpa_flags::{VpaFlags, VpaRecommenderFile, VpaUpdaterFile};
 use crate::control::flags::{
     ClusterAutoscalerFlags, ControllerManagerFlags, Expander, FeatureGates, SchedulerFlags,
 };
@@ -134,6 +135,7 @@ macro_rules! flags {
         }
     };
 }
+pub(super) use flags;
 
 flags! {
     /// `kube-controller-manager`.
@@ -595,6 +597,10 @@ pub struct FlagsFile {
     pub kube_scheduler: SchedulerFile,
     /// `cluster-autoscaler`.
     pub cluster_autoscaler: Option<ClusterAutoscalerFile>,
+    /// `vpa-recommender`.
+    pub vpa_recommender: VpaRecommenderFile,
+    /// `vpa-updater`.
+    pub vpa_updater: VpaUpdaterFile,
     /// The kubelets.
     pub kubelet: KubeletFile,
     /// The kube-proxies.
@@ -679,6 +685,10 @@ impl FlagsFile {
             controller_manager: self.kube_controller_manager.over_defaults(),
             scheduler: self.kube_scheduler.over_defaults(),
             cluster_autoscaler: autoscaler.map(|flags| flags.over_defaults()),
+            vpa: VpaFlags {
+                recommender: self.vpa_recommender.over_defaults(),
+                updater: self.vpa_updater.over_defaults(),
+            },
             kubelet: self.kubelet.over_defaults(),
             kube_proxy: self.kube_proxy.over_defaults(),
             coredns: self.coredns.over_defaults(),

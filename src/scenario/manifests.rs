@@ -18,6 +18,7 @@ use crate::api::object::Object;
 use crate::api::policy::Pdb;
 use crate::api::scaled_object::ScaledObject;
 use crate::api::service::Service;
+use crate::api::vertical_pod_autoscaler::Vpa;
 use crate::api::workload::Deployment;
 use crate::control::controllers::cronjob;
 use k8s_openapi::api as k8s;
@@ -34,6 +35,7 @@ pub(super) struct Manifests {
     pub services: Vec<(Service, Place)>,
     pub hpas: Vec<(Hpa, autoscaling::Target, Place)>,
     pub scaled_objects: Vec<ScaledObject>,
+    pub vpas: Vec<(Vpa, autoscaling::Target, Place)>,
     pub pdbs: Vec<(Pdb, Place)>,
     /// Other objects that are applied at the start, and the path of their priority class, if any.
     pub applied: Vec<(Object, Place, String)>,
@@ -295,6 +297,7 @@ impl Manifests {
                 }
             }
             ("keda.sh/v1alpha1", "ScaledObject") => self.scaled_object(reader),
+            ("autoscaling.k8s.io/v1", "VerticalPodAutoscaler") => self.vpa(reader),
             ("policy/v1", "PodDisruptionBudget") => {
                 if let Some(given) = reader.decode::<k8s::policy::v1::PodDisruptionBudget>() {
                     let mut errors = Vec::new();

@@ -45,6 +45,8 @@ mod static_pods;
 pub mod strict;
 mod trace;
 pub mod value;
+pub mod vpa_flags;
+mod vpas;
 mod workloads;
 pub mod yaml;
 

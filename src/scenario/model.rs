@@ -14,6 +14,7 @@ use crate::api::resources::Resources;
 use crate::api::scaled_object::ScaledObject;
 use crate::api::service::Service;
 use crate::api::taint::Taint;
+use crate::api::vertical_pod_autoscaler::Vpa;
 use crate::api::workload::Deployment;
 use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags, SchedulerFlags};
 use crate::record::measure::Expected;
@@ -29,6 +30,7 @@ use crate::scenario::kubectl::Command;
 use crate::scenario::market::{Spot, StockOut};
 use crate::scenario::metrics::GivenMetrics;
 use crate::scenario::shutdown::PriorityPeriods;
+use crate::scenario::vpa_flags::VpaFlags;
 use crate::sim::sample::Distribution;
 use crate::units::{Bytes, SimDuration, SimTime, WallClock};
 use std::collections::BTreeMap;
@@ -175,6 +177,8 @@ pub struct Objects {
     /// Autoscalers; their target is the bearer at the index beside them (the `target` id inside is
     /// null until the store gives one).
     pub hpas: Vec<(Hpa, usize)>,
+    /// VerticalPodAutoscalers, each with the bearer that it is about.
+    pub vpas: Vec<(Vpa, usize)>,
     /// KEDA's ScaledObjects; their autoscalers are among `hpas`.
     pub scaled_objects: Vec<ScaledObject>,
     /// Disruption budgets.
@@ -443,6 +447,8 @@ pub struct Flags {
     pub scheduler: SchedulerFlags,
     /// `cluster-autoscaler`; `None`: not installed.
     pub cluster_autoscaler: Option<ClusterAutoscalerFlags>,
+    /// The Vertical Pod Autoscaler.
+    pub vpa: VpaFlags,
     /// The kubelets.
     pub kubelet: KubeletFlags,
     /// The kube-proxies.

@@ -244,6 +244,7 @@ impl Resolver<'_> {
                 templates: manifests.devices.templates.into_iter().map(|(t, _)| t).collect(),
             },
             hpas: Vec::new(),
+            vpas: Vec::new(),
             scaled_objects: manifests.scaled_objects,
             applied: manifests.applied.into_iter().map(|(object, ..)| object).collect(),
             others: Vec::new(),
@@ -252,6 +253,7 @@ impl Resolver<'_> {
         };
         objects.others = others(file, &objects);
         self.hpas(manifests.hpas, &mut objects);
+        self.vpas(manifests.vpas, &mut objects);
         self.check_later(later.hpas, &mut objects);
         objects
     }

@@ -10,7 +10,7 @@ use crate::api::storage::{PersistentVolume, StorageObject};
 use crate::api::workload::Deployment;
 use crate::api::{
     AttachmentId, ClaimId, ConfigId, CronJobId, DeploymentId, HpaId, IngressId, LimitRangeId,
-    NamespaceId, NodeId, OwnerId, PdbId, PodId, QuotaId, ServiceId, Text, VolumeId,
+    NamespaceId, NodeId, OwnerId, PdbId, PodId, QuotaId, ServiceId, Text, VolumeId, VpaId,
 };
 use std::sync::Arc;
 
@@ -61,6 +61,8 @@ pub enum Change {
     Hpa(HpaId),
     /// An autoscaler's status changed.
     HpaStatus(HpaId),
+    /// A VerticalPodAutoscaler was created, or its status changed.
+    Vpa(VpaId),
     /// A claim was created or changed.
     Claim(ClaimId),
     /// A claim is gone.

@@ -16,6 +16,7 @@ mod owners;
 mod scale;
 mod storage;
 mod tally;
+mod vpas;
 
 pub use changes::Change;
 pub use groups::Health;
@@ -38,10 +39,11 @@ use crate::api::policy::Pdb;
 use crate::api::quota::ResourceQuota;
 use crate::api::service::Service;
 use crate::api::stateful_set::Claim;
+use crate::api::vertical_pod_autoscaler::Vpa;
 use crate::api::workload::{Condition, Deployment};
 use crate::api::{
     ClaimId, ConfigId, CronJobId, DeploymentId, HpaId, IngressId, LimitRangeId, NamespaceId,
-    NodeId, OwnerId, PdbId, PodId, QuotaId, ServiceId, Text,
+    NodeId, OwnerId, PdbId, PodId, QuotaId, ServiceId, Text, VpaId,
 };
 use crate::units::{OptionalTime, SimTime};
 use groups::{PodGroups, is_healthy};
@@ -67,6 +69,7 @@ pub struct Store {
     services: SlotMap<ServiceId, Service>,
     ingresses: SlotMap<IngressId, Ingress>,
     hpas: SlotMap<HpaId, Hpa>,
+    vpas: SlotMap<VpaId, Vpa>,
     pdbs: SlotMap<PdbId, Pdb>,
     quotas: SlotMap<QuotaId, ResourceQuota>,
     limit_ranges: SlotMap<LimitRangeId, LimitRange>,
@@ -265,7 +268,7 @@ impl Store {
     pub fn object_count(&self) -> usize {
         let workloads = self.deployments.len() + self.owners.len() + self.cron_jobs.len();
         let network = self.services.len() + self.ingresses.len();
-        let policies = self.hpas.len() + self.pdbs.len() + self.quotas.len();
+        let policies = self.hpas.len() + self.vpas.len() + self.pdbs.len() + self.quotas.len();
         let others = self.limit_ranges.len() + self.configs.len();
         let storage = self.storage.as_ref().map_or(0, |storage| storage.object_count());
         let claims = self.claims.len() + storage;

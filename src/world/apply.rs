@@ -197,6 +197,7 @@ impl World<'_> {
             Action::HpaStatus { hpa, current, desired } => {
                 self.store.set_hpa_status(hpa, current, desired);
             }
+            Action::VpaStatus { vpa, status } => self.store.set_vpa_status(vpa, *status),
             Action::Endpoints { service, comes, goes } => {
                 self.change_endpoints(service, comes, goes);
             }

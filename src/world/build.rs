@@ -13,6 +13,7 @@ use crate::api::node::NodeReady;
 use crate::api::object::Object;
 use crate::api::pod::PodSpec;
 use crate::api::service::Service;
+use crate::api::vertical_pod_autoscaler::UpdateMode;
 use crate::api::workload::Deployment;
 use crate::check::Checks;
 use crate::control::controllers::resourcequota;
@@ -183,6 +184,7 @@ impl<'a> World<'a> {
             self.enqueue(Key::Hpa(id), SimTime(stream.below(period.0.max(1))));
         }
         self.begin_polling();
+        self.begin_vpas();
         for key in [Key::NodeLifecycle, Key::TaintEviction, Key::PodGc] {
             self.enqueue(key, SimTime::ZERO);
         }
@@ -195,10 +197,8 @@ impl<'a> World<'a> {
 /// Stations and call graph of a scenario.
 fn network(scenario: &Scenario) -> Network {
     let objects = &scenario.objects;
-    let largest = scenario.node_groups.iter().map(|g| g.machine.allocatable.cpu).max();
-    let node = largest.unwrap_or(MilliCpu(1000));
-    let pairs = objects.bearers().zip(&scenario.workloads);
-    let pods = pairs.map(|(bearer, workload)| pod_model(bearer.spec, workload, node));
+    let bearers = objects.bearers().enumerate();
+    let pods = bearers.map(|(workload, bearer)| pod_model(scenario, bearer.spec, workload));
     let outside = || scenario.dependencies.iter().map(|dependency| &dependency.serves);
     let outside_pods = outside().map(|serves| PodModel::new(serves, MilliCpu(1000), None));
     let stations = pods.chain(outside_pods).collect();
@@ -224,8 +224,16 @@ fn network(scenario: &Scenario) -> Network {
     for (index, dependency) in scenario.dependencies.iter().enumerate() {
         network.set_replicas(services + index, dependency.replicas);
     }
+    for (vpa, workload) in &objects.vpas {
+        // Its pods may come to differ in what they can do.
+        let station = &mut network.stations[*workload];
+        if vpa.mode() != UpdateMode::Off && !station.is_apart() {
+            station.set_apart();
+        }
+    }
     for (station, bearer) in network.stations.iter_mut().zip(objects.bearers()) {
-        if scenario.may_be_uneven().any(|service| bearer.is_behind(service)) {
+        if !station.is_apart() && scenario.may_be_uneven().any(|service| bearer.is_behind(service))
+        {
             station.set_apart();
         }
     }
@@ -233,7 +241,10 @@ fn network(scenario: &Scenario) -> Network {
 }
 
 /// What one pod of a workload can do. Its containers count together.
-fn pod_model(spec: &PodSpec, workload: &Workload, node: MilliCpu) -> PodModel {
+pub(super) fn pod_model(scenario: &Scenario, spec: &PodSpec, workload: usize) -> PodModel {
+    let workload = &scenario.workloads[workload];
+    let largest = scenario.node_groups.iter().map(|g| g.machine.allocatable.cpu).max();
+    let node = largest.unwrap_or(MilliCpu(1000));
     let containers = &spec.containers;
     let limits: Option<Vec<MilliCpu>> = containers.iter().map(|c| c.cpu_limit).collect();
     let limit = limits.map(|limits| limits.into_iter().sum());

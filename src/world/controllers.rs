@@ -78,6 +78,10 @@ pub enum Key {
     AttachDetach,
     /// KEDA's loop over a ScaledObject, by its place among those of the manifests.
     ScaledObject(usize),
+    /// The loop of vpa-recommender.
+    VpaRecommender,
+    /// The loop of vpa-updater.
+    VpaUpdater,
 }
 
 impl Key {
@@ -106,6 +110,8 @@ impl Key {
             Key::Volume(_) => 19,
             Key::AttachDetach => 20,
             Key::ScaledObject(_) => 21,
+            Key::VpaRecommender => 22,
+            Key::VpaUpdater => 23,
         }
     }
 
@@ -135,7 +141,7 @@ impl Key {
 }
 
 /// `source.component` of the controllers' Events, by index.
-const COMPONENTS: [&str; 22] = [
+const COMPONENTS: [&str; 24] = [
     "deployment-controller",
     "replicaset-controller",
     "endpoint-slice-controller",
@@ -158,8 +164,14 @@ const COMPONENTS: [&str; 22] = [
     "persistentvolume-controller",
     "attachdetach-controller",
     "keda-operator",
+    "vpa-recommender",
+    "vpa-updater",
 ];
 
+/// `--kube-api-qps` of the Vertical Pod Autoscaler's components.
+const VPA_QPS: f64 = 50.0;
+/// `--kube-api-burst`.
+const VPA_BURST: u32 = 100;
 /// Index of the namespace controller.
 const NAMESPACE: usize = 17;
 
@@ -279,6 +291,9 @@ impl WorkQueues {
             1,
             // KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES
             5,
+            // One loop each: vpa-recommender, vpa-updater.
+            1,
+            1,
         ];
         let controller = |n: u32| Controller {
             client: TokenBucket::new(flags.kube_api_qps, flags.kube_api_burst),
@@ -290,6 +305,10 @@ impl WorkQueues {
         // No part of the controller manager: it has a client of its own.
         controllers[Key::ClusterAutoscaler.controller()].client =
             TokenBucket::new(autoscaler.kube_client_qps, autoscaler.kube_client_burst);
+        // Neither are these two.
+        for key in [Key::VpaRecommender, Key::VpaUpdater] {
+            controllers[key.controller()].client = TokenBucket::new(VPA_QPS, VPA_BURST);
+        }
         // A namespace is to be emptied fast.
         controllers[NAMESPACE].client =
             TokenBucket::new(flags.kube_api_qps * 20.0, flags.kube_api_burst * 100);
@@ -517,7 +536,8 @@ impl World<'_> {
         let flight = &mut self.queues.flights[id];
         let key = flight.key;
         let Some(rest) = flight.rest.take() else { return false };
-        let outcome = rest(&self.store, flight.refusal.as_ref(), self.now);
+        let refusal = flight.refusal.take();
+        let outcome = rest(&self.store, refusal.as_ref(), self.now);
         let (batches, events) = self.unpack(key, outcome.batches);
         let flight = &mut self.queues.flights[id];
         (flight.batches, flight.rest) = (batches, outcome.rest);
@@ -626,7 +646,8 @@ impl World<'_> {
     /// A sync is over: the work queue counts failures in a row. Autoscalers come back at their own
     /// pace, whether they have failed or not.
     fn note_end(&mut self, key: Key, failed: bool) {
-        let failed = failed && !matches!(key, Key::Hpa(_));
+        let at_own_pace = matches!(key, Key::Hpa(_) | Key::VpaRecommender | Key::VpaUpdater);
+        let failed = failed && !at_own_pace;
         if let Some(queued) = self.queues.keys.get_mut(&key) {
             queued.failures = if failed { queued.failures + 1 } else { 0 };
         }

@@ -357,6 +357,8 @@ impl World<'_> {
         keys.extend(store.services().map(|(id, _)| Key::EndpointSlice(id)));
         keys.extend(store.hpas().map(|(id, _)| Key::Hpa(id)));
         keys.extend((0..self.scenario.objects.scaled_objects.len()).map(Key::ScaledObject));
+        let vpa = [Key::VpaRecommender, Key::VpaUpdater];
+        keys.extend(vpa.into_iter().filter(|_| store.has_vpas()));
         keys.extend(store.pdbs().map(|(id, _)| Key::Disruption(id)));
         keys.extend(store.namespaces().map(|(id, _)| Key::Namespace(id)));
         keys.extend(store.quotas().map(|(id, _)| Key::ResourceQuota(id)));

@@ -59,6 +59,7 @@ pub(super) fn change_record(store: &Store, change: &Change) -> (u16, u64) {
                 store.hpa(*id).map_or((0, 0), |h| (h.current_replicas, h.desired_replicas));
             (15, u64::from(status.0) << 32 | u64::from(status.1))
         }
+        Change::Vpa(_) => (41, store.resource_version()),
         Change::Claim(id) => (22, id.data().as_ffi()),
         Change::ClaimRemoved(id, _) => (23, id.data().as_ffi()),
         Change::Volume(id) => (29, id.data().as_ffi()),

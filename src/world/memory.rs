@@ -128,6 +128,9 @@ impl World<'_> {
     /// Who is killed when the pods of a workload are above their limit: any, if all are alike.
     fn fullest_pod(&mut self, workload: usize) -> Option<PodId> {
         let station = &self.network.stations[workload];
+        if station.has_unlike_pods() {
+            return station.full_lane();
+        }
         let live = station.lanes().filter(|(pod, _)| self.network.is_live(*pod));
         let memory = |queue: &super::traffic::station::Station| queue.pod_memory();
         let most = live.max_by(|a, b| memory(a.1).total_cmp(&memory(b.1)));
@@ -141,7 +144,10 @@ impl World<'_> {
         let now = self.now;
         let station = &self.network.stations[workload];
         let (memory, base) = (station.pod_memory(), station.pod.memory.0);
-        let over = station.pod.memory_limit.is_some_and(|limit| memory > limit);
+        let over = match station.has_unlike_pods() {
+            true => station.full_lane().is_some(),
+            false => station.pod.memory_limit.is_some_and(|limit| memory > limit),
+        };
         if over && station.endpoints().0 > 0 {
             if self.may_kill(workload)
                 && let Some(pod) = self.fullest_pod(workload)

@@ -189,7 +189,7 @@ impl World<'_> {
 
 /// A container's part of what its pod uses: by what it requests, or by heads if none requests
 /// anything. `None`: the pod has no such container.
-fn part_of(spec: &PodSpec, resource: Measured, name: &str, whole: i64) -> Option<i64> {
+pub(super) fn part_of(spec: &PodSpec, resource: Measured, name: &str, whole: i64) -> Option<i64> {
     let sidecars = spec.init_containers.iter().filter(|c| c.sidecar);
     let all: Vec<&Container> = spec.containers.iter().chain(sidecars).collect();
     let request = |c: &&Container| match resource {

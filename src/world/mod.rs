@@ -69,6 +69,7 @@ mod syncs;
 mod tests;
 mod traffic;
 mod volumes;
+mod vpas;
 mod watch;
 #[allow(clippy::module_inception)]
 mod world;

@@ -120,6 +120,7 @@ impl World<'_> {
         self.pods.insert(id, PodState::new(workload, image));
         if let Some(workload) = workload {
             self.network.add_pod(id, workload);
+            self.fit_queue_of(id, workload);
         }
         self.recorder.totals.pods_created += 1;
         self.waiting_pods(1);

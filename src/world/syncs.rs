@@ -147,6 +147,8 @@ impl World<'_> {
                 .with_controllers(|controllers, world| controllers.podgc.sync(&world.store, now)),
             Key::ClusterAutoscaler => self.sync_cluster_autoscaler(),
             Key::ScaledObject(index) => self.sync_scaled_object(index),
+            Key::VpaRecommender => self.sync_vpa_recommender(),
+            Key::VpaUpdater => self.sync_vpa_updater(),
             Key::Claim(id) => persistentvolume::sync_claim(id, &self.store),
             Key::Volume(id) => sync_volume(id, &self.store),
             Key::AttachDetach => self.with_controllers(|controllers, world| {

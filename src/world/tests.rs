@@ -121,6 +121,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
             applied: vec![],
             others: vec![],
             hpas: vec![],
+            vpas: vec![],
             scaled_objects: vec![],
             pdbs: vec![],
             devices: Default::default(),

@@ -25,6 +25,7 @@ use super::services::Balancers;
 use super::syncs::Controllers;
 use super::traffic::network::Network;
 use super::volumes::Volumes;
+use super::vpas::Vpas;
 use super::watch::Said;
 use crate::api::node::{HOSTNAME_LABEL, Node};
 use crate::api::pod::Pod;
@@ -122,6 +123,8 @@ pub struct World<'a> {
     pub(super) proxies: Proxies,
     pub(super) balancers: Balancers,
 
+    /// The Vertical Pod Autoscaler, if there are objects for it.
+    pub(super) vpas: Option<Box<Vpas>>,
     /// What people deliver, if fleets come or have releases.
     pub(super) deliveries: Option<Box<Deliveries>>,
 
@@ -160,8 +163,7 @@ pub(super) struct Parts<'a> {
 
 impl<'a> World<'a> {
     pub(super) fn from_parts(parts: Parts<'a>) -> World<'a> {
-        let scenario = parts.scenario;
-        let n = scenario.workloads.len();
+        let (scenario, n) = (parts.scenario, parts.scenario.workloads.len());
         let streams = Streams::new(parts.seed);
         World {
             scenario,
@@ -211,6 +213,7 @@ impl<'a> World<'a> {
             noise: parts.noise,
             proxies: Proxies::default(),
             balancers: Balancers::new(scenario),
+            vpas: None,
             deliveries: None,
             workload_of: SecondaryMap::new(),
             deployments: Vec::new(),
@@ -357,6 +360,10 @@ impl<'a> World<'a> {
             About::Hpa(id) => {
                 let hpa = self.store.hpa(id)?;
                 ("HorizontalPodAutoscaler", hpa.namespace.clone(), hpa.name.clone())
+            }
+            About::Vpa(id) => {
+                let vpa = self.store.vpa(id)?;
+                ("VerticalPodAutoscaler", vpa.namespace.clone(), vpa.name.clone())
             }
             About::Pdb(id) => {
                 let pdb = self.store.pdb(id)?;

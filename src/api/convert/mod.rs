@@ -24,6 +24,7 @@ pub mod scaled_object;
 pub mod service;
 pub mod stateful_set;
 pub mod storage;
+pub mod vertical_pod_autoscaler;
 pub mod workload;
 
 use super::Text;

@@ -14,10 +14,11 @@ use crate::api::pod::{IndexFailures, PodSpec};
 use crate::api::policy::PdbStatus;
 use crate::api::refusal::Refusal;
 use crate::api::taint::{Taint, TaintEffect};
+use crate::api::vertical_pod_autoscaler::VpaStatus;
 use crate::api::workload::{Condition, ReplicaSet, WorkloadStatus};
 use crate::api::{
     ClaimId, CronJobId, DeploymentId, HpaId, NamespaceId, NodeId, OwnerId, PdbId, PodId, QuotaId,
-    ServiceId, Text, VolumeId,
+    ServiceId, Text, VolumeId, VpaId,
 };
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
@@ -216,6 +217,13 @@ pub enum Action {
         /// `desiredReplicas`.
         desired: u32,
     },
+    /// Write a VerticalPodAutoscaler's status.
+    VpaStatus {
+        /// The object.
+        vpa: VpaId,
+        /// The status.
+        status: Box<VpaStatus>,
+    },
     /// Write a Service's EndpointSlices.
     Endpoints {
         /// The Service.
@@ -359,6 +367,8 @@ pub enum About {
     CronJob(CronJobId),
     /// An autoscaler.
     Hpa(HpaId),
+    /// A VerticalPodAutoscaler.
+    Vpa(VpaId),
     /// A budget.
     Pdb(PdbId),
     /// A claim.

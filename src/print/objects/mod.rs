@@ -21,6 +21,7 @@ mod replica_set;
 mod service;
 mod stateful_set;
 mod storage;
+mod vpa;
 
 use super::Snapshot;
 use super::chronicle::Key;
@@ -47,6 +48,9 @@ pub(super) fn list(snapshot: &Snapshot, kind: &str) -> Vec<Value> {
         }
         "HorizontalPodAutoscaler" => {
             store.hpas().map(|(id, h)| hpa::hpa(snapshot, id, h)).collect()
+        }
+        "VerticalPodAutoscaler" => {
+            store.vpas().map(|(id, found)| vpa::vpa(snapshot, id, found)).collect()
         }
         "ResourceQuota" => store.quotas().map(|(id, q)| quota::quota(snapshot, id, q)).collect(),
         "LimitRange" => {
@@ -92,6 +96,7 @@ pub(super) fn object(snapshot: &Snapshot, key: Key) -> Option<Value> {
         Key::Service(id) => service::service(snapshot, id, store.service(id)?),
         Key::Ingress(id) => ingress::ingress(snapshot, id, store.ingress(id)?),
         Key::Hpa(id) => hpa::hpa(snapshot, id, store.hpa(id)?),
+        Key::Vpa(id) => vpa::vpa(snapshot, id, store.vpa(id)?),
         Key::Pdb(id) => pdb::pdb(snapshot, id, store.pdb(id)?),
         Key::Claim(id) => storage::claim(snapshot, id, store.claim(id)?.object.as_ref()?),
         Key::Volume(id) => storage::volume(snapshot, id, store.volume(id)?),

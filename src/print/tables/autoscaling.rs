@@ -1,4 +1,4 @@
-//! The table of HorizontalPodAutoscalers.
+//! The tables of HorizontalPodAutoscalers and VerticalPodAutoscalers.
 
 use super::{Table, name};
 use crate::print::read::{age, items, number, some, text};
@@ -33,6 +33,37 @@ pub(super) const HPA: Table = Table {
             number(hpa, "/spec/maxReplicas").to_string(),
             number(hpa, "/status/currentReplicas").to_string(),
             age(hpa, now),
+        ]
+    },
+};
+
+/// The columns that the kind's CustomResourceDefinition asks for.
+pub(super) const VPA: Table = Table {
+    columns: &[
+        ("NAME", false),
+        ("MODE", false),
+        ("CPU", false),
+        ("MEM", false),
+        ("PROVIDED", false),
+        ("AGE", false),
+        ("MINREPLICAS", true),
+        ("OOMSECONDS", true),
+    ],
+    cells: |vpa, now| {
+        let word = |path: &str| text(vpa, path).to_owned();
+        let target = "/status/recommendation/containerRecommendations/0/target";
+        let conditions = items(vpa, "/status/conditions");
+        let is_provided = |c: &&Value| c["type"] == "RecommendationProvided";
+        let least = vpa.pointer("/spec/updatePolicy/minReplicas");
+        vec![
+            name(vpa),
+            word("/spec/updatePolicy/updateMode"),
+            word(&format!("{target}/cpu")),
+            word(&format!("{target}/memory")),
+            conditions.iter().find(is_provided).map_or("", |c| text(c, "/status")).to_owned(),
+            age(vpa, now),
+            least.map_or(String::new(), |least| least.to_string()),
+            String::new(),
         ]
     },
 };

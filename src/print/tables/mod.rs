@@ -43,6 +43,7 @@ pub(super) fn of(kind: &str) -> Table {
         "Endpoints" => network::ENDPOINTS,
         "EndpointSlice" => network::SLICE,
         "HorizontalPodAutoscaler" => autoscaling::HPA,
+        "VerticalPodAutoscaler" => autoscaling::VPA,
         "PodDisruptionBudget" => cluster::PDB,
         "ResourceQuota" => cluster::QUOTA,
         "LimitRange" => cluster::LIMIT_RANGE,

@@ -44,30 +44,38 @@ impl Defaulted {
 }
 
 impl World<'_> {
-    /// Gives a pod what its namespace's limits say, and judges it by them.
-    pub(super) fn apply_limits(&mut self, pod: &mut Pod) -> Result<(), Refusal> {
+    /// Gives a pod what its namespace's limits say for what it leaves out; the limits.
+    pub(super) fn give_defaults(&mut self, pod: &mut Pod) -> Vec<LimitRange> {
         let here = self.store.limit_ranges().filter(|(_, range)| range.namespace == pod.namespace);
         let mut ranges: Vec<LimitRange> = here.map(|(_, range)| range.clone()).collect();
         if ranges.is_empty() {
-            return Ok(());
+            return ranges;
         }
         ranges.sort_by(|one, other| one.name.cmp(&other.name));
         let spec = self.defaulted.spec(&pod.namespace, &pod.spec, &ranges);
         if !Arc::ptr_eq(&spec, &pod.spec) {
             pod.base_mut().spec = spec;
         }
-        let invalid = validate(&pod.spec);
-        if !invalid.is_empty() {
-            return Err(Refusal::invalid("Pod", &pod.name(), &invalid));
-        }
-        for range in &ranges {
-            let errors = violations(&range.limits, &pod.spec);
-            if !errors.is_empty() {
-                return Err(Refusal::forbidden("pods", &pod.name(), &aggregate(&errors)));
-            }
-        }
-        Ok(())
+        ranges
     }
+}
+
+/// Judges a pod by the limits of its namespace, if there are any.
+pub(super) fn judge_pod(pod: &Pod, ranges: &[LimitRange]) -> Result<(), Refusal> {
+    if ranges.is_empty() {
+        return Ok(());
+    }
+    let invalid = validate(&pod.spec);
+    if !invalid.is_empty() {
+        return Err(Refusal::invalid("Pod", &pod.name(), &invalid));
+    }
+    for range in ranges {
+        let errors = violations(&range.limits, &pod.spec);
+        if !errors.is_empty() {
+            return Err(Refusal::forbidden("pods", &pod.name(), &aggregate(&errors)));
+        }
+    }
+    Ok(())
 }
 
 /// The specification with what its containers leave out; the same one if they leave nothing out.

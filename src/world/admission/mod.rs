@@ -1,9 +1,10 @@
 //! Admission: what the API server refuses or changes when objects are created.
 //!
 //! In upstream's order: a namespace that is being deleted takes nothing; limit ranges fill in what
-//! a pod leaves out; what came of that is validated; limit ranges and then quotas judge it. (The
-//! plugins whose result does not change in a run, like those for priorities and tolerations, act
-//! when manifests are read.) It knows no controller.
+//! a pod leaves out; a webhook gives it the requests that are recommended; what came of that is
+//! validated; limit ranges and then quotas judge it. (The plugins whose result does not change in a
+//! run, like those for priorities and tolerations, act when manifests are read.) It knows no
+//! controller.
 
 mod limits;
 mod quota;
@@ -22,15 +23,19 @@ use crate::api::refusal::{Cause, Refusal};
 use crate::api::storage::Claim;
 use crate::api::{ObjectName, Text};
 use crate::control::controllers::volume::persistentvolume::default_class;
+use limits::judge_pod;
 
 impl World<'_> {
     /// Lets a pod in that is about to be created: changes it, charges the quotas.
     pub(super) fn admit(&mut self, pod: &mut Pod) -> Result<(), Refusal> {
         if self.store.is_unlimited() {
+            self.give_recommendation(pod);
             return Ok(());
         }
         self.namespace_takes("pods", &pod.namespace, &pod.name())?;
-        self.apply_limits(pod)?;
+        let ranges = self.give_defaults(pod);
+        self.give_recommendation(pod);
+        judge_pod(pod, &ranges)?;
         self.charge_pod(pod)
     }
 

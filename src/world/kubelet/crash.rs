@@ -24,6 +24,7 @@ impl World<'_> {
             return;
         }
         if reason == "OOMKilled" {
+            self.tell_vpas_of_oom(pod);
             let message = "Memory cgroup out of memory: Killed process".to_string();
             self.publish("kubelet", Warning, "OOMKilling", About::Pod(pod), message);
         }

@@ -62,6 +62,9 @@ impl World<'_> {
 
     /// Whether pods of a Deployment can use more memory than they request.
     fn may_exceed_request(&self, workload: usize, spec: &PodSpec) -> bool {
+        if self.sizes_pods_of(workload) {
+            return true;
+        }
         let request = spec.requests().memory.0 as f64;
         let is_limited = limit_of(spec).is_some_and(|limit| limit.0 as f64 <= request);
         (self.leaks(workload) && !is_limited) || self.most_memory(workload) > request
@@ -72,7 +75,8 @@ impl World<'_> {
         let pod = &self.network.stations[workload].pod;
         let queued = pod.rate * pod.wait_max;
         let most = pod.memory.0 + pod.memory.1 * (f64::from(pod.servers) + queued);
-        most.min(pod.memory_limit.unwrap_or(f64::INFINITY))
+        let limit = pod.memory_limit.filter(|_| !self.sizes_pods_of(workload));
+        most.min(limit.unwrap_or(f64::INFINITY))
     }
 
     /// Bytes that a pod's containers use, and how many more each second.

@@ -209,6 +209,9 @@ impl Station {
 
     /// Requests a second that the live pods can serve.
     pub fn capacity(&self) -> f64 {
+        if let Some(capacity) = self.lanes.as_ref().and_then(|lanes| lanes.capacity()) {
+            return capacity;
+        }
         f64::from(self.live) * self.pod.rate
     }
 

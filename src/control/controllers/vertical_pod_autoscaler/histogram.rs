@@ -1,8 +1,8 @@
 //! Histograms that forget: a sample's weight halves with each half-life.
 //!
 //! Source: kubernetes/autoscaler `vertical-pod-autoscaler/pkg/recommender/util/histogram.go`,
-//! `decaying_histogram.go` and `histogram_options.go`, 1.7.1. Equal to it bit by bit, and so is what
-//! it calls of Go's mathematics: powers of whole numbers and of two.
+//! `decaying_histogram.go` and `histogram_options.go`, 1.7.1. Equal to it bit by bit, and so is
+//! what it calls of Go's mathematics: powers of whole numbers and of two.
 
 use crate::units::SimDuration;
 use std::sync::LazyLock;

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lanes {
     of: BTreeMap<PodId, Lane>,
+    /// Some pod can do more or less than the others.
+    differ: bool,
 }
 
 /// The queue of one pod.
@@ -33,6 +35,12 @@ impl Lanes {
     /// When the next of them changes by itself.
     pub(super) fn next_change(&self) -> SimTime {
         self.queues().map(Station::next_change).min().unwrap_or(SimTime::NEVER)
+    }
+
+    /// Requests a second that the live pods can serve, if they are not all alike.
+    pub(super) fn capacity(&self) -> Option<f64> {
+        let live = self.queues().filter(|queue| queue.live > 0);
+        self.differ.then(|| live.map(|queue| queue.pod.rate).sum())
     }
 
     /// The most that a pod takes, bytes.
@@ -63,6 +71,30 @@ impl Station {
         if let Some(lanes) = &mut self.lanes {
             lanes.of.insert(pod, Lane { queue, offered: 0.0, lost: false });
         }
+    }
+
+    /// A pod that has come can do this.
+    pub fn fit_lane(&mut self, pod: PodId, model: PodModel) {
+        let usual = self.pod;
+        if let Some(lanes) = &mut self.lanes
+            && let Some(lane) = lanes.of.get_mut(&pod)
+        {
+            lane.queue.pod = model;
+            lanes.differ |= model != usual;
+        }
+    }
+
+    /// A live pod that has met its memory limit, if pods have limits of their own.
+    pub fn full_lane(&self) -> Option<PodId> {
+        let is_full = |queue: &Station| {
+            queue.live > 0 && queue.pod.memory_limit.is_some_and(|most| queue.pod_memory() > most)
+        };
+        self.lanes().find(|(_, queue)| is_full(queue)).map(|(pod, _)| pod)
+    }
+
+    /// Whether some pod can do more or less than the others.
+    pub fn has_unlike_pods(&self) -> bool {
+        self.lanes.as_ref().is_some_and(|lanes| lanes.differ)
     }
 
     /// A pod is gone, and nobody routes to it any more. What it did counts.
