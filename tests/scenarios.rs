@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Scenarios that a debug build runs in seconds.
 const LIGHT: [&str; 32] = [
     "autoscaling/overprovisioning",
+    "autoscaling/right-sizing",
     "autoscaling/spot-wave",
     "autoscaling/without-reserve",
     "booking/platform",

@@ -71,7 +71,7 @@ fn count(view: &View<'_>, pdb: &Pdb, looked: SimTime) -> (u32, Vec<PodId>) {
             _ if !pod.ready => {}
             None => healthy += 1,
             Some(at) if at >= looked => {
-                if ["Drained", "Evicted"].contains(&(view.ended_by)(id)) {
+                if ["Drained", "Evicted", "EvictedByVPA"].contains(&(view.ended_by)(id)) {
                     evicted.push(id);
                 }
             }

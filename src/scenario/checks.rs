@@ -164,7 +164,17 @@ fn periods(flags: &Flags) -> Vec<Fault> {
         (flags.metrics_server.metric_resolution, "metrics-server.metric-resolution"),
         (flags.kubelet.lease_renew_interval, "kubelet.lease-renew-interval"),
         (flags.kubelet.pleg_relist_period, "kubelet.pleg-relist-period"),
+        (flags.vpa.updater.updater_interval, "vpa-updater.updater-interval"),
     ];
+    let vpa = &flags.vpa.recommender;
+    periods.extend([
+        (vpa.recommender_interval, "vpa-recommender.recommender-interval"),
+        (vpa.confidence_interval_cpu, "vpa-recommender.confidence-interval-cpu"),
+        (vpa.confidence_interval_memory, "vpa-recommender.confidence-interval-memory"),
+        (vpa.memory_aggregation_interval, "vpa-recommender.memory-aggregation-interval"),
+        (vpa.memory_histogram_decay_half_life, "vpa-recommender.memory-histogram-decay-half-life"),
+        (vpa.cpu_histogram_decay_half_life, "vpa-recommender.cpu-histogram-decay-half-life"),
+    ]);
     if let Some(autoscaler) = &flags.cluster_autoscaler {
         periods.push((autoscaler.scan_interval, "cluster-autoscaler.scan-interval"));
     }

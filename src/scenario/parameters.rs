@@ -47,6 +47,10 @@ pub(super) fn of(scenario: &Scenario) -> Value {
             "currency": scenario.observe.currency,
         },
     });
+    if !scenario.objects.vpas.is_empty() {
+        told["flags"]["vpa-recommender"] = scenario.flags.vpa.recommender.told();
+        told["flags"]["vpa-updater"] = scenario.flags.vpa.updater.told();
+    }
     if !scenario.metrics.is_empty() {
         told["metrics"] = scenario.metrics.iter().map(|m| metric(scenario, m)).collect();
     }

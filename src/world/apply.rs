@@ -278,7 +278,8 @@ impl World<'_> {
         if let Some(state) = self.pods.get_mut(pod).filter(|state| state.end_reason().is_empty()) {
             let trouble = state.trouble.get_or_insert_default();
             (trouble.end_reason, trouble.grace) = (reason, grace);
-            let evicted = ["TaintManager", "Preempted", "PodGC", "Drained"].contains(&reason);
+            let evicted =
+                ["TaintManager", "Preempted", "PodGC", "Drained", "EvictedByVPA"].contains(&reason);
             self.recorder.totals.pods_evicted += u64::from(evicted);
         }
         let stays = p.is_tracked();

@@ -83,7 +83,7 @@ impl World<'_> {
             "TaintManager" => "DeletionByTaintManager",
             "Preempted" => "PreemptionByScheduler",
             "PodGC" => "DeletionByPodGC",
-            "Drained" | "Evicted" => "EvictionByEvictionAPI",
+            "Drained" | "Evicted" | "EvictedByVPA" => "EvictionByEvictionAPI",
             _ => "",
         };
         if disruption.is_empty() && !forced {

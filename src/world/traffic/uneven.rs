@@ -154,7 +154,8 @@ impl Network {
             latency += share * (queue.mean_latency() + wait);
         }
         let front = &mut self.fronts[service];
-        (front.success, front.latency) = (success, latency);
+        // Shares may add up to a little more than the whole.
+        (front.success, front.latency) = (success.min(1.0), latency);
     }
 
     /// Latencies of so many requests that arrived at such a Service.

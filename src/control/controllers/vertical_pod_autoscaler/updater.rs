@@ -140,7 +140,7 @@ fn next(mut plan: Plan, store: &Store) -> Outcome {
     while let Some((pod, vpa, owner, is_pending)) = plan.pods.pop_front() {
         let may_go = is_pending || plan.groups.get(&owner).is_some_and(Group::may_lose_one);
         let Some(name) = store.pod(pod).filter(|_| may_go).map(Pod::name) else { continue };
-        outcome.then(Action::EvictPod { pod, grace: None, reason: "Evicted" });
+        outcome.then(Action::EvictPod { pod, grace: None, reason: "EvictedByVPA" });
         outcome.rest = Some(Arc::new(move |store, refusal, _| {
             let mut plan = plan.clone();
             if refusal.is_some() {
