@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 32] = [
+const LIGHT: [&str; 33] = [
     "autoscaling/overprovisioning",
     "autoscaling/right-sizing",
     "autoscaling/spot-wave",
