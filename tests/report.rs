@@ -76,6 +76,7 @@ fn summary(recorder: &Recorder<'_>, names: &[String]) -> Summary {
         workloads: names,
         target: Target { error_budget: 0.01, latency_s: 0.5 },
         currency: "USD",
+        levels: &[],
         ignored: &ignored,
     };
     summarize(recorder, &facts, &expectations())
@@ -244,6 +245,7 @@ fn a_short_run_reads_well_and_its_currency_is_text() {
         workloads: &names,
         target: Target { error_budget: 0.01, latency_s: 0.5 },
         currency: "<b>",
+        levels: &[],
         ignored: &[],
     };
     let summary = summarize(&recorder, &facts, &[]);

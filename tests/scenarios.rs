@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 33] = [
+const LIGHT: [&str; 34] = [
     "autoscaling/overprovisioning",
     "autoscaling/right-sizing",
     "autoscaling/spot-wave",
@@ -54,6 +54,7 @@ const LIGHT: [&str; 33] = [
     "scheduling/packing",
     "self-healing/zone-outage",
     "traces/worldcup98",
+    "traffic/balancing",
 ];
 const HEAVY: [&str; 3] =
     ["pokemon-go/launch-50x", "pokemon-go/launch-50x-raised-limit", "pokemon-go/second-wave-3x"];

@@ -1,5 +1,4 @@
-//! Traffic held against queueing theory: the request level against the formulas' values, and the
-//! fluid level against the request level.
+//! Traffic held against queueing theory: single requests, in the engine and in whole worlds.
 //!
 //! Each cell is run 30 times with other random numbers; the mean of the runs has a 95 % confidence
 //! interval, and of all cells at least 93 % must hold the value of theory (as many as chance and no
@@ -7,13 +6,16 @@
 //! table of the long one and its command.
 
 #![allow(clippy::print_stdout, reason = "it prints the table of docs/validation.md")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod validation {
     pub mod cells;
     pub mod laws;
+    pub mod worlds;
 }
 
-use validation::cells::{Cell, cells};
+use validation::cells::{Estimate, cells};
+use validation::worlds::worlds;
 
 /// Runs all cells at these root seeds, prints the table, and gives the share of cells that hold the
 /// value of theory.
@@ -24,21 +26,30 @@ fn table(seeds: &[u64], requests: u64) -> f64 {
     for cell in cells() {
         for seed in seeds {
             let found = cell.run(*seed, requests);
-            println!("{}", row(&cell, &found));
+            println!("{}", row(cell.model, cell.measure, cell.theory, &found));
             all += 1;
             inside += u32::from(found.holds(cell.theory));
+        }
+    }
+    for world in worlds() {
+        let model = format!("M/M/{}, load {}, `stormglass run`", world.servers, world.load);
+        for seed in seeds {
+            let found = world.run(*seed, requests);
+            println!("{}", row(&model, "mean wait", world.theory(), &found));
+            all += 1;
+            inside += u32::from(found.holds(world.theory()));
         }
     }
     println!("\n{inside} of {all} cells hold the value of theory.");
     f64::from(inside) / f64::from(all)
 }
 
-fn row(cell: &Cell, found: &validation::cells::Estimate) -> String {
-    let error = (found.mean / cell.theory - 1.0) * 100.0;
-    let is_inside = if found.holds(cell.theory) { "yes" } else { "no" };
+fn row(model: &str, measure: &str, theory: f64, found: &Estimate) -> String {
+    let error = (found.mean / theory - 1.0) * 100.0;
+    let is_inside = if found.holds(theory) { "yes" } else { "no" };
     format!(
-        "| {} | {} | {:.6} | {:.6} | {error:+.2} % | ±{:.6} | {is_inside} |",
-        cell.model, cell.measure, cell.theory, found.mean, found.half
+        "| {model} | {measure} | {theory:.6} | {:.6} | {error:+.2} % | ±{:.6} | {is_inside} |",
+        found.mean, found.half
     )
 }
 

@@ -95,7 +95,7 @@ fn ours(servers: u32, rate: f64) -> Speed {
     let service = SimDuration::from_secs_f64(SERVICE);
     let plan = Plan {
         stations: vec![StationPlan::servers(servers, service, Law::Exponential)],
-        services: vec![ServicePlan { primary: Some(0) }],
+        services: vec![ServicePlan { primary: Some(0), ..ServicePlan::default() }],
         entries: vec![EntryPlan::Open { to: 0, process: POISSON, clients: None }],
     };
     let mut engine = Engine::new(&plan, &Streams::new(1));

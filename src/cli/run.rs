@@ -1,6 +1,6 @@
 //! `stormglass run`: one scenario, one seed, one result folder.
 
-use super::validate::lines;
+use super::validate::{levels_of, lines};
 use super::{Format, Outcome, complain, print, repeat};
 use crate::check::{Stride, Violation};
 use crate::record::measure::Expected;
@@ -249,6 +249,7 @@ fn summary_of(
         workloads: names,
         target: observe.target(),
         currency: &observe.currency,
+        levels: &levels_of(scenario),
         ignored: &lines(&scenario.ignored),
     };
     summarize(recorder, &facts, &expected)

@@ -1,8 +1,10 @@
 //! `stormglass validate`: everything that is wrong with scenarios, without running them.
 
 use super::{Format, Outcome, complain, print};
+use crate::record::summary::LevelOfPart;
 use crate::record::wording::count;
 use crate::scenario::diagnostic::Diagnostics;
+use crate::scenario::graph::model::{Level, Part};
 use crate::scenario::model::{Ignored, Scenario};
 use crate::scenario::{Overrides, load};
 use clap::Args;
@@ -62,10 +64,35 @@ fn describe(file: &str, scenario: &Scenario) -> String {
         count(objects.pdbs.len() as u64, "disruption budget"),
         others(objects),
     ));
+    text.push_str(&levels_told(scenario));
     for line in notes(scenario) {
         text.push_str(&format!("  note: {line}\n"));
     }
     text
+}
+
+/// How closely requests are followed, a line for each part of the graph that asks for something.
+fn levels_told(scenario: &Scenario) -> String {
+    let line = |part: &LevelOfPart| format!("  {}\n", part.line());
+    let told: String = levels_of(scenario).iter().map(line).collect();
+    match told.is_empty() && !scenario.traffic.is_empty() {
+        true => "  requests as rates (level fluid): nothing asks for single ones\n".to_string(),
+        false => told,
+    }
+}
+
+/// At which levels requests are followed, where something asks for one.
+pub(super) fn levels_of(scenario: &Scenario) -> Vec<LevelOfPart> {
+    let names = scenario.objects.names_of_bearers();
+    let part = |part: &Part| LevelOfPart {
+        level: match part.level {
+            Level::Fluid => "fluid".to_string(),
+            Level::Requests => "requests".to_string(),
+        },
+        workloads: part.workloads.iter().map(|workload| names[*workload].clone()).collect(),
+        why: part.why.clone(),
+    };
+    scenario.levels.iter().map(part).collect()
 }
 
 /// How many other objects there are, by kind.
@@ -107,6 +134,7 @@ fn as_json(file: &str, loaded: &Result<Scenario, Diagnostics>) -> Value {
             "scenario": scenario.name,
             "question": scenario.question,
             "duration_s": scenario.duration.as_secs_f64(),
+            "levels": levels_of(scenario),
             "notes": notes(scenario),
             "errors": [],
         }),

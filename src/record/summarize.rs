@@ -5,7 +5,7 @@ use super::measure::{self, Expected, Measured, mean_cpu_share};
 use super::objective::{self, Target};
 use super::recorder::Recorder;
 use super::rows::ClusterSample;
-use super::summary::{ApiServer, Etcd, WorkloadSummary};
+use super::summary::{ApiServer, Etcd, LevelOfPart, WorkloadSummary};
 use super::summary::{Cost, NodeGroupSummary, Nodes, Objective, Pods, Point, Requests, Summary};
 use super::turning_points;
 use crate::units::{SimDuration, SimTime};
@@ -29,6 +29,8 @@ pub struct RunFacts<'a> {
     pub target: Target,
     /// Code of the currency.
     pub currency: &'a str,
+    /// At which levels requests were followed, where something asked for one.
+    pub levels: &'a [LevelOfPart],
     /// What was accepted without effect: a line each.
     pub ignored: &'a [String],
 }
@@ -49,6 +51,7 @@ pub fn summarize(
         seed: facts.seed,
         duration_s: facts.duration.as_secs_f64(),
         cost: cost(recorder, facts.currency, requests.served),
+        levels: facts.levels.to_vec(),
         requests,
         pods: pods(recorder),
         nodes: nodes(recorder),
@@ -242,6 +245,7 @@ mod tests {
             workloads,
             target: TARGET,
             currency: "EUR",
+            levels: &[],
             ignored: &[],
         }
     }

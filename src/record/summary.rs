@@ -19,6 +19,9 @@ pub struct Summary {
     pub seed: u64,
     /// Simulated time.
     pub duration_s: f64,
+    /// At which levels requests were followed; left out where nothing asked for one: as rates.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<LevelOfPart>,
     /// Requests from outside.
     pub requests: Requests,
     /// Pods.
@@ -49,6 +52,25 @@ pub struct Summary {
     /// What people delivered; left out where no fleet comes or has releases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliverySummary>,
+}
+
+/// Workloads that requests connect, and how closely these were followed.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct LevelOfPart {
+    /// `fluid`, as rates, or `requests`, one by one.
+    pub level: String,
+    /// `namespace/name` of each.
+    pub workloads: Vec<String>,
+    /// Why: half a sentence.
+    pub why: String,
+}
+
+impl LevelOfPart {
+    /// A line for people.
+    pub fn line(&self) -> String {
+        let how = if self.level == "requests" { "one by one" } else { "as rates" };
+        format!("requests of {} {how}: {}", self.workloads.join(", "), self.why)
+    }
 }
 
 /// What people delivered. Times of what is not done by the end are those up to the end.

@@ -67,6 +67,7 @@ pub(super) fn scenario(
         workloads: Vec::new(),
         balancing: Default::default(),
         traffic: Vec::new(),
+        levels: Vec::new(),
         metrics: Vec::new(),
         timeline: play.timeline,
         fleets: Vec::new(),

@@ -16,6 +16,9 @@ pub fn story(summary: &Summary, folder: Option<&Path>) -> String {
     let length = duration(summary.duration_s);
     let run = format!("{}, seed {}, {length} simulated", summary.scenario, summary.seed);
     paragraph(&mut out, "", "", &run);
+    for part in &summary.levels {
+        paragraph(&mut out, "", "", &part.line());
+    }
     out.push('\n');
     paragraph(&mut out, "", "", &figures::lead(summary));
     timeline(&mut out, summary);

@@ -4,11 +4,11 @@
 //! is decided there, by what there is at that moment.
 
 use super::file::{ScenarioFile, TrafficFile};
-use super::graph::model::{Load, Patience};
+use super::graph::model::{Level, Load, Part, Patience};
 use super::kubectl::Command;
 use super::manifests::{Manifests, Place};
 use super::model::{
-    Entry, Happening, Ignored, NodeGroup, Objects, Scenario, TimelineEntry, Traffic,
+    Entry, Happening, Ignored, NodeGroup, Objects, Scenario, TimelineEntry, Traffic, Workload,
 };
 use super::resolve::{Resolver, is_named};
 use crate::api::ingress::{Backend, Ingress, route};
@@ -25,8 +25,9 @@ const MOST_CLIENTS: u32 = 1_000_000;
 impl Scenario {
     /// Whether calls and clients have a meaning beyond their number.
     pub fn has_wiring(&self) -> bool {
-        self.workloads.iter().any(|workload| workload.calls_stop)
-            || self.traffic.iter().any(|traffic| {
+        let calls = |(index, of): (usize, &Workload)| of.calls_stop && !self.is_followed(index);
+        self.workloads.iter().enumerate().any(calls)
+            || self.traffic.iter().filter(|traffic| !self.follows(&traffic.to)).any(|traffic| {
                 let is_closed = matches!(traffic.load, Load::Closed { .. });
                 is_closed || traffic.patience != Patience::default()
             })
@@ -38,6 +39,22 @@ impl Scenario {
         all.filter(|service| service.affinity.is_some() || service.local)
     }
 
+    /// Parts of the graph whose requests are followed one by one.
+    pub fn followed(&self) -> impl Iterator<Item = &Part> {
+        self.levels.iter().filter(|part| part.level == Level::Requests)
+    }
+
+    /// Whether the requests of a workload are followed one by one.
+    pub fn is_followed(&self, workload: usize) -> bool {
+        self.followed().any(|part| part.workloads.contains(&workload))
+    }
+
+    /// Whether all requests of an entry are.
+    fn follows(&self, entry: &Entry) -> bool {
+        matches!(entry, Entry::Service(service)
+            if self.followed().any(|part| part.services.contains(service)))
+    }
+
     /// Services whose clients stick to pods at any time of the run.
     pub fn may_stick(&self) -> impl Iterator<Item = &Service> {
         let later = applied_services(&self.timeline);
@@ -46,7 +63,7 @@ impl Scenario {
 }
 
 /// Services as lines of the timeline make or change them.
-fn applied_services(timeline: &[TimelineEntry]) -> impl Iterator<Item = &Service> {
+pub(super) fn applied_services(timeline: &[TimelineEntry]) -> impl Iterator<Item = &Service> {
     timeline.iter().filter_map(|entry| match &entry.what {
         Happening::Kubectl(command) => match &**command {
             Command::Apply { object: Object::Service(service), .. } => Some(&**service),

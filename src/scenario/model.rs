@@ -24,7 +24,7 @@ use crate::scenario::custom_metrics::CustomMetric;
 use crate::scenario::dependencies::Dependency;
 use crate::scenario::eviction::{GracePeriods, Thresholds};
 use crate::scenario::fleet::{Fleet, Team};
-use crate::scenario::graph::model::{Balancing, Serving, Step};
+use crate::scenario::graph::model::{Balancing, Part, Serving, Step};
 pub use crate::scenario::graph::model::{Entry, Traffic};
 use crate::scenario::kubectl::Command;
 use crate::scenario::market::{Spot, StockOut};
@@ -66,6 +66,8 @@ pub struct Scenario {
     pub dependencies: Vec<Dependency>,
     /// Requests that arrive from outside.
     pub traffic: Vec<Traffic>,
+    /// Parts of the graph for which something asks for a level; all others are fluid.
+    pub levels: Vec<Part>,
     /// What custom and external metrics APIs answer.
     pub metrics: Vec<CustomMetric>,
     /// Faults and changes, sorted by time, then file order.

@@ -131,7 +131,6 @@ impl Resolver<'_> {
         ignored.extend(self.unwanted(&traffic, &objects));
         let metrics = self.metrics(&file, &objects);
         ignored.extend(self.unprovided(&askers, &objects, &metrics));
-        ignored.extend(self.unmodelled(&file));
         let mut scenario = Scenario {
             name: String::new(),
             question: file.question.trim().to_string(),
@@ -144,6 +143,7 @@ impl Resolver<'_> {
             balancing,
             dependencies: self.dependencies(&file, &objects),
             traffic,
+            levels: Vec::new(),
             metrics,
             timeline,
             fleets,
@@ -159,6 +159,7 @@ impl Resolver<'_> {
             hash: String::new(),
             parameters: serde_json::Value::Null,
         };
+        self.levels(&file, &mut scenario);
         heed_claims(&mut scenario);
         self.provide(&mut scenario);
         Some(scenario)

@@ -2,6 +2,7 @@
 
 use super::controllers::Key;
 use super::event::Event;
+use super::level;
 use super::settle::is_settled;
 use super::traffic::network::{Network, pod_cpu};
 use super::traffic::station::PodModel;
@@ -44,7 +45,8 @@ impl<'a> World<'a> {
         let streams = Streams::new(seed);
         let noise =
             (0..scenario.traffic.len() as u64).map(|i| streams.stream("traffic", i)).collect();
-        let parts = Parts { scenario, seed, recorder, checks, network: network(scenario), noise };
+        let network = network(scenario, &streams);
+        let parts = Parts { scenario, seed, recorder, checks, network, noise };
         World::from_parts(parts)
     }
 
@@ -195,7 +197,7 @@ impl<'a> World<'a> {
 }
 
 /// Stations and call graph of a scenario.
-fn network(scenario: &Scenario) -> Network {
+fn network(scenario: &Scenario, streams: &Streams) -> Network {
     let objects = &scenario.objects;
     let bearers = objects.bearers().enumerate();
     let pods = bearers.map(|(workload, bearer)| pod_model(scenario, bearer.spec, workload));
@@ -213,11 +215,12 @@ fn network(scenario: &Scenario) -> Network {
     let calls = scenario.workloads.iter().chain(outside()).map(calls).collect();
     let mut network = Network::new(stations, primaries, calls);
     if scenario.has_wiring() {
-        let calls = |workload: &Workload| Calls {
-            steps: workload.calls.clone(),
-            stops: workload.calls_stop,
+        let calls = |(index, workload): (usize, &Workload)| match scenario.is_followed(index) {
+            true => Calls::default(),
+            false => Calls { steps: workload.calls.clone(), stops: workload.calls_stop },
         };
-        let calls = scenario.workloads.iter().chain(outside()).map(calls).collect();
+        let all = scenario.workloads.iter().chain(outside()).enumerate();
+        let calls = all.map(calls).collect();
         network.wire(calls, scenario.traffic.iter().map(|traffic| traffic.patience).collect());
     }
     let services = objects.destinations().count();
@@ -237,20 +240,29 @@ fn network(scenario: &Scenario) -> Network {
             station.set_apart();
         }
     }
+    if let Some(singly) = level::singly(scenario, streams) {
+        network.set_singly(singly);
+    }
     network
 }
 
 /// What one pod of a workload can do. Its containers count together.
 pub(super) fn pod_model(scenario: &Scenario, spec: &PodSpec, workload: usize) -> PodModel {
     let workload = &scenario.workloads[workload];
+    let containers = &spec.containers;
+    let memory_limits: Option<Vec<f64>> =
+        containers.iter().map(|c| c.memory_limit.map(|bytes| bytes.0 as f64)).collect();
+    let memory_limit = memory_limits.map(|limits| limits.into_iter().sum());
+    PodModel::new(workload, cpu_of_pod(scenario, spec, workload), memory_limit)
+}
+
+/// The CPU that a pod of a workload may use, on the largest node.
+pub(super) fn cpu_of_pod(scenario: &Scenario, spec: &PodSpec, workload: &Workload) -> MilliCpu {
     let largest = scenario.node_groups.iter().map(|g| g.machine.allocatable.cpu).max();
     let node = largest.unwrap_or(MilliCpu(1000));
     let containers = &spec.containers;
     let limits: Option<Vec<MilliCpu>> = containers.iter().map(|c| c.cpu_limit).collect();
     let limit = limits.map(|limits| limits.into_iter().sum());
     let request = containers.iter().map(|c| c.requests.cpu).sum();
-    let memory_limits: Option<Vec<f64>> =
-        containers.iter().map(|c| c.memory_limit.map(|bytes| bytes.0 as f64)).collect();
-    let memory_limit = memory_limits.map(|limits| limits.into_iter().sum());
-    PodModel::new(workload, pod_cpu(limit, request, workload.burst, node), memory_limit)
+    pod_cpu(limit, request, workload.burst, node)
 }

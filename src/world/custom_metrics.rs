@@ -3,6 +3,7 @@
 //! Their values are those of the scenario's `metrics:`: curves over time, and measures of the
 //! simulated traffic as it is at the instant of the question. An adapter's own delay is not added.
 
+use super::traffic::requests::Gauges;
 use super::world::World;
 use crate::api::autoscaling::{MetricSource, REQUESTS_PER_SECOND};
 use crate::api::kind::Kind;
@@ -101,11 +102,18 @@ impl World<'_> {
     fn measures_rest(&self, workload: usize) -> bool {
         let station = &self.network.stations[workload];
         let keeps_up = station.endpoints().0 > 0 && station.rates().offered < station.capacity();
-        keeps_up && station.next_change() == SimTime::NEVER && !station.is_apart()
+        let is_followed = self.network.singly_at(workload).is_some();
+        keeps_up && station.next_change() == SimTime::NEVER && !station.is_apart() && !is_followed
     }
 
     /// A measure of a whole workload.
     fn measure(&self, measure: Measure, workload: usize) -> f64 {
+        if let Some(singly) = self.network.singly_at(workload) {
+            let gauges = singly.gauges(workload);
+            // All that arrive, for a whole workload.
+            let served = gauges.offered;
+            return of_gauges(measure, &Gauges { served, ..gauges });
+        }
         let station = &self.network.stations[workload];
         let rates = station.rates();
         match measure {
@@ -122,6 +130,9 @@ impl World<'_> {
 
     /// A pod's part of a measure.
     fn measure_of_pod(&self, measure: Measure, pod: PodId, workload: usize) -> f64 {
+        if let Some(singly) = self.network.singly_at(workload) {
+            return of_gauges(measure, &singly.gauges_of(pod));
+        }
         let station = &self.network.stations[workload];
         let (rate, latency) = (self.network.rate_of(pod), station.mean_latency());
         match measure {
@@ -153,5 +164,17 @@ impl World<'_> {
         };
         let hpas: Vec<HpaId> = self.store.hpas().filter_map(asks).collect();
         hpas.into_iter().for_each(|hpa| self.hpa_inputs_changed(hpa));
+    }
+}
+
+/// A measure of pods whose requests are followed one by one: what an adapter makes of counters that
+/// are read at each scrape, and of what is in the pods now.
+fn of_gauges(measure: Measure, gauges: &Gauges) -> f64 {
+    match measure {
+        Measure::RequestsPerSecond => gauges.served,
+        Measure::FailedPerSecond => gauges.failed,
+        Measure::InFlight => f64::from(gauges.in_work + gauges.queued),
+        Measure::QueueLength => f64::from(gauges.queued),
+        Measure::Latency => gauges.latency,
     }
 }

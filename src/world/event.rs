@@ -131,6 +131,8 @@ pub enum Event {
     Station(u32),
     /// A group asks again for a machine in place of one that the cloud has taken back.
     Refill(u32),
+    /// Requests that are followed one by one go on.
+    Requests,
     /// Containers of a Deployment may have met their memory limit.
     Memory(u32),
     /// An entry of the timeline begins.
@@ -250,7 +252,7 @@ impl Event {
             | Event::Reconnects(_) => 1,
             Event::Kubelet { .. } | Event::Pull { .. } => 2,
             Event::Node(..) => 2,
-            Event::Traffic | Event::Station(_) | Event::Memory(_) => 3,
+            Event::Traffic | Event::Station(_) | Event::Requests | Event::Memory(_) => 3,
             Event::Request { .. }
             | Event::Bind { .. }
             | Event::Expect { .. }

@@ -1,12 +1,14 @@
 //! When traffic changes, and what follows from it: rates, full queues, memory.
 
 use super::event::Event;
+use super::traffic::singly::News;
 use super::world::World;
 use crate::api::ObjectName;
 use crate::api::ingress::{self, Backend, Ingress};
 use crate::api::service::Service;
 use crate::scenario::graph::model::Load;
 use crate::scenario::model::{Entry, Traffic};
+use crate::sim::queue::EventQueue;
 use crate::units::SimTime;
 
 impl World<'_> {
@@ -36,17 +38,19 @@ impl World<'_> {
             self.scenario.traffic.iter().map(|traffic| self.entry_of(traffic)).collect();
         let entries = self.balancers.entries.iter().zip(&self.balancers.asked);
         for (index, (entry, asked)) in entries.enumerate() {
+            // Clients whose requests are followed one by one ask nobody else.
+            let here = entry.filter(|service| !self.network.is_followed(*service));
             let asked = match &self.scenario.traffic[index].load {
                 Load::Closed { think, .. } => {
                     let users = (*asked, think.mean());
-                    self.network.set_users(self.now, index, *entry, users);
+                    self.network.set_users(self.now, index, here, users);
                     // Who finds nobody thinks again.
                     unrouted += if entry.is_none() { users.0 / users.1 } else { 0.0 };
                     continue;
                 }
                 Load::Open { .. } => *asked,
             };
-            self.network.set_asker(self.now, index, *entry, asked);
+            self.network.set_asker(self.now, index, here, asked);
             match entry {
                 Some(service) => rates[*service] += asked,
                 None => unrouted += asked,
@@ -56,6 +60,9 @@ impl World<'_> {
             self.network.set_external(self.now, service, rate);
         }
         self.network.set_unrouted(self.now, unrouted);
+        for (index, to) in self.balancers.entries.iter().enumerate() {
+            self.network.set_entry(self.now, index, *to, self.balancers.asked[index]);
+        }
         self.send_clients();
         self.send_through_balancers();
         self.traffic_changed = true;
@@ -148,12 +155,70 @@ impl World<'_> {
         self.watch_memory();
         self.watch_waits();
         self.memory_settles();
+        self.plan_requests();
         let next = self.network.next_change();
         if next != SimTime::NEVER
             && (next < self.station_planned || self.station_planned <= self.now)
         {
             self.station_planned = next;
             self.plan(next, Event::Station(0));
+        }
+    }
+
+    /// Requests that are followed one by one may go on up to the next event.
+    pub(super) fn tell_horizon(&mut self, pending: &EventQueue<Event>) {
+        if let Some(singly) = self.network.singly() {
+            singly.horizon = pending.peek_time().unwrap_or(SimTime::NEVER);
+        }
+    }
+
+    /// Plans when requests go on that are followed one by one.
+    fn plan_requests(&mut self) {
+        let now = self.now;
+        let Some(singly) = self.network.singly() else { return };
+        let next = singly.next();
+        if next < singly.planned || singly.planned <= now {
+            singly.planned = next;
+            self.plan(next, Event::Requests);
+        }
+    }
+
+    /// Requests go on, up to the next thing that happens in the world, or to the first of theirs
+    /// that the world has to know of: it is dealt with at its own instant.
+    pub(super) fn on_requests(&mut self) {
+        let (now, end) = (self.now, SimTime::ZERO + self.scenario.duration);
+        let Some(singly) = self.network.singly().filter(|singly| singly.planned == now) else {
+            return;
+        };
+        let until = SimTime(singly.horizon.0.saturating_sub(1)).min(end).max(now);
+        if !singly.has_signals() {
+            singly.run(until);
+        }
+        if singly.has_signals() {
+            let at = singly.now();
+            if at > now {
+                singly.planned = at;
+                return self.plan(at, Event::Requests);
+            }
+            let news = singly.take_news();
+            self.heed(news);
+        }
+        self.plan_requests();
+    }
+
+    /// Pods whose memory is full are killed; probes of pods whose wait has passed their patience,
+    /// or no longer does, may find otherwise; nodes may have less memory left than they should.
+    fn heed(&mut self, news: News) {
+        for pod in news.full {
+            if self.network.is_alive(pod) {
+                self.container_exits(pod, "OOMKilled");
+            }
+        }
+        for pod in news.waits {
+            self.probes_may_find_otherwise(pod);
+        }
+        if news.scraped {
+            self.memory_settles();
         }
     }
 

@@ -61,6 +61,7 @@ impl<'a> Look<'a> {
             return Ok(false);
         }
         let Some(fired) = self.pending.pop() else { return Ok(false) };
+        self.world.tell_horizon(&self.pending);
         self.world.handle(fired.time, fired.event)?;
         self.world.hand_over(&mut self.pending);
         Ok(true)

@@ -99,8 +99,7 @@ impl World<'_> {
     /// What a pod of a Deployment takes, bytes.
     pub(super) fn memory_of(&self, pod: PodId) -> Option<i64> {
         let workload = self.pods.get(pod)?.workload()?;
-        let station = self.network.stations[workload].lane(pod);
-        let memory = station.pod_memory() + self.leaked(pod, workload);
+        let memory = self.network.memory_of(pod, workload) + self.leaked(pod, workload);
         Some(memory.round() as i64)
     }
 

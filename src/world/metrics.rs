@@ -62,7 +62,7 @@ impl PodMetrics for World<'_> {
             _ => return None,
         }
         let workload = self.workload_of_target(target)?;
-        let is_apart = self.network.stations[workload].is_apart();
+        let is_apart = self.is_apart(workload);
         if is_apart || *source == MetricSource::MEMORY && self.leaks(workload) {
             return None;
         }
@@ -85,7 +85,7 @@ impl PodMetrics for World<'_> {
     /// Two scrapes after the last change of rates or containers, all samples stay what they are.
     fn steady_from(&self, target: ScaleTarget) -> Option<SimTime> {
         let workload = self.workload_of_target(target)?;
-        if self.leaks(workload) {
+        if self.leaks(workload) || self.network.singly_at(workload).is_some() {
             return None;
         }
         let rates = self.network.stations[workload].steady_since();
@@ -126,6 +126,11 @@ impl World<'_> {
         }
         let window = self.window();
         Some(Sample { milli: milli.round() as i64, timestamp: now, window })
+    }
+
+    /// Whether pods of a workload have requests of their own each, so that none is like another.
+    fn is_apart(&self, workload: usize) -> bool {
+        self.network.stations[workload].is_apart() || self.network.singly_at(workload).is_some()
     }
 
     /// The last scrape that metrics-server has finished.

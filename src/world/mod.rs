@@ -35,6 +35,7 @@ mod kubectl;
 mod kubelet;
 mod leaders;
 mod ledger;
+mod level;
 mod links;
 mod load;
 #[cfg(test)]

@@ -93,8 +93,8 @@ impl World<'_> {
         interval: SimDuration,
     ) -> WorkloadSample {
         let mut latency = std::mem::take(&mut self.observed.latency);
+        let tally = self.network.take_interval(self.now, workload, &mut latency);
         let station = &mut self.network.stations[workload];
-        let tally = station.take_interval(self.now, &mut latency);
         let keep = self.scenario.flags.metrics_server.metric_resolution * 4;
         station.forget_before(SimTime(self.now.0.saturating_sub(keep.0)));
         let seconds = interval.as_secs_f64();
@@ -113,8 +113,11 @@ impl World<'_> {
             ..WorkloadSample::default()
         };
         self.recorder.totals.workload_latency[workload].merge(&latency);
-        let latency_sum = latency.mean().unwrap_or(0.0) * latency.total();
-        self.checks.littles_law(tally.in_flight, latency_sum);
+        if self.network.singly_at(workload).is_none() {
+            // Requests that are followed one by one are recounted with the network.
+            let latency_sum = latency.mean().unwrap_or(0.0) * latency.total();
+            self.checks.littles_law(tally.in_flight, latency_sum);
+        }
         self.log.record(
             self.now,
             super::log::SAMPLE,

@@ -121,6 +121,7 @@ fn play(
     let mut events = 0u64;
     while pending.peek_time().is_some_and(|time| time <= end) {
         let Some(fired) = pending.pop() else { break };
+        world.tell_horizon(&pending);
         world.handle(fired.time, fired.event)?;
         world.hand_over(&mut pending);
         events += 1;

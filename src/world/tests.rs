@@ -147,6 +147,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
             failings: Default::default(),
         }],
         balancing: Default::default(),
+        levels: Vec::new(),
         traffic: vec![Traffic {
             to: Entry::Service(0),
             load: Load::Open { rate, arrivals: Arrivals::Poisson },

@@ -297,6 +297,7 @@ impl<'a> World<'a> {
             Event::Traffic => self.on_traffic(),
             Event::Station(_) => self.on_station(),
             Event::Refill(group) => self.refill(group as usize),
+            Event::Requests => self.on_requests(),
             Event::Memory(workload) => self.on_memory(workload as usize),
             Event::Begin(index) => self.on_begin(index as usize),
             Event::End(index) => self.on_end(index as usize),

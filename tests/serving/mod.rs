@@ -52,8 +52,13 @@ pub fn loaded(name: &str, manifests: &str, more: &str) -> Result<Scenario, Strin
 
 /// Runs it with every check after every event.
 pub fn rows(scenario: &Scenario) -> Rows {
+    rows_of(scenario, 1)
+}
+
+/// Runs it so at a seed.
+pub fn rows_of(scenario: &Scenario, seed: u64) -> Rows {
     let mut rows = Rows::default();
     let options = RunOptions { checks: Stride::Events(1) };
-    run(scenario, 1, options, &mut rows, |_| {}).map(drop).unwrap();
+    run(scenario, seed, options, &mut rows, |_| {}).map(drop).unwrap();
     rows
 }

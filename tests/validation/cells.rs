@@ -2,6 +2,7 @@
 
 use stormglass::record::latency::LatencyHistogram;
 use stormglass::sim::rng::Streams;
+use stormglass::sim::sample::Distribution;
 use stormglass::units::{SimDuration, SimTime};
 use stormglass::world::requests::arrivals::POISSON;
 use stormglass::world::requests::draws::Law;
@@ -38,7 +39,7 @@ pub struct Cell {
 #[derive(Clone, Copy)]
 enum Load {
     Open(f64),
-    Closed { users: u32, think: f64, law: Law },
+    Closed { users: u32, think: f64, is_random: bool },
 }
 
 /// A mean and the half of its 95 % confidence interval.
@@ -52,7 +53,7 @@ impl Estimate {
         (self.mean - value).abs() <= self.half
     }
 
-    fn of(values: &[f64]) -> Estimate {
+    pub fn of(values: &[f64]) -> Estimate {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|x| (x - mean) * (x - mean)).sum();
@@ -77,13 +78,13 @@ pub fn cells() -> Vec<Cell> {
         let measure = name(what);
         Cell { model, measure, theory, what, station, load: Load::Open(rate) }
     };
-    let closed = |model, theory, station, users, think, law| Cell {
+    let closed = |model, theory, station, users, think, is_random| Cell {
         model,
         measure: name(Measure::Throughput),
         theory,
         what: Measure::Throughput,
         station,
-        load: Load::Closed { users, think, law },
+        load: Load::Closed { users, think, is_random },
     };
     let lost = |c| StationPlan { queue: 0, ..servers(c, Exponential) };
     let wait = Measure::Wait;
@@ -108,7 +109,7 @@ pub fn cells() -> Vec<Cell> {
             servers(1, Exponential),
             10,
             8.0,
-            Exponential,
+            true,
         ),
         closed(
             "10 users who think 8 s always, one shared server, SCV 4",
@@ -116,7 +117,7 @@ pub fn cells() -> Vec<Cell> {
             shared(Law::of_scv(4.0)),
             10,
             8.0,
-            Constant,
+            false,
         ),
         closed(
             "40 users who think 8 s, four servers",
@@ -124,7 +125,7 @@ pub fn cells() -> Vec<Cell> {
             servers(4, Exponential),
             40,
             8.0,
-            Exponential,
+            true,
         ),
     ]
 }
@@ -148,14 +149,17 @@ impl Cell {
     fn once(&self, streams: &Streams, requests: u64) -> f64 {
         let entry = match self.load {
             Load::Open(_) => EntryPlan::Open { to: 0, process: POISSON, clients: None },
-            Load::Closed { think, law, .. } => {
-                let think = SimDuration::from_secs_f64(think);
-                EntryPlan::Closed { to: 0, think, law }
+            Load::Closed { think, is_random, .. } => {
+                let think = match is_random {
+                    true => Distribution::Exponential(think),
+                    false => Distribution::Constant(think),
+                };
+                EntryPlan::Closed { to: 0, think, clients: None }
             }
         };
         let plan = Plan {
             stations: vec![self.station.clone()],
-            services: vec![ServicePlan { primary: Some(0) }],
+            services: vec![ServicePlan { primary: Some(0), ..ServicePlan::default() }],
             entries: vec![entry],
         };
         let mut engine = Engine::new(&plan, streams);

@@ -2,9 +2,11 @@
 //! or overloaded, who shares requests among pods, and how clients behave.
 //!
 //! [`mod@file`] is as written, [`model`] as checked; `resolve` makes one of the other, and `told`
-//! writes it back. It does not know how any of it is simulated.
+//! writes it back. `levels` decides how closely requests are followed. It does not know how any of
+//! it is simulated.
 
 pub mod file;
+mod levels;
 pub mod model;
 mod resolve;
 pub(super) mod told;

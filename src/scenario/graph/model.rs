@@ -15,6 +15,19 @@ pub enum Level {
     Requests,
 }
 
+/// Workloads and Services that requests connect: one level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// How closely its requests are followed.
+    pub level: Level,
+    /// Indexes into `workloads`.
+    pub workloads: Vec<usize>,
+    /// Indexes into `objects.destinations()`, and past these into `dependencies`.
+    pub services: Vec<usize>,
+    /// Why it has this level: half a sentence.
+    pub why: String,
+}
+
 /// How the pods of a workload serve, beside the mean of their work.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Serving {

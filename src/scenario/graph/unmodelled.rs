@@ -2,7 +2,7 @@
 //!
 //! A field leaves these lists with the simulation that gives it a meaning.
 
-use super::file::{CacheFile, CallFile, CallsFile, LevelFile};
+use super::file::{CacheFile, CallFile, CallsFile};
 use crate::scenario::file::ScenarioFile;
 use crate::scenario::model::Ignored;
 use crate::scenario::resolve::Resolver;
@@ -21,9 +21,6 @@ impl Resolver<'_> {
         for (name, workload) in &file.workloads {
             let place = format!("workloads.{name}");
             let mut fields = self.given_of(&place, WORKLOAD);
-            if workload.level == Some(LevelFile::Requests) {
-                fields.push("level".to_string());
-            }
             if let CallsFile::Steps(steps) = &workload.calls {
                 for (index, step) in steps.iter().enumerate() {
                     fields.extend(of_step(&format!("calls[{index}]"), step));

@@ -83,6 +83,9 @@ impl World<'_> {
             let probes = containers.flat_map(|c| KINDS.map(|kind| kind.of(c)));
             let patience: Vec<f64> =
                 probes.flatten().map(|probe| probe.timeout.as_secs_f64()).collect();
+            if self.network.mark_waits_singly(workload, &patience) {
+                continue;
+            }
             let station = &mut self.network.stations[workload];
             let mut waits: Vec<f64> = station.lanes().map(|(_, q)| q.answer_time()).collect();
             if waits.is_empty() {

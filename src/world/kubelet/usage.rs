@@ -86,9 +86,11 @@ impl World<'_> {
         else {
             return (0.0, 0.0);
         };
-        let station = self.network.stations[workload].lane(pod);
         let is_live = self.network.is_live(pod);
-        let used = if is_live { station.pod_memory() } else { station.pod.memory.0 };
+        let used = match is_live {
+            true => self.network.memory_of(pod, workload),
+            false => self.network.stations[workload].pod.memory.0,
+        };
         if !self.leaks(workload) {
             return (used, 0.0);
         }
@@ -134,7 +136,8 @@ impl World<'_> {
     /// Rates have changed, and with them what pods use: looks at the nodes that may be short now.
     pub(in crate::world) fn memory_settles(&mut self) {
         let Some(mut watch) = self.evictions.memory.take() else { return };
-        let levels: Vec<f64> = self.network.stations.iter().map(|s| s.pod_memory()).collect();
+        let all = 0..self.network.stations.len();
+        let levels: Vec<f64> = all.map(|station| self.network.most_memory_at(station)).collect();
         let changed = levels != watch.levels;
         if changed {
             let pairs = || levels.iter().zip(&watch.ceilings);

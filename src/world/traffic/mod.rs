@@ -5,10 +5,9 @@
 //! as served when its own pod and all its callees answered in time. Formulas and their sources are
 //! in [`queueing`]. Where failed requests are sent again, rates are those at which all of them hold
 //! together ([`wiring`], [`users`]). Where clients stick to pods ([`clients`]), each pod has a
-//! queue of its own.
+//! queue of its own. Or, where a scenario asks for it, requests go through
+//! it one by one ([`singly`]).
 //! This room knows rates and numbers of pods, not nodes, kubelets or controllers.
-//!
-//! [`requests`] is the other level: requests one by one. No world runs it yet.
 
 pub mod clients;
 mod dependencies;
@@ -17,6 +16,7 @@ pub mod network;
 pub mod queueing;
 pub mod requests;
 mod rest;
+pub mod singly;
 pub mod station;
 mod tries;
 mod uneven;

@@ -5,6 +5,7 @@
 //! does not know them.
 
 use super::clients::Clients;
+use super::singly::Singly;
 use super::station::{PodModel, Station};
 use super::uneven::Balanced;
 use super::wiring::Wiring;
@@ -122,6 +123,8 @@ pub struct Network {
     unrouted: f64,
     /// Calls and clients with a meaning beyond their number.
     pub(super) wiring: Option<Box<Wiring>>,
+    /// Requests one by one, where that is the level: there stations only count pods.
+    pub(super) singly: Option<Box<Singly>>,
 }
 
 impl Network {
@@ -161,6 +164,7 @@ impl Network {
             entries_since: SimTime::ZERO,
             unrouted: 0.0,
             wiring: None,
+            singly: None,
         }
     }
 
@@ -168,11 +172,17 @@ impl Network {
     pub fn add_pod(&mut self, pod: PodId, station: usize) {
         self.endpoints.insert(pod, Endpoint::new(station));
         self.stations[station].add_lane(pod);
+        if let Some(singly) = &mut self.singly {
+            singly.add_pod(pod, station);
+        }
     }
 
     /// A pod's containers begin or cease to answer. Rates follow with the next settling.
     pub fn set_alive(&mut self, now: SimTime, pod: PodId, alive: bool) {
         self.change(now, pod, |endpoint| endpoint.alive = alive);
+        if let Some(singly) = &mut self.singly {
+            singly.set_alive(now, pod, alive);
+        }
     }
 
     /// Whether a pod's containers answer.
@@ -184,7 +194,10 @@ impl Network {
     /// pod that nobody routes to is idle.
     pub fn answer_time(&self, pod: PodId) -> f64 {
         match self.endpoints.get(pod) {
-            Some(endpoint) if endpoint.live => self.queue_of(pod, endpoint).answer_time(),
+            Some(endpoint) if endpoint.live => match self.singly_at(endpoint.station()) {
+                Some(singly) => singly.answer_time(pod),
+                None => self.queue_of(pod, endpoint).answer_time(),
+            },
             _ => 0.0,
         }
     }
@@ -197,6 +210,9 @@ impl Network {
     /// Forgets a pod that is gone; requests that are still routed to it fail.
     pub fn remove_pod(&mut self, now: SimTime, pod: PodId) {
         self.set_alive(now, pod, false);
+        if let Some(singly) = &mut self.singly {
+            singly.remove_pod(now, pod);
+        }
         let Some(endpoint) = self.endpoints.remove(pod) else { return };
         if endpoint.fronts > 0 {
             self.ghosts.insert(pod, (endpoint.station(), endpoint.fronts));
@@ -223,6 +239,9 @@ impl Network {
             _ => return,
         }
         front.count(station, routed);
+        if let Some(singly) = &mut self.singly {
+            singly.route(service, pod, routed);
+        }
         if let Some(clients) = &mut front.clients {
             clients.is_stale = true;
         }
@@ -286,7 +305,9 @@ impl Network {
         }
         let kept = self.live.iter().copied().zip(self.dead.iter().copied());
         let mut pairs = kept.zip(counts).enumerate();
-        let (station, (kept, found)) = pairs.find(|(_, (kept, found))| kept != found)?;
+        let Some((station, (kept, found))) = pairs.find(|(_, (kept, found))| kept != found) else {
+            return self.singly.as_ref().and_then(|singly| singly.engine.broken_law());
+        };
         Some(format!("station {station} keeps {kept:?} live and dead endpoints and has {found:?}"))
     }
 
@@ -418,6 +439,15 @@ impl Network {
 
     fn settle_station(&mut self, now: SimTime, station: usize, offered: f64) {
         let lost = std::mem::take(&mut self.lost[station]);
+        if self.singly_at(station).is_some() {
+            let s = &mut self.stations[station];
+            s.set(now, 0.0, self.live[station], self.dead[station], lost);
+            // Only for what there is to be asked for on average: nothing is served by it.
+            for (service, each) in &self.calls[station] {
+                self.fronts[*service].offered += offered * each;
+            }
+            return;
+        }
         let s = &mut self.stations[station];
         if s.is_apart() {
             let (endpoints, ghosts) = (&self.endpoints, &self.ghosts);
@@ -490,7 +520,7 @@ impl Network {
         self.entries.offered += self.unrouted * seconds;
         self.entries.failed += self.unrouted * seconds;
         for service in 0..self.fronts.len() {
-            if self.fronts[service].external > 0.0 {
+            if self.fronts[service].external > 0.0 && !self.is_followed(service) {
                 self.advance_entry(service, seconds);
             }
         }
@@ -523,7 +553,17 @@ impl Network {
     /// Hands over the sums of entry requests since the last call.
     pub fn take_entries(&mut self, now: SimTime) -> EntryTally {
         self.advance_entries(now);
-        std::mem::take(&mut self.entries)
+        let mut all = std::mem::take(&mut self.entries);
+        if let Some(singly) = &mut self.singly {
+            for entry in 0..singly.entries() {
+                let entry = singly.engine.take_entry(entry);
+                all.offered += entry.offered as f64;
+                all.served += entry.served as f64;
+                all.failed += entry.failed as f64;
+                all.latency.merge(&entry.latency);
+            }
+        }
+        all
     }
 
     /// When the next station changes by itself.
@@ -534,25 +574,33 @@ impl Network {
     /// CPU seconds that a pod has used in requests, up to `t` in the recent past.
     pub fn cpu_of(&self, pod: PodId, t: SimTime) -> f64 {
         let Some(endpoint) = self.endpoints.get(pod) else { return 0.0 };
+        let by_requests = self.singly.as_ref().map_or(0.0, |singly| singly.cpu_of(pod, t));
         if !endpoint.live {
-            return endpoint.account;
+            return by_requests + endpoint.account;
         }
         let line = self.queue_of(pod, endpoint).cpu_line(t);
-        self.used_before.get(&pod).unwrap_or(&0.0) + (line - endpoint.account).max(0.0)
+        by_requests
+            + self.used_before.get(&pod).unwrap_or(&0.0)
+            + (line - endpoint.account).max(0.0)
     }
 
     /// Whether a pod has been live in the network since `t`, so that since then it has used as much
     /// as any other such pod of its station.
     pub fn live_since(&self, pod: PodId, t: SimTime) -> bool {
         self.endpoints.get(pod).is_some_and(|endpoint| {
-            endpoint.live && endpoint.account <= self.queue_of(pod, endpoint).cpu_line(t)
+            // One by one, no pod has used what another has.
+            let alike = endpoint.live && self.singly_at(endpoint.station()).is_none();
+            alike && endpoint.account <= self.queue_of(pod, endpoint).cpu_line(t)
         })
     }
 
     /// Requests a second that a pod serves.
     pub fn rate_of(&self, pod: PodId) -> f64 {
         match self.endpoints.get(pod) {
-            Some(endpoint) if endpoint.live => self.queue_of(pod, endpoint).rate_per_pod(),
+            Some(endpoint) if endpoint.live => match self.singly_at(endpoint.station()) {
+                Some(singly) => singly.rate_of(pod),
+                None => self.queue_of(pod, endpoint).rate_per_pod(),
+            },
             _ => 0.0,
         }
     }

@@ -368,8 +368,12 @@ impl Network {
     /// What is asked from outside, with the retries that were made of late.
     fn begin_sweep(&mut self) {
         let Some(wiring) = &mut self.wiring else { return };
-        for front in &mut self.fronts {
-            (front.external, front.offered) = (0.0, 0.0);
+        for (service, front) in self.fronts.iter_mut().enumerate() {
+            // Nobody tells again who asks where requests are followed one by one.
+            if self.singly.as_ref().is_none_or(|singly| !singly.has_front(service)) {
+                front.external = 0.0;
+            }
+            front.offered = 0.0;
         }
         wiring.firsts.0.fill(0.0);
         wiring.firsts.1.fill(0.0);

@@ -23,6 +23,58 @@ pub struct StationCount {
     pub cpu: f64,
 }
 
+/// A pod's counters at a scrape.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scrape {
+    pub(super) at: SimTime,
+    /// CPU seconds.
+    pub(super) cpu: f64,
+    pub(super) requests: Counters,
+}
+
+/// Requests of a pod so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counters {
+    pub(super) offered: u64,
+    pub(super) served: u64,
+    pub(super) failed: u64,
+    /// Time that those served have spent in it, nanoseconds.
+    pub(super) stayed: u64,
+}
+
+/// What counters of pods show: rates between the last two scrapes, and what is in them now.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Gauges {
+    /// Requests a second that arrived.
+    pub offered: f64,
+    /// Requests a second that were served.
+    pub served: f64,
+    /// Requests a second that failed.
+    pub failed: f64,
+    /// Mean time in the pod of those that were served, seconds.
+    pub latency: f64,
+    /// Requests in work.
+    pub in_work: u32,
+    /// Requests that wait.
+    pub queued: u32,
+}
+
+impl Gauges {
+    /// Both together.
+    pub(super) fn plus(self, other: Gauges) -> Gauges {
+        let served = self.served + other.served;
+        let time = self.served * self.latency + other.served * other.latency;
+        Gauges {
+            offered: self.offered + other.offered,
+            served,
+            failed: self.failed + other.failed,
+            latency: if served > 0.0 { time / served } else { 0.0 },
+            in_work: self.in_work + other.in_work,
+            queued: self.queued + other.queued,
+        }
+    }
+}
+
 /// Counts of an entry since the last time they were taken.
 #[derive(Clone, Debug, Default)]
 pub struct EntryCount {
@@ -84,8 +136,8 @@ impl Presence {
 
     /// Little's law: the integral is the time that each has spent there. `present`: how long those
     /// that are there have been so, together, and how many they are.
-    pub(super) fn is_true(&mut self, now: SimTime, present: (u128, u64)) -> bool {
-        self.progress(now);
-        present.1 == self.count && self.area == self.stayed + present.0
+    pub(super) fn is_true(&self, now: SimTime, present: (u128, u64)) -> bool {
+        let area = self.area + u128::from(self.count) * u128::from(now.0 - self.since.0);
+        present.1 == self.count && area == self.stayed + present.0
     }
 }

@@ -70,6 +70,11 @@ impl Kind {
         }
     }
 
+    /// It asks another Service from now on.
+    pub(super) fn go_to(&mut self, service: u32) {
+        self.plan.to = service;
+    }
+
     /// Whether its circuit breaker lets a try through.
     fn lets_through(&mut self, now: SimTime) -> bool {
         let Some((most, _)) = self.plan.circuit_breaker else { return true };

@@ -8,14 +8,14 @@ use super::account::{EntryCount, Presence, StationCount};
 use super::arrivals::Arrivals;
 use super::calls::{Call, Frame, Kind};
 use super::deadlines::Lane;
-use super::draws::Law;
 use super::inflight::{InFlight, Ticket};
 use super::places::Places;
-use super::plan::{CallPlan, EntryPlan, Plan, StationPlan};
+use super::plan::{CallPlan, EntryPlan, Pick, Plan, StationPlan};
 use super::pod::Pod;
 use crate::record::latency::LatencyHistogram;
 use crate::sim::queue::{EventQueue, Phase};
 use crate::sim::rng::Streams;
+use crate::sim::sample::Distribution;
 use crate::units::{SimDuration, SimTime};
 
 /// Index of a pod in the engine.
@@ -42,6 +42,8 @@ pub(super) enum Tick {
     LateCall { kind: u32 },
     /// The wait before another try of a call is over.
     Again(Ticket),
+    /// Counters of all pods are read.
+    Scrape,
 }
 
 /// All events of one instant are equal: the order of planning decides.
@@ -69,6 +71,9 @@ pub(super) struct Front {
     pub(super) primary: Option<u32>,
     /// Pods that are routed to, in their order.
     pub(super) routed: Vec<(u64, u32)>,
+    pub(super) pick: Pick,
+    /// How many have been sent one after the other.
+    pub(super) turn: u64,
 }
 
 /// An entry as it runs.
@@ -87,7 +92,7 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) enum Source {
     Open(Box<Arrivals>),
-    Closed { think: f64, law: Law, users: u32, seated: Vec<Seat> },
+    Closed { think: Distribution, users: u32, seated: Vec<Seat> },
 }
 
 /// A user.
@@ -106,6 +111,8 @@ pub enum Signal {
     Full(PodIx),
     /// The wait in this pod has passed a mark.
     Wait(PodIx),
+    /// Counters have been read.
+    Scraped,
 }
 
 /// Requests through Services as discrete events.
@@ -125,6 +132,8 @@ pub struct Engine {
     /// Room for calls that are being made.
     pub(super) made: Vec<Ticket>,
     pub(super) signals: Vec<Signal>,
+    pub(super) scrape_period: SimDuration,
+    pub(super) tells_scrapes: bool,
     pub(super) handled: u64,
 }
 
@@ -162,21 +171,20 @@ impl Engine {
         let stations = plan.stations.iter().map(station).collect();
         let entry = |(number, entry): (usize, &EntryPlan)| {
             let key = streams.stream("requests", number as u64).next_u64();
-            let mut clients = None;
-            let (to, source) = match *entry {
-                EntryPlan::Open { to, process, clients: theirs } => {
-                    if let Some(call) = theirs {
-                        clients = Some(kinds.len() as u32);
-                        kinds.push(Kind::new(call));
-                    }
-                    let arrivals = Arrivals::new(process, number as u64, streams);
-                    (to, Source::Open(Box::new(arrivals)))
+            let (to, source, theirs) = match entry {
+                EntryPlan::Open { to, process, clients } => {
+                    let arrivals = Arrivals::new(*process, number as u64, streams);
+                    (*to, Source::Open(Box::new(arrivals)), clients)
                 }
-                EntryPlan::Closed { to, think, law } => {
-                    let think = think.as_secs_f64();
-                    (to, Source::Closed { think, law, users: 0, seated: Vec::new() })
+                EntryPlan::Closed { to, think, clients } => {
+                    let think = think.clone();
+                    (*to, Source::Closed { think, users: 0, seated: Vec::new() }, clients)
                 }
             };
+            let clients = theirs.map(|call| {
+                kinds.push(Kind::new(call));
+                kinds.len() as u32 - 1
+            });
             Entry { to, key, number: 0, source, clients, count: EntryCount::default() }
         };
         let entries = plan.entries.iter().enumerate().map(entry).collect();
@@ -187,7 +195,7 @@ impl Engine {
             fronts: plan
                 .services
                 .iter()
-                .map(|s| Front { primary: s.primary, routed: Vec::new() })
+                .map(|s| Front { primary: s.primary, routed: Vec::new(), pick: s.pick, turn: 0 })
                 .collect(),
             entries,
             pods: Vec::new(),
@@ -198,6 +206,8 @@ impl Engine {
             calls: Places::default(),
             made: Vec::new(),
             signals: Vec::new(),
+            scrape_period: SimDuration::ZERO,
+            tells_scrapes: false,
             handled: 0,
         };
         engine.plan_turns();
@@ -240,6 +250,16 @@ impl Engine {
         self.now
     }
 
+    /// The instant that it has come to.
+    pub fn now(&self) -> SimTime {
+        self.now
+    }
+
+    /// Whether there is something that the world has to know.
+    pub fn has_signals(&self) -> bool {
+        !self.signals.is_empty()
+    }
+
     /// What the world has to know, and has not been told yet.
     pub fn take_signals(&mut self) -> Vec<Signal> {
         std::mem::take(&mut self.signals)
@@ -257,6 +277,7 @@ impl Engine {
             Tick::Thought { entry, user } => self.on_thought(entry, user),
             Tick::LateCall { kind } => self.on_late_call(kind),
             Tick::Again(ticket) => self.on_again(ticket),
+            Tick::Scrape => self.on_scrape(),
         }
     }
 }

@@ -25,9 +25,9 @@ mod pod;
 mod roster;
 mod serve;
 
-pub use account::{EntryCount, StationCount};
+pub use account::{EntryCount, Gauges, StationCount};
 pub use engine::{Engine, PodIx, Signal};
-pub use plan::{CallPlan, EntryPlan, Plan, Retries, ServicePlan, StationPlan};
+pub use plan::{CallPlan, EntryPlan, Pick, Plan, Retries, ServicePlan, StationPlan};
 
 #[cfg(test)]
 mod tests;

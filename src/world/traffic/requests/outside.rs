@@ -3,6 +3,8 @@
 use super::draws::{Draws, Law, Purpose, key_of};
 use super::engine::{Engine, Entry, PHASE, Seat, Source, Tick};
 use super::inflight::Origin;
+use crate::sim::rng::Streams;
+use crate::sim::sample::Distribution;
 use crate::units::{SimDuration, SimTime};
 
 impl Engine {
@@ -13,6 +15,15 @@ impl Engine {
             && arrivals.set_rate(now, rate)
         {
             self.plan_arrival(entry as u32);
+        }
+    }
+
+    /// Where an entry's requests go from now on.
+    pub fn set_target(&mut self, entry: usize, service: usize) {
+        let entry = &mut self.entries[entry];
+        entry.to = service as u32;
+        if let Some(kind) = entry.clients {
+            self.kinds[kind as usize].go_to(service as u32);
         }
     }
 
@@ -71,7 +82,7 @@ impl Engine {
     /// A user thinks, or goes.
     fn think(&mut self, entry: u32, user: u32) {
         let e = &mut self.entries[entry as usize];
-        let Source::Closed { think, law, users, seated } = &mut e.source else { return };
+        let Source::Closed { think, users, seated } = &mut e.source else { return };
         let seat = &mut seated[user as usize];
         if user >= *users {
             seat.is_here = false;
@@ -79,7 +90,7 @@ impl Engine {
         }
         seat.thoughts += 1;
         let key = key_of(key_of(e.key, user.into()), seat.thoughts.into());
-        let seconds = *think * drawn(*law, key);
+        let seconds = drawn(think, key);
         let at = self.now.saturating_add(SimDuration::from_secs_f64(seconds));
         self.events.push(at, PHASE, Tick::Thought { entry, user });
     }
@@ -96,8 +107,12 @@ impl Engine {
         // What a user asks for the n-th time is the same, whoever else asks.
         let key = key_of(key_of(e.key, user.into()), seat.thoughts.into());
         e.count.offered += 1;
-        let to = e.to;
-        self.send(to, (key, 0), Origin::User { entry, user });
+        let (to, clients) = (e.to, e.clients);
+        let origin = Origin::User { entry, user };
+        match clients {
+            Some(kind) => self.call_from_outside(kind, key, origin),
+            None => self.send(to, (key, 0), origin),
+        }
     }
 
     /// A request that began then is answered.
@@ -148,8 +163,14 @@ impl Entry {
     }
 }
 
-/// A number of mean 1 for a key's thinking.
-fn drawn(law: Law, key: u64) -> f64 {
-    let mut draws = Draws::new(key, Purpose::Think);
-    law.draw(|| draws.next_u64())
+/// Seconds of a key's thinking.
+fn drawn(think: &Distribution, key: u64) -> f64 {
+    match think {
+        Distribution::Constant(seconds) => *seconds,
+        Distribution::Exponential(mean) => {
+            let mut draws = Draws::new(key, Purpose::Think);
+            mean * Law::Exponential.draw(|| draws.next_u64())
+        }
+        other => other.sample(&mut Streams::new(key).stream("think", 0)).max(0.0),
+    }
 }

@@ -3,6 +3,7 @@
 use super::arrivals::Process;
 use super::draws::Law;
 pub use crate::scenario::graph::model::Retries;
+use crate::sim::sample::Distribution;
 use crate::units::SimDuration;
 
 /// All of it.
@@ -41,6 +42,13 @@ pub struct StationPlan {
     pub timeout: Option<SimDuration>,
     /// Requests in a pod at which its memory is full.
     pub full_at: Option<u32>,
+    /// A process that has just begun to answer is slow: its work takes so many times as long then,
+    /// and less and less on a straight line over this time.
+    pub warm_up: Option<(SimDuration, f64)>,
+    /// More requests than this in a pod are refused.
+    pub shed_at: Option<u32>,
+    /// Requests that would wait longer than this are refused.
+    pub shed_wait: Option<SimDuration>,
     /// Calls to other Services when its own work is done: those of a step at once, step by step.
     pub steps: Vec<Vec<CallPlan>>,
     /// The first step that fails is the last; else all are made, and then it fails.
@@ -101,6 +109,9 @@ impl StationPlan {
             queue: u32::MAX,
             timeout: None,
             full_at: None,
+            warm_up: None,
+            shed_at: None,
+            shed_wait: None,
             steps: Vec::new(),
             stops: true,
         }
@@ -109,6 +120,14 @@ impl StationPlan {
     /// Mean time of a request that is alone in its pod, seconds.
     pub fn alone(&self) -> f64 {
         self.demand.as_secs_f64() / self.cores.clamp(1e-3, 1.0) + self.wait.as_secs_f64()
+    }
+
+    /// Seconds by which a request that reaches a pod with so many others in it is answered later
+    /// than one that is alone: those that the pod's cores and places are too few for come first.
+    pub fn delay(&self, load: u32) -> f64 {
+        let rate = self.saturation();
+        let at_once = (rate * self.alone() - 1e-9).ceil().max(1.0);
+        (f64::from(load) + 1.0 - at_once).max(0.0) / rate
     }
 
     /// Requests a second at which a pod is saturated.
@@ -124,6 +143,20 @@ impl StationPlan {
 pub struct ServicePlan {
     /// The station that takes the blame when nothing is routed.
     pub primary: Option<u32>,
+    /// Who gets the next request.
+    pub pick: Pick,
+}
+
+/// Who of the pods that are routed to gets the next request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pick {
+    /// Any, each with the same chance.
+    #[default]
+    Random,
+    /// One after the other.
+    RoundRobin,
+    /// The one with fewer requests of two that are drawn.
+    LeastRequest,
 }
 
 /// Requests from outside to one Service.
@@ -142,9 +175,9 @@ pub enum EntryPlan {
     Closed {
         /// The Service.
         to: u32,
-        /// Mean time that they think.
-        think: SimDuration,
-        /// Its law.
-        law: Law,
+        /// Seconds that they think.
+        think: Distribution,
+        /// What they do while they wait; `None`: they wait.
+        clients: Option<CallPlan>,
     },
 }

@@ -6,10 +6,11 @@
 //! grown by its work (processor sharing by virtual time). It is set to zero whenever nobody needs
 //! CPU, so it stays small and exact. The pod does not know what becomes of a request.
 
+use super::account::{Counters, Scrape};
 use super::inflight::{InFlight, NONE, Stage};
 use crate::units::{SimDuration, SimTime};
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// A pod.
 #[derive(Debug)]
@@ -27,11 +28,13 @@ pub(super) struct Pod {
     pub(super) queued: u32,
     head: u32,
     tail: u32,
-    /// Requests that it has served.
-    pub(super) served: u64,
+    /// Requests so far.
+    pub(super) counters: Counters,
     pub(super) cpu: Cpu,
     /// How many marked waits its queue has passed.
     pub(super) passed: u32,
+    /// Its counters at the last scrapes.
+    pub(super) scrapes: VecDeque<Scrape>,
 }
 
 impl Pod {
@@ -46,9 +49,10 @@ impl Pod {
             queued: 0,
             head: NONE,
             tail: NONE,
-            served: 0,
+            counters: Counters::default(),
             cpu: Cpu::new(cores, concurrency),
             passed: 0,
+            scrapes: VecDeque::new(),
         }
     }
 
@@ -265,22 +269,23 @@ impl Cpu {
         self.replan(SimTime::NEVER);
     }
 
-    /// CPU that those who share have got so far, nanoseconds.
+    /// CPU that those who share had got when the clock was last read, nanoseconds.
     fn underway(&self) -> f64 {
         self.shares.iter().map(|Reverse(share)| share.work - (share.tag - self.clock)).sum()
     }
 
     /// CPU seconds used up to now.
-    pub(super) fn used(&mut self, now: SimTime) -> f64 {
-        self.progress(now);
-        self.busy / 1e9
+    pub(super) fn used(&self, now: SimTime) -> f64 {
+        let got = now.since(self.since).0 as f64 * self.rate();
+        (self.busy + got * f64::from(self.needed_by)) / 1e9
     }
 
     /// The utilisation law: cores have been busy as long as requests have had them. `alone`: what
     /// those under way have got that share with nobody. Each may be rounded by a nanosecond.
-    pub(super) fn is_true(&mut self, now: SimTime, alone: f64) -> bool {
-        self.progress(now);
-        let gap = (self.busy - self.done - self.underway() - alone).abs();
-        gap <= 1.0 + self.counted as f64 + self.busy * 1e-9
+    pub(super) fn is_true(&self, now: SimTime, alone: f64) -> bool {
+        let got = now.since(self.since).0 as f64 * self.rate();
+        let shared = self.underway() + got * self.shares.len() as f64;
+        let gap = (self.used(now) * 1e9 - self.done - shared - alone).abs();
+        gap <= 2.0 + self.counted as f64 + self.busy * 1e-9
     }
 }

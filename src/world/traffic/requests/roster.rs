@@ -1,11 +1,14 @@
 //! Pods come, answer, and go; Services route to them; what they did is read off.
 
-use super::account::{EntryCount, StationCount};
-use super::engine::{Engine, PodIx};
+use super::account::{EntryCount, Gauges, Scrape, StationCount};
+use super::engine::{Engine, PHASE, PodIx, Signal, Tick};
 use super::inflight::Stage;
 use super::pod::Pod;
 use crate::record::latency::LatencyHistogram;
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
+
+/// Scrapes of a pod's counters that are kept: metrics are read from the last two.
+const KEPT_SCRAPES: usize = 6;
 
 impl Engine {
     /// A pod of a station has been created; it is neither routed to nor alive.
@@ -76,8 +79,16 @@ impl Engine {
     }
 
     /// Waits that somebody wants to know of when a pod of a station passes them, seconds.
-    pub fn mark_waits(&mut self, station: usize, seconds: Vec<f64>) {
-        self.stations[station].marks = seconds;
+    pub fn mark_waits(&mut self, station: usize, seconds: &[f64]) {
+        let marks = &mut self.stations[station].marks;
+        if *marks != seconds {
+            *marks = seconds.to_vec();
+        }
+    }
+
+    /// It is `now` at least, for whoever reads counts.
+    pub fn look(&mut self, now: SimTime) {
+        self.now = self.now.max(now);
     }
 
     /// Requests in a pod.
@@ -87,19 +98,103 @@ impl Engine {
 
     /// Requests that a pod has served.
     pub fn served_by(&self, pod: PodIx) -> u64 {
-        self.pods[pod as usize].served
+        self.pods[pod as usize].counters.served
     }
 
     /// CPU seconds that a pod has used for requests.
-    pub fn cpu_of(&mut self, pod: PodIx) -> f64 {
-        let now = self.now;
-        self.pods[pod as usize].cpu.used(now)
+    pub fn cpu_of(&self, pod: PodIx) -> f64 {
+        self.pods[pod as usize].cpu.used(self.now)
+    }
+
+    /// Whether somebody still knows a pod or routes to it.
+    pub fn is_used(&self, pod: PodIx) -> bool {
+        let p = &self.pods[pod as usize];
+        p.is_known || p.routes > 0
+    }
+
+    /// Requests in the pod of a station that has most.
+    pub fn most_load(&self, station: usize) -> u32 {
+        let theirs = self.pods.iter().filter(|pod| pod.station as usize == station);
+        theirs.map(Pod::load).max().unwrap_or(0)
+    }
+
+    /// From now on the counters of all pods are read once a period, as by metrics-server; whether
+    /// the world has to know of it.
+    pub fn scrape_every(&mut self, period: SimDuration, is_told: bool) {
+        self.scrape_period = period;
+        self.tells_scrapes = is_told;
+        self.events.push(self.now + period, PHASE, Tick::Scrape);
+    }
+
+    pub(super) fn on_scrape(&mut self) {
+        for pod in self.pods.iter_mut().filter(|pod| pod.is_known) {
+            if pod.scrapes.len() >= KEPT_SCRAPES {
+                pod.scrapes.pop_front();
+            }
+            let (at, cpu) = (self.now, pod.cpu.used(self.now));
+            pod.scrapes.push_back(Scrape { at, cpu, requests: pod.counters });
+        }
+        if self.tells_scrapes {
+            self.signals.push(Signal::Scraped);
+        }
+        self.events.push(self.now + self.scrape_period, PHASE, Tick::Scrape);
+    }
+
+    /// CPU seconds that a pod had used for requests at an instant of the recent past: exact at
+    /// scrapes and now, on a straight line between.
+    pub fn cpu_at(&self, pod: PodIx, t: SimTime) -> f64 {
+        let p = &self.pods[pod as usize];
+        let now = (self.now.max(t), p.cpu.used(self.now.max(t)));
+        if t >= self.now {
+            return now.1;
+        }
+        let known = p.scrapes.iter().map(|scrape| (scrape.at, scrape.cpu));
+        let (mut before, mut after) = (None, now);
+        for point in known {
+            if point.0 <= t {
+                before = Some(point);
+            } else {
+                after = point;
+                break;
+            }
+        }
+        let Some((from, low)) = before else { return 0.0 };
+        let part = t.since(from).as_secs_f64() / after.0.since(from).as_secs_f64().max(1e-9);
+        low + (after.1 - low) * part
+    }
+
+    /// What a pod's counters show.
+    pub fn gauges_of(&self, pod: PodIx) -> Gauges {
+        let p = &self.pods[pod as usize];
+        let now = Gauges { in_work: p.in_work, queued: p.queued, ..Gauges::default() };
+        let mut latest = p.scrapes.iter().rev();
+        let (Some(to), Some(from)) = (latest.next(), latest.next()) else { return now };
+        let seconds = to.at.since(from.at).as_secs_f64();
+        let (to, from) = (&to.requests, &from.requests);
+        let a_second = |to: u64, from: u64| (to - from) as f64 / seconds;
+        let served = to.served - from.served;
+        Gauges {
+            offered: a_second(to.offered, from.offered),
+            served: a_second(to.served, from.served),
+            failed: a_second(to.failed, from.failed),
+            latency: (to.stayed - from.stayed) as f64 / 1e9 / served.max(1) as f64,
+            ..now
+        }
+    }
+
+    /// What the counters of a station's pods show together.
+    pub fn gauges(&self, station: usize) -> Gauges {
+        let places = (0..self.pods.len()).filter(|place| {
+            let pod = &self.pods[*place];
+            pod.station as usize == station && pod.is_known
+        });
+        places.map(|place| self.gauges_of(place as PodIx)).fold(Gauges::default(), Gauges::plus)
     }
 
     /// Hands over what a station did since the last time.
     pub fn take_station(&mut self, station: usize, latency: &mut LatencyHistogram) -> StationCount {
         let now = self.now;
-        let theirs = self.pods.iter_mut().filter(|pod| pod.station as usize == station);
+        let theirs = self.pods.iter().filter(|pod| pod.station as usize == station);
         let used: f64 = theirs.map(|pod| pod.cpu.used(now)).sum();
         let s = &mut self.stations[station];
         let mut count = std::mem::take(&mut s.count);
@@ -111,6 +206,11 @@ impl Engine {
         count
     }
 
+    /// How many entries there are.
+    pub fn entries(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Hands over what an entry did since the last time.
     pub fn take_entry(&mut self, entry: usize) -> EntryCount {
         std::mem::take(&mut self.entries[entry].count)
@@ -118,7 +218,7 @@ impl Engine {
 
     /// Recounts everything and holds two ways of counting against each other: Little's law and the
     /// utilisation law, on the path so far. Gives the first thing that does not hold.
-    pub fn broken_law(&mut self) -> Option<String> {
+    pub fn broken_law(&self) -> Option<String> {
         let now = self.now;
         // By station: how long those that are there have been so, and how many. By pod: those in
         // work, and the CPU that those have got who share with nobody.
@@ -135,7 +235,7 @@ impl Engine {
                 *got += pod.cpu.got_alone(now, request.began);
             }
         }
-        for (number, (station, present)) in self.stations.iter_mut().zip(present).enumerate() {
+        for (number, (station, present)) in self.stations.iter().zip(present).enumerate() {
             if !station.presence.is_true(now, present) {
                 let (kept, found) = (station.presence.count(), present.1);
                 return Some(format!(
@@ -143,7 +243,7 @@ impl Engine {
                 ));
             }
         }
-        for (number, (pod, (in_work, alone))) in self.pods.iter_mut().zip(working).enumerate() {
+        for (number, (pod, (in_work, alone))) in self.pods.iter().zip(working).enumerate() {
             if in_work != pod.in_work || !pod.cpu.is_true(now, alone) {
                 return Some(format!("the utilisation law, pod {number} of the engine"));
             }

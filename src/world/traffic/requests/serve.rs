@@ -3,6 +3,7 @@
 use super::draws::{Draws, Purpose};
 use super::engine::{Engine, PHASE, Signal, Tick};
 use super::inflight::{Origin, Stage, Ticket};
+use super::plan::Pick;
 use crate::units::SimTime;
 
 impl Engine {
@@ -10,7 +11,7 @@ impl Engine {
     /// pod.
     #[inline]
     pub(super) fn send(&mut self, service: u32, (key, again): (u64, u32), origin: Origin) {
-        let front = &self.fronts[service as usize];
+        let front = &mut self.fronts[service as usize];
         let pod = match front.routed.len() {
             0 => {
                 if let Some(station) = front.primary {
@@ -23,7 +24,20 @@ impl Engine {
             1 => front.routed[0].1,
             n => {
                 let key = key.wrapping_add(u64::from(again) << 48);
-                front.routed[Draws::new(key, Purpose::Balance).below(n)].1
+                let mut draws = Draws::new(key, Purpose::Balance);
+                let first = front.routed[draws.below(n)].1;
+                match front.pick {
+                    Pick::Random => first,
+                    Pick::RoundRobin => {
+                        front.turn += 1;
+                        front.routed[(front.turn % n as u64) as usize].1
+                    }
+                    Pick::LeastRequest => {
+                        let second = front.routed[draws.below(n)].1;
+                        let load = |pod: u32| self.pods[pod as usize].load();
+                        if load(second) < load(first) { second } else { first }
+                    }
+                }
             }
         };
         self.arrive(pod, key, origin);
@@ -36,9 +50,14 @@ impl Engine {
         let p = &mut self.pods[pod as usize];
         let station = &mut self.stations[p.station as usize];
         station.count.offered += 1;
-        let has_room = p.in_work < station.plan.concurrency || p.queued < station.plan.queue;
-        if !(p.is_alive && has_room) {
+        p.counters.offered += 1;
+        let plan = &station.plan;
+        let has_room = p.in_work < plan.concurrency || p.queued < plan.queue;
+        let is_shed = plan.shed_at.is_some_and(|most| p.load() >= most)
+            || plan.shed_wait.is_some_and(|most| plan.delay(p.load()) > most.as_secs_f64());
+        if !(p.is_alive && has_room) || is_shed {
             station.count.failed += 1;
+            p.counters.failed += 1;
             return self.fail(origin);
         }
         station.presence.comes(now);
@@ -52,8 +71,8 @@ impl Engine {
             self.begin(ticket);
         } else {
             p.enqueue(&mut self.requests, ticket.place);
-            self.queue_changed(pod);
         }
+        self.load_changed(pod);
         self.watch_memory(pod);
     }
 
@@ -66,6 +85,10 @@ impl Engine {
         let plan = &self.stations[pod.station as usize].plan;
         let mut draws = Draws::new(request.key, Purpose::Work);
         request.size = plan.law.draw(|| draws.next_u64());
+        if let Some((lasts, slower)) = plan.warm_up {
+            let age = now.since(pod.alive_since).as_secs_f64() / lasts.as_secs_f64().max(1e-9);
+            request.size *= 1.0 + (slower - 1.0) * (1.0 - age).max(0.0);
+        }
         request.began = now;
         pod.in_work += 1;
         let work = request.size * plan.demand.0 as f64;
@@ -144,15 +167,17 @@ impl Engine {
         station.presence.leaves(now, request.arrived);
         self.requests.remove(place);
         if request.origin != Origin::Nobody {
-            pod.served += 1;
+            let stayed = now.0 - request.arrived.0;
+            pod.counters.served += 1;
+            pod.counters.stayed += stayed;
             station.count.served += 1;
-            station.latency.add_one(now.0 - request.arrived.0);
+            station.latency.add_one(stayed);
         }
         if let Some(next) = pod.first() {
             pod.unqueue(&mut self.requests, next);
             self.begin(self.requests.ticket(next));
-            self.queue_changed(request.pod);
         }
+        self.load_changed(request.pod);
         let station = &self.stations[station_number as usize];
         if station.calls.is_empty() || request.origin == Origin::Nobody {
             return self.succeed(request.origin, request.arrived);
@@ -185,11 +210,12 @@ impl Engine {
         if origin == Origin::Nobody {
             return;
         }
-        let station = self.pods[pod as usize].station;
-        self.stations[station as usize].count.failed += 1;
+        let p = &mut self.pods[pod as usize];
+        p.counters.failed += 1;
+        self.stations[p.station as usize].count.failed += 1;
         if stage == Stage::Queued {
             self.leave_queue(place);
-            self.queue_changed(pod);
+            self.load_changed(pod);
         }
         self.fail(origin);
     }
@@ -232,7 +258,7 @@ impl Engine {
         }
     }
 
-    /// Seconds until a request that reaches a pod now would be answered, as its queue lets expect;
+    /// Seconds until a request that reaches a pod now would be answered, as those in it let expect;
     /// infinite: it is refused.
     pub fn answer_time(&self, pod: u32) -> f64 {
         let p = &self.pods[pod as usize];
@@ -240,19 +266,18 @@ impl Engine {
         if p.in_work >= plan.concurrency && p.queued >= plan.queue {
             return f64::INFINITY;
         }
-        let ahead = if plan.concurrency <= p.in_work { p.queued } else { 0 };
-        plan.alone() + f64::from(ahead) / plan.saturation()
+        plan.alone() + plan.delay(p.load())
     }
 
-    /// A pod's queue has grown or shrunk: its wait may have passed a mark.
+    /// There are more or fewer requests in a pod: its wait may have passed a mark.
     #[inline]
-    pub(super) fn queue_changed(&mut self, pod: u32) {
+    pub(super) fn load_changed(&mut self, pod: u32) {
         let station = &self.stations[self.pods[pod as usize].station as usize];
         if station.marks.is_empty() {
             return;
         }
         let wait = self.answer_time(pod);
-        let passed = station.marks.iter().filter(|mark| wait > **mark).count() as u32;
+        let passed = station.marks.iter().filter(|mark| wait >= **mark - 1e-9).count() as u32;
         if std::mem::replace(&mut self.pods[pod as usize].passed, passed) != passed {
             self.signals.push(Signal::Wait(pod));
         }

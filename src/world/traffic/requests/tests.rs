@@ -6,6 +6,7 @@ use super::draws::Law;
 use super::*;
 use crate::record::latency::LatencyHistogram;
 use crate::sim::rng::Streams;
+use crate::sim::sample::Distribution;
 use crate::units::{SimDuration, SimTime};
 
 const S: fn(u64) -> SimTime = SimTime::from_secs;
@@ -23,7 +24,7 @@ fn second() -> StationPlan {
 fn engine(station: StationPlan, pods: u64, process: Process) -> Engine {
     let plan = Plan {
         stations: vec![station],
-        services: vec![ServicePlan { primary: Some(0) }],
+        services: vec![ServicePlan { primary: Some(0), ..ServicePlan::default() }],
         entries: vec![EntryPlan::Open { to: 0, process, clients: None }],
     };
     let mut engine = Engine::new(&plan, &Streams::new(1));
@@ -189,14 +190,68 @@ fn load_spreads_evenly_over_pods() {
 }
 
 #[test]
+fn who_gets_the_next_request() {
+    // Mean time in four pods of one server each, at three quarters of what they can bear.
+    let time = |pick| {
+        let plan = Plan {
+            stations: vec![StationPlan::servers(1, SimDuration::from_millis(10), Law::Exponential)],
+            services: vec![ServicePlan { primary: Some(0), pick }],
+            entries: vec![EntryPlan::Open { to: 0, process: POISSON, clients: None }],
+        };
+        let mut engine = Engine::new(&plan, &Streams::new(1));
+        for order in 0..4 {
+            let pod = engine.add_pod(0);
+            engine.set_alive(SimTime::ZERO, pod, true);
+            engine.route(0, (order, pod), true);
+        }
+        engine.set_rate(SimTime::ZERO, 0, 300.0);
+        engine.run(S(300));
+        count(&mut engine).1.mean().unwrap_or(0.0) * 1e3
+    };
+    let random = time(Pick::Random);
+    assert!((random - 40.0).abs() < 2.0, "each pod is M/M/1: {random}");
+    let in_turn = time(Pick::RoundRobin);
+    assert!((20.0..30.0).contains(&in_turn), "arrivals at a pod are more regular: {in_turn}");
+    let least = time(Pick::LeastRequest);
+    assert!((18.0..24.0).contains(&least), "two choices: {least}");
+}
+
+#[test]
+fn pods_refuse_and_warm_up() {
+    let rows = [
+        ("two in it at most", StationPlan { shed_at: Some(2), ..second() }, 2),
+        (
+            "who would wait longer than two seconds",
+            StationPlan { shed_wait: Some(SimDuration::from_secs(2)), ..second() },
+            3,
+        ),
+    ];
+    for (sentence, station, most) in rows {
+        let mut engine = regular(station, 100);
+        engine.run(ms(1900));
+        assert_eq!(engine.load(0), most, "{sentence}");
+        assert!(count(&mut engine).0.failed > 10, "{sentence}");
+    }
+    let warm_up = Some((SimDuration::from_secs(100), 3.0));
+    let mut engine = regular(StationPlan { warm_up, ..second() }, 10_000);
+    let mut used = [0.0; 3];
+    for (part, used) in used.iter_mut().enumerate() {
+        engine.run(S(100 * (part as u64 + 1)));
+        *used = count(&mut engine).0.cpu;
+    }
+    assert!((used[0] - 20.0).abs() < 2.0, "twice as much on average while it is cold: {used:?}");
+    assert!((used[2] - 10.0).abs() < 1.5, "then what it takes: {used:?}");
+}
+
+#[test]
 fn users_come_and_go() {
     let plan = Plan {
         stations: vec![StationPlan::servers(100, SimDuration::from_secs(1), Law::Constant)],
-        services: vec![ServicePlan { primary: Some(0) }],
+        services: vec![ServicePlan { primary: Some(0), ..ServicePlan::default() }],
         entries: vec![EntryPlan::Closed {
             to: 0,
-            think: SimDuration::from_secs(3),
-            law: Law::Constant,
+            think: Distribution::Constant(3.0),
+            clients: None,
         }],
     };
     let mut engine = Engine::new(&plan, &Streams::new(1));
@@ -227,7 +282,7 @@ fn what_the_world_has_to_know_stops_a_run() {
     assert_eq!(engine.take_signals(), [Signal::Full(0)]);
     assert!(at < S(2) && engine.load(0) == 5, "{at:?}: {}", engine.load(0));
     let mut engine = regular(second(), 200);
-    engine.mark_waits(0, vec![3.5]);
+    engine.mark_waits(0, &[3.5]);
     let at = engine.run(S(100));
     assert_eq!(engine.take_signals(), [Signal::Wait(0)]);
     assert!(engine.answer_time(0) > 3.5 && at < S(2), "{at:?}");
@@ -241,7 +296,9 @@ fn chain(steps: Vec<Vec<CallPlan>>, stops: bool, back: StationPlan) -> Engine {
     let front = StationPlan::servers(100, SimDuration::from_millis(10), Law::Constant);
     let plan = Plan {
         stations: vec![StationPlan { steps, stops, ..front }, back.clone(), back],
-        services: (0..3).map(|n| ServicePlan { primary: Some(n) }).collect(),
+        services: (0..3)
+            .map(|n| ServicePlan { primary: Some(n), ..ServicePlan::default() })
+            .collect(),
         entries: vec![EntryPlan::Open { to: 0, process: POISSON, clients: None }],
     };
     let mut engine = Engine::new(&plan, &Streams::new(1));
@@ -369,7 +426,7 @@ fn a_retry_storm_outlasts_its_trigger_unless_retries_have_a_budget() {
             CallPlan { timeout: Some(SimDuration::from_secs(1)), retries, ..CallPlan::plain(0) };
         let plan = Plan {
             stations: vec![StationPlan::servers(1, SimDuration::from_millis(10), Law::Exponential)],
-            services: vec![ServicePlan { primary: Some(0) }],
+            services: vec![ServicePlan { primary: Some(0), ..ServicePlan::default() }],
             entries: vec![EntryPlan::Open { to: 0, process: POISSON, clients: Some(clients) }],
         };
         let mut engine = Engine::new(&plan, &Streams::new(1));

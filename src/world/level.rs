@@ -1,0 +1,110 @@
+//! What the request level is told of a scenario.
+//!
+//! The scenario has decided which parts of its graph are followed request by request; the engine
+//! is told of all of it, in the same places, and is sent the requests of those parts.
+
+use super::build::cpu_of_pod;
+use super::traffic::requests::arrivals::Process;
+use super::traffic::requests::draws::Law;
+use super::traffic::requests::{CallPlan, EntryPlan, Pick, Plan, ServicePlan, StationPlan};
+use super::traffic::singly::Singly;
+use crate::api::pod::PodSpec;
+use crate::scenario::graph::model::{Arrivals, Balancing, Call, Load};
+use crate::scenario::model::{Scenario, Traffic, Workload};
+use crate::sim::rng::Streams;
+
+/// Requests one by one, if the scenario has any.
+pub(super) fn singly(scenario: &Scenario, streams: &Streams) -> Option<Singly> {
+    let mut parts = scenario.followed().peekable();
+    parts.peek()?;
+    let objects = &scenario.objects;
+    let pairs = || objects.bearers().zip(&scenario.workloads);
+    let primary = |service| objects.bearers().position(|b| b.is_behind(service));
+    let service = |(index, service)| ServicePlan {
+        primary: primary(service).map(|station| station as u32),
+        pick: pick(scenario.balancing.get(&index)),
+    };
+    let plan = Plan {
+        stations: pairs().map(|(bearer, w)| station(scenario, bearer.spec, w)).collect(),
+        services: objects.destinations().enumerate().map(service).collect(),
+        entries: scenario.traffic.iter().map(entry).collect(),
+    };
+    let bytes = |w: &Workload| (w.memory.0 as f64, w.memory_per_request.0 as f64);
+    let memory = scenario.workloads.iter().map(bytes).collect();
+    let scrape = scenario.flags.metrics_server.metric_resolution;
+    let mut singly = Singly::new(&plan, memory, scrape, streams);
+    parts.for_each(|part| singly.follow(&part.workloads, &part.services));
+    Some(singly)
+}
+
+fn station(scenario: &Scenario, spec: &PodSpec, workload: &Workload) -> StationPlan {
+    let limits: Option<Vec<f64>> =
+        spec.containers.iter().map(|c| c.memory_limit.map(|bytes| bytes.0 as f64)).collect();
+    let each = workload.memory_per_request.0 as f64;
+    let holds = |limit: f64| (limit - workload.memory.0 as f64).max(0.0) / each;
+    // The first request beyond what the limit holds.
+    let full_at = limits.filter(|_| each > 0.0).map(|l| holds(l.into_iter().sum()) as u32 + 1);
+    let serving = &workload.serving;
+    StationPlan {
+        demand: workload.demand,
+        wait: workload.wait,
+        law: Law::of_scv(serving.scv),
+        cores: cpu_of_pod(scenario, spec, workload).cores(),
+        concurrency: workload.concurrency.max(1),
+        queue: workload.queue,
+        timeout: Some(workload.timeout),
+        full_at,
+        warm_up: serving.warm_up.map(|w| (w.lasts, w.slower)),
+        shed_at: serving.shed.in_flight,
+        shed_wait: serving.shed.wait,
+        steps: workload.calls.iter().map(|step| step.calls.iter().map(call).collect()).collect(),
+        stops: workload.calls_stop,
+    }
+}
+
+fn call(call: &Call) -> CallPlan {
+    CallPlan {
+        to: call.service as u32,
+        times: call.times,
+        fan_out: call.fan_out,
+        probability: call.probability,
+        timeout: call.timeout,
+        retries: call.retries,
+        circuit_breaker: call.circuit_breaker.map(|breaker| (breaker.failures, breaker.open)),
+        hit_ratio: call.cache.hit_ratio,
+        optional: call.optional,
+    }
+}
+
+/// Where it goes is told with its rate, or its users.
+fn entry(traffic: &Traffic) -> EntryPlan {
+    let patience = traffic.patience;
+    let gives_up = patience.timeout.is_some() || patience.retries.is_some();
+    let clients = gives_up.then(|| CallPlan {
+        timeout: patience.timeout,
+        retries: patience.retries,
+        ..CallPlan::plain(0)
+    });
+    match &traffic.load {
+        Load::Open { arrivals, .. } => {
+            EntryPlan::Open { to: 0, process: process(*arrivals), clients }
+        }
+        Load::Closed { think, .. } => EntryPlan::Closed { to: 0, think: think.clone(), clients },
+    }
+}
+
+fn process(arrivals: Arrivals) -> Process {
+    match arrivals {
+        Arrivals::Poisson => Process::Renewal(Law::Exponential),
+        Arrivals::Renewal(scv) => Process::Renewal(Law::of_scv(scv)),
+        Arrivals::SelfSimilar(hurst) => Process::SelfSimilar { hurst },
+    }
+}
+
+fn pick(balancing: Option<&Balancing>) -> Pick {
+    match balancing {
+        Some(Balancing::RoundRobin) => Pick::RoundRobin,
+        Some(Balancing::LeastRequest) => Pick::LeastRequest,
+        Some(Balancing::Random | Balancing::Weights(_)) | None => Pick::Random,
+    }
+}

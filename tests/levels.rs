@@ -1,0 +1,141 @@
+//! The two levels of traffic in whole worlds: they agree where both are exact, they are chosen part
+//! by part, and requests that are followed one by one reach kubelets, autoscalers and the record.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod serving;
+
+use serving::{Rows, loaded, rows, rows_of};
+use stormglass::check::Stride;
+use stormglass::record::recorder::Discard;
+use stormglass::scenario::model::Scenario;
+use stormglass::world::{RunOptions, run};
+
+/// A Deployment of `replicas` pods with that many cores, and a Service before it.
+fn app(name: &str, replicas: u32, cores: u32) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{selector: {{app: \
+         {name}}}, ports: [{{port: 80}}]}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: \
+         {{name: {name}}}\nspec:\n  replicas: {replicas}\n  selector: {{matchLabels: {{app: \
+         {name}}}}}\n  template:\n    metadata: {{labels: {{app: {name}}}}}\n    spec:\n      \
+         containers: [{{name: app, image: a:1, resources: {{requests: {{cpu: {cores}, memory: \
+         64Mi}}, limits: {{cpu: {cores}, memory: 512Mi}}}}}}]\n---\n"
+    )
+}
+
+/// A queue of its own in each pod: `servers` requests at once, 10 ms each.
+fn workload(servers: u32) -> String {
+    format!(
+        "demand: 10ms, concurrency: {servers}, queue: 100000, timeout: 60s, idle-cpu: 0, startup: \
+         2s"
+    )
+}
+
+/// The same at a level.
+fn at(level: &str, name: &str, manifests: &str, more: &str) -> Scenario {
+    let more = more.replace("LEVEL", level);
+    loaded(&format!("{name}-{level}"), manifests, &more).unwrap()
+}
+
+/// What a workload did after the first two minutes: requests a second, cores, mean time in the pod
+/// in milliseconds.
+fn measured(rows: &Rows, workload: usize) -> [f64; 3] {
+    let of = rows.workloads.iter().filter(|row| row.workload == workload);
+    let late: Vec<_> = of.filter(|row| row.time.as_secs_f64() > 120.0).collect();
+    let seconds: f64 = late.iter().map(|row| row.interval.as_secs_f64()).sum();
+    let sum = |f: &dyn Fn(&stormglass::record::rows::WorkloadSample) -> f64| -> f64 {
+        late.iter().map(|row| f(row)).sum()
+    };
+    let served = sum(&|row| row.served);
+    let present = sum(&|row| row.in_flight * row.interval.as_secs_f64());
+    let cpu = sum(&|row| row.cpu_used.cores() * row.interval.as_secs_f64());
+    [served / seconds, cpu / seconds, present / served * 1e3]
+}
+
+const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
+
+#[test]
+fn both_levels_agree_where_rates_are_exact() {
+    // Requests a second and cores within 1 %, the mean time within 5 %: means over five seeds.
+    let one = |servers: u32, rate: u32| {
+        format!(
+            "workloads: {{web: {{{}, level: LEVEL}}}}\ntraffic: [{{to: web, rate: {rate}}}]\n\
+             observe: {{every: 30s}}\n",
+            workload(servers)
+        )
+    };
+    let two = format!(
+        "workloads:\n  web: {{{}, level: LEVEL, calls: {{db: 2}}}}\n  db: {{{}}}\ntraffic: [{{to: \
+         web, rate: 80}}]\nobserve: {{every: 30s}}\n",
+        workload(1),
+        workload(3)
+    );
+    let update = "timeline: [{at: 4m, kubectl: rollout restart deployment/web}]\n";
+    let cases = [
+        ("one server in each pod, half busy", app("web", 2, 1), one(1, 100), 1),
+        ("one server in each pod, busy for 80 %", app("web", 2, 1), one(1, 160), 1),
+        ("three servers in each pod, busy for 80 %", app("web", 1, 3), one(3, 240), 1),
+        ("two tiers", app("web", 2, 1) + &app("db", 1, 3), two, 2),
+        ("a rolling update", app("web", 3, 1), one(1, 150) + update, 1),
+    ];
+    for (sentence, manifests, more, workloads) in cases {
+        let name = sentence.replace([' ', ',', '%'], "-");
+        let fluid = rows(&at("fluid", &name, &manifests, &more));
+        let scenario = at("requests", &name, &manifests, &more);
+        let single: Vec<Rows> = SEEDS.iter().map(|seed| rows_of(&scenario, *seed)).collect();
+        for workload in 0..workloads {
+            let expected = measured(&fluid, workload);
+            let all: Vec<[f64; 3]> = single.iter().map(|rows| measured(rows, workload)).collect();
+            for (i, (what, margin)) in
+                [("requests/s", 0.01), ("cores", 0.01), ("ms", 0.05)].into_iter().enumerate()
+            {
+                let mean = all.iter().map(|found| found[i]).sum::<f64>() / all.len() as f64;
+                let gap = mean / expected[i] - 1.0;
+                assert!(gap.abs() < margin, "{sentence}: {mean} {what} for {}", expected[i]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_is_the_same_again_and_another_with_another_seed() {
+    let more = format!(
+        "workloads: {{web: {{{}, level: requests}}}}\ntraffic: [{{to: web, rate: 50}}]\n",
+        workload(1)
+    );
+    let scenario = loaded("again", &app("web", 2, 1), &more).unwrap();
+    let hash = |seed, checks| {
+        let mut sink = Discard;
+        run(&scenario, seed, RunOptions { checks }, &mut sink, |_| {}).unwrap().event_log_hash
+    };
+    let first = hash(1, Stride::NowAndThen);
+    assert_eq!(first, hash(1, Stride::Events(1)), "whoever looks");
+    let apart = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..2).map(|_| scope.spawn(|| hash(1, Stride::NowAndThen))).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(apart, [first.clone(), first.clone()], "side by side");
+    assert_ne!(first, hash(2, Stride::NowAndThen));
+}
+
+#[test]
+fn what_comes_is_answered_fails_or_is_under_way() {
+    let more = format!(
+        "workloads:\n  web: {{{}, level: requests, calls: [{{to: db, timeout: 200ms, retries: \
+         {{attempts: 1}}}}]}}\n  db: {{demand: 10ms, concurrency: 1, queue: 5}}\ntraffic: [{{to: \
+         web, rate: 160}}]\nobserve: {{every: 30s}}\ntimeline: [{{at: 5m, kubectl: \
+         delete pods -l app=db}}]\n",
+        workload(2)
+    );
+    let rows = rows(&loaded("conserved", &(app("web", 2, 2) + &app("db", 1, 1)), &more).unwrap());
+    let sum = |f: fn(&stormglass::record::rows::ClusterSample) -> f64| -> f64 {
+        rows.cluster.iter().map(f).sum()
+    };
+    let (offered, served, failed) = (sum(|r| r.offered), sum(|r| r.served), sum(|r| r.failed));
+    let under_way = offered - served - failed;
+    assert!((0.0..40.0).contains(&under_way), "{offered} = {served} + {failed} + {under_way}");
+    assert!(failed > 0.1 * offered && served > 0.1 * offered, "{served} and {failed}");
+    assert_eq!([offered, served, failed].map(f64::fract), [0.0; 3], "requests are whole");
+    let quantiles = rows.cluster.iter().rev().find_map(|row| row.latency).unwrap();
+    assert!(quantiles.p50 < quantiles.p95 && quantiles.p95 < quantiles.p99, "{quantiles:?}");
+}
