@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 34] = [
+const LIGHT: [&str; 35] = [
     "autoscaling/overprovisioning",
     "autoscaling/right-sizing",
     "autoscaling/spot-wave",
@@ -29,6 +29,7 @@ const LIGHT: [&str; 34] = [
     "booking/tickets",
     "hello",
     "huawei/move",
+    "incidents/autoscaler-inversion",
     "incidents/control-plane-overload",
     "incidents/drain-deadlock",
     "incidents/forgotten-secret",
