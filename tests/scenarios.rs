@@ -2,7 +2,7 @@
 //! each expectation is missed when something is changed that should make it miss.
 //!
 //! The changes are the table of `scenarios/README.md`, so that what is written there is what is
-//! tried here. The three scenarios with thousands of nodes take minutes and are left to
+//! tried here. The four scenarios with thousands of nodes take minutes and are left to
 //!
 //! ```console
 //! cargo test --release --test scenarios -- --ignored --nocapture
@@ -57,8 +57,12 @@ const LIGHT: [&str; 35] = [
     "traces/worldcup98",
     "traffic/balancing",
 ];
-const HEAVY: [&str; 3] =
-    ["pokemon-go/launch-50x", "pokemon-go/launch-50x-raised-limit", "pokemon-go/second-wave-3x"];
+const HEAVY: [&str; 4] = [
+    "pokemon-go/launch-50x",
+    "pokemon-go/launch-50x-raised-limit",
+    "pokemon-go/opening-days",
+    "pokemon-go/second-wave-3x",
+];
 
 /// Does all jobs on all cores and gathers what they complain of, in the order of the jobs.
 fn all<T: Sync>(jobs: &[T], judge: impl Fn(&T) -> Option<String> + Sync) -> Vec<String> {

@@ -40,7 +40,8 @@ pub(super) struct Plan {
     #[arg(long, value_enum)]
     find: Option<Sought>,
     /// Of a load: what breaks first, what next when that is lifted, and so on. Lifted are
-    /// maxReplicas, sizes of node groups, quotas and CPU limits, to ten times as much.
+    /// maxReplicas, sizes of node groups, quotas, replicas of dependencies and CPU limits, to ten
+    /// times as much.
     #[arg(long)]
     breaks: bool,
     /// A limit that may be lifted and its other value, in place of those found in the scenario; may

@@ -3,6 +3,7 @@
 //!
 //! It is asked what could break, not whether it does.
 
+use super::dependencies::Dependency;
 use super::model::{NodeGroup, Scenario};
 use crate::api::autoscaling::Hpa;
 use crate::api::workload::Deployment;
@@ -10,8 +11,8 @@ use crate::api::workload::Deployment;
 /// So many times the limit is as good as none.
 const LIFTED: u32 = 10;
 
-/// `path=value` for `maxReplicas`, sizes of node groups, the total of nodes, the cloud's quota and
-/// CPU limits of containers.
+/// `path=value` for `maxReplicas`, sizes of node groups, the total of nodes, the cloud's quota,
+/// replicas of dependencies and CPU limits of containers.
 pub fn lifts(scenario: &Scenario) -> Vec<String> {
     let mut found = Vec::new();
     let flags = &scenario.flags;
@@ -26,6 +27,7 @@ pub fn lifts(scenario: &Scenario) -> Vec<String> {
         }
     }
     found.extend(scenario.objects.hpas.iter().filter_map(|(hpa, _)| most_replicas(hpa)));
+    found.extend(scenario.dependencies.iter().filter_map(replicas));
     found.extend(scenario.objects.deployments.iter().flat_map(cpu_limits));
     found
 }
@@ -49,6 +51,11 @@ fn most_replicas(hpa: &Hpa) -> Option<String> {
     let max = hpa.max_replicas.saturating_mul(LIFTED);
     let space = within(&hpa.namespace);
     can_be_named(&hpa.name).then(|| format!("hpa/{space}{}.spec.maxReplicas={max}", hpa.name))
+}
+
+fn replicas(dependency: &Dependency) -> Option<String> {
+    let (name, lifted) = (&dependency.name, dependency.replicas.saturating_mul(LIFTED));
+    can_be_named(name).then(|| format!("dependencies.{name}.replicas={lifted}"))
 }
 
 fn cpu_limits(deployment: &Deployment) -> Vec<String> {
@@ -76,6 +83,9 @@ mod tests {
         assert!(lifts.contains(&"nodes.pool.max=10000".to_owned()), "{lifts:?}");
         let autoscalers = lifts.iter().filter(|lift| lift.starts_with("hpa/")).count();
         assert_eq!(autoscalers, 12, "{lifts:?}");
+        let file_with_database = Path::new("scenarios/pokemon-go/opening-days.yaml");
+        let database = super::lifts(&load(file_with_database, &Overrides::default()).unwrap());
+        assert!(database.contains(&"dependencies.datastore.replicas=100".to_owned()));
         let lifted = load(file, &Overrides { set: lifts, until: None }).unwrap();
         assert_eq!(lifted.node_groups[0].max, 10_000);
     }
