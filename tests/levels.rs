@@ -8,6 +8,7 @@ mod serving;
 use serving::{Rows, loaded, rows, rows_of};
 use stormglass::check::Stride;
 use stormglass::record::recorder::Discard;
+use stormglass::scenario::graph::model::Level;
 use stormglass::scenario::model::Scenario;
 use stormglass::world::{RunOptions, run};
 
@@ -138,4 +139,101 @@ fn what_comes_is_answered_fails_or_is_under_way() {
     assert_eq!([offered, served, failed].map(f64::fract), [0.0; 3], "requests are whole");
     let quantiles = rows.cluster.iter().rev().find_map(|row| row.latency).unwrap();
     assert!(quantiles.p50 < quantiles.p95 && quantiles.p95 < quantiles.p99, "{quantiles:?}");
+}
+
+#[test]
+fn parts_have_levels_of_their_own() {
+    // Nothing connects the two: each is as if the other were at its level, too.
+    let manifests = app("web", 2, 1) + &app("db", 1, 1);
+    let levels = |web: &str, db: &str| {
+        let more = format!(
+            "workloads:\n  web: {{{one}, level: {web}}}\n  db: {{{one}, level: {db}}}\ntraffic: \
+             [{{to: web, rate: 90}}, {{to: db, rate: 44.4}}]\nobserve: {{every: 30s}}\n",
+            one = workload(1)
+        );
+        let scenario = loaded(&format!("parts-{web}-{db}"), &manifests, &more).unwrap();
+        let rows = rows(&scenario);
+        [0, 1].map(|workload| {
+            let of = rows.workloads.iter().filter(|row| row.workload == workload);
+            of.map(|r| (r.offered, r.served, r.failed, r.in_flight, r.cpu_used, r.latency))
+                .collect::<Vec<_>>()
+        })
+    };
+    let [mixed, single] = [levels("requests", "fluid"), levels("requests", "requests")];
+    let fluid = levels("fluid", "fluid");
+    assert_eq!(mixed, [single[0].clone(), fluid[1].clone()]);
+    assert!(single[0] != fluid[0] && single[1] != fluid[1], "the levels differ");
+}
+
+#[test]
+fn a_part_is_followed_by_requests_where_that_alone_has_a_meaning() {
+    let manifests = app("web", 2, 1) + &app("db", 1, 1);
+    let sticky = manifests.replace("spec: {selector", "spec: {sessionAffinity: ClientIP, selector");
+    let calls = |call: &str| format!("workloads: {{web: {{calls: [{{to: db, {call}}}]}}}}\n");
+    let cold = "cache: {hit-ratio: 80%, warm-up: 1m}";
+    let bank = "dependencies: {bank: {}}\nworkloads: {web: {calls: [{to: bank}, {to: db, cache: \
+                {hit-ratio: 80%, warm-up: 1m}}]}}\n";
+    let weights = "services: {web: {balancing: {weights: {web: 1}}}}\n".to_string();
+    // The first part's level, if there is a reason for one, and whether it is the requests'.
+    let cases = [
+        ("connections mean something as rates", &manifests, calls("connections: {max: 3}"), None),
+        ("so do clients that stick", &sticky, String::new(), None),
+        ("and caches that are warm", &manifests, calls("cache: 80%"), None),
+        ("cold ones do not", &manifests, calls(cold), Some(true)),
+        ("nor do those of a call among others", &manifests, in_parallel(cold), Some(true)),
+        ("nor do weights", &manifests, weights, Some(true)),
+        ("what can't be followed keeps rates", &manifests, bank.to_string(), Some(false)),
+    ];
+    for (sentence, manifests, more, expected) in cases {
+        let more = more + "traffic: [{to: web, rate: 10}]\n";
+        let scenario = loaded(&sentence.replace([' ', '\''], "-"), manifests, &more).unwrap();
+        let found = scenario.levels.first().map(|part| part.level == Level::Requests);
+        assert_eq!(found, expected, "{sentence}");
+        let all_told = scenario.ignored.iter().flat_map(|ignored| &ignored.fields).count();
+        assert_eq!(all_told, usize::from(expected == Some(false)), "{sentence}: without effect");
+    }
+}
+
+fn in_parallel(call: &str) -> String {
+    format!("workloads: {{web: {{calls: [{{parallel: [{{to: db, {call}}}, {{to: db}}]}}]}}}}\n")
+}
+
+#[test]
+fn clients_connections_and_weights_reach_single_requests() {
+    let sticky =
+        app("web", 3, 1).replace("spec: {selector", "spec: {sessionAffinity: ClientIP, selector");
+    let more = format!(
+        "workloads: {{web: {{{}, level: requests}}}}\ntraffic: [{{to: web, rate: 60, clients: \
+         1}}]\nobserve: {{every: 30s}}\n",
+        workload(1)
+    );
+    let one = rows(&loaded("stuck", &sticky, &more).unwrap());
+    let three = rows(&loaded("free", &app("web", 3, 1), &more).unwrap());
+    let [stuck, free] = [measured(&one, 0), measured(&three, 0)];
+    // One pod is busy for 60 %, or each of three for 20 %: 25 ms or 12.5 ms (M/M/1).
+    for (sentence, found, millis) in
+        [("one client, one pod", stuck, 25.0), ("shared by chance", free, 12.5)]
+    {
+        assert!((found[2] / millis - 1.0).abs() < 0.05, "{sentence}: {} ms", found[2]);
+    }
+    let more = format!(
+        "workloads:\n  web: {{{}, level: requests, calls: [{{to: db, connections: {{max: 1, \
+         pending: 0}}}}]}}\n  db: {{demand: 0s, wait: 20ms, concurrency: 100}}\n\
+         traffic: [{{to: web, rate: 50}}]\nobserve: {{every: 30s}}\n",
+        workload(100)
+    );
+    let rows = rows(&loaded("limited", &(app("web", 1, 1) + &app("db", 1, 1)), &more).unwrap());
+    let late: Vec<_> = rows.cluster.iter().filter(|row| row.time.as_secs_f64() > 120.0).collect();
+    let failed = late.iter().map(|row| row.failed).sum::<f64>();
+    let share = failed / late.iter().map(|row| row.offered).sum::<f64>();
+    // Calls would be one under way on average: Erlang's formula says that half find none free.
+    assert!((share - 0.5).abs() < 0.02, "{share} have failed");
+    let all = "apiVersion: v1\nkind: Service\nmetadata: {name: all}\nspec: {selector: {tier: all}, \
+               ports: [{port: 80}]}\n";
+    let both = (app("old", 1, 1) + &app("new", 2, 1)).replace("labels: {", "labels: {tier: all, ");
+    let more = "services: {all: {balancing: {weights: {old: 3, new: 1}}}}\nworkloads: {old: \
+                {demand: 1ms}, new: {demand: 1ms}}\ntraffic: [{to: all, rate: 100}]\n";
+    let rows = serving::rows(&loaded("weighed", &(both + all), more).unwrap());
+    let [old, new] = [0, 1].map(|workload| measured(&rows, workload)[0]);
+    assert!((old / 75.0 - 1.0).abs() < 0.02 && (new / 25.0 - 1.0).abs() < 0.04, "{old} and {new}");
 }

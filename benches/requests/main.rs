@@ -96,7 +96,7 @@ fn ours(servers: u32, rate: f64) -> Speed {
     let plan = Plan {
         stations: vec![StationPlan::servers(servers, service, Law::Exponential)],
         services: vec![ServicePlan { primary: Some(0), ..ServicePlan::default() }],
-        entries: vec![EntryPlan::Open { to: 0, process: POISSON, clients: None }],
+        entries: vec![EntryPlan::Open { to: 0, process: POISSON, clients: None, addresses: None }],
     };
     let mut engine = Engine::new(&plan, &Streams::new(1));
     let pod = engine.add_pod(0);

@@ -234,13 +234,24 @@ impl Checks {
     /// The two sides are computed apart (closed form of the level; slices of the latency
     /// distribution), so they agree only if both are right.
     pub fn littles_law(&mut self, in_flight: f64, latency_sum: f64) {
-        let scale = in_flight.abs().max(latency_sum.abs());
-        if self.stride != Stride::Off
-            && scale > 1e-3
-            && (in_flight - latency_sum).abs() > 1e-3 * scale
-        {
-            let found = format!("{in_flight} request-seconds in pods, {latency_sum} by latencies");
-            self.pending.get_or_insert(("Little's law", found));
+        let what = ["request-seconds in pods", "by latencies"];
+        self.law("Little's law", what, in_flight, latency_sum);
+    }
+
+    /// The utilisation law over an interval of one station: cores are busy as long as the requests
+    /// that are served need them.
+    ///
+    /// Cores are integrated from rates, requests counted by what came, failed and piled up.
+    pub fn utilisation_law(&mut self, busy: f64, needed: f64) {
+        let what = ["CPU seconds used", "needed by what was served"];
+        self.law("the utilisation law", what, busy, needed);
+    }
+
+    fn law(&mut self, law: &'static str, what: [&str; 2], one: f64, other: f64) {
+        let scale = one.abs().max(other.abs());
+        if self.stride != Stride::Off && scale > 1e-3 && (one - other).abs() > 1e-3 * scale {
+            let found = format!("{one} {}, {other} {}", what[0], what[1]);
+            self.pending.get_or_insert((law, found));
         }
     }
 

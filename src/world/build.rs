@@ -234,9 +234,10 @@ fn network(scenario: &Scenario, streams: &Streams) -> Network {
             station.set_apart();
         }
     }
-    for (station, bearer) in network.stations.iter_mut().zip(objects.bearers()) {
-        if !station.is_apart() && scenario.may_be_uneven().any(|service| bearer.is_behind(service))
-        {
+    for (index, bearer) in objects.bearers().enumerate() {
+        let is_uneven = || scenario.may_be_uneven().any(|service| bearer.is_behind(service));
+        let station = &mut network.stations[index];
+        if !station.is_apart() && !scenario.is_followed(index) && is_uneven() {
             station.set_apart();
         }
     }

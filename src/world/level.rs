@@ -10,7 +10,7 @@ use super::traffic::requests::{CallPlan, EntryPlan, Pick, Plan, ServicePlan, Sta
 use super::traffic::singly::Singly;
 use crate::api::pod::PodSpec;
 use crate::scenario::graph::model::{Arrivals, Balancing, Call, Load};
-use crate::scenario::model::{Scenario, Traffic, Workload};
+use crate::scenario::model::{Entry, Scenario, Traffic, Workload};
 use crate::sim::rng::Streams;
 
 /// Requests one by one, if the scenario has any.
@@ -71,7 +71,9 @@ fn call(call: &Call) -> CallPlan {
         timeout: call.timeout,
         retries: call.retries,
         circuit_breaker: call.circuit_breaker.map(|breaker| (breaker.failures, breaker.open)),
+        connections: call.connections.map(|limits| (limits.max, limits.pending)),
         hit_ratio: call.cache.hit_ratio,
+        cache_warm_up: call.cache.warm_up,
         optional: call.optional,
     }
 }
@@ -85,11 +87,16 @@ fn entry(traffic: &Traffic) -> EntryPlan {
         retries: patience.retries,
         ..CallPlan::plain(0)
     });
+    // An Ingress stands for its clients: what it sends on sticks to nobody.
+    let addresses = matches!(traffic.to, Entry::Service(_)).then_some(traffic.clients);
     match &traffic.load {
         Load::Open { arrivals, .. } => {
-            EntryPlan::Open { to: 0, process: process(*arrivals), clients }
+            let process = process(*arrivals);
+            EntryPlan::Open { to: 0, process, clients, addresses }
         }
-        Load::Closed { think, .. } => EntryPlan::Closed { to: 0, think: think.clone(), clients },
+        Load::Closed { think, .. } => {
+            EntryPlan::Closed { to: 0, think: think.clone(), clients, addresses }
+        }
     }
 }
 
@@ -105,6 +112,9 @@ fn pick(balancing: Option<&Balancing>) -> Pick {
     match balancing {
         Some(Balancing::RoundRobin) => Pick::RoundRobin,
         Some(Balancing::LeastRequest) => Pick::LeastRequest,
-        Some(Balancing::Random | Balancing::Weights(_)) | None => Pick::Random,
+        Some(Balancing::Weights(weights)) => {
+            Pick::Weights(weights.iter().map(|(index, weight)| (*index as u32, *weight)).collect())
+        }
+        Some(Balancing::Random) | None => Pick::Random,
     }
 }

@@ -148,13 +148,15 @@ impl Cell {
 
     fn once(&self, streams: &Streams, requests: u64) -> f64 {
         let entry = match self.load {
-            Load::Open(_) => EntryPlan::Open { to: 0, process: POISSON, clients: None },
+            Load::Open(_) => {
+                EntryPlan::Open { to: 0, process: POISSON, clients: None, addresses: None }
+            }
             Load::Closed { think, is_random, .. } => {
                 let think = match is_random {
                     true => Distribution::Exponential(think),
                     false => Distribution::Constant(think),
                 };
-                EntryPlan::Closed { to: 0, think, clients: None }
+                EntryPlan::Closed { to: 0, think, clients: None, addresses: None }
             }
         };
         let plan = Plan {

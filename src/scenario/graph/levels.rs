@@ -143,10 +143,21 @@ impl Resolver<'_> {
 
 /// Whether anything has to be decided.
 fn asks_for_a_level(file: &ScenarioFile) -> bool {
-    let says = |workload: &WorkloadFile| workload.level.is_some() || workload.warm_up.is_some();
+    let says = |workload: &WorkloadFile| {
+        let has_cold_cache = match &workload.calls {
+            CallsFile::Steps(steps) => steps.iter().any(has_cold_cache),
+            _ => false,
+        };
+        workload.level.is_some() || workload.warm_up.is_some() || has_cold_cache
+    };
     file.workloads.values().any(says)
         || file.services.values().any(|service| service.balancing.is_some())
         || file.traffic.iter().any(has_own_arrivals)
+}
+
+fn has_cold_cache(step: &CallFile) -> bool {
+    let is_cold = matches!(step.cache, Some(CacheFile::Cold(cold)) if cold.warm_up.is_some());
+    is_cold || step.parallel.iter().flatten().any(has_cold_cache)
 }
 
 fn has_own_arrivals(traffic: &TrafficFile) -> bool {
@@ -212,10 +223,7 @@ fn of_step(asked: &mut Asked, place: &str, step: &CallFile) {
     if let Some(CacheFile::Cold(cold)) = step.cache
         && cold.warm_up.is_some()
     {
-        asked.beyond.push((format!("{place}.cache.warm-up"), "a cache that warms up".into()));
-    }
-    if step.connections.is_some() {
-        asked.beyond.push((format!("{place}.connections"), "a limit of connections".into()));
+        asked.needs.push(format!("{place}.cache.warm-up"));
     }
 }
 
@@ -231,22 +239,14 @@ fn of_services(
         let Some(index) = objects.destinations().position(is_meant) else { continue };
         let asked = &mut all[connections.part_of_service(index)];
         let path = format!("services.{name}.balancing");
-        match given.balancing {
-            Some(BalancingFile::Weights(_)) => {
-                asked.beyond.push((path, "balancing by weights".into()));
-            }
-            Some(BalancingFile::RoundRobin | BalancingFile::LeastRequest) => asked.needs.push(path),
-            Some(BalancingFile::Random) | None => {}
+        if !matches!(given.balancing, Some(BalancingFile::Random) | None) {
+            asked.needs.push(path);
         }
         asked.places.insert(format!("services.{name}"));
     }
-    for service in scenario.may_be_uneven() {
+    for service in scenario.may_be_uneven().filter(|service| service.local) {
         let Some(index) = place_of(service, objects) else { continue };
-        let field = match service.affinity {
-            Some(_) => "sessionAffinity: ClientIP",
-            None => "externalTrafficPolicy: Local",
-        };
-        let what = format!("{field} of Service {}", service.name);
+        let what = format!("externalTrafficPolicy: Local of Service {}", service.name);
         all[connections.part_of_service(index)].beyond.push((String::new(), what));
     }
 }

@@ -120,6 +120,8 @@ pub struct Tally {
     pub in_flight: f64,
     /// CPU seconds used by live pods, idle use included.
     pub cpu: f64,
+    /// Those of them that they use without requests.
+    pub idle: f64,
 }
 
 impl Tally {
@@ -129,6 +131,7 @@ impl Tally {
         self.failed += other.failed;
         self.in_flight += other.in_flight;
         self.cpu += other.cpu;
+        self.idle += other.idle;
     }
 }
 
@@ -550,6 +553,7 @@ impl Station {
             // What arrived between the full queue and this look at it failed already.
             failed: self.rates.failed * seconds + (unbounded - cap).max(0.0),
             cpu: self.cores() * seconds,
+            idle: f64::from(self.live) * self.pod.idle_cores * seconds,
             ..Tally::default()
         };
         // By conservation, so that no request is lost to rounding at a level.

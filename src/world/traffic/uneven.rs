@@ -59,6 +59,9 @@ impl Network {
     /// From now on the clients of a Service stick to its pods, or no longer do: `timeout` is how
     /// long they are remembered, and draws are made in its `name`.
     pub fn set_affinity(&mut self, service: usize, name: &str, timeout: Option<SimDuration>) {
+        if let Some(singly) = self.singly.as_mut().filter(|singly| singly.has_front(service)) {
+            return singly.engine.set_affinity(service, timeout);
+        }
         let clients = &mut self.fronts[service].clients;
         match (clients.as_mut(), timeout) {
             (Some(clients), Some(timeout)) => clients.set_timeout(timeout),

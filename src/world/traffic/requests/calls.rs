@@ -6,10 +6,11 @@
 //! answer. A call that fails, or whose answer is late, is tried again if that is wanted. Whoever
 //! gives up does not tell the pod: what it has taken it works off, for nobody.
 
+use super::connections::{Connections, Held, Turn};
 use super::deadlines::Lane;
 use super::draws::{Draws, Purpose, key_of, unit_open};
 use super::engine::{Engine, PHASE, Tick};
-use super::inflight::{Origin, Ticket};
+use super::inflight::{NONE, Origin, Request, Ticket};
 use super::plan::{CallPlan, Retries};
 use crate::units::{SimDuration, SimTime};
 
@@ -17,6 +18,7 @@ use crate::units::{SimDuration, SimTime};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame {
     station: u32,
+    pod: u32,
     origin: Origin,
     began: SimTime,
     key: u64,
@@ -32,7 +34,10 @@ pub(super) struct Frame {
 pub(super) struct Call {
     /// Which kind of call.
     kind: u32,
-    origin: Origin,
+    pub(super) origin: Origin,
+    /// The pod that makes it; none for somebody outside.
+    pod: u32,
+    held: Held,
     began: SimTime,
     key: u64,
     tries: u32,
@@ -45,6 +50,7 @@ pub(super) struct Call {
 pub(super) struct Kind {
     plan: CallPlan,
     late: Option<Lane>,
+    connections: Option<Connections>,
     /// Retries that its budget lets it make.
     tokens: f64,
     /// Failures in a row, and until when it is open since there were too many.
@@ -62,6 +68,7 @@ impl Kind {
     pub(super) fn new(plan: CallPlan) -> Kind {
         Kind {
             late: plan.timeout.map(Lane::new),
+            connections: plan.connections.map(Connections::new),
             plan,
             tokens: FIRST_TOKENS,
             failures: 0,
@@ -73,6 +80,13 @@ impl Kind {
     /// It asks another Service from now on.
     pub(super) fn go_to(&mut self, service: u32) {
         self.plan.to = service;
+    }
+
+    /// A calling pod is gone.
+    fn forget(&mut self, pod: u32) {
+        if let Some(connections) = &mut self.connections {
+            connections.forget(pod);
+        }
     }
 
     /// Whether its circuit breaker lets a try through.
@@ -109,10 +123,31 @@ impl Kind {
 
 impl Engine {
     /// A request's own work is done: it calls others.
-    pub(super) fn call_others(&mut self, station: u32, origin: Origin, began: SimTime, key: u64) {
-        let frame = Frame { station, origin, began, key, step: 0, pending: 0, failed: false };
+    pub(super) fn call_others(&mut self, station: u32, request: &Request) {
+        let Request { pod, origin, arrived: began, key, .. } = *request;
+        let frame = Frame { station, pod, origin, began, key, step: 0, pending: 0, failed: false };
         let ticket = self.frames.add(frame);
         self.step(ticket);
+    }
+
+    /// A pod's containers have ended: nobody there waits for answers any more. Gives whom its
+    /// requests were for.
+    pub(super) fn drop_frames(&mut self, pod: u32) -> Vec<Origin> {
+        if self.stations[self.pods[pod as usize].station as usize].calls.is_empty() {
+            return Vec::new();
+        }
+        for call in self.calls.find(|call| call.pod == pod) {
+            self.calls.remove(call.place);
+        }
+        self.kinds.iter_mut().for_each(|kind| kind.forget(pod));
+        let lost = self.frames.find(|frame| frame.pod == pod);
+        lost.into_iter()
+            .map(|frame| {
+                let origin = self.frames.get(frame.place).origin;
+                self.frames.remove(frame.place);
+                origin
+            })
+            .collect()
     }
 
     /// Makes the calls of a frame's next step, or answers it after the last.
@@ -161,13 +196,24 @@ impl Engine {
         for copy in 0..plan.fan_out {
             let key = key_of(key, copy.into());
             let origin = Origin::Frame(frame);
-            made.push(self.calls.add(Call { kind, origin, began: self.now, key, tries: 0, times }));
+            let (pod, held, began) = (f.pod, Held::Nothing, self.now);
+            made.push(self.calls.add(Call {
+                kind,
+                origin,
+                pod,
+                held,
+                began,
+                key,
+                tries: 0,
+                times,
+            }));
         }
     }
 
     /// A request from outside whose client may give up or try again.
     pub(super) fn call_from_outside(&mut self, kind: u32, key: u64, origin: Origin) {
-        let call = Call { kind, origin, began: self.now, key, tries: 0, times: 1 };
+        let (pod, held, began) = (NONE, Held::Nothing, self.now);
+        let call = Call { kind, origin, pod, held, began, key, tries: 0, times: 1 };
         let ticket = self.calls.add(call);
         self.attempt(ticket);
     }
@@ -177,7 +223,7 @@ impl Engine {
         let now = self.now;
         let call = self.calls.get_mut(ticket.place);
         call.tries += 1;
-        let (kind, tries, key) = (call.kind, call.tries, call.key);
+        let (kind, tries, key, pod) = (call.kind, call.tries, call.key, call.pod);
         let k = &mut self.kinds[kind as usize];
         if let Some(budget) = k.plan.retries.and_then(|r| r.budget).filter(|_| tries == 1) {
             k.tokens = (k.tokens + budget).min(MOST_TOKENS);
@@ -187,17 +233,63 @@ impl Engine {
         }
         if k.plan.hit_ratio > 0.0 {
             let mut draws = Draws::new(key_of(key, tries.into()), Purpose::Calls);
-            if draws.unit() < k.plan.hit_ratio {
+            let warm_up = k.plan.cache_warm_up.as_secs_f64();
+            let warm = match self.pods.get(pod as usize).filter(|_| warm_up > 0.0) {
+                Some(pod) => (now.since(pod.alive_since).as_secs_f64() / warm_up).min(1.0),
+                None => 1.0,
+            };
+            if draws.unit() < k.plan.hit_ratio * warm {
                 return self.tried(ticket, true, true);
             }
         }
+        let turn = k.connections.as_mut().map(|connections| connections.ask(pod, ticket));
+        let held = match turn {
+            Some(Turn::Full) => return self.tried(ticket, false, false),
+            Some(Turn::Waits) => Held::Waits,
+            Some(Turn::Goes) => Held::Has,
+            None => Held::Nothing,
+        };
+        self.calls.get_mut(ticket.place).held = held;
         if let Some(late) = &mut k.late
             && let Some(due) = late.begin(now, ticket)
         {
             self.events.push(due, PHASE, Tick::LateCall { kind });
         }
-        let to = k.plan.to;
-        self.send(to, (key, tries - 1), Origin::Call(ticket));
+        if held != Held::Waits {
+            let to = k.plan.to;
+            self.send(to, (key, tries - 1), Origin::Call(ticket));
+        }
+    }
+
+    /// Calls that waited for a connection, and have it now, are sent.
+    pub(super) fn send_freed(&mut self) {
+        while let Some(ticket) = self.freed.pop_front() {
+            if self.calls.lives(ticket) {
+                let call = self.calls.get(ticket.place);
+                let (to, again) = (self.kinds[call.kind as usize].plan.to, call.tries - 1);
+                self.send(to, (call.key, again), Origin::Call(ticket));
+            }
+        }
+    }
+
+    /// A call gives back the connection that it has, or its place among those that wait.
+    fn release(&mut self, ticket: Ticket) -> Held {
+        let call = self.calls.get_mut(ticket.place);
+        let (held, kind, pod) = (std::mem::take(&mut call.held), call.kind, call.pod);
+        let Some(connections) = &mut self.kinds[kind as usize].connections else { return held };
+        match held {
+            Held::Nothing => {}
+            Held::Waits => connections.leave(pod),
+            Held::Has => {
+                // It is over, and so are those that wait and have left.
+                let waits = |other| other != ticket && self.calls.lives(other);
+                if let Some(next) = connections.release(pod, waits) {
+                    self.calls.get_mut(next.place).held = Held::Has;
+                    self.freed.push_back(next);
+                }
+            }
+        }
+        held
     }
 
     /// Calls of a kind have waited long enough.
@@ -221,9 +313,10 @@ impl Engine {
         if !self.calls.lives(ticket) {
             return;
         }
+        let held = self.release(ticket);
         let call = *self.calls.get(ticket.place);
         let kind = &mut self.kinds[call.kind as usize];
-        if was_made {
+        if was_made && held != Held::Waits {
             kind.note(self.now, is_fine);
         }
         if is_fine && call.times > 1 {

@@ -24,6 +24,8 @@ pub enum Purpose {
     Calls = 4 << 32,
     /// How long it waits before another try.
     Back = 5 << 32,
+    /// Which client sends it.
+    Client = 6 << 32,
 }
 
 /// Stirs 64 bits: every bit of the result depends on every bit.

@@ -17,6 +17,7 @@ use crate::sim::queue::{EventQueue, Phase};
 use crate::sim::rng::Streams;
 use crate::sim::sample::Distribution;
 use crate::units::{SimDuration, SimTime};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Index of a pod in the engine.
 pub type PodIx = u32;
@@ -74,6 +75,17 @@ pub(super) struct Front {
     pub(super) pick: Pick,
     /// How many have been sent one after the other.
     pub(super) turn: u64,
+    /// Whose clients stick to pods.
+    pub(super) affinity: Option<Box<Affinity>>,
+}
+
+/// Clients that stick to pods.
+#[derive(Debug)]
+pub(super) struct Affinity {
+    /// For how long one that asks nothing is remembered.
+    pub(super) timeout: SimDuration,
+    /// By entry and client: the order of the pod that it was sent to, and when.
+    pub(super) seats: BTreeMap<(u32, u32), (u64, SimTime)>,
 }
 
 /// An entry as it runs.
@@ -86,6 +98,8 @@ pub(super) struct Entry {
     pub(super) source: Source,
     /// The kind of call that its clients make.
     pub(super) clients: Option<u32>,
+    /// Addresses that its requests come from; none: from a proxy.
+    pub(super) addresses: Option<u32>,
     pub(super) count: EntryCount,
 }
 
@@ -129,6 +143,8 @@ pub struct Engine {
     pub(super) kinds: Vec<Kind>,
     pub(super) frames: Places<Frame>,
     pub(super) calls: Places<Call>,
+    /// Calls that have been given a connection and are not sent yet.
+    pub(super) freed: VecDeque<Ticket>,
     /// Room for calls that are being made.
     pub(super) made: Vec<Ticket>,
     pub(super) signals: Vec<Signal>,
@@ -171,21 +187,22 @@ impl Engine {
         let stations = plan.stations.iter().map(station).collect();
         let entry = |(number, entry): (usize, &EntryPlan)| {
             let key = streams.stream("requests", number as u64).next_u64();
-            let (to, source, theirs) = match entry {
-                EntryPlan::Open { to, process, clients } => {
+            let (to, source, theirs, addresses) = match entry {
+                EntryPlan::Open { to, process, clients, addresses } => {
                     let arrivals = Arrivals::new(*process, number as u64, streams);
-                    (*to, Source::Open(Box::new(arrivals)), clients)
+                    (*to, Source::Open(Box::new(arrivals)), clients, *addresses)
                 }
-                EntryPlan::Closed { to, think, clients } => {
+                EntryPlan::Closed { to, think, clients, addresses } => {
                     let think = think.clone();
-                    (*to, Source::Closed { think, users: 0, seated: Vec::new() }, clients)
+                    let source = Source::Closed { think, users: 0, seated: Vec::new() };
+                    (*to, source, clients, *addresses)
                 }
             };
             let clients = theirs.map(|call| {
                 kinds.push(Kind::new(call));
                 kinds.len() as u32 - 1
             });
-            Entry { to, key, number: 0, source, clients, count: EntryCount::default() }
+            Entry { to, key, number: 0, source, clients, addresses, count: EntryCount::default() }
         };
         let entries = plan.entries.iter().enumerate().map(entry).collect();
         let mut engine = Engine {
@@ -195,7 +212,13 @@ impl Engine {
             fronts: plan
                 .services
                 .iter()
-                .map(|s| Front { primary: s.primary, routed: Vec::new(), pick: s.pick, turn: 0 })
+                .map(|s| Front {
+                    primary: s.primary,
+                    routed: Vec::new(),
+                    pick: s.pick.clone(),
+                    turn: 0,
+                    affinity: None,
+                })
                 .collect(),
             entries,
             pods: Vec::new(),
@@ -204,6 +227,7 @@ impl Engine {
             kinds,
             frames: Places::default(),
             calls: Places::default(),
+            freed: VecDeque::new(),
             made: Vec::new(),
             signals: Vec::new(),
             scrape_period: SimDuration::ZERO,
@@ -278,6 +302,9 @@ impl Engine {
             Tick::LateCall { kind } => self.on_late_call(kind),
             Tick::Again(ticket) => self.on_again(ticket),
             Tick::Scrape => self.on_scrape(),
+        }
+        if !self.freed.is_empty() {
+            self.send_freed();
         }
     }
 }

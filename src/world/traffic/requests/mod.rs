@@ -13,7 +13,9 @@
 
 mod account;
 pub mod arrivals;
+mod balance;
 mod calls;
+mod connections;
 mod deadlines;
 pub mod draws;
 mod engine;

@@ -46,6 +46,15 @@ impl<T> Places<T> {
         self.all[ticket.place as usize].0 == ticket.life
     }
 
+    /// Tickets of those for whom this holds. What has been removed is not among them.
+    pub(super) fn find(&self, wanted: impl Fn(&T) -> bool) -> Vec<Ticket> {
+        let mut is_free = vec![false; self.all.len()];
+        self.free.iter().for_each(|place| is_free[*place as usize] = true);
+        let all = self.all.iter().enumerate();
+        let found = all.filter(|(place, (_, what))| !is_free[*place] && wanted(what));
+        found.map(|(place, (life, _))| Ticket { place: place as u32, life: *life }).collect()
+    }
+
     pub(super) fn get(&self, place: u32) -> &T {
         &self.all[place as usize].1
     }

@@ -73,8 +73,12 @@ pub struct CallPlan {
     /// So many failures in a row let all fail at once for so long; then one is let through, and
     /// decides. All calls of this kind together.
     pub circuit_breaker: Option<(u32, SimDuration)>,
+    /// So many requests of one calling pod at once, and so many that wait; more fail at once.
+    pub connections: Option<(u32, u32)>,
     /// Share that never reaches the callee.
     pub hit_ratio: f64,
+    /// Time in which that share rises from nothing in a new pod, on a straight line.
+    pub cache_warm_up: SimDuration,
     /// Its failure does not matter.
     pub optional: bool,
 }
@@ -90,7 +94,9 @@ impl CallPlan {
             timeout: None,
             retries: None,
             circuit_breaker: None,
+            connections: None,
             hit_ratio: 0.0,
+            cache_warm_up: SimDuration::ZERO,
             optional: false,
         }
     }
@@ -148,7 +154,7 @@ pub struct ServicePlan {
 }
 
 /// Who of the pods that are routed to gets the next request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Pick {
     /// Any, each with the same chance.
     #[default]
@@ -157,6 +163,8 @@ pub enum Pick {
     RoundRobin,
     /// The one with fewer requests of two that are drawn.
     LeastRequest,
+    /// Stations by weight, and any pod of the one that is drawn. What is not named gets none.
+    Weights(Vec<(u32, f64)>),
 }
 
 /// Requests from outside to one Service.
@@ -170,6 +178,9 @@ pub enum EntryPlan {
         process: Process,
         /// What their clients do; `None`: they wait, and try once.
         clients: Option<CallPlan>,
+        /// Addresses that they come from, each as often; `None`: that of a proxy, which sticks to
+        /// nobody.
+        addresses: Option<u32>,
     },
     /// Users who wait for the answer, think, and ask again.
     Closed {
@@ -179,5 +190,7 @@ pub enum EntryPlan {
         think: Distribution,
         /// What they do while they wait; `None`: they wait.
         clients: Option<CallPlan>,
+        /// Addresses that they have together, in turn; `None`: that of a proxy.
+        addresses: Option<u32>,
     },
 }

@@ -3,49 +3,12 @@
 use super::draws::{Draws, Purpose};
 use super::engine::{Engine, PHASE, Signal, Tick};
 use super::inflight::{Origin, Stage, Ticket};
-use super::plan::Pick;
 use crate::units::SimTime;
 
 impl Engine {
-    /// Sends a request to a Service. Tried `again` so often it is the same, but may reach another
-    /// pod.
-    #[inline]
-    pub(super) fn send(&mut self, service: u32, (key, again): (u64, u32), origin: Origin) {
-        let front = &mut self.fronts[service as usize];
-        let pod = match front.routed.len() {
-            0 => {
-                if let Some(station) = front.primary {
-                    let count = &mut self.stations[station as usize].count;
-                    count.offered += 1;
-                    count.failed += 1;
-                }
-                return self.fail(origin);
-            }
-            1 => front.routed[0].1,
-            n => {
-                let key = key.wrapping_add(u64::from(again) << 48);
-                let mut draws = Draws::new(key, Purpose::Balance);
-                let first = front.routed[draws.below(n)].1;
-                match front.pick {
-                    Pick::Random => first,
-                    Pick::RoundRobin => {
-                        front.turn += 1;
-                        front.routed[(front.turn % n as u64) as usize].1
-                    }
-                    Pick::LeastRequest => {
-                        let second = front.routed[draws.below(n)].1;
-                        let load = |pod: u32| self.pods[pod as usize].load();
-                        if load(second) < load(first) { second } else { first }
-                    }
-                }
-            }
-        };
-        self.arrive(pod, key, origin);
-    }
-
     /// A request reaches a pod.
     #[inline]
-    fn arrive(&mut self, pod: u32, key: u64, origin: Origin) {
+    pub(super) fn arrive(&mut self, pod: u32, key: u64, origin: Origin) {
         let now = self.now;
         let p = &mut self.pods[pod as usize];
         let station = &mut self.stations[p.station as usize];
@@ -182,7 +145,7 @@ impl Engine {
         if station.calls.is_empty() || request.origin == Origin::Nobody {
             return self.succeed(request.origin, request.arrived);
         }
-        self.call_others(station_number, request.origin, request.arrived, request.key);
+        self.call_others(station_number, &request);
     }
 
     /// Deadlines of a station have come.
@@ -251,11 +214,14 @@ impl Engine {
         let p = &mut self.pods[pod as usize];
         p.cpu.clear(now);
         let station = p.station as usize;
+        let waiting = self.drop_frames(pod);
         // Those who have given up before have failed before.
         for origin in lost.into_iter().filter(|origin| *origin != Origin::Nobody) {
             self.stations[station].count.failed += 1;
             self.fail(origin);
         }
+        waiting.into_iter().for_each(|origin| self.fail(origin));
+        self.send_freed();
     }
 
     /// Seconds until a request that reaches a pod now would be answered, as those in it let expect;

@@ -25,7 +25,7 @@ fn engine(station: StationPlan, pods: u64, process: Process) -> Engine {
     let plan = Plan {
         stations: vec![station],
         services: vec![ServicePlan { primary: Some(0), ..ServicePlan::default() }],
-        entries: vec![EntryPlan::Open { to: 0, process, clients: None }],
+        entries: vec![EntryPlan::Open { to: 0, process, clients: None, addresses: None }],
     };
     let mut engine = Engine::new(&plan, &Streams::new(1));
     for order in 0..pods {
@@ -196,7 +196,12 @@ fn who_gets_the_next_request() {
         let plan = Plan {
             stations: vec![StationPlan::servers(1, SimDuration::from_millis(10), Law::Exponential)],
             services: vec![ServicePlan { primary: Some(0), pick }],
-            entries: vec![EntryPlan::Open { to: 0, process: POISSON, clients: None }],
+            entries: vec![EntryPlan::Open {
+                to: 0,
+                process: POISSON,
+                clients: None,
+                addresses: None,
+            }],
         };
         let mut engine = Engine::new(&plan, &Streams::new(1));
         for order in 0..4 {
@@ -252,6 +257,7 @@ fn users_come_and_go() {
             to: 0,
             think: Distribution::Constant(3.0),
             clients: None,
+            addresses: None,
         }],
     };
     let mut engine = Engine::new(&plan, &Streams::new(1));
@@ -299,7 +305,7 @@ fn chain(steps: Vec<Vec<CallPlan>>, stops: bool, back: StationPlan) -> Engine {
         services: (0..3)
             .map(|n| ServicePlan { primary: Some(n), ..ServicePlan::default() })
             .collect(),
-        entries: vec![EntryPlan::Open { to: 0, process: POISSON, clients: None }],
+        entries: vec![EntryPlan::Open { to: 0, process: POISSON, clients: None, addresses: None }],
     };
     let mut engine = Engine::new(&plan, &Streams::new(1));
     for station in 0..3 {
@@ -427,7 +433,12 @@ fn a_retry_storm_outlasts_its_trigger_unless_retries_have_a_budget() {
         let plan = Plan {
             stations: vec![StationPlan::servers(1, SimDuration::from_millis(10), Law::Exponential)],
             services: vec![ServicePlan { primary: Some(0), ..ServicePlan::default() }],
-            entries: vec![EntryPlan::Open { to: 0, process: POISSON, clients: Some(clients) }],
+            entries: vec![EntryPlan::Open {
+                to: 0,
+                process: POISSON,
+                clients: Some(clients),
+                addresses: None,
+            }],
         };
         let mut engine = Engine::new(&plan, &Streams::new(1));
         let pod = engine.add_pod(0);
@@ -459,4 +470,146 @@ fn a_retry_storm_outlasts_its_trigger_unless_retries_have_a_budget() {
     assert!(once < 0.05, "without retries the queue is worked off: {once}");
     let thrifty = failed_later(Some(Retries { budget: Some(0.1), ..retries }));
     assert!(thrifty < 0.05, "with few it is, too: {thrifty}");
+}
+
+#[test]
+fn connections_of_a_calling_pod_are_limited() {
+    // Calls take 50 ms, and one is under way on average. Limits, the share that gets through, and
+    // the mean time of those, milliseconds.
+    let rows = [
+        ("one at a time, and nobody waits: Erlang's formula", (1, 0), 0.5, 60.0),
+        ("two at a time", (2, 0), 0.8, 60.0),
+        ("all may wait: M/D/2", (2, 1000), 1.0, 68.7),
+    ];
+    for (sentence, limits, share, millis) in rows {
+        let call = CallPlan { connections: Some(limits), ..CallPlan::plain(1) };
+        let back = StationPlan::servers(1000, SimDuration::from_millis(50), Law::Constant);
+        let mut engine = chain(vec![vec![call]], true, back);
+        engine.run(S(1000));
+        let entry = engine.take_entry(0);
+        let found = entry.served as f64 / entry.offered as f64;
+        assert!((found - share).abs() < 0.015, "{sentence}: {found}");
+        let mean = entry.latency.mean().unwrap_or(0.0) * 1e3;
+        assert!((mean - millis).abs() < 1.0, "{sentence}: {mean} ms");
+        let mut latency = LatencyHistogram::default();
+        let most = engine.take_station(1, &mut latency).in_flight / 1000.0;
+        assert!(most <= f64::from(limits.0), "{sentence}: {most} at once");
+    }
+}
+
+#[test]
+fn a_caller_that_dies_takes_its_calls_with_it() {
+    let call = CallPlan { connections: Some((2, 10)), ..CallPlan::plain(1) };
+    let back = StationPlan::servers(1, SimDuration::from_millis(45), Law::Constant);
+    let mut engine = chain(vec![vec![call]], true, back);
+    engine.run(S(60));
+    engine.set_alive(S(60), 0, false);
+    let entry = engine.take_entry(0);
+    assert_eq!(entry.served + entry.failed, entry.offered, "nobody waits for it any more");
+    assert!(entry.failed > 0);
+    engine.run(S(61));
+    engine.set_alive(S(61), 0, true);
+    engine.run(S(100));
+    let entry = engine.take_entry(0);
+    assert!(entry.served > 500, "its connections are new ones: {}", entry.served);
+    assert_eq!(engine.broken_law(), None);
+}
+
+#[test]
+fn a_cache_warms_up_with_its_pod() {
+    let cache_warm_up = SimDuration::from_secs(100);
+    let call = CallPlan { hit_ratio: 0.8, cache_warm_up, ..CallPlan::plain(1) };
+    let back = StationPlan::servers(1000, SimDuration::from_millis(50), Law::Constant);
+    let mut engine = chain(vec![vec![call]], true, back);
+    for (sentence, until, share) in
+        [("cold: 40 % on average", 100, 0.6), ("then 80 %", 200, 0.2), ("for good", 300, 0.2)]
+    {
+        engine.run(S(until));
+        let mut latency = LatencyHistogram::default();
+        let found = engine.take_station(1, &mut latency).offered as f64;
+        let all = engine.take_entry(0).offered as f64;
+        assert!((found / all - share).abs() < 0.04, "{sentence}: {}", found / all);
+    }
+}
+
+#[test]
+fn clients_stick_to_pods_that_are_routed_to() {
+    let station = StationPlan::servers(100, SimDuration::from_millis(10), Law::Constant);
+    let plan = Plan {
+        stations: vec![station],
+        services: vec![ServicePlan { primary: Some(0), ..ServicePlan::default() }],
+        entries: vec![EntryPlan::Open {
+            to: 0,
+            process: POISSON,
+            clients: None,
+            addresses: Some(10),
+        }],
+    };
+    let mut engine = Engine::new(&plan, &Streams::new(1));
+    for order in 0..3 {
+        let pod = engine.add_pod(0);
+        engine.set_alive(S(0), pod, true);
+        engine.route(0, (order, pod), true);
+    }
+    engine.set_affinity(0, Some(SimDuration::from_secs(600)));
+    engine.set_rate(S(0), 0, 30.0);
+    let mut before = [0; 3];
+    let mut shares = |engine: &mut Engine, until: u64| {
+        engine.run(S(until));
+        let now = [0, 1, 2].map(|pod| engine.served_by(pod));
+        let new = [0, 1, 2].map(|pod| (now[pod] - before[pod]) as f64);
+        before = now;
+        new.map(|n| n / new.iter().sum::<f64>() * 10.0)
+    };
+    let first = shares(&mut engine, 100);
+    for share in first {
+        assert!((share - share.round()).abs() < 0.35, "whole clients: {first:?}");
+    }
+    engine.route(0, (0, 0), false);
+    let second = shares(&mut engine, 200);
+    assert_eq!(second[0], 0.0, "its clients go elsewhere");
+    assert!(second[1] > first[1] - 0.6 && second[2] > first[2] - 0.6, "the others stay");
+    engine.route(0, (0, 0), true);
+    assert_eq!(shares(&mut engine, 300)[0], 0.0, "nobody comes back");
+    engine.set_affinity(0, None);
+    let even = shares(&mut engine, 400);
+    assert!(even.iter().all(|share| (share - 10.0 / 3.0).abs() < 0.5), "{even:?}");
+}
+
+#[test]
+fn stations_get_their_weights() {
+    let station = StationPlan::servers(100, SimDuration::from_millis(10), Law::Constant);
+    let plan = Plan {
+        stations: vec![station; 3],
+        services: vec![ServicePlan {
+            primary: Some(0),
+            pick: Pick::Weights(vec![(0, 3.0), (1, 1.0)]),
+        }],
+        entries: vec![EntryPlan::Open { to: 0, process: POISSON, clients: None, addresses: None }],
+    };
+    let mut engine = Engine::new(&plan, &Streams::new(1));
+    for (order, station) in [(0, 0), (1, 1), (2, 1), (3, 2)] {
+        let pod = engine.add_pod(station);
+        engine.set_alive(S(0), pod, true);
+        engine.route(0, (order, pod), true);
+    }
+    engine.set_rate(S(0), 0, 100.0);
+    engine.run(S(100));
+    let mut latency = LatencyHistogram::default();
+    let mut offered = |engine: &mut Engine| {
+        [0, 1, 2].map(|station| engine.take_station(station, &mut latency).offered)
+    };
+    let [three, one, none] = offered(&mut engine);
+    let share = three as f64 / (three + one) as f64;
+    assert!((share - 0.75).abs() < 0.02 && none == 0, "{three}, {one} and {none}");
+    engine.route(0, (0, 0), false);
+    engine.run(S(200));
+    let [gone, all, none] = offered(&mut engine);
+    assert!(gone == 0 && all > 9_000 && none == 0, "{gone}, {all} and {none}");
+    engine.route(0, (1, 1), false);
+    engine.route(0, (2, 2), false);
+    engine.run(S(300));
+    let [blamed, ..] = offered(&mut engine);
+    let entry = engine.take_entry(0);
+    assert!(blamed > 9_000 && entry.failed == blamed, "who has no weight gets none");
 }
