@@ -134,6 +134,8 @@ impl Sources {
             dependencies: file.dependencies.keys().cloned().collect(),
             asked: Vec::new(),
         };
+        let lines: Vec<_> =
+            file.timeline.iter().map(|entry| (entry.at.instant(), entry.kubectl.clone())).collect();
         let mut scenario = resolver.resolve(file, manifests)?;
         if !well_formed {
             self.drop_doubtful(from, &tree, &left);
@@ -142,7 +144,7 @@ impl Sources {
         if let Some(until) = &changes.until {
             self.stop_at(&mut scenario, until);
         }
-        scenario.parameters = parameters::of(&scenario);
+        scenario.parameters = parameters::of(&scenario, lines);
         scenario.name = scenario_name(path);
         scenario.hash = self.hash.finalize().to_hex().to_string();
         Some(scenario)

@@ -10,7 +10,8 @@ use super::dependencies::{self, Dependency};
 use super::flags::{Told, told_flags};
 use super::graph;
 use super::model::{
-    Entry, Happening, NodeGroup, NodeSelection, PodSelection, Scenario, Traffic, Workload,
+    Entry, Happening, NodeGroup, NodeSelection, PodSelection, Scenario, TimelineEntry, Traffic,
+    Workload,
 };
 use super::value::duration_text;
 use crate::api::resources::Resources;
@@ -19,8 +20,9 @@ use crate::sim::sample::Distribution;
 use crate::units::{Bytes, SimTime};
 use serde_json::{Map, Value, json};
 
-/// Everything that was decided, by the file or by a default.
-pub(super) fn of(scenario: &Scenario) -> Value {
+/// Everything that was decided, by the file or by a default. `lines`: the instants of the file's
+/// timeline, and its lines of kubectl as they were written: one may be several commands.
+pub(super) fn of(scenario: &Scenario, lines: Vec<(SimTime, Option<String>)>) -> Value {
     let names = scenario.objects.names_of_bearers();
     let bearers = names.iter().map(|name| name.to_string());
     let workloads = scenario.workloads.iter().map(|w| workload(scenario, w));
@@ -30,14 +32,7 @@ pub(super) fn of(scenario: &Scenario) -> Value {
         "nodes": scenario.node_groups.iter().map(group).collect::<Vec<_>>(),
         "workloads": bearers.zip(workloads).collect::<Map<_, _>>(),
         "traffic": scenario.traffic.iter().map(|t| traffic(scenario, t)).collect::<Vec<_>>(),
-        "timeline": scenario.timeline.iter().map(|entry| {
-            let (name, what) = happening(scenario, &entry.what);
-            let mut told = json!({"at": instant(entry.at), name: what});
-            if let Some(until) = entry.until {
-                told["for"] = until.since(entry.at).told();
-            }
-            told
-        }).collect::<Vec<_>>(),
+        "timeline": timeline(scenario, lines),
         "flags": told_flags(&scenario.flags),
         "observe": {
             "every": scenario.observe.every.told(),
@@ -69,6 +64,27 @@ pub(super) fn of(scenario: &Scenario) -> Value {
         told["services"] = scenario.balancing.iter().map(one).collect::<Map<_, _>>().into();
     }
     told
+}
+
+/// The timeline in order.
+fn timeline(scenario: &Scenario, mut lines: Vec<(SimTime, Option<String>)>) -> Value {
+    lines.retain(|(at, _)| *at < SimTime::ZERO + scenario.duration);
+    lines.sort_by_key(|(at, _)| *at);
+    let is_other = |entry: &&TimelineEntry| !matches!(entry.what, Happening::Kubectl(_));
+    let mut others = scenario.timeline.iter().filter(is_other);
+    let told = |(at, line): (SimTime, Option<String>)| {
+        if let Some(line) = line {
+            return Some(json!({"at": instant(at), "kubectl": line}));
+        }
+        let entry = others.next()?;
+        let (name, what) = happening(scenario, &entry.what);
+        let mut told = json!({"at": instant(entry.at), name: what});
+        if let Some(until) = entry.until {
+            told["for"] = until.since(entry.at).told();
+        }
+        Some(told)
+    };
+    lines.into_iter().filter_map(told).collect()
 }
 
 fn instant(at: SimTime) -> String {
