@@ -130,6 +130,9 @@ fn examples_load() {
     let agent = "{apiVersion: v1, kind: Pod, metadata: {name: agent}, \
                  spec: {containers: [{name: agent, image: agent}]}}";
     fs::write(place.join("agent.yaml"), agent).unwrap();
+    let pool = "{apiVersion: karpenter.sh/v1, kind: NodePool, metadata: {name: default}, \
+                spec: {template: {spec: {nodeClassRef: {kind: EC2NodeClass, name: default}}}}}";
+    fs::write(place.join("node-pool.yaml"), pool).unwrap();
     let prices = "{date: 2026-11-01, source: ours, machines: {m5.xlarge: {price-per-hour: 0.1}}}";
     fs::write(place.join("prices.yaml"), prices).unwrap();
     let own = |name: &str| {

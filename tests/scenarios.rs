@@ -20,7 +20,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 35] = [
+const LIGHT: [&str; 36] = [
+    "autoscaling/karpenter",
     "autoscaling/overprovisioning",
     "autoscaling/right-sizing",
     "autoscaling/spot-wave",

@@ -1,6 +1,6 @@
-//! What a pod tells the cluster autoscaler about moving it: annotations and local volumes.
+//! What a pod tells autoscalers of nodes about moving it: annotations and local volumes.
 //!
-//! Plain data; what is made of it the autoscaler decides. Source: cluster-autoscaler
+//! Plain data; what is made of it they decide. Source: cluster-autoscaler
 //! `utils/drain/drain.go`, `utils/daemonset/daemonset.go`,
 //! `simulator/drainability/rules/skipreschedule/rule.go`, August 2026.
 
@@ -20,4 +20,7 @@ pub struct DrainHints {
     pub skip_reschedule: bool,
     /// `pod-scale-up-delay`: how old it has to be until it is a reason for a node.
     pub scale_up_delay: Option<SimDuration>,
+    /// `karpenter.sh/do-not-disrupt`: how long after its start Karpenter leaves it where it is;
+    /// [`SimDuration::MAX`]: for ever.
+    pub undisrupted: Option<SimDuration>,
 }

@@ -25,6 +25,7 @@ pub mod meta;
 pub mod namespace;
 pub mod node;
 pub mod node_affinity;
+pub mod node_pool;
 pub mod object;
 pub mod owner;
 pub mod pod;

@@ -5,6 +5,7 @@ use super::config::Config;
 use super::ingress::Ingress;
 use super::job::CronJob;
 use super::limit_range::LimitRange;
+use super::node_pool::NodePool;
 use super::owner::Owner;
 use super::pod::{Pod, PodSpec};
 use super::policy::Pdb;
@@ -44,6 +45,8 @@ pub enum Object {
     Config(Box<Config>),
     /// A Namespace of this name.
     Namespace(Text),
+    /// A NodePool.
+    NodePool(Box<NodePool>),
 }
 
 /// How a person names an object.
@@ -71,7 +74,8 @@ impl Object {
             | Object::Storage(_)
             | Object::LimitRange(_)
             | Object::Config(_)
-            | Object::Namespace(_) => None,
+            | Object::Namespace(_)
+            | Object::NodePool(_) => None,
         }
     }
 
@@ -96,6 +100,10 @@ impl Object {
                 (config.kind.as_str(), &config.meta.namespace, config.meta.name.clone())
             }
             Object::Namespace(name) => ("Namespace", name, name.clone()),
+            Object::NodePool(pool) => {
+                let name = ObjectName::new("", &pool.name);
+                return Target { kind: "NodePool".into(), name };
+            }
         };
         let name = ObjectName { namespace: namespace.clone(), name };
         Target { kind: kind.into(), name }

@@ -91,6 +91,8 @@ pub struct View<'a> {
     pub ended_by: &'a dyn Fn(PodId) -> &'static str,
     /// What of the endpoints that requests are sent to does not add up, if anything.
     pub miscounted: &'a dyn Fn() -> Option<String>,
+    /// Which limit or budget of a NodePool was exceeded, if any.
+    pub exceeded: &'a dyn Fn() -> Option<String>,
 }
 
 #[cfg(test)]
@@ -106,6 +108,7 @@ impl<'a> View<'a> {
             is_led: true,
             ended_by: &|_| "",
             miscounted: &|| None,
+            exceeded: &|| None,
         }
     }
 }
@@ -205,7 +208,8 @@ impl Checks {
             .or_else(|| endpoints::stale(view, services))
             .or_else(|| self.quotas.exceeded(view.store))
             .or_else(|| quotas::miscounted(view))
-            .or_else(|| (view.miscounted)().map(|found| ("every endpoint is counted once", found)));
+            .or_else(|| (view.miscounted)().map(|found| ("every endpoint is counted once", found)))
+            .or_else(|| (view.exceeded)().map(|found| ("limits and budgets of pools hold", found)));
         self.report(view.now, found)
     }
 

@@ -318,6 +318,33 @@ pub struct ClusterAutoscalerFlags {
     pub leader_elect_retry_period: SimDuration,
 }
 
+/// Karpenter (`pkg/operator/options/options.go`, August 2026).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KarpenterFlags {
+    /// `--batch-idle-duration`: how long without another pod until nodes are made.
+    pub batch_idle_duration: SimDuration,
+    /// `--batch-max-duration`: how long at most.
+    pub batch_max_duration: SimDuration,
+    /// Feature gate `SpotToSpotConsolidation`.
+    pub spot_to_spot_consolidation: bool,
+    /// `--kube-client-qps`.
+    pub kube_client_qps: f64,
+    /// `--kube-client-burst`.
+    pub kube_client_burst: u32,
+}
+
+impl Default for KarpenterFlags {
+    fn default() -> Self {
+        KarpenterFlags {
+            batch_idle_duration: secs(1),
+            batch_max_duration: secs(10),
+            spot_to_spot_consolidation: false,
+            kube_client_qps: 200.0,
+            kube_client_burst: 300,
+        }
+    }
+}
+
 impl Default for ClusterAutoscalerFlags {
     fn default() -> Self {
         ClusterAutoscalerFlags {

@@ -6,6 +6,8 @@
 
 pub mod controllers;
 pub mod flags;
+pub mod karpenter;
 pub mod leader_election;
 pub mod scheduler;
+pub(crate) mod simulator;
 pub mod vpa_flags;

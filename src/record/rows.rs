@@ -164,7 +164,7 @@ pub struct PodRow {
     /// `ErrImageNeverPull`, `CrashLoopBackOff`); empty: it did not.
     pub waiting_reason: &'static str,
     /// Why it went: `ScaleDown` (its ReplicaSet shrank), `TaintManager` (evicted by a taint),
-    /// `Drained` (by the cluster autoscaler), `EvictedByVPA` (to be made anew with other requests),
+    /// `Drained` (by an autoscaler of nodes), `EvictedByVPA` (to be made anew with other requests),
     /// `Preempted`, `PodGC` (its node was gone), `Deleted` (by the timeline); empty while it lives.
     pub end_reason: &'static str,
 }

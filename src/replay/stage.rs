@@ -63,6 +63,7 @@ pub(super) fn scenario(
         clock,
         seed: 1,
         node_groups,
+        karpenter: None,
         objects: Objects::default(),
         workloads: Vec::new(),
         balancing: Default::default(),

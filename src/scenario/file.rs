@@ -40,6 +40,9 @@ pub struct ScenarioFile {
     pub start: Start,
     /// Node groups: equal machines that the cluster has or may get.
     pub nodes: Vec<NodeGroupFile>,
+    /// What manifests do not say of the machines that Karpenter may have for its NodePools.
+    #[serde(default)]
+    pub karpenter: Option<super::karpenter::KarpenterFile>,
     /// A file with prices of your own, relative to this file: date, source, currency, machines.
     #[serde(default)]
     pub price_book: Option<String>,

@@ -11,7 +11,8 @@ use super::shutdown::PriorityPeriodFile;
 use super::value::{Ratio, Span, Varying, duration_text};
 use super::vpa_flags::{VpaFlags, VpaRecommenderFile, VpaUpdaterFile};
 use crate::control::flags::{
-    ClusterAutoscalerFlags, ControllerManagerFlags, Expander, FeatureGates, SchedulerFlags,
+    ClusterAutoscalerFlags, ControllerManagerFlags, Expander, FeatureGates, KarpenterFlags,
+    SchedulerFlags,
 };
 use crate::control::scheduler::version::Version;
 use crate::sim::sample::Distribution;
@@ -243,6 +244,22 @@ impl Give<FeatureGates> for Option<FeatureGatesFile> {
 impl Told for FeatureGates {
     fn told(&self) -> Value {
         json!({ "HPAScaleToZero": self.hpa_scale_to_zero })
+    }
+}
+
+flags! {
+    /// Karpenter. NodePools among the manifests install it.
+    KarpenterFlagsFile -> KarpenterFlags {
+        /// How long without another pod that waits until nodes are made. Default 1s.
+        batch_idle_duration: Span,
+        /// How long at most. Default 10s.
+        batch_max_duration: Span,
+        /// Whether spot machines are replaced by cheaper spot machines. Default false.
+        spot_to_spot_consolidation: bool,
+        /// Default 200.
+        kube_client_qps: f64,
+        /// Default 300.
+        kube_client_burst: u32,
     }
 }
 
@@ -601,6 +618,8 @@ pub struct FlagsFile {
     pub vpa_recommender: VpaRecommenderFile,
     /// `vpa-updater`.
     pub vpa_updater: VpaUpdaterFile,
+    /// Karpenter.
+    pub karpenter: KarpenterFlagsFile,
     /// The kubelets.
     pub kubelet: KubeletFile,
     /// The kube-proxies.
@@ -689,6 +708,7 @@ impl FlagsFile {
                 recommender: self.vpa_recommender.over_defaults(),
                 updater: self.vpa_updater.over_defaults(),
             },
+            karpenter: self.karpenter.over_defaults(),
             kubelet: self.kubelet.over_defaults(),
             kube_proxy: self.kube_proxy.over_defaults(),
             coredns: self.coredns.over_defaults(),

@@ -40,6 +40,11 @@ pub fn find(name: &str) -> Option<Offer> {
     offer(&fields)
 }
 
+/// All machine types.
+pub fn all() -> impl Iterator<Item = Offer> {
+    lines().filter_map(|fields| offer(&fields))
+}
+
 fn offer(fields: &[&str]) -> Option<Offer> {
     let [provider, name, cores, gib, cpu, mib, pods, price, spot] = fields else { return None };
     let cores: i64 = cores.parse().ok()?;

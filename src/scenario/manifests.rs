@@ -13,7 +13,10 @@ use super::priorities::PriorityClass;
 use super::strict::{Decoded, decode, is_doubtful};
 use super::yaml::{Node, Value, parse};
 use crate::api::autoscaling::Hpa;
-use crate::api::convert::{FieldError, autoscaling, ignored, scaled_object, service, workload};
+use crate::api::convert::{
+    FieldError, autoscaling, ignored, node_pool, scaled_object, service, workload,
+};
+use crate::api::node_pool::NodePool;
 use crate::api::object::Object;
 use crate::api::policy::Pdb;
 use crate::api::scaled_object::ScaledObject;
@@ -36,6 +39,7 @@ pub(super) struct Manifests {
     pub hpas: Vec<(Hpa, autoscaling::Target, Place)>,
     pub scaled_objects: Vec<ScaledObject>,
     pub vpas: Vec<(Vpa, autoscaling::Target, Place)>,
+    pub node_pools: Vec<NodePool>,
     pub pdbs: Vec<(Pdb, Place)>,
     /// Other objects that are applied at the start, and the path of their priority class, if any.
     pub applied: Vec<(Object, Place, String)>,
@@ -298,6 +302,8 @@ impl Manifests {
             }
             ("keda.sh/v1alpha1", "ScaledObject") => self.scaled_object(reader),
             ("autoscaling.k8s.io/v1", "VerticalPodAutoscaler") => self.vpa(reader),
+            ("karpenter.sh/v1", "NodePool") => self.node_pool(reader),
+            (_, "EC2NodeClass" | "AKSNodeClass" | "GCENodeClass") => self.node_class(kind, reader),
             ("policy/v1", "PodDisruptionBudget") => {
                 if let Some(given) = reader.decode::<k8s::policy::v1::PodDisruptionBudget>() {
                     let mut errors = Vec::new();
@@ -399,6 +405,29 @@ impl Manifests {
         self.name("ScaledObject", &object.namespace, &object.name, reader);
         self.hpa(hpa, target, reader, errors);
         self.scaled_objects.push(object);
+    }
+
+    fn node_pool(&mut self, reader: &mut Reader<'_>) {
+        let Some(given) = reader.decode::<node_pool::Manifest>() else { return };
+        let mut errors = Vec::new();
+        let pool = node_pool::node_pool(&given, &mut errors);
+        for (i, budget) in pool.disruption.budgets.iter().enumerate() {
+            let schedule = budget.schedule.as_ref().map(|(at, _)| cronjob::check_schedule(at));
+            if let Some(Err(message)) = schedule {
+                let path = format!("spec.disruption.budgets[{i}].schedule");
+                errors.push(FieldError::new(path, message));
+            }
+        }
+        self.name("NodePool", "", &pool.name, reader);
+        reader.fields(errors);
+        self.node_pools.push(pool);
+    }
+
+    /// What a cloud's machines are started with: of it pools need the kind alone.
+    fn node_class(&mut self, kind: &str, reader: &mut Reader<'_>) {
+        let meta = reader.place.document.get("metadata");
+        let name = meta.and_then(|meta| meta.get("name")).and_then(Node::as_text).unwrap_or("");
+        self.ignored.push(reader.ignored(format!("{kind} {name}"), Vec::new(), NO_EFFECT));
     }
 
     /// Notes an object's name; a second one of the same kind and name is an error.

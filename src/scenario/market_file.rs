@@ -130,7 +130,8 @@ impl Resolver<'_> {
     ) -> Option<Happening> {
         let nodes = self.nodes(given, path, groups)?;
         let concerned = |(index, group): (usize, &NodeGroup)| {
-            group.spot.is_some() && nodes.group.is_none_or(|only| only == index)
+            let is_of = |only: usize| groups[only].name == groups[index].name;
+            group.spot.is_some() && nodes.group.is_none_or(is_of)
         };
         if !groups.iter().enumerate().any(concerned) {
             let hint = "give the group `spot: {...}`".to_owned();

@@ -22,6 +22,7 @@ pub mod fleet;
 pub mod graph;
 mod group_priorities;
 pub mod hours;
+pub mod karpenter;
 pub mod kubectl;
 pub mod limits;
 pub mod load;

@@ -16,7 +16,9 @@ use crate::api::service::Service;
 use crate::api::taint::Taint;
 use crate::api::vertical_pod_autoscaler::Vpa;
 use crate::api::workload::Deployment;
-use crate::control::flags::{ClusterAutoscalerFlags, ControllerManagerFlags, SchedulerFlags};
+use crate::control::flags::{
+    ClusterAutoscalerFlags, ControllerManagerFlags, KarpenterFlags, SchedulerFlags,
+};
 use crate::record::measure::Expected;
 use crate::record::objective::Target;
 use crate::scenario::curve::Curve;
@@ -26,6 +28,7 @@ use crate::scenario::eviction::{GracePeriods, Thresholds};
 use crate::scenario::fleet::{Fleet, Team};
 use crate::scenario::graph::model::{Balancing, Part, Serving, Step};
 pub use crate::scenario::graph::model::{Entry, Traffic};
+use crate::scenario::karpenter::Karpenter;
 use crate::scenario::kubectl::Command;
 use crate::scenario::market::{Spot, StockOut};
 use crate::scenario::metrics::GivenMetrics;
@@ -55,6 +58,8 @@ pub struct Scenario {
     pub seed: u64,
     /// Node groups in file order.
     pub node_groups: Vec<NodeGroup>,
+    /// NodePools, and which of the groups are theirs; `None`: Karpenter is not installed.
+    pub karpenter: Option<Box<Karpenter>>,
     /// Objects from manifests.
     pub objects: Objects,
     /// What manifests don't say; one entry for each of `objects.bearers()`, same order.
@@ -92,19 +97,6 @@ pub struct Scenario {
     pub hash: String,
     /// All effective parameters, defaults included, for `manifest.json`.
     pub parameters: serde_json::Value,
-}
-
-impl Scenario {
-    /// Whether volumes are simulated: the manifests, or some command, speak of storage. Otherwise
-    /// every claim counts as bound to a volume that is reached from everywhere.
-    pub fn has_storage(&self) -> bool {
-        let is_storage = |object: &Object| matches!(object, Object::Storage(_));
-        let applies_it =
-            |c: &Command| matches!(c, Command::Apply { object, .. } if is_storage(object));
-        let applies =
-            |entry: &TimelineEntry| matches!(&entry.what, Happening::Kubectl(c) if applies_it(c));
-        self.objects.applied.iter().any(is_storage) || self.timeline.iter().any(applies)
-    }
 }
 
 /// A group of equal machines.
@@ -451,6 +443,8 @@ pub struct Flags {
     pub cluster_autoscaler: Option<ClusterAutoscalerFlags>,
     /// The Vertical Pod Autoscaler.
     pub vpa: VpaFlags,
+    /// Karpenter.
+    pub karpenter: KarpenterFlags,
     /// The kubelets.
     pub kubelet: KubeletFlags,
     /// The kube-proxies.

@@ -17,10 +17,12 @@ use crate::units::{Bytes, SimTime};
 const MOST_NODES: u32 = 1_000_000;
 
 impl Resolver<'_> {
+    /// The groups of `nodes`; `pools`: others will be made for NodePools.
     pub(super) fn node_groups(
         &mut self,
         file: &ScenarioFile,
         book: &PriceBook,
+        pools: bool,
         ignored: &mut Vec<Ignored>,
     ) -> Vec<NodeGroup> {
         if file.nodes.is_empty() {
@@ -46,6 +48,7 @@ impl Resolver<'_> {
         }
         // An empty group may be opened by the timeline.
         let opened = file.timeline.iter().any(|entry| entry.node_group_max.is_some());
+        let opened = opened || pools;
         if !groups.is_empty() && !opened && groups.iter().all(|group| group.max == 0) {
             self.error("nodes", "no group has a node, nor room for one", None);
         }
@@ -133,7 +136,7 @@ impl Resolver<'_> {
     }
 
     /// The machine, whose it is, and what one costs as a spot machine, as far as that is known.
-    fn machine(
+    pub(super) fn machine(
         &mut self,
         given: &MachineFile,
         book: &PriceBook,

@@ -29,7 +29,7 @@ pub(super) fn of(scenario: &Scenario, lines: Vec<(SimTime, Option<String>)>) -> 
     let mut told = json!({
         "duration": scenario.duration.told(),
         "start": if scenario.cold_start { "cold" } else { "settled" },
-        "nodes": scenario.node_groups.iter().map(group).collect::<Vec<_>>(),
+        "nodes": scenario.own_groups().iter().map(group).collect::<Vec<_>>(),
         "workloads": bearers.zip(workloads).collect::<Map<_, _>>(),
         "traffic": scenario.traffic.iter().map(|t| traffic(scenario, t)).collect::<Vec<_>>(),
         "timeline": timeline(scenario, lines),
@@ -45,6 +45,11 @@ pub(super) fn of(scenario: &Scenario, lines: Vec<(SimTime, Option<String>)>) -> 
     if !scenario.objects.vpas.is_empty() {
         told["flags"]["vpa-recommender"] = scenario.flags.vpa.recommender.told();
         told["flags"]["vpa-updater"] = scenario.flags.vpa.updater.told();
+    }
+    if let Some(karpenter) = &scenario.karpenter {
+        told["flags"]["karpenter"] = scenario.flags.karpenter.told();
+        let sold = scenario.node_groups[karpenter.groups()].iter();
+        told["karpenter"] = sold.map(group).collect();
     }
     if !scenario.metrics.is_empty() {
         told["metrics"] = scenario.metrics.iter().map(|m| metric(scenario, m)).collect();

@@ -112,17 +112,15 @@ impl Resolver<'_> {
         let askers = Self::askers(&manifests);
         let ranks = group_priorities::find(&manifests);
         let later = self.hold_back(&mut fleets, arriving, &mut manifests);
+        let pools = std::mem::take(&mut manifests.node_pools);
         let mut objects = self.objects(&file, manifests, later);
         let book = self.price_book(&file);
-        let groups = self.node_groups(&file, &book, &mut ignored);
-        let autoscaled = groups.iter().any(|group| group.autoscaled);
-        let mut flags = file.flags.over_defaults(autoscaled);
+        let (mut groups, mut karpenter) = self.all_groups(&file, pools, &book, &mut ignored);
+        let mut flags = file.flags.over_defaults(groups.iter().any(|group| group.autoscaled));
         ignored.extend(self.scheduler_configuration(&file, &mut flags));
         self.group_priorities(ranks, &mut flags);
-        for (path, message) in checks::flags(&flags) {
-            self.error(&format!("flags.{path}"), message, None);
-        }
-        let timeline = self.timeline(&file, &objects, &groups, &flags);
+        self.check_flags(&flags);
+        let timeline = self.planned(&file, &objects, (&mut groups, &mut karpenter), &flags, &book);
         objects.find_later_services(&timeline);
         let workloads = self.workloads(&file, &objects);
         self.check_calls(&objects, &workloads);
@@ -151,6 +149,7 @@ impl Resolver<'_> {
             observe: self.observe(&file, &book),
             expect: self.expect(&file, &objects),
             node_groups: groups,
+            karpenter,
             objects,
             workloads,
             flags,
@@ -163,6 +162,12 @@ impl Resolver<'_> {
         heed_claims(&mut scenario);
         self.provide(&mut scenario);
         Some(scenario)
+    }
+
+    fn check_flags(&mut self, flags: &Flags) {
+        for (path, message) in checks::flags(flags) {
+            self.error(&format!("flags.{path}"), message, None);
+        }
     }
 
     /// Reads the file that `--config` of the scheduler names; gives what of it changes nothing.
@@ -277,7 +282,7 @@ impl Resolver<'_> {
         found
     }
 
-    fn timeline(
+    pub(super) fn timeline(
         &mut self,
         file: &ScenarioFile,
         objects: &Objects,

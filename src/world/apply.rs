@@ -79,6 +79,8 @@ impl World<'_> {
                 true
             }
             Action::DeleteMachine { node } => self.delete_machine_of(node),
+            Action::LaunchMachine(launch) => self.launch_machine(*launch),
+            Action::CancelMachine { claim } => self.cancel_machine(claim),
             event @ Action::Event { .. } => {
                 self.publish_action(key.source(), event);
                 true
@@ -251,8 +253,12 @@ impl World<'_> {
     /// Five characters that no other pod of this run has: a permutation of the numbers below 27^5,
     /// shifted by the seed.
     pub(super) fn name_suffix(&self) -> NameSuffix {
+        self.suffix_of(self.store.next_pod_uid() + self.refused_pods)
+    }
+
+    /// Five characters for a number, and for no other one.
+    pub(super) fn suffix_of(&self, drawn: u64) -> NameSuffix {
         // 5^9 is prime to 27, so the map is one to one.
-        let drawn = self.store.next_pod_uid() + self.refused_pods;
         let mut n = (drawn * 1_953_125 + self.name_shift) % SUFFIXES;
         let mut suffix = String::with_capacity(5);
         for _ in 0..5 {

@@ -190,6 +190,9 @@ impl<'a> World<'a> {
         for key in [Key::NodeLifecycle, Key::TaintEviction, Key::PodGc] {
             self.enqueue(key, SimTime::ZERO);
         }
+        if self.scenario.karpenter.is_some() {
+            self.enqueue(Key::Karpenter, SimTime::ZERO);
+        }
         if self.scenario.flags.cluster_autoscaler.is_some() {
             self.enqueue(Key::ClusterAutoscaler, SimTime::ZERO);
         }

@@ -4,6 +4,7 @@
 //! object of a machine is made by whoever hears that it has booted.
 
 use super::client::TokenBucket;
+use crate::api::taint::Taint;
 use crate::api::{NodeId, Text};
 use crate::control::controllers::cluster_autoscaler::Refusal;
 use crate::scenario::market::StockOut;
@@ -51,6 +52,21 @@ pub struct Machine {
     pub stillborn: bool,
     /// The cloud has announced that it takes it back.
     pub interrupted: bool,
+    /// The NodeClaim that it is for.
+    pub claimed: Option<Box<Claimed>>,
+}
+
+/// What a NodeClaim says of the node of its machine.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// Number of the NodeClaim.
+    pub number: u64,
+    /// Name of the node.
+    pub name: Text,
+    /// Labels beside the machine's own.
+    pub labels: Vec<(Text, Text)>,
+    /// Taints that it registers with.
+    pub taints: Vec<Taint>,
 }
 
 /// All machines and groups.
@@ -161,12 +177,7 @@ impl Cloud {
     ) -> (Vec<Accepted>, Option<Refusal>) {
         let mut accepted = Vec::new();
         for _ in 0..count {
-            let cores = self.groups[group].spec.machine.capacity.cpu.cores();
-            if self
-                .flags
-                .cpu_quota
-                .is_some_and(|quota| self.cores_in_use + cores > f64::from(quota))
-            {
+            if self.exceeds_quota(group) {
                 return (accepted, self.refuse(now, group, Refusal::Quota));
             }
             let Some(zone) = self.zone_in_stock(group) else {
@@ -178,6 +189,41 @@ impl Cloud {
         (accepted, None)
     }
 
+    /// Asks for a machine of a group in one zone, for a NodeClaim.
+    ///
+    /// # Errors
+    /// The quota is used up, or there is none.
+    pub fn create_for(
+        &mut self,
+        now: SimTime,
+        group: usize,
+        zone: &Text,
+        claimed: Claimed,
+        streams: &Streams,
+    ) -> Result<Accepted, Refusal> {
+        if self.exceeds_quota(group) {
+            return Err(Refusal::Quota);
+        }
+        if self.is_out(group, zone) {
+            return Err(Refusal::StockOut);
+        }
+        let at = self.api.take(now);
+        let accepted = self.create_one(now, at, group, zone.clone(), streams);
+        self.machines[accepted.machine].claimed = Some(Box::new(claimed));
+        Ok(accepted)
+    }
+
+    fn exceeds_quota(&self, group: usize) -> bool {
+        let cores = self.groups[group].spec.machine.capacity.cpu.cores();
+        self.flags.cpu_quota.is_some_and(|quota| self.cores_in_use + cores > f64::from(quota))
+    }
+
+    fn is_out(&self, group: usize, zone: &Text) -> bool {
+        let spec = &self.groups[group].spec;
+        let concerns = |out: &StockOut| out.concerns(&spec.machine.name, zone, spec.spot.is_some());
+        self.stock_outs.iter().any(concerns)
+    }
+
     fn refuse(&mut self, now: SimTime, group: usize, why: Refusal) -> Option<Refusal> {
         self.groups[group].refused = Some((now, why));
         Some(why)
@@ -186,10 +232,8 @@ impl Cloud {
     /// The next machine's zone: its turn, or the next one after it in which there is one to be had.
     fn zone_in_stock(&self, group: usize) -> Option<Text> {
         let g = &self.groups[group];
-        let (zones, is_spot) = (&g.spec.zones, g.spec.spot.is_some());
-        let is_out = |zone: &Text| {
-            self.stock_outs.iter().any(|out| out.concerns(&g.spec.machine.name, zone, is_spot))
-        };
+        let zones = &g.spec.zones;
+        let is_out = |zone: &Text| self.is_out(group, zone);
         if zones.is_empty() {
             return Some(Text::from("")).filter(|zone| !is_out(zone));
         }
@@ -246,6 +290,7 @@ impl Cloud {
             node: None,
             stillborn: false,
             interrupted: false,
+            claimed: None,
         })
     }
 

@@ -82,6 +82,8 @@ pub enum Key {
     VpaRecommender,
     /// The loop of vpa-updater.
     VpaUpdater,
+    /// Karpenter.
+    Karpenter,
 }
 
 impl Key {
@@ -112,6 +114,7 @@ impl Key {
             Key::ScaledObject(_) => 21,
             Key::VpaRecommender => 22,
             Key::VpaUpdater => 23,
+            Key::Karpenter => 24,
         }
     }
 
@@ -141,7 +144,7 @@ impl Key {
 }
 
 /// `source.component` of the controllers' Events, by index.
-const COMPONENTS: [&str; 24] = [
+const COMPONENTS: [&str; 25] = [
     "deployment-controller",
     "replicaset-controller",
     "endpoint-slice-controller",
@@ -166,6 +169,7 @@ const COMPONENTS: [&str; 24] = [
     "keda-operator",
     "vpa-recommender",
     "vpa-updater",
+    "karpenter",
 ];
 
 /// `--kube-api-qps` of the Vertical Pod Autoscaler's components.
@@ -223,7 +227,11 @@ struct Flight {
 fn is_of_cloud(action: &Action) -> bool {
     matches!(
         action,
-        Action::IncreaseGroup { .. } | Action::DecreaseTarget { .. } | Action::DeleteMachine { .. }
+        Action::IncreaseGroup { .. }
+            | Action::DecreaseTarget { .. }
+            | Action::DeleteMachine { .. }
+            | Action::LaunchMachine(_)
+            | Action::CancelMachine { .. }
     )
 }
 
@@ -258,6 +266,7 @@ impl WorkQueues {
     /// The controllers with nothing to do.
     fn controllers(flags: &Flags) -> Vec<Controller> {
         let autoscaler = flags.cluster_autoscaler.clone().unwrap_or_default();
+        let karpenter = flags.karpenter;
         let flags = &flags.controller_manager;
         let workers = [
             flags.concurrent_deployment_syncs,
@@ -294,6 +303,8 @@ impl WorkQueues {
             // One loop each: vpa-recommender, vpa-updater.
             1,
             1,
+            // Karpenter: one loop.
+            1,
         ];
         let controller = |n: u32| Controller {
             client: TokenBucket::new(flags.kube_api_qps, flags.kube_api_burst),
@@ -309,6 +320,8 @@ impl WorkQueues {
         for key in [Key::VpaRecommender, Key::VpaUpdater] {
             controllers[key.controller()].client = TokenBucket::new(VPA_QPS, VPA_BURST);
         }
+        controllers[Key::Karpenter.controller()].client =
+            TokenBucket::new(karpenter.kube_client_qps, karpenter.kube_client_burst);
         // A namespace is to be emptied fast.
         controllers[NAMESPACE].client =
             TokenBucket::new(flags.kube_api_qps * 20.0, flags.kube_api_burst * 100);

@@ -312,7 +312,10 @@ impl World<'_> {
     ) -> Vec<NodeId> {
         let matches = |id: NodeId, machine: MachineId| {
             let m = self.cloud.machines.get(machine).filter(|m| counts(m))?;
-            let group = selection.group.is_none_or(|group| group == m.group);
+            // The groups of a NodePool have its name in common.
+            let groups = &self.scenario.node_groups;
+            let is_of = |group: usize| groups[group].name == groups[m.group].name;
+            let group = selection.group.is_none_or(is_of);
             let zone = selection.zone.as_ref().is_none_or(|zone| *zone == m.zone);
             (group && zone).then(|| (self.store.node(id).map_or(0, |n| n.uid), id))
         };

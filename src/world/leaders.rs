@@ -353,6 +353,7 @@ impl World<'_> {
             Key::OrphanPods,
         ];
         let mut keys = Vec::from(loops);
+        keys.extend(self.scenario.karpenter.as_ref().map(|_| Key::Karpenter));
         keys.extend(store.deployments().map(|(id, _)| Key::Deployment(id)));
         keys.extend(store.services().map(|(id, _)| Key::EndpointSlice(id)));
         keys.extend(store.hpas().map(|(id, _)| Key::Hpa(id)));

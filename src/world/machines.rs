@@ -11,7 +11,7 @@ use crate::api::node::{INSTANCE_TYPE_LABEL, Node, NodeReady, REGION_LABEL, ZONE_
 use crate::api::taint::{NOT_READY, Taint, TaintEffect};
 use crate::api::{NodeId, Text};
 use crate::control::controllers::action::About;
-use crate::control::controllers::cluster_autoscaler::Refusal;
+use crate::control::karpenter::News;
 use crate::record::rows::NodeRow;
 use crate::record::story::Moment;
 use crate::scenario::model::NodeGroup;
@@ -92,21 +92,8 @@ impl World<'_> {
                 self.plan(one.registers, Event::Machine(one.machine, MachineStep::Registers));
             }
         }
-        match shortage {
-            Some(Refusal::Quota) => {
-                let quota = self.scenario.flags.cloud.cpu_quota.unwrap_or(0);
-                self.tell_once(Moment::QuotaReached, || {
-                    format!("the cloud refuses machines: the quota of {quota} CPU cores is used up")
-                });
-            }
-            Some(Refusal::StockOut) => {
-                let group = &self.scenario.node_groups[group];
-                let (machine, name) = (group.machine.name.clone(), group.name.clone());
-                self.tell_once(Moment::OutOfStock, || {
-                    format!("the cloud refuses machines of node group {name}: it has no {machine}")
-                });
-            }
-            None => {}
+        if let Some(why) = shortage {
+            self.tell_of_shortage(group, why);
         }
         shortage.is_none()
     }
@@ -131,11 +118,19 @@ impl World<'_> {
         let m = &mut self.cloud.machines[machine];
         m.state = MachineState::Running;
         let (group, ordinal, zone) = (m.group, m.ordinal, m.zone.clone());
+        let claimed = m.claimed.clone();
         let mut node = self.node_shape(group, &zone);
-        node.name = match self.scenario.node_groups[group].node_names.get(ordinal as usize) {
-            Some(name) => name.clone(),
-            None => format!("{}-{ordinal}", node.name).into(),
-        };
+        node.name =
+            match (&claimed, self.scenario.node_groups[group].node_names.get(ordinal as usize)) {
+                (Some(claimed), _) => claimed.name.clone(),
+                (None, Some(name)) => name.clone(),
+                (None, None) => format!("{}-{ordinal}", node.name).into(),
+            };
+        if let Some(claimed) = &claimed {
+            let own = node.labels.iter().map(|(key, value)| (key.clone(), value.clone()));
+            node.labels = Labels::new(own.chain(claimed.labels.iter().cloned()).collect());
+            node.taints.extend(claimed.taints.iter().cloned());
+        }
         node.labels = node.labels.with(self.hostname_label.clone(), node.name.clone());
         (node.ready, node.ready_changed, node.created) = (ready, now, now);
         if ready != NodeReady::True {
@@ -161,6 +156,9 @@ impl World<'_> {
         };
         self.nodes.insert(id, state);
         self.plan_interruption(machine);
+        if let Some(claimed) = claimed {
+            self.claim_hears(claimed.number, &News::Registered(id));
+        }
         id
     }
 
@@ -243,6 +241,7 @@ impl World<'_> {
         if let Some(node) = self.cloud.machines.get(machine).and_then(|m| m.node) {
             self.charge_pods_on(node);
         }
+        let claim = self.claim_of(machine);
         let Some(m) = self.cloud.remove(machine) else { return };
         self.ledger.close(self.now, &self.scenario.node_groups[m.group].machine);
         if m.node.is_none_or(|node| self.store.node(node).is_none()) {
@@ -250,13 +249,17 @@ impl World<'_> {
             let hours = self.now.since(m.billed).as_secs_f64() / 3600.0;
             self.billed += self.scenario.node_groups[m.group].machine.price_per_hour * hours;
         }
-        let Some(node) = m.node else { return };
-        self.machine_dies(node);
-        self.record_node(node, &m, Some(self.now));
-        self.store.remove_node(node);
-        self.nodes.remove(node);
-        self.evictions.forget_disk(node);
-        self.heartbeats_changed(node);
+        if let Some(node) = m.node {
+            self.machine_dies(node);
+            self.record_node(node, &m, Some(self.now));
+            self.store.remove_node(node);
+            self.nodes.remove(node);
+            self.evictions.forget_disk(node);
+            self.heartbeats_changed(node);
+        }
+        if let Some(number) = claim {
+            self.claim_hears(number, &News::Gone);
+        }
     }
 
     /// Somebody deletes the node object. Its machine and the pods there go on; only garbage

@@ -31,6 +31,7 @@ mod health_tests;
 #[cfg(test)]
 mod job_tests;
 mod jobs;
+mod karpenter;
 mod kubectl;
 mod kubelet;
 mod leaders;

@@ -8,6 +8,7 @@ use crate::api::ObjectName;
 use crate::api::pod::Pod;
 use crate::api::refusal::Refusal;
 use crate::check::{Checks, Stride, View, Violation};
+use crate::control::karpenter::Karpenter;
 use crate::record::attempt::Attempt;
 use crate::record::{Recorder, Sink};
 use crate::scenario::kubectl::Command;
@@ -138,6 +139,7 @@ impl<'a> World<'a> {
     /// Lets the checks look at the state: after an event, or when the run ends.
     pub(super) fn check(&mut self, at_end: bool) -> Result<(), Violation> {
         let (queues, network, pods) = (&self.queues, &self.network, &self.pods);
+        let karpenter = self.controllers.as_ref().and_then(|c| c.karpenter.as_ref());
         let is_led = !self.outages.is_felt() && !self.leaders.is_away(Component::ControllerManager);
         let view = View {
             store: &self.store,
@@ -148,6 +150,7 @@ impl<'a> World<'a> {
             is_led,
             ended_by: &|pod| pods.get(pod).map_or("", PodState::end_reason),
             miscounted: &|| network.miscounted(),
+            exceeded: &|| karpenter.and_then(Karpenter::exceeded),
         };
         if at_end { self.checks.at_end(&view) } else { self.checks.after_event(&view) }
     }

@@ -61,6 +61,11 @@ impl World<'_> {
             About::Node(id),
             message,
         );
+        if let Some(number) = self.claim_of(machine) {
+            let m = &self.cloud.machines[machine];
+            let (group, zone) = (m.group, m.zone.clone());
+            return self.claim_interrupted(number, group, &zone);
+        }
         match spot.on_notice {
             OnNotice::Drain => self.drain(&[name]),
             OnNotice::Shutdown if self.shuts_down_gracefully() => self.begin_shutdown(id, None, 0),
@@ -74,9 +79,12 @@ impl World<'_> {
 
     /// The notice is over: the machine is gone, and its group asks for another one.
     pub(super) fn machine_reclaimed(&mut self, machine: MachineId) {
+        let is_claimed = self.claim_of(machine).is_some();
         let Some(group) = self.cloud.reclaim(machine) else { return };
         self.machine_gone(machine);
-        self.refill(group);
+        if !is_claimed {
+            self.refill(group);
+        }
     }
 
     /// A group that the cloud has taken a machine from asks for another one.

@@ -23,6 +23,7 @@ use crate::control::controllers::{
     statefulset, ttlafterfinished,
 };
 use crate::control::flags::ControllerManagerFlags;
+use crate::control::karpenter::Karpenter;
 use crate::record::story::Moment;
 use crate::scenario::model::{Component, Scenario};
 use crate::store::Store;
@@ -42,6 +43,7 @@ pub(super) struct Controllers {
     cron_jobs: CronJobs,
     attachdetach: AttachDetach,
     cluster_autoscaler: Option<ClusterAutoscaler>,
+    pub(super) karpenter: Option<Karpenter>,
     pub(super) scaled_objects: Vec<scaled_object::Memory>,
     /// What nodes of each group would look like.
     templates: Vec<Arc<crate::api::node::Node>>,
@@ -70,8 +72,9 @@ impl Controllers {
                 .cluster_autoscaler
                 .as_ref()
                 .map(ClusterAutoscaler::new),
+            karpenter: super::karpenter::of(scenario),
             scaled_objects: vec![Default::default(); scenario.objects.scaled_objects.len()],
-            templates: scenario.node_groups.iter().enumerate().map(template).collect(),
+            templates: scenario.own_groups().iter().enumerate().map(template).collect(),
         }
     }
 
@@ -93,6 +96,9 @@ impl Controllers {
         self.jobs.begin_anew();
         self.cron_jobs = CronJobs::default();
         self.attachdetach = AttachDetach::default();
+        if let Some(karpenter) = &mut self.karpenter {
+            karpenter.begin_anew();
+        }
     }
 
     pub(super) fn set_max_nodes_total(&mut self, max: u32) {
@@ -149,6 +155,7 @@ impl World<'_> {
             Key::ScaledObject(index) => self.sync_scaled_object(index),
             Key::VpaRecommender => self.sync_vpa_recommender(),
             Key::VpaUpdater => self.sync_vpa_updater(),
+            Key::Karpenter => self.sync_karpenter(),
             Key::Claim(id) => persistentvolume::sync_claim(id, &self.store),
             Key::Volume(id) => sync_volume(id, &self.store),
             Key::AttachDetach => self.with_controllers(|controllers, world| {
@@ -217,6 +224,7 @@ impl World<'_> {
             }),
             Key::GarbageCollector => self.collect_all(),
             Key::AttachDetach => self.look_at_all_volumes(),
+            Key::Karpenter => self.karpenter_looks_anew(),
             Key::NodeLifecycle => self.with_controllers(|controllers, world| {
                 controllers.node_lifecycle.mark_again(&world.store);
             }),
@@ -290,6 +298,8 @@ impl World<'_> {
             }
         }
         let templates = &self.controllers.as_ref().expect("not lent").templates;
+        // Behind them are those of pools.
+        booting.truncate(templates.len());
         let view = |(index, mut booting): (usize, Vec<SimTime>)| {
             booting.sort_unstable();
             let group = self.cloud.group(index);
@@ -364,6 +374,7 @@ impl World<'_> {
 
     /// A pod was bound, marked, removed or changed its status: those who take pods away hear of it.
     pub(super) fn tell_collectors(&mut self, pod: PodId) {
+        self.tell_karpenter_of_move(pod);
         let ended = self.with_controllers(|controllers, world| {
             controllers.taint_eviction.pod_changed(pod);
             controllers.podgc.pod_changed(pod, &world.store);

@@ -89,6 +89,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
         seed: 1,
         cold_start: false,
         clock: crate::units::WallClock::default(),
+        karpenter: None,
         node_groups: vec![NodeGroup {
             name: "pool".into(),
             machine,

@@ -98,7 +98,7 @@ impl World<'_> {
                 self.scheduler_sees(super::schedule::Notice::NodeGone(id));
                 self.notify(Key::NodeLifecycle);
                 self.notify(Key::PodGc);
-                self.notify(Key::ClusterAutoscaler);
+                self.provisioners_look();
             }
             Change::PodRelabelled(id, before) => self.pod_relabelled(id, &before),
             Change::PodOwner(id, before) => {
@@ -252,6 +252,7 @@ impl World<'_> {
         if unschedulable {
             self.notify(Key::ClusterAutoscaler);
         }
+        self.tell_karpenter(id);
         if let Some(workload) = self.deployment_of(id) {
             self.notify_selectors_of_deployment(workload, id);
         } else if let Some(pod) = self.store.pod(id) {
@@ -396,7 +397,7 @@ impl World<'_> {
         let node = self.store.pod(id).and_then(|pod| pod.node);
         self.plan_pod(self.seen_on(node), id, PodStep::Seen);
         self.notify(Key::TaintEviction);
-        self.notify(Key::ClusterAutoscaler);
+        self.provisioners_look();
         let Some(pod) = self.store.pod(id) else { return };
         let waited = pod.scheduled.since(pod.created).as_secs_f64();
         self.recorder.totals.schedule_wait.add(waited, 1.0);
@@ -426,7 +427,7 @@ impl World<'_> {
         self.pod_leaves_volumes(id, &pod);
         self.notify_selectors(id, &pod);
         self.tell_collectors(id);
-        self.notify(Key::ClusterAutoscaler);
+        self.provisioners_look();
         if pod.node.is_none() {
             self.waiting_pods(-1);
         } else if let Some(workload) = self.pods.get(id).and_then(|state| state.workload()) {
@@ -476,6 +477,6 @@ impl World<'_> {
         self.tell_of_changed_node(id);
         self.notify(Key::NodeLifecycle);
         self.notify(Key::TaintEviction);
-        self.notify(Key::ClusterAutoscaler);
+        self.provisioners_look();
     }
 }

@@ -383,6 +383,14 @@ impl<'a> World<'a> {
                 let object = self.scenario.objects.scaled_objects.get(index)?;
                 ("ScaledObject", object.namespace.clone(), object.name.clone())
             }
+            About::NodeClaim(number) => {
+                let karpenter = self.controllers.as_ref()?.karpenter.as_ref()?;
+                ("NodeClaim", none, karpenter.claim_name(number)?.clone())
+            }
+            About::NodePool(index) => {
+                let karpenter = self.controllers.as_ref()?.karpenter.as_ref()?;
+                ("NodePool", none, karpenter.pool_name(index)?.clone())
+            }
             About::Group(index) => {
                 let group = self.scenario.node_groups.get(index)?;
                 (

@@ -1,4 +1,5 @@
-//! Annotations `cluster-autoscaler.kubernetes.io/...` of a pod template, and its local volumes.
+//! Annotations `cluster-autoscaler.kubernetes.io/...` and `karpenter.sh/do-not-disrupt` of a pod
+//! template, and its local volumes.
 
 use crate::api::drain_hints::DrainHints;
 use crate::units::SimDuration;
@@ -6,6 +7,7 @@ use k8s_openapi::api::core::v1 as k8s;
 use std::collections::BTreeMap;
 
 const PREFIX: &str = "cluster-autoscaler.kubernetes.io/";
+const DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
 
 /// What a pod tells; `None`: nothing. Values that upstream does not understand say nothing.
 pub(super) fn drain_hints(
@@ -28,6 +30,9 @@ pub(super) fn drain_hints(
         enable_ds_eviction: flag("enable-ds-eviction"),
         skip_reschedule: flag("skip-reschedule") == Some(true),
         scale_up_delay: said("pod-scale-up-delay").and_then(go_duration),
+        undisrupted: annotations.and_then(|all| all.get(DO_NOT_DISRUPT)).and_then(|value| {
+            if value == "true" { Some(SimDuration::MAX) } else { go_duration(value) }
+        }),
     };
     (hints != DrainHints::default()).then(|| Box::new(hints))
 }
@@ -39,7 +44,7 @@ fn is_local(volume: &k8s::Volume) -> bool {
 }
 
 /// A duration as Go writes it, of hours, minutes, seconds and milliseconds: `1h30m`, `0.5s`.
-fn go_duration(text: &str) -> Option<SimDuration> {
+pub(super) fn go_duration(text: &str) -> Option<SimDuration> {
     let mut rest = text;
     let mut seconds = 0.0;
     while !rest.is_empty() {

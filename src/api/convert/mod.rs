@@ -15,6 +15,7 @@ pub mod ingress;
 pub mod job;
 pub mod node;
 pub mod node_features;
+pub mod node_pool;
 pub mod object;
 pub mod pod;
 pub mod pod_affinity;

@@ -20,6 +20,7 @@ use crate::api::{
     ClaimId, CronJobId, DeploymentId, HpaId, NamespaceId, NodeId, OwnerId, PdbId, PodId, QuotaId,
     ServiceId, Text, VolumeId, VpaId,
 };
+use crate::control::karpenter::Launch;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
 use std::sync::Arc;
@@ -310,6 +311,13 @@ pub enum Action {
         /// How many fewer.
         delta: u32,
     },
+    /// Ask the cloud for the machine of a NodeClaim.
+    LaunchMachine(Box<Launch>),
+    /// Delete the machine of a NodeClaim that has not registered.
+    CancelMachine {
+        /// The NodeClaim's number.
+        claim: u64,
+    },
     /// Delete the machine behind a node, and with it the node.
     DeleteMachine {
         /// The node.
@@ -381,6 +389,10 @@ pub enum About {
     ScaledObject(usize),
     /// A node group (cluster autoscaler status).
     Group(usize),
+    /// A NodeClaim, by its number.
+    NodeClaim(u64),
+    /// A NodePool, by its place among those of the manifests.
+    NodePool(usize),
 }
 
 /// What a sync came to.

@@ -82,6 +82,8 @@ impl Manifests {
             deployments.map(|(d, _)| Object::Deployment(Box::new(d))).collect();
         objects.extend(self.services.into_iter().map(|(s, _)| Object::Service(Box::new(s))));
         objects.extend(self.applied.into_iter().map(|(object, ..)| object));
+        let pools = self.node_pools.into_iter();
+        objects.extend(pools.map(|pool| Object::NodePool(Box::new(pool))));
         let hpas = self.hpas.into_iter();
         objects.extend(hpas.map(|(hpa, target, _)| Object::Hpa(Box::new(hpa), target.1.into())));
         objects.extend(self.pdbs.into_iter().map(|(pdb, _)| Object::Pdb(Box::new(pdb))));

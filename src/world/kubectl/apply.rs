@@ -71,6 +71,7 @@ impl World<'_> {
                 self.store.put_config(config);
             }
             Object::Namespace(name) => return self.apply_namespace(name),
+            Object::NodePool(pool) => self.pool_changes(pool),
             Object::Storage(given) => return self.apply_storage(given),
         }
         Ok(())

@@ -66,7 +66,9 @@ impl World<'_> {
 
     /// The Node object goes; its machine stays, and its pods until garbage collection takes them.
     pub(super) fn delete_node_by_hand(&mut self, node: &Text) {
-        if let Some(id) = self.node_named(node) {
+        if let Some(id) = self.node_named(node)
+            && !self.node_of_claim_is_deleted(id)
+        {
             self.delete_node_object(id);
         }
     }

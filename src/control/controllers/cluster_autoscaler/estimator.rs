@@ -4,8 +4,8 @@
 //! July 2026. A group of equal pods is placed by counting.
 
 use super::pending::PodGroup;
-use super::simulator::{Bin, Simulator};
 use crate::api::node::Node;
+use crate::control::simulator::{Bin, Simulator};
 
 /// What new nodes of a group would do.
 #[derive(Clone, Debug)]

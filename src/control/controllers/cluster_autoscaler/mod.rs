@@ -18,7 +18,6 @@ mod expander;
 mod pending;
 mod scale_down;
 mod scale_up;
-mod simulator;
 
 use super::action::Outcome;
 use crate::api::PodId;
@@ -26,13 +25,13 @@ use crate::api::node::Node;
 use crate::control::flags::ClusterAutoscalerFlags;
 use crate::control::scheduler::config::ProfileConfiguration;
 use crate::control::scheduler::what_if::WhatIf;
+use crate::control::simulator::Simulator;
 use crate::store::Store;
 use crate::units::SimTime;
 use cluster_state::ClusterState;
 use expander::Chain;
 use scale_down::ScaleDown;
 use scale_up::{ScaleUp, Scan};
-use simulator::Simulator;
 use slotmap::SecondaryMap;
 use std::sync::Arc;
 

@@ -3,11 +3,11 @@
 //! Source: cluster-autoscaler `core/scaleup/equivalence/groups.go`,
 //! `core/podlistprocessor/filter_out_expendable.go`, `filter_out_schedulable.go`, July 2026.
 
-use super::simulator::{Bin, Needs, Simulator};
 use crate::api::pod::Pod;
 use crate::api::{OwnerId, PodId};
 use crate::control::flags::ClusterAutoscalerFlags;
 use crate::control::scheduler::pod_info::PodInfo;
+use crate::control::simulator::{Bin, Needs, Simulator};
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
 use std::cmp::Reverse;

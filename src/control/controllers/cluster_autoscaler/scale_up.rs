@@ -7,7 +7,6 @@
 use super::estimator::estimate;
 use super::expander::{Choice, Sight};
 use super::pending::{PodGroup, not_helped};
-use super::simulator::{Bin, Simulator};
 use super::{ClusterAutoscaler, GroupView, Held};
 use crate::api::PodId;
 use crate::api::event::EventType::{Normal, Warning};
@@ -16,6 +15,7 @@ use crate::api::node::{HOSTNAME_LABEL, Node, NodeReady, REGION_LABEL, ZONE_LABEL
 use crate::control::controllers::action::{About, Action, Outcome};
 use crate::control::flags::ClusterAutoscalerFlags;
 use crate::control::scheduler::pod_info::PodInfo;
+use crate::control::simulator::{Bin, Simulator};
 use crate::units::{SimDuration, SimTime};
 use std::collections::BTreeMap;
 

@@ -367,6 +367,33 @@ pub fn check_times(times: &Times) -> Result<(), (&'static str, String)> {
     Ok(())
 }
 
+/// Whether a schedule can be read; else why not.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_schedule(text: &str) -> Result<(), String> {
+    Schedule::parse(text).map(|_| ())
+}
+
+/// Whether a time that begins on a schedule (UTC) and lasts so long is on at `now`, and when that
+/// turns next: it is as long as the schedule was hit within that length.
+pub fn is_on(
+    schedule: &str,
+    lasts: SimDuration,
+    clock: WallClock,
+    now: SimTime,
+) -> (bool, SimTime) {
+    let Ok(schedule) = Schedule::parse(schedule) else { return (true, SimTime::NEVER) };
+    let nanos = clock.nanos(now);
+    let long = i64::try_from(lasts.0).unwrap_or(i64::MAX);
+    let after = |from: i64| schedule.next(from).map(|seconds| seconds.saturating_mul(SECOND));
+    let first = after(nanos.saturating_sub(long));
+    let is_on = first.is_some_and(|hit| hit <= nanos);
+    let ends = first.filter(|_| is_on).map(|hit| hit.saturating_add(long));
+    let turns = [ends, after(nanos)].into_iter().flatten().filter(|at| *at > nanos).min();
+    (is_on, turns.map_or(SimTime::NEVER, |at| clock.instant(at)))
+}
+
 /// When a `cron` trigger begins and ceases to want its replicas, until a run is over, and whether
 /// it wants them from then on; the first is the start of the run. It does while the next end comes
 /// before the next start.

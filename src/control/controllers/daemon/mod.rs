@@ -40,6 +40,7 @@ use back_off::BackOffs;
 use placement::{Placement, Spot, Spots};
 use slotmap::SecondaryMap;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Most pods created, and most deleted, in one sync (`BurstReplicas`).
 const BURST: usize = 250;
@@ -56,8 +57,19 @@ pub struct Daemons {
 }
 
 /// Whether a set would run a pod on a node like this one.
-pub(super) fn would_run(set: &DaemonSet, node: &Node) -> bool {
+pub(crate) fn would_run(set: &DaemonSet, node: &Node) -> bool {
     Placement::of(set).of_node(node).0
+}
+
+/// Takes from what a new node like this one leaves for pods the daemons that would come with it.
+pub(crate) fn leave_room(store: &Store, node: &mut Arc<Node>) {
+    let shape = Arc::clone(node);
+    let daemons = store.daemon_sets().map(|(_, set)| set);
+    for set in daemons.filter(|set| would_run(set, &shape)) {
+        let node = Arc::make_mut(node);
+        Arc::make_mut(&mut node.allocatable).subtract(&set.template.spec.requests());
+        node.max_pods = node.max_pods.saturating_sub(1);
+    }
 }
 
 /// One look at a set.

@@ -9,12 +9,12 @@ mod removal;
 
 use super::cluster_state::ClusterState;
 use super::scale_up::Scan;
-use super::simulator::{Bin, Simulator};
 use super::{ClusterAutoscaler, GroupView};
 use crate::api::NodeId;
 use crate::api::node::{Node, NodeReady};
 use crate::control::controllers::action::Outcome;
 use crate::control::flags::ClusterAutoscalerFlags;
+use crate::control::simulator::{Bin, Simulator};
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
 pub(super) use drain::Drain;

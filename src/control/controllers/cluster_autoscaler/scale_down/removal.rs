@@ -5,7 +5,6 @@
 //! nodes looked at next.
 
 use super::super::scale_up::Scan;
-use super::super::simulator::{Bin, Mark, Needs};
 use super::drainability::{Drainability, drainability, heeds_budgets};
 use super::{Candidate, by_node};
 use crate::api::node::Node;
@@ -13,6 +12,7 @@ use crate::api::{NodeId, OwnerId, PdbId, PodId};
 use crate::control::controllers::disruption;
 use crate::control::flags::ClusterAutoscalerFlags;
 use crate::control::scheduler::pod_info::PodInfo;
+use crate::control::simulator::{Bin, Mark, Needs};
 use std::collections::BTreeMap;
 
 /// The cluster while nodes are taken out of it in thought.

@@ -21,16 +21,16 @@ use std::sync::Arc;
 
 /// A pod to place, with what decides how.
 #[derive(Clone, Debug)]
-pub(super) struct Needs {
+pub(crate) struct Needs {
     pub info: PodInfo,
     /// Only requests, labels and taints bear on where it fits.
-    plain: bool,
+    pub plain: bool,
     /// It asks for no particular node.
     anywhere: bool,
 }
 
 impl Needs {
-    pub(super) fn new(info: PodInfo) -> Needs {
+    pub(crate) fn new(info: PodInfo) -> Needs {
         let spec = &info.spec;
         let plain = info.requests.scalars.is_none() && is_plain(spec);
         let anywhere = spec.node_selector.is_empty()
@@ -53,17 +53,17 @@ fn is_plain(spec: &PodSpec) -> bool {
 }
 
 /// What places pods.
-pub(super) struct Simulator<'a> {
+pub(crate) struct Simulator<'a> {
     pub store: &'a Store,
     pub what_if: &'a WhatIf,
     /// Volumes and claims, where they are simulated: a new node may be in the wrong zone.
-    objects: Objects,
+    pub objects: Objects,
     /// Pods below this priority count as if they were not there, where there are any.
     cutoff: Option<i32>,
 }
 
 impl<'a> Simulator<'a> {
-    pub(super) fn new(store: &'a Store, what_if: &'a WhatIf, cutoff: i32) -> Simulator<'a> {
+    pub(crate) fn new(store: &'a Store, what_if: &'a WhatIf, cutoff: i32) -> Simulator<'a> {
         let mut objects = Objects::default();
         if store.has_storage() {
             objects.tell_storage();
@@ -77,13 +77,13 @@ impl<'a> Simulator<'a> {
     }
 
     /// Whether there may be pods that count as if they were not there.
-    pub(super) fn has_expendable(&self) -> bool {
+    pub(crate) fn has_expendable(&self) -> bool {
         self.cutoff.is_some()
     }
 
     /// Whether a pod may be killed without consideration. Of bare pods this is not asked: nobody
     /// would bring them back.
-    pub(super) fn is_expendable(&self, pod: &Pod) -> bool {
+    pub(crate) fn is_expendable(&self, pod: &Pod) -> bool {
         self.cutoff.is_some_and(|cutoff| pod.spec.priority < cutoff)
     }
 
@@ -97,7 +97,7 @@ impl<'a> Simulator<'a> {
 
 /// A node with the room that is left on it.
 #[derive(Clone, Debug)]
-pub(super) struct Bin<'a> {
+pub(crate) struct Bin<'a> {
     /// `None`: the node does not exist.
     pub id: Option<NodeId>,
     pub node: &'a Node,
@@ -160,14 +160,14 @@ impl Room {
 
 /// A state of a bin to go back to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     free: Room,
     placed: usize,
 }
 
 impl<'a> Bin<'a> {
     /// A node that does not exist.
-    pub(super) fn fresh(node: &'a Node) -> Bin<'a> {
+    pub(crate) fn fresh(node: &'a Node) -> Bin<'a> {
         Bin {
             id: None,
             node,
@@ -179,23 +179,23 @@ impl<'a> Bin<'a> {
     }
 
     /// Whether nothing has been placed on it in thought.
-    pub(super) fn is_untouched(&self) -> bool {
+    pub(crate) fn is_untouched(&self) -> bool {
         self.placed.is_empty()
     }
 
-    pub(super) fn mark(&self) -> Mark {
+    pub(crate) fn mark(&self) -> Mark {
         Mark { free: self.free, placed: self.placed.len() }
     }
 
     /// Takes back what was placed since `mark`.
-    pub(super) fn restore(&mut self, mark: Mark) {
+    pub(crate) fn restore(&mut self, mark: Mark) {
         self.free = mark.free;
         self.placed.truncate(mark.placed);
         self.info = None;
     }
 
     /// Counts a pod in that is bound to come here already (`status.nominatedNodeName`).
-    pub(super) fn reserve(&mut self, pod: PodInfo) {
+    pub(crate) fn reserve(&mut self, pod: PodInfo) {
         self.free.take(&pod.requests, 1);
         self.placed.push((pod, 1));
         self.info = None;
@@ -208,27 +208,30 @@ fn is_clean(node: &Node) -> bool {
 
 impl<'a> Simulator<'a> {
     /// The Ready nodes of the cluster for which `counts` is true, with the room left on them.
-    pub(super) fn bins(&self, counts: impl Fn(NodeId, &Node) -> bool) -> Vec<Bin<'a>> {
+    pub(crate) fn bins(&self, counts: impl Fn(NodeId, &Node) -> bool) -> Vec<Bin<'a>> {
         let ready = |node: &Node| node.ready == NodeReady::True;
         self.store
             .nodes()
             .filter(|(id, node)| ready(node) && counts(*id, node))
-            .map(|(id, node)| {
-                let mut bin = Bin { id: Some(id), ..Bin::fresh(node) };
-                if self.has_expendable() {
-                    self.pods_on(id).for_each(|(_, pod)| bin.free.take(&pod.spec.requests(), 1));
-                } else {
-                    let load = self.store.load_of(id);
-                    bin.free.take(&load.requested, 1);
-                    bin.free.pods = i64::from(node.max_pods) - i64::from(load.pods);
-                }
-                bin
-            })
+            .map(|(id, node)| self.bin(id, node))
             .collect()
     }
 
+    /// A node with the room left on it.
+    pub(crate) fn bin(&self, id: NodeId, node: &'a Node) -> Bin<'a> {
+        let mut bin = Bin { id: Some(id), ..Bin::fresh(node) };
+        if self.has_expendable() {
+            self.pods_on(id).for_each(|(_, pod)| bin.free.take(&pod.spec.requests(), 1));
+        } else {
+            let load = self.store.load_of(id);
+            bin.free.take(&load.requested, 1);
+            bin.free.pods = i64::from(node.max_pods) - i64::from(load.pods);
+        }
+        bin
+    }
+
     /// Places up to `want` pods on a node; how many fit.
-    pub(super) fn place(&self, bin: &mut Bin<'a>, pod: &Needs, want: usize) -> usize {
+    pub(crate) fn place(&self, bin: &mut Bin<'a>, pod: &Needs, want: usize) -> usize {
         let requests = &pod.info.requests;
         let n = if pod.plain {
             let n = bin.free.fits(requests, want);
@@ -248,7 +251,7 @@ impl<'a> Simulator<'a> {
     }
 
     /// Places pods on the first nodes that take them; how many found a place.
-    pub(super) fn place_first_fit(&self, bins: &mut [Bin<'a>], pod: &Needs, want: usize) -> usize {
+    pub(crate) fn place_first_fit(&self, bins: &mut [Bin<'a>], pod: &Needs, want: usize) -> usize {
         let mut left = want;
         for bin in bins {
             if left == 0 {
@@ -265,7 +268,7 @@ impl<'a> Simulator<'a> {
     }
 
     /// Why a pod would not run on an empty node like this one, in the scheduler's words.
-    pub(super) fn rejection(&self, node: &Node, pod: &Needs) -> Option<String> {
+    pub(crate) fn rejection(&self, node: &Node, pod: &Needs) -> Option<String> {
         let info = NodeInfo::new(Arc::new(node.clone()));
         let unfit = self.what_if.fits(&pod.info, &info, &self.objects).err()?;
         Some(unfit.status.message())
@@ -282,7 +285,8 @@ impl<'a> Simulator<'a> {
         n
     }
 
-    fn info_of(&self, bin: &Bin<'_>) -> NodeInfo {
+    /// The scheduler's view of a node with all that has been placed on it.
+    pub(crate) fn info_of(&self, bin: &Bin<'_>) -> NodeInfo {
         let bound = bin.id.into_iter().flat_map(|id| self.pods_on(id));
         let bound = bound.map(|(id, pod)| PodInfo::new(id, pod));
         let placed = bin.placed.iter().flat_map(|(pod, n)| std::iter::repeat_n(pod.clone(), *n));
