@@ -50,7 +50,7 @@ pub fn missed(name: &str, seed: u64, set: &[String]) -> BTreeMap<usize, String> 
         Ok(run) => run,
         Err(violation) => panic!("{name} --seed {seed}: {violation}"),
     };
-    let names = scenario.objects.names_of_bearers();
+    let names = scenario.names_of_stations();
     let observe = &scenario.observe;
     let latency_s = observe.latency_objective.as_secs_f64();
     let target = Target { error_budget: observe.error_budget, latency_s };
