@@ -94,7 +94,7 @@ impl Run {
     ) -> Result<(Summary, PathBuf, String), Stopped> {
         let folder =
             ResultFolder::create(&self.out, &scenario.name, seed).map_err(Stopped::Report)?;
-        let names = names_of(scenario);
+        let names = scenario.names_of_stations();
         let mut sink = folder.sink(&names).map_err(Stopped::Report)?;
         let watch = Stopwatch::start();
         let run = self.simulate(scenario, seed, &mut sink)?;
@@ -225,11 +225,6 @@ impl Run {
         let until = self.until.as_deref();
         repeat::command(&self.file, seed, until, &self.set, check_every)
     }
-}
-
-/// `namespace/name` of every Deployment, as tables name them.
-fn names_of(scenario: &Scenario) -> Vec<String> {
-    scenario.names_of_stations()
 }
 
 fn summary_of(

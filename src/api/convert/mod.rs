@@ -7,6 +7,7 @@ pub mod autoscaling;
 pub mod behavior;
 pub mod config;
 mod csi_migration;
+pub mod custom_resource;
 pub mod daemon_set;
 pub mod devices;
 mod drain_hints;

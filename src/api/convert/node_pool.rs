@@ -3,6 +3,7 @@
 //! Source: kubernetes-sigs/karpenter `pkg/apis/v1/nodepool.go`, `nodepool_validation.go`,
 //! August 2026: the defaults are those of its CustomResourceDefinition.
 
+use super::custom_resource::CustomResource;
 use super::drain_hints::go_duration;
 use super::pod::taint_effect;
 use super::{FieldError, labels, quantity, requirement, text};
@@ -17,27 +18,16 @@ use crate::api::workload::IntOrPercent;
 use crate::units::{SimDuration, SimTime};
 use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// The manifest.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Manifest {
-    #[serde(rename = "apiVersion")]
-    _api_version: String,
-    #[serde(rename = "kind")]
-    _kind: String,
-    metadata: ObjectMeta,
-    spec: Spec,
-    #[serde(rename = "status", default)]
-    _status: Option<serde_json::Value>,
-}
+pub type Manifest = CustomResource<Spec>;
 
+/// Its `spec`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Spec {
+pub struct Spec {
     template: Template,
     #[serde(default)]
     disruption: DisruptionSpec,

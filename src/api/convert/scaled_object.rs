@@ -4,6 +4,7 @@
 //! `TRIGGERS`, version 2.
 
 use super::autoscaling::{Target, hpa};
+use super::custom_resource::CustomResource;
 use super::{FieldError, quantity};
 use crate::api::Text;
 use crate::api::autoscaling::{Hpa, Measured, MetricId, MetricSource, MetricSpec, MetricTarget};
@@ -38,22 +39,12 @@ const TRIGGERS: &[(&str, &str, Option<&str>, &str)] = &[
 const OWNER: &str = "scaledobject.keda.sh/name";
 
 /// The manifest.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Manifest {
-    #[serde(rename = "apiVersion")]
-    _api_version: String,
-    #[serde(rename = "kind")]
-    _kind: String,
-    metadata: ObjectMeta,
-    spec: Spec,
-    #[serde(rename = "status", default)]
-    _status: Option<serde_json::Value>,
-}
+pub type Manifest = CustomResource<Spec>;
 
+/// Its `spec`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Spec {
+pub struct Spec {
     scale_target_ref: ScaleTarget,
     polling_interval: Option<i64>,
     initial_cooldown_period: Option<i64>,

@@ -4,13 +4,13 @@
 //! and `pkg/admission-controller/resource/vpa/validation.go`, 1.7.1.
 
 use super::autoscaling::Target;
+use super::custom_resource::CustomResource;
 use super::{FieldError, QuantityMap, quantity};
 use crate::api::Text;
 use crate::api::autoscaling::{Measured, ScaleTarget};
 use crate::api::vertical_pod_autoscaler::*;
 use crate::units::SimTime;
 use k8s_openapi::api::autoscaling::v1::CrossVersionObjectReference;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -23,22 +23,12 @@ const TARGETS: [&str; 5] =
 const PER_VPA: &str = "not supported while the feature gate PerVPAConfig is off, as by default";
 
 /// The manifest.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Manifest {
-    #[serde(rename = "apiVersion")]
-    _api_version: String,
-    #[serde(rename = "kind")]
-    _kind: String,
-    metadata: ObjectMeta,
-    spec: Spec,
-    #[serde(rename = "status", default)]
-    _status: Option<Value>,
-}
+pub type Manifest = CustomResource<Spec>;
 
+/// Its `spec`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Spec {
+pub struct Spec {
     target_ref: CrossVersionObjectReference,
     update_policy: Option<UpdatePolicy>,
     resource_policy: Option<ResourcePolicy>,

@@ -74,6 +74,31 @@ impl Bench {
         self.replica_set_of(name, replicas, None)
     }
 
+    /// Likewise, and its pods are changed so.
+    pub fn replica_set_with(
+        &mut self,
+        name: &str,
+        replicas: u32,
+        change: impl FnOnce(&mut PodSpec),
+    ) -> OwnerId {
+        let set = self.replica_set(name, replicas);
+        self.store.update_replica_set(set, |s| {
+            let mut spec = (*s.template.spec).clone();
+            change(&mut spec);
+            s.template.spec = Arc::new(spec);
+            true
+        });
+        set
+    }
+
+    /// A ReplicaSet shall have so many pods.
+    pub fn scale(&mut self, set: OwnerId, replicas: u32) {
+        self.store.update_replica_set(set, |s| {
+            s.replicas = replicas;
+            true
+        });
+    }
+
     pub fn replica_set_of(
         &mut self,
         name: &str,

@@ -127,21 +127,11 @@ impl Rig {
         replicas: u32,
         change: impl FnOnce(&mut PodSpec),
     ) -> OwnerId {
-        let set = self.bench.replica_set(name, replicas);
-        self.bench.store.update_replica_set(set, |s| {
-            let mut spec = (*s.template.spec).clone();
-            change(&mut spec);
-            s.template.spec = Arc::new(spec);
-            true
-        });
-        set
+        self.bench.replica_set_with(name, replicas, change)
     }
 
     pub fn scale(&mut self, set: OwnerId, replicas: u32) {
-        self.bench.store.update_replica_set(set, |s| {
-            s.replicas = replicas;
-            true
-        });
+        self.bench.scale(set, replicas);
     }
 
     /// So many seconds pass.

@@ -4,7 +4,7 @@
 //! part has one level, other parts may have another. It knows what has a meaning only for single
 //! requests, and what they can't do yet; it does not know how either is simulated.
 
-use super::file::{ArrivalsFile, BalancingFile, CacheFile, CallFile, CallsFile, LevelFile};
+use super::file::{ArrivalsFile, BalancingFile, CallFile, CallsFile, LevelFile};
 use super::model::{Level, Part};
 use crate::api::ingress::{self, Backend, Ingress};
 use crate::api::service::Service;
@@ -156,8 +156,7 @@ fn asks_for_a_level(file: &ScenarioFile) -> bool {
 }
 
 fn has_cold_cache(step: &CallFile) -> bool {
-    let is_cold = matches!(step.cache, Some(CacheFile::Cold(cold)) if cold.warm_up.is_some());
-    is_cold || step.parallel.iter().flatten().any(has_cold_cache)
+    step.begins_cold() || step.parallel.iter().flatten().any(has_cold_cache)
 }
 
 fn has_own_arrivals(traffic: &TrafficFile) -> bool {
@@ -220,9 +219,7 @@ fn of_step(asked: &mut Asked, place: &str, step: &CallFile) {
     for (index, call) in step.parallel.iter().flatten().enumerate() {
         of_step(asked, &format!("{place}.parallel[{index}]"), call);
     }
-    if let Some(CacheFile::Cold(cold)) = step.cache
-        && cold.warm_up.is_some()
-    {
+    if step.begins_cold() {
         asked.needs.push(format!("{place}.cache.warm-up"));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A field leaves these lists with the simulation that gives it a meaning.
 
-use super::file::{CacheFile, CallFile, CallsFile};
+use super::file::{CallFile, CallsFile};
 use crate::scenario::file::ScenarioFile;
 use crate::scenario::model::Ignored;
 use crate::scenario::resolve::Resolver;
@@ -62,9 +62,7 @@ fn of_step(path: &str, step: &CallFile) -> Vec<String> {
     let side_by_side = step.parallel.as_deref().unwrap_or_default().iter().enumerate();
     let within = |(index, call)| of_step(&format!("{path}.parallel[{index}]"), call);
     let mut fields: Vec<String> = side_by_side.flat_map(within).collect();
-    if let Some(CacheFile::Cold(cold)) = step.cache
-        && cold.warm_up.is_some()
-    {
+    if step.begins_cold() {
         fields.push(format!("{path}.cache.warm-up"));
     }
     fields

@@ -113,21 +113,12 @@ impl Cloud {
 
     /// Replicas of a set that requests so much CPU per pod.
     pub fn workload(&mut self, name: &str, replicas: u32, cpu: i64) -> OwnerId {
-        let set = self.bench.replica_set(name, replicas);
-        self.bench.store.update_replica_set(set, |s| {
-            let mut spec = (*s.template.spec).clone();
-            spec.containers[0].requests = Resources::of(MilliCpu(cpu), Bytes::mebi(64));
-            s.template.spec = Arc::new(spec);
-            true
-        });
-        set
+        let requests = Resources::of(MilliCpu(cpu), Bytes::mebi(64));
+        self.bench.replica_set_with(name, replicas, |spec| spec.containers[0].requests = requests)
     }
 
     pub fn scale(&mut self, set: OwnerId, replicas: u32) {
-        self.bench.store.update_replica_set(set, |s| {
-            s.replicas = replicas;
-            true
-        });
+        self.bench.scale(set, replicas);
     }
 
     /// One second passes.
