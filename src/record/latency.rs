@@ -14,7 +14,7 @@ const SMALLEST: f64 = 1e-5;
 const OCTAVES: usize = 40;
 
 /// Where bins within an octave begin: the fractions, in bits, of the numbers not below 2^(k/16).
-/// The last one is never reached. A test recomputes them.
+/// The last one is where the next octave begins. A test recomputes them.
 const BEGINNINGS: [u64; BINS_PER_OCTAVE + 1] = [
     0,
     0x0_b558_6cf9_8910,
@@ -32,7 +32,7 @@ const BEGINNINGS: [u64; BINS_PER_OCTAVE + 1] = [
     0xc_199b_dd85_529d,
     0xd_5818_dcfb_a488,
     0xe_a4af_a2a4_90da,
-    u64::MAX,
+    1 << 52,
 ];
 
 /// The bin in which each 256th of an octave begins: no 256th holds two beginnings.
@@ -49,14 +49,28 @@ const COARSE: [u8; 256] = {
     coarse
 };
 
-/// The bin of a latency that is `x` times the smallest one.
+/// So close to the beginning of a bin a rounded logarithm may say the other one: a unit in its last
+/// place, of numbers up to 40, is 45 of those of the number whose logarithm it is.
+const CLOSE: u64 = 1 << 10;
+
+/// The bin of a latency that is `x` times the smallest one: what [`bin_by_logarithm`] says, found
+/// from the bits of `x`, as HdrHistogram does it.
 #[inline]
 fn bin_of(x: f64) -> usize {
     let bits = x.max(1.0).to_bits();
     let (octave, fraction) = ((bits >> 52) as usize - 1023, bits & ((1 << 52) - 1));
     let coarse = COARSE[(fraction >> 44) as usize] as usize;
     let within = coarse + usize::from(fraction >= BEGINNINGS[coarse + 1]);
+    if fraction - BEGINNINGS[within] < CLOSE || BEGINNINGS[within + 1] - fraction <= CLOSE {
+        return bin_by_logarithm(x);
+    }
     (octave * BINS_PER_OCTAVE + within).min(BINS_PER_OCTAVE * OCTAVES - 1)
+}
+
+/// The bin of a latency that is `x` times the smallest one, by definition.
+fn bin_by_logarithm(x: f64) -> usize {
+    let bin = (libm::log2(x.max(1.0)) * BINS_PER_OCTAVE as f64) as usize;
+    bin.min(BINS_PER_OCTAVE * OCTAVES - 1)
 }
 
 /// How many requests (a weight, not necessarily whole) took how long.
@@ -73,26 +87,27 @@ pub struct LatencyHistogram {
 impl LatencyHistogram {
     /// Adds `weight` requests of `seconds` each.
     pub fn add(&mut self, seconds: f64, weight: f64) {
-        let octave = libm::log2((seconds / SMALLEST).max(1.0));
-        let bin = (octave * BINS_PER_OCTAVE as f64) as usize;
-        let bin = bin.min(BINS_PER_OCTAVE * OCTAVES - 1);
-        self.widen(bin..bin + 1);
-        self.weights[bin] += weight;
+        let bin = bin_of(seconds / SMALLEST);
+        self.fill(bin, weight);
         self.total += weight;
         self.sum += seconds * weight;
     }
 
-    /// Adds one request of so many nanoseconds: the same bin, found without a logarithm, for there
-    /// are millions of them.
+    /// Adds one request of so many nanoseconds.
     #[inline]
     pub fn add_one(&mut self, nanos: u64) {
         let bin = bin_of(nanos as f64 / (SMALLEST * 1e9));
+        self.fill(bin, 1.0);
+        self.total += 1.0;
+        self.sum += nanos as f64 * 1e-9;
+    }
+
+    #[inline]
+    fn fill(&mut self, bin: usize, weight: f64) {
         if !self.used.contains(&bin) {
             self.widen(bin..bin + 1);
         }
-        self.weights[bin] += 1.0;
-        self.total += 1.0;
-        self.sum += nanos as f64 * 1e-9;
+        self.weights[bin] += weight;
     }
 
     /// Makes room for weight in these bins.
@@ -201,17 +216,25 @@ mod tests {
             let truth = libm::exp2(k as f64 / 16.0).to_bits() & ((1 << 52) - 1);
             assert!(begins.abs_diff(truth) <= 1, "bin {k}");
         }
-        let (mut one, mut other) = (LatencyHistogram::default(), LatencyHistogram::default());
-        let mut nanos = 1u64;
-        for _ in 0..20_000 {
-            nanos = nanos + nanos / 500 + 7;
-            if nanos > 1 << 60 {
-                nanos %= 1_000_003;
+        // Every number close to a beginning, in all octaves, and past the last one.
+        for octave in 0..=OCTAVES as u64 {
+            for begins in &BEGINNINGS[..BINS_PER_OCTAVE] {
+                let middle = ((1023 + octave) << 52) | begins;
+                for bits in middle - 3 * CLOSE..middle + 3 * CLOSE {
+                    let x = f64::from_bits(bits);
+                    assert_eq!(bin_of(x), bin_by_logarithm(x), "{x:e}");
+                }
             }
-            one.add_one(nanos);
-            other.add(nanos as f64 / 1e9, 1.0);
         }
-        assert_eq!((one.weights, one.total), (other.weights, other.total));
+        // And numbers of any size in between.
+        for step in 0..200_000u64 {
+            let spread = step.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (45 << 52);
+            let x = f64::from_bits((1020 << 52) + spread);
+            assert_eq!(bin_of(x), bin_by_logarithm(x), "{x:e}");
+        }
+        for x in [0.0, -1.0, 1.0, f64::NAN, f64::INFINITY, f64::MAX] {
+            assert_eq!(bin_of(x), bin_by_logarithm(x), "{x:e}");
+        }
     }
 
     #[test]
