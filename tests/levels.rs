@@ -72,12 +72,23 @@ fn both_levels_agree_where_rates_are_exact() {
         workload(3)
     );
     let update = "timeline: [{at: 4m, kubectl: rollout restart deployment/web}]\n";
+    let cold = |warm_up: &str, rate: u32| one(1, rate).replace("}}", warm_up) + update;
+    let slow_at_first = ", warm-up: {for: 4m, slower: 3}}}";
+    let empty_at_first = format!(
+        "workloads:\n  web: {{{}, level: LEVEL, calls: [{{to: db, cache: {{hit-ratio: 80%, \
+         warm-up: 4m}}}}]}}\n  db: {{{}}}\ntraffic: [{{to: web, rate: 80}}]\nobserve: {{every: \
+         30s}}\n{update}",
+        workload(1),
+        workload(3)
+    );
     let cases = [
         ("one server in each pod, half busy", app("web", 2, 1), one(1, 100), 1),
         ("one server in each pod, busy for 80 %", app("web", 2, 1), one(1, 160), 1),
         ("three servers in each pod, busy for 80 %", app("web", 1, 3), one(3, 240), 1),
         ("two tiers", app("web", 2, 1) + &app("db", 1, 3), two, 2),
         ("a rolling update", app("web", 3, 1), one(1, 150) + update, 1),
+        ("processes that are slow at first", app("web", 3, 1), cold(slow_at_first, 60), 1),
+        ("caches that are empty at first", app("web", 2, 1) + &app("db", 1, 3), empty_at_first, 2),
     ];
     for (sentence, manifests, more, workloads) in cases {
         let name = sentence.replace([' ', ',', '%'], "-");
@@ -171,17 +182,19 @@ fn a_part_is_followed_by_requests_where_that_alone_has_a_meaning() {
     let sticky = manifests.replace("spec: {selector", "spec: {sessionAffinity: ClientIP, selector");
     let calls = |call: &str| format!("workloads: {{web: {{calls: [{{to: db, {call}}}]}}}}\n");
     let cold = "cache: {hit-ratio: 80%, warm-up: 1m}";
-    let bank = "dependencies: {bank: {}}\nworkloads: {web: {calls: [{to: bank}, {to: db, cache: \
-                {hit-ratio: 80%, warm-up: 1m}}]}}\n";
+    let bank = "dependencies: {bank: {}}\nworkloads: {web: {calls: [{to: bank}]}}\nservices: \
+                {web: {balancing: round-robin}}\n";
+    let slow = "workloads: {web: {warm-up: {for: 1m, slower: 2}}}\n".to_string();
     let weights = "services: {web: {balancing: {weights: {web: 1}}}}\n".to_string();
     // The first part's level, if there is a reason for one, and whether it is the requests'.
     let cases = [
         ("connections mean something as rates", &manifests, calls("connections: {max: 3}"), None),
         ("so do clients that stick", &sticky, String::new(), None),
         ("and caches that are warm", &manifests, calls("cache: 80%"), None),
-        ("cold ones do not", &manifests, calls(cold), Some(true)),
-        ("nor do those of a call among others", &manifests, in_parallel(cold), Some(true)),
-        ("nor do weights", &manifests, weights, Some(true)),
+        ("and those that are not", &manifests, calls(cold), None),
+        ("also of a call among others", &manifests, in_parallel(cold), None),
+        ("and processes that are slow at first", &manifests, slow, None),
+        ("weights do not", &manifests, weights, Some(true)),
         ("what can't be followed keeps rates", &manifests, bank.to_string(), Some(false)),
     ];
     for (sentence, manifests, more, expected) in cases {

@@ -6,6 +6,7 @@ use super::level;
 use super::settle::is_settled;
 use super::traffic::network::{Network, pod_cpu};
 use super::traffic::station::PodModel;
+use super::traffic::warmth::Cold;
 use super::traffic::wiring::Calls;
 use super::world::{Parts, World};
 use crate::api::DeploymentId;
@@ -22,7 +23,7 @@ use crate::record::Recorder;
 use crate::record::latency::LatencyHistogram;
 use crate::scenario::model::{Scenario, Workload};
 use crate::sim::rng::Streams;
-use crate::units::{MilliCpu, SimTime};
+use crate::units::{MilliCpu, SimDuration, SimTime};
 use slotmap::Key as _;
 
 /// Whether an object limits the content of its namespace, or is there for pods that are still to
@@ -244,10 +245,26 @@ fn network(scenario: &Scenario, streams: &Streams) -> Network {
             station.set_apart();
         }
     }
+    network.set_cold(cold_at_first(scenario));
     if let Some(singly) = level::singly(scenario, streams) {
         network.set_singly(singly);
     }
     network
+}
+
+/// What is cold about young pods of each station, where requests are followed as rates.
+fn cold_at_first(scenario: &Scenario) -> Vec<Cold> {
+    let of = |(index, workload): (usize, &Workload)| match scenario.is_followed(index) {
+        true => Cold::default(),
+        false => {
+            let calls = workload.calls.iter().flat_map(|step| &step.calls);
+            let caches = calls.map(|call| call.cache.warm_up);
+            let caches = caches.filter(|lasts| *lasts > SimDuration::ZERO).collect();
+            Cold { process: workload.serving.warm_up, caches }
+        }
+    };
+    let outside = scenario.dependencies.iter().map(|_| Cold::default());
+    scenario.workloads.iter().enumerate().map(of).chain(outside).collect()
 }
 
 /// What one pod of a workload can do. Its containers count together.

@@ -117,8 +117,7 @@ impl World<'_> {
             // Requests that are followed one by one are recounted with the network.
             let latency_sum = latency.mean().unwrap_or(0.0) * latency.total();
             self.checks.littles_law(tally.in_flight, latency_sum);
-            let needed = tally.served * self.network.stations[workload].pod.demand;
-            self.checks.utilisation_law(tally.cpu - tally.idle, needed);
+            self.checks.utilisation_law(tally.cpu - tally.idle, tally.needed);
         }
         self.log.record(
             self.now,

@@ -87,13 +87,6 @@ pub struct CallFile {
     pub optional: Option<bool>,
 }
 
-impl CallFile {
-    /// Whether its cache is cold in a new pod.
-    pub fn begins_cold(&self) -> bool {
-        matches!(self.cache, Some(CacheFile::Cold(cold)) if cold.warm_up.is_some())
-    }
-}
-
 /// Failed requests are sent again.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -4,7 +4,7 @@
 //! part has one level, other parts may have another. It knows what has a meaning only for single
 //! requests, and what they can't do yet; it does not know how either is simulated.
 
-use super::file::{ArrivalsFile, BalancingFile, CallFile, CallsFile, LevelFile};
+use super::file::{ArrivalsFile, BalancingFile, LevelFile};
 use super::model::{Level, Part};
 use crate::api::ingress::{self, Backend, Ingress};
 use crate::api::service::Service;
@@ -143,20 +143,9 @@ impl Resolver<'_> {
 
 /// Whether anything has to be decided.
 fn asks_for_a_level(file: &ScenarioFile) -> bool {
-    let says = |workload: &WorkloadFile| {
-        let has_cold_cache = match &workload.calls {
-            CallsFile::Steps(steps) => steps.iter().any(has_cold_cache),
-            _ => false,
-        };
-        workload.level.is_some() || workload.warm_up.is_some() || has_cold_cache
-    };
-    file.workloads.values().any(says)
+    file.workloads.values().any(|workload| workload.level.is_some())
         || file.services.values().any(|service| service.balancing.is_some())
         || file.traffic.iter().any(has_own_arrivals)
-}
-
-fn has_cold_cache(step: &CallFile) -> bool {
-    step.begins_cold() || step.parallel.iter().flatten().any(has_cold_cache)
 }
 
 fn has_own_arrivals(traffic: &TrafficFile) -> bool {
@@ -204,24 +193,7 @@ fn of_workload(asked: &mut Asked, place: String, given: &WorkloadFile) {
     if let Some(level) = given.level {
         asked.levels.push((format!("{place}.level"), level));
     }
-    if given.warm_up.is_some() {
-        asked.needs.push(format!("{place}.warm-up"));
-    }
-    if let CallsFile::Steps(steps) = &given.calls {
-        for (index, step) in steps.iter().enumerate() {
-            of_step(asked, &format!("{place}.calls[{index}]"), step);
-        }
-    }
     asked.places.insert(place);
-}
-
-fn of_step(asked: &mut Asked, place: &str, step: &CallFile) {
-    for (index, call) in step.parallel.iter().flatten().enumerate() {
-        of_step(asked, &format!("{place}.parallel[{index}]"), call);
-    }
-    if step.begins_cold() {
-        asked.needs.push(format!("{place}.cache.warm-up"));
-    }
 }
 
 fn of_services(

@@ -1,14 +1,11 @@
-//! What of calls, clients and balancing is understood and has no effect yet: told by `validate`.
+//! What of clients and balancing is understood and has no effect yet: told by `validate`.
 //!
 //! A field leaves these lists with the simulation that gives it a meaning.
 
-use super::file::{CallFile, CallsFile};
 use crate::scenario::file::ScenarioFile;
 use crate::scenario::model::Ignored;
 use crate::scenario::resolve::Resolver;
 
-/// Fields of a workload.
-const WORKLOAD: &[&str] = &["warm-up"];
 /// Fields of an entry of the traffic.
 const TRAFFIC: &[&str] = &["arrivals", "zones"];
 /// Fields of a Service.
@@ -18,16 +15,6 @@ impl Resolver<'_> {
     /// Fields that are given and have no effect yet.
     pub(in crate::scenario) fn unmodelled(&self, file: &ScenarioFile) -> Vec<Ignored> {
         let mut found = Vec::new();
-        for (name, workload) in &file.workloads {
-            let place = format!("workloads.{name}");
-            let mut fields = self.given_of(&place, WORKLOAD);
-            if let CallsFile::Steps(steps) = &workload.calls {
-                for (index, step) in steps.iter().enumerate() {
-                    fields.extend(of_step(&format!("calls[{index}]"), step));
-                }
-            }
-            found.extend(self.without_effect_yet(&place, fields));
-        }
         for name in file.services.keys() {
             let place = format!("services.{name}");
             let fields = self.given_of(&place, SERVICE);
@@ -55,15 +42,4 @@ impl Resolver<'_> {
         let (file, object) = (self.name.clone(), place.to_string());
         (!fields.is_empty()).then_some(Ignored { file, line, object, fields, reason })
     }
-}
-
-/// Fields of a step, at this path, that have no effect yet.
-fn of_step(path: &str, step: &CallFile) -> Vec<String> {
-    let side_by_side = step.parallel.as_deref().unwrap_or_default().iter().enumerate();
-    let within = |(index, call)| of_step(&format!("{path}.parallel[{index}]"), call);
-    let mut fields: Vec<String> = side_by_side.flat_map(within).collect();
-    if step.begins_cold() {
-        fields.push(format!("{path}.cache.warm-up"));
-    }
-    fields
 }

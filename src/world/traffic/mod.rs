@@ -5,7 +5,7 @@
 //! as served when its own pod and all its callees answered in time. Formulas and their sources are
 //! in [`queueing`]. Where failed requests are sent again, rates are those at which all of them hold
 //! together ([`wiring`], [`users`]). Where clients stick to pods ([`clients`]), each pod has a
-//! queue of its own. Or, where a scenario asks for it, requests go through
+//! queue of its own, and where they are slow at first ([`warmth`]). Or, where a scenario asks for it, requests go through
 //! it one by one ([`singly`]).
 //! This room knows rates and numbers of pods, not nodes, kubelets or controllers.
 
@@ -21,6 +21,7 @@ pub mod station;
 mod tries;
 mod uneven;
 mod users;
+pub mod warmth;
 pub mod wiring;
 #[cfg(test)]
 mod wiring_tests;

@@ -8,6 +8,7 @@ use super::clients::Clients;
 use super::singly::Singly;
 use super::station::{PodModel, Station};
 use super::uneven::Balanced;
+use super::warmth::Warmth;
 use super::wiring::Wiring;
 use crate::api::PodId;
 use crate::record::latency::LatencyHistogram;
@@ -123,6 +124,8 @@ pub struct Network {
     unrouted: f64,
     /// Calls and clients with a meaning beyond their number.
     pub(super) wiring: Option<Box<Wiring>>,
+    /// Pods that are cold at first.
+    pub(super) warmth: Option<Box<Warmth>>,
     /// Requests one by one, where that is the level: there stations only count pods.
     pub(super) singly: Option<Box<Singly>>,
 }
@@ -164,6 +167,7 @@ impl Network {
             entries_since: SimTime::ZERO,
             unrouted: 0.0,
             wiring: None,
+            warmth: None,
             singly: None,
         }
     }
@@ -179,6 +183,11 @@ impl Network {
 
     /// A pod's containers begin or cease to answer. Rates follow with the next settling.
     pub fn set_alive(&mut self, now: SimTime, pod: PodId, alive: bool) {
+        if let Some(warmth) = &mut self.warmth
+            && let Some(endpoint) = self.endpoints.get(pod).filter(|e| e.alive != alive)
+        {
+            warmth.see(now, (endpoint.station(), pod), alive);
+        }
         self.change(now, pod, |endpoint| endpoint.alive = alive);
         if let Some(singly) = &mut self.singly {
             singly.set_alive(now, pod, alive);
@@ -372,6 +381,7 @@ impl Network {
     /// Lets rates run through the call graph after any change.
     pub fn settle(&mut self, now: SimTime) {
         self.advance_entries(now);
+        self.grow_warm(now);
         if self.is_wired() {
             return self.settle_wired(now);
         }
@@ -568,7 +578,8 @@ impl Network {
 
     /// When the next station changes by itself.
     pub fn next_change(&self) -> SimTime {
-        self.stations.iter().map(Station::next_change).min().unwrap_or(SimTime::NEVER)
+        let warmer = self.warmth.as_ref().map_or(SimTime::NEVER, |warmth| warmth.next_change());
+        self.stations.iter().map(Station::next_change).fold(warmer, SimTime::min)
     }
 
     /// CPU seconds that a pod has used in requests, up to `t` in the recent past.
@@ -680,6 +691,7 @@ mod tests {
             sharing: 0.0,
             wait_max: 0.5,
             refuses: false,
+            bounds: (0.51, f64::INFINITY),
             idle_cores: 0.0,
             memory: (0.0, 0.0),
             memory_limit: None,

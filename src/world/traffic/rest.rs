@@ -6,6 +6,7 @@
 //! looked for here, once a queue has turned round at one level.
 
 use super::network::Network;
+use super::station::Station;
 use crate::units::{SimDuration, SimTime};
 
 /// Turns at one level after which a queue is taken to stay there.
@@ -30,6 +31,26 @@ pub(super) struct Turns {
 
 impl Turns {
     /// Whether a queue that grows or shrinks now has turned just often enough.
+    fn watch(&mut self, queue: &Station) -> bool {
+        let moving = queue.load_of_moving_queue();
+        let grows = moving.filter(|load| (load - 1.0).abs() > 1e-9).map(|load| load > 1.0);
+        self.see(grows, queue.piled_wait(), queue.pod.wait_max)
+    }
+
+    /// How long a queue that turns to and fro is not looked at for it.
+    fn pause(&self) -> SimDuration {
+        let pause =
+            if self.count > TURNS { FIRST_PAUSE.0 << self.count.min(LONGEST_PAUSE) } else { 0 };
+        SimDuration(pause)
+    }
+
+    /// A queue of one pod among others: it is looked at seldom, and no part of its answers is
+    /// looked for.
+    pub(in crate::world::traffic) fn calm(&mut self, now: SimTime, queue: &mut Station) {
+        self.watch(queue);
+        queue.late_from = now + self.pause();
+    }
+
     fn see(&mut self, grows: Option<bool>, wait: f64, longest: f64) -> bool {
         let near = (self.wait - wait).abs() <= NEAR * longest;
         let turned = grows.is_some() && self.grows.is_some() && grows != self.grows;
@@ -48,18 +69,15 @@ impl Network {
     /// queues that have turned often enough begin to.
     pub(super) fn rest_queues(&mut self, now: SimTime) {
         for station in 0..self.stations.len() {
+            self.stations[station].calm_lanes(now);
             let queue = &self.stations[station];
-            let moving = queue.load_of_moving_queue();
-            let (wait, longest) = (queue.piled_wait(), queue.pod.wait_max);
-            let grows = moving.filter(|load| (load - 1.0).abs() > 1e-9).map(|load| load > 1.0);
             let turns = self.wiring.as_mut().map(|wiring| wiring.turns(station));
-            let begins = turns.is_some_and(|turns| turns.see(grows, wait, longest));
+            let begins = turns.is_some_and(|turns| turns.watch(queue));
             if self.stations[station].late_part.is_some() || begins {
                 self.rest(now, station);
             }
-            let count = self.wiring.as_mut().map_or(0, |wiring| wiring.turns(station).count);
-            let pause = if count > TURNS { FIRST_PAUSE.0 << count.min(LONGEST_PAUSE) } else { 0 };
-            self.stations[station].late_from = now + SimDuration(pause);
+            let turns = self.wiring.as_mut().map(|wiring| wiring.turns(station).pause());
+            self.stations[station].late_from = now + turns.unwrap_or(SimDuration::ZERO);
         }
     }
 

@@ -34,6 +34,8 @@ pub struct PodModel {
     pub wait_max: f64,
     /// The queue is full before its last request loses patience: then more are refused.
     pub refuses: bool,
+    /// Seconds from arrival to answer that callers wait, and the wait behind a full queue.
+    pub bounds: (f64, f64),
     /// Cores that a pod uses without requests.
     pub idle_cores: f64,
     /// Bytes of a pod without requests, and per request in it.
@@ -56,7 +58,8 @@ impl PodModel {
         // that they saturate at the same rate.
         let servers = (raw * service - 1e-9).ceil().clamp(1.0, 1e6);
         let service = servers / raw;
-        let patience = (workload.timeout.as_secs_f64() - service).max(0.0);
+        let timeout = workload.timeout.as_secs_f64();
+        let patience = (timeout - service).max(0.0);
         let shed = &workload.serving.shed;
         let fits = shed.in_flight.map_or(f64::INFINITY, |n| (f64::from(n) - servers).max(0.0));
         let shed_wait = shed.wait.map_or(f64::INFINITY, |wait| wait.as_secs_f64());
@@ -71,9 +74,26 @@ impl PodModel {
             sharing: (f64::from(workload.concurrency) - servers).max(0.0),
             wait_max: patience.min(longest_queue),
             refuses: longest_queue < patience,
+            bounds: (timeout, longest_queue),
             idle_cores: workload.idle_cpu.cores(),
             memory: (workload.memory.0 as f64, workload.memory_per_request.0 as f64),
             memory_limit,
+        }
+    }
+
+    /// The same pod when its work takes so many times as long.
+    pub fn slowed(&self, times: f64) -> PodModel {
+        let (timeout, longest_queue) = (self.bounds.0, self.bounds.1 * times);
+        let service = self.service * times;
+        let patience = (timeout - service).max(0.0);
+        PodModel {
+            demand: self.demand * times,
+            service,
+            rate: self.rate / times,
+            wait_max: patience.min(longest_queue),
+            refuses: longest_queue < patience,
+            bounds: (timeout, longest_queue),
+            ..*self
         }
     }
 }
@@ -122,6 +142,8 @@ pub struct Tally {
     pub cpu: f64,
     /// Those of them that they use without requests.
     pub idle: f64,
+    /// CPU seconds that the requests served have needed: the other side of the utilisation law.
+    pub needed: f64,
 }
 
 impl Tally {
@@ -132,6 +154,7 @@ impl Tally {
         self.in_flight += other.in_flight;
         self.cpu += other.cpu;
         self.idle += other.idle;
+        self.needed += other.needed;
     }
 }
 
@@ -561,6 +584,7 @@ impl Station {
         if self.regime == Regime::NoEndpoint {
             part.served = 0.0;
         }
+        part.needed = part.served * self.pod.demand;
         part.in_flight = self.in_flight_area(seconds, before);
         self.record_latency(&part, before);
         self.interval.add(&part);
@@ -672,13 +696,13 @@ impl CpuLine {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const S: fn(u64) -> SimTime = SimTime::from_secs;
 
     /// A pod with one server of 10 ms, a queue of 100 and callers who wait 0.5 s.
-    pub(super) fn pod() -> PodModel {
+    pub(in super::super) fn pod() -> PodModel {
         PodModel {
             demand: 0.01,
             service: 0.01,
@@ -688,6 +712,7 @@ mod tests {
             sharing: 0.0,
             wait_max: 0.49,
             refuses: false,
+            bounds: (0.5, f64::INFINITY),
             idle_cores: 0.0,
             memory: (0.0, 0.0),
             memory_limit: None,

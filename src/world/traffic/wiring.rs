@@ -15,7 +15,7 @@ use super::rest::Turns;
 use super::station::Station;
 use super::tries::{Slices, Tries, Try, longest_of, made_in_a_row, mean, mean_of_longest};
 use crate::scenario::graph::model::{Call, CircuitBreaker, Connections, Patience, Step};
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
 
 /// Sweeps of the search for rates at most.
 const MOST_SWEEPS: u32 = 400;
@@ -60,6 +60,8 @@ struct Wired {
 struct Edge {
     call: Call,
     fares: Fares,
+    /// How warm the callers' caches are: the part of the hits of warm ones.
+    warm: f64,
 }
 
 /// How a call fares at present.
@@ -135,9 +137,14 @@ impl Fares {
 }
 
 impl Edge {
+    /// Share of the requests that never reach the callee at present.
+    fn hits(&self) -> f64 {
+        self.call.cache.hit_ratio * self.warm
+    }
+
     /// Chance that one batch of its requests succeeds.
     fn batch(&self) -> f64 {
-        let hit = self.call.cache.hit_ratio;
+        let hit = self.hits();
         libm::pow(hit + (1.0 - hit) * self.fares.comes.success, f64::from(self.call.fan_out))
     }
 
@@ -151,10 +158,10 @@ impl Edge {
 
     /// First tries for each request whose step this is.
     fn first_tries(&self, stops: bool) -> f64 {
-        let Call { times, fan_out, probability, cache, optional, .. } = &self.call;
+        let Call { times, fan_out, probability, optional, .. } = &self.call;
         let goes_on = !stops || *optional;
         let made = if goes_on { *times } else { made_in_a_row(*times, self.batch()) };
-        probability * made * f64::from(*fan_out) * (1.0 - cache.hit_ratio)
+        probability * made * f64::from(*fan_out) * (1.0 - self.hits())
     }
 
     fn timeout(&self) -> Option<f64> {
@@ -163,7 +170,7 @@ impl Edge {
 
     /// What it takes of a request's time, in slices that sum to 1.
     fn takes(&self, outlook: &Outlook) -> Slices {
-        let Call { times, fan_out, cache, optional, .. } = &self.call;
+        let Call { times, fan_out, optional, .. } = &self.call;
         // Less than one call on average is one that is made less often.
         let (probability, times) = (self.call.probability * times.min(1.0), times.max(1.0));
         let comes = &self.fares.comes;
@@ -172,8 +179,8 @@ impl Edge {
         if slices.is_empty() {
             slices.push((1.0, takes));
         }
-        slices.iter_mut().for_each(|(share, _)| *share *= 1.0 - cache.hit_ratio);
-        slices.push((cache.hit_ratio, 0.0));
+        slices.iter_mut().for_each(|(share, _)| *share *= 1.0 - self.hits());
+        slices.push((self.hits(), 0.0));
         let mut slices = longest_of(slices, f64::from(*fan_out));
         // The others of a row take their mean.
         let rest = (times - 1.0) * mean(&slices);
@@ -247,7 +254,7 @@ impl Wired {
 
 impl Wiring {
     fn new(calls: Vec<Calls>, patience: Vec<Patience>, services: usize) -> Wiring {
-        let edge = |call: &Call| Edge { call: call.clone(), fares: Fares::new() };
+        let edge = |call: &Call| Edge { call: call.clone(), fares: Fares::new(), warm: 1.0 };
         let station = |calls: &Calls| Wired {
             steps: calls.steps.iter().map(|step| step.calls.iter().map(edge).collect()).collect(),
             stops: calls.stops,
@@ -390,7 +397,13 @@ impl Network {
 
     /// A station calls others.
     pub(super) fn make_calls(&mut self, station: usize, served: f64) {
+        let warmth = self.warmth_of_caches(station);
         let Some(wiring) = &mut self.wiring else { return };
+        if let Some(warmth) = warmth {
+            let edges = wiring.stations[station].edges();
+            let cold = edges.filter(|edge| edge.call.cache.warm_up > SimDuration::ZERO);
+            cold.for_each(|edge| edge.warm = warmth(edge.call.cache.warm_up));
+        }
         for (service, all, first) in wiring.stations[station].offers(served) {
             self.fronts[service].offered += all;
             wiring.firsts.0[service] += first;

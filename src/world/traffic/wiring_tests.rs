@@ -2,10 +2,11 @@
 
 use super::network::Network;
 use super::station::PodModel;
+use super::warmth::Cold;
 use super::wiring::Calls;
 use crate::api::PodId;
 use crate::scenario::graph::model::{
-    Cache, Call, CircuitBreaker, Connections, Patience, Retries, Step,
+    Cache, Call, CircuitBreaker, Connections, Patience, Retries, Step, WarmUp,
 };
 use crate::sim::rng::Streams;
 use crate::units::{SimDuration, SimTime};
@@ -24,6 +25,7 @@ fn pod() -> PodModel {
         sharing: 0.0,
         wait_max: 0.99,
         refuses: false,
+        bounds: (1.0, f64::INFINITY),
         idle_cores: 0.0,
         memory: (0.0, 0.0),
         memory_limit: None,
@@ -49,6 +51,14 @@ struct Play {
 
 impl Play {
     fn new(stations: &[(PodModel, u32, Vec<Vec<Call>>)], patience: Patience) -> Play {
+        Play::with(stations, patience, stations.iter().map(|_| Cold::default()).collect())
+    }
+
+    fn with(
+        stations: &[(PodModel, u32, Vec<Vec<Call>>)],
+        patience: Patience,
+        cold: Vec<Cold>,
+    ) -> Play {
         let models = stations.iter().map(|(model, ..)| *model).collect();
         let calls = |steps: &Vec<Vec<Call>>| Calls {
             steps: steps.iter().map(|calls| Step { calls: calls.clone() }).collect(),
@@ -60,6 +70,7 @@ impl Play {
         let services = (0..stations.len()).map(Some).collect();
         let mut network = Network::new(models, services, stations.iter().map(plain).collect());
         network.wire(stations.iter().map(|(_, _, s)| calls(s)).collect(), vec![patience]);
+        network.set_cold(cold);
         let (mut ids, mut pods) = (SlotMap::with_key(), Vec::new());
         for (station, (_, count, _)) in stations.iter().enumerate() {
             let mut of = Vec::new();
@@ -113,6 +124,51 @@ impl Play {
 
 fn call(service: usize) -> Call {
     Call::plain(service, 1.0)
+}
+
+#[test]
+fn cold_pods_begin_a_storm_that_outlasts_the_cold() {
+    // Four pods bear 400 a second, and a third of it while they are cold; 250 come.
+    let process = Some(WarmUp { lasts: SimDuration::from_secs(60), slower: 3.0 });
+    let served = |patience: Patience| {
+        let cold = vec![Cold { process, ..Cold::default() }];
+        let mut play = Play::with(&[(pod(), 4, vec![])], patience, cold);
+        [play.run(250.0, 30), play.run(250.0, 270), play.run(60.0, 30), play.run(250.0, 30)]
+    };
+    let storm = served(patience(500, 3, None));
+    assert!(storm[0] < 0.2 && storm[1] < 0.2, "warm for minutes, and still late: {storm:?}");
+    assert!(storm[2] > 0.99 && storm[3] > 0.99, "until fewer ask for a while: {storm:?}");
+    let patient = served(patience(500, 3, Some(0.2)));
+    assert!(patient[0] < 0.8 && patient[1] > 0.99, "a budget lets it end: {patient:?}");
+}
+
+#[test]
+fn caches_that_are_cold_send_on_what_warm_ones_answer() {
+    let warm_up = SimDuration::from_secs(100);
+    let cache = Cache { hit_ratio: 0.8, warm_up };
+    let steps = vec![vec![Call { cache, ..call(1) }]];
+    let caches = vec![warm_up];
+    let cold = vec![Cold { caches, ..Cold::default() }, Cold::default()];
+    let mut play = Play::with(&[(pod(), 2, steps), (pod(), 1, vec![])], Patience::default(), cold);
+    // Of 50 a second, those that the caches miss; after steps of five seconds.
+    for (sentence, at, misses) in
+        [("cold", 0, 1.0 - 0.8 * 0.025), ("half warm", 50, 0.58), ("warm", 100, 0.2)]
+    {
+        play.ask(50.0);
+        play.until(S(at));
+        let served = play.network.stations[0].rates().served;
+        let gap = play.offered(1) / (served * misses) - 1.0;
+        assert!(gap.abs() < 1e-9, "{sentence}: {}", play.offered(1));
+    }
+    let pod = play.pods[0][0];
+    for alive in [false, true] {
+        play.network.set_alive(play.now, pod, alive);
+        play.until(play.now);
+    }
+    let served = play.network.stations[0].rates().served;
+    let misses = (1.0 - 0.8 * 0.025 + 0.2) / 2.0;
+    let gap = play.offered(1) / (served * misses) - 1.0;
+    assert!(gap.abs() < 1e-9, "one of two is cold again: {}", play.offered(1));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! stations of one pod each, and the station that they belong to only sums them up. It knows
 //! neither clients nor Services.
 
+use super::super::rest::Turns;
 use super::{LatencyHistogram, PodModel, Rates, Regime, Station};
 use crate::api::PodId;
 use crate::units::SimTime;
@@ -21,6 +22,10 @@ pub(super) struct Lanes {
 #[derive(Clone, Debug)]
 struct Lane {
     queue: Station,
+    /// What it can do when it is warm.
+    usual: PodModel,
+    /// How its queue turned at a level, of late.
+    turns: Turns,
     /// What has been offered to it since the last settling, requests a second.
     offered: f64,
     /// Its containers died since then.
@@ -69,7 +74,8 @@ impl Station {
         queue.pod = self.pod;
         queue.mark_waits(self.marks.clone());
         if let Some(lanes) = &mut self.lanes {
-            lanes.of.insert(pod, Lane { queue, offered: 0.0, lost: false });
+            let (usual, turns) = (self.pod, Turns::default());
+            lanes.of.insert(pod, Lane { queue, usual, turns, offered: 0.0, lost: false });
         }
     }
 
@@ -79,8 +85,27 @@ impl Station {
         if let Some(lanes) = &mut self.lanes
             && let Some(lane) = lanes.of.get_mut(&pod)
         {
-            lane.queue.pod = model;
+            (lane.queue.pod, lane.usual) = (model, model);
             lanes.differ |= model != usual;
+        }
+    }
+
+    /// From now on the work of a pod takes so many times as long as usually.
+    pub fn slow_lane(&mut self, now: SimTime, pod: PodId, times: f64) {
+        if let Some(lanes) = &mut self.lanes
+            && let Some(lane) = lanes.of.get_mut(&pod)
+        {
+            lanes.differ |= times != 1.0;
+            lane.queue.advance(now);
+            lane.queue.pod = if times == 1.0 { lane.usual } else { lane.usual.slowed(times) };
+            lane.queue.settle(now);
+        }
+    }
+
+    /// Queues that turn to and fro at a level are looked at seldom for it.
+    pub fn calm_lanes(&mut self, now: SimTime) {
+        if let Some(lanes) = &mut self.lanes {
+            lanes.of.values_mut().for_each(|lane| lane.turns.calm(now, &mut lane.queue));
         }
     }
 
