@@ -346,6 +346,11 @@ fn what_a_service_can_not_be_is_an_error() {
             "must be seconds, 1 to 86400",
         ),
         (
+            "a distribution that is none",
+            "{trafficDistribution: Near}",
+            "is none of PreferClose, PreferSameNode, PreferSameZone",
+        ),
+        (
             "a policy that is none",
             "{type: LoadBalancer, externalTrafficPolicy: Here}",
             "is none of Cluster, Local",

@@ -28,12 +28,48 @@ pub struct Service {
     pub affinity: Option<SimDuration>,
     /// `spec.externalTrafficPolicy: Local`: requests from outside stay on the node they come to.
     pub local: bool,
+    /// `spec.trafficDistribution`; `None`: each endpoint as much.
+    pub distribution: Option<TrafficDistribution>,
     /// `spec.externalName`.
     pub external_name: Text,
     /// `status.loadBalancer.ingress[0].ip`: set once the cloud has provisioned it.
     pub load_balancer: Option<Text>,
     /// Endpoints with condition `ready`, as the EndpointSlice controller last wrote them, sorted.
     pub endpoints: Vec<PodId>,
+}
+
+/// `spec.trafficDistribution`: which endpoints proxies are asked to prefer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TrafficDistribution {
+    /// Those of the proxy's zone: the older name of `PreferSameZone`.
+    PreferClose,
+    /// Those of the proxy's zone.
+    PreferSameZone,
+    /// Those of the proxy's node, else those of its zone.
+    PreferSameNode,
+}
+
+impl TrafficDistribution {
+    /// All of them, in the order in which the API server names them.
+    pub const ALL: [TrafficDistribution; 3] = [
+        TrafficDistribution::PreferClose,
+        TrafficDistribution::PreferSameNode,
+        TrafficDistribution::PreferSameZone,
+    ];
+
+    /// As in `spec.trafficDistribution`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TrafficDistribution::PreferClose => "PreferClose",
+            TrafficDistribution::PreferSameZone => "PreferSameZone",
+            TrafficDistribution::PreferSameNode => "PreferSameNode",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<TrafficDistribution> {
+        TrafficDistribution::ALL.into_iter().find(|rule| rule.as_str() == name)
+    }
 }
 
 /// `spec.type`.

@@ -4,7 +4,7 @@ use super::workload::int_or_percent;
 use super::{FieldError, labels, selector};
 use crate::api::labels::Selector;
 use crate::api::policy::{Budget, Pdb, PdbStatus, UnhealthyPods};
-use crate::api::service::{Service, ServicePort, ServiceType};
+use crate::api::service::{Service, ServicePort, ServiceType, TrafficDistribution};
 use crate::api::workload::IntOrPercent;
 use crate::units::SimDuration;
 use k8s_openapi::api::core::v1 as core;
@@ -30,6 +30,7 @@ pub fn service(given: &core::Service, namespace: &str, errors: &mut Vec<FieldErr
         ports: spec.ports.iter().flatten().enumerate().map(|(i, p)| port(i, p, errors)).collect(),
         affinity: affinity(&spec, errors),
         local: is_local(&spec, kind, errors),
+        distribution: distribution(&spec, errors),
         external_name: spec.external_name.as_deref().unwrap_or("").into(),
         load_balancer: None,
         endpoints: Vec::new(),
@@ -76,6 +77,21 @@ fn is_local(spec: &core::ServiceSpec, kind: ServiceType, errors: &mut Vec<FieldE
     };
     errors.push(FieldError::new("spec.externalTrafficPolicy".into(), message));
     false
+}
+
+/// Which endpoints proxies are asked to prefer.
+fn distribution(
+    spec: &core::ServiceSpec,
+    errors: &mut Vec<FieldError>,
+) -> Option<TrafficDistribution> {
+    let given = spec.traffic_distribution.as_deref()?;
+    let known = TrafficDistribution::named(given);
+    if known.is_none() {
+        let names = TrafficDistribution::ALL.map(TrafficDistribution::as_str).join(", ");
+        let message = format!("{given:?} is none of {names}");
+        errors.push(FieldError::new("spec.trafficDistribution".into(), message));
+    }
+    known
 }
 
 fn service_type(given: Option<&str>, errors: &mut Vec<FieldError>) -> ServiceType {

@@ -4,7 +4,7 @@
 
 use super::meta::{Meta, marked, object, pairs, selector};
 use crate::api::ServiceId;
-use crate::api::service::{Service, ServicePort};
+use crate::api::service::{Service, ServicePort, TrafficDistribution};
 use crate::print::Snapshot;
 use crate::print::chronicle::Key;
 use serde_json::{Value, json};
@@ -44,6 +44,9 @@ pub(super) fn service(snapshot: &Snapshot, id: ServiceId, given: &Service) -> Va
     }
     if given.local {
         out["spec"]["externalTrafficPolicy"] = "Local".into();
+    }
+    if let Some(rule) = given.distribution {
+        out["spec"]["trafficDistribution"] = rule.as_str().into();
     }
     if given.headless {
         out["spec"]["clusterIP"] = "None".into();
@@ -112,9 +115,30 @@ pub(super) fn endpoints(snapshot: &Snapshot, id: ServiceId, given: &Service) -> 
     out
 }
 
+/// The hints of a ready endpoint in this zone and on this node: its own zone, and its own node where
+/// that is asked for (`staging/src/k8s.io/endpointslice/trafficdist/trafficdist.go`, v1.37).
+fn hints(rule: Option<TrafficDistribution>, zone: &str, node: &str) -> Value {
+    let mut out = json!({});
+    let named = |name: &str| json!([{ "name": name }]);
+    if rule.is_some() && !zone.is_empty() {
+        out["forZones"] = named(zone);
+    }
+    if rule == Some(TrafficDistribution::PreferSameNode) && !node.is_empty() {
+        out["forNodes"] = named(node);
+    }
+    out
+}
+
+/// Zones of the endpoints of a Service, in their order; empty: unknown.
+fn zones(snapshot: &Snapshot, given: &Service) -> Vec<String> {
+    let pods = given.endpoints.iter().filter_map(|id| snapshot.store.pod(*id));
+    let node = |pod: &crate::api::pod::Pod| pod.node.and_then(|id| snapshot.store.node(id));
+    pods.map(|pod| node(pod).map_or("", |node| node.zone()).to_owned()).collect()
+}
+
 /// The EndpointSlices of a Service: as many as its endpoints fill.
 pub(super) fn slices(snapshot: &Snapshot, id: ServiceId, given: &Service) -> Vec<Value> {
-    let targets = targets(snapshot, given);
+    let (targets, zones) = (targets(snapshot, given), zones(snapshot, given));
     let count = targets.len().div_ceil(PER_SLICE).max(1);
     let slice = |number: usize| {
         let seed = format!("{}/{}/{number}", given.namespace, given.name);
@@ -129,9 +153,17 @@ pub(super) fn slices(snapshot: &Snapshot, id: ServiceId, given: &Service) -> Vec
         let label = label.with("kubernetes.io/service-name", given.name.clone());
         out["metadata"]["labels"] = pairs(&label);
         out["addressType"] = "IPv4".into();
-        let here = targets.iter().skip(number * PER_SLICE).take(PER_SLICE);
-        let ready = here.map(|target| {
+        let here = targets.iter().zip(&zones).skip(number * PER_SLICE).take(PER_SLICE);
+        let ready = here.map(|(target, zone)| {
             let mut one = target.clone();
+            let node = target["nodeName"].as_str().unwrap_or("");
+            let hints = hints(given.distribution, zone, node);
+            if hints.as_object().is_some_and(|hints| !hints.is_empty()) {
+                one["hints"] = hints;
+            }
+            if !zone.is_empty() {
+                one["zone"] = zone.as_str().into();
+            }
             one["conditions"] = json!({ "ready": true, "serving": true, "terminating": false });
             one
         });
@@ -139,4 +171,27 @@ pub(super) fn slices(snapshot: &Snapshot, id: ServiceId, given: &Service) -> Vec
         out
     };
     (0..count).map(slice).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_hinted_for_where_they_are() {
+        use TrafficDistribution::{PreferClose, PreferSameNode, PreferSameZone};
+        let (zone, node) = (json!([{ "name": "a" }]), json!([{ "name": "n" }]));
+        let both = json!({ "forZones": zone, "forNodes": node });
+        let rows = [
+            ("nothing is asked for", None, "a", "n", json!({})),
+            ("its own zone", Some(PreferSameZone), "a", "n", json!({ "forZones": zone })),
+            ("by the older name too", Some(PreferClose), "a", "n", json!({ "forZones": zone })),
+            ("its node, and its zone for others", Some(PreferSameNode), "a", "n", both),
+            ("a node without a zone has none to hint", Some(PreferSameZone), "", "n", json!({})),
+            ("but itself", Some(PreferSameNode), "", "n", json!({ "forNodes": node })),
+        ];
+        for (sentence, rule, zone, node, expected) in rows {
+            assert_eq!(hints(rule, zone, node), expected, "{sentence}");
+        }
+    }
 }
