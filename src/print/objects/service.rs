@@ -115,8 +115,8 @@ pub(super) fn endpoints(snapshot: &Snapshot, id: ServiceId, given: &Service) -> 
     out
 }
 
-/// The hints of a ready endpoint in this zone and on this node: its own zone, and its own node where
-/// that is asked for (`staging/src/k8s.io/endpointslice/trafficdist/trafficdist.go`, v1.37).
+/// The hints of a ready endpoint in this zone and on this node: its own zone, and its own node
+/// where that is asked for (`staging/src/k8s.io/endpointslice/trafficdist/trafficdist.go`, v1.37).
 fn hints(rule: Option<TrafficDistribution>, zone: &str, node: &str) -> Value {
     let mut out = json!({});
     let named = |name: &str| json!([{ "name": name }]);
