@@ -2,7 +2,8 @@
 //! each expectation is missed when something is changed that should make it miss.
 //!
 //! The changes are the table of `scenarios/README.md`, so that what is written there is what is
-//! tried here. The four scenarios with thousands of nodes take minutes and are left to
+//! tried here. The five scenarios with thousands of nodes or millions
+//! of requests take minutes and are left to
 //!
 //! ```console
 //! cargo test --release --test scenarios -- --ignored --nocapture
@@ -58,7 +59,8 @@ const LIGHT: [&str; 36] = [
     "traces/worldcup98",
     "traffic/balancing",
 ];
-const HEAVY: [&str; 4] = [
+const HEAVY: [&str; 5] = [
+    "pokemon-go/knee",
     "pokemon-go/launch-50x",
     "pokemon-go/launch-50x-raised-limit",
     "pokemon-go/opening-days",
