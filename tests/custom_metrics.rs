@@ -116,6 +116,52 @@ observe: {every: 5s}
 }
 
 #[test]
+fn a_forecast_is_followed_in_place_of_the_value_now() {
+    // From the first minute on 30 more each minute, and a pod for 30 of them. At 4m the line nearest to
+    // 0, 0, 30, 60, 90 climbs by 24 a minute through 36 at 2m: 204 at 9m. At 6m the rise is straight.
+    let metric = "{type: External, external: {metric: {name: depth}, target: {type: AverageValue, \
+                  averageValue: 30}}}";
+    let rows_of = [
+        ("as it is", "", [1, 3, 5]),
+        ("a line, five minutes ahead", ", predict-linear: {over: 5m, ahead: 5m}", [1, 7, 10]),
+        ("a line that ends now", ", predict-linear: {over: 5m, ahead: 0s}", [1, 3, 5]),
+        ("two minutes ago", ", offset: 2m", [1, 1, 3]),
+        ("before the start all was as at the start", ", offset: 1h", [1, 1, 1]),
+    ];
+    for (row, forecast, expected) in rows_of {
+        let more = format!(
+            "metrics: [{{name: depth, value: {{ramp: {{start: 1m, end: 21m, from: 0, to: 600}}}}{forecast}}}]
+observe: {{every: 5s}}
+"
+        );
+        let rows = rows(&loaded("forecast", &scaled(1, metric), &more).unwrap());
+        assert_eq!(wanted(&rows, &[60, 245, 370]), expected, "{row}");
+    }
+}
+
+#[test]
+fn what_can_t_be_forecast_is_said_with_its_place() {
+    let rows_of = [
+        ("predict-linear: {over: 1m, ahead: 5m}", "twice the `scrape-interval`"),
+        ("predict-linear: {over: 5m, ahead: 5m}, offset: 1d", "not both"),
+        ("offset: 0s", "longer than zero"),
+        ("offset: 1d, scrape-interval: 10m", "looks no further back"),
+        ("offset: 1d, scrape-interval: 0s", "longer than zero"),
+        ("offset: 300d, scrape-interval: 1s", "more than 100000 samples"),
+        ("scrape-interval: 30s", "only for `predict-linear` and `offset`"),
+        ("pods: web, offset: 1d", "a Pods metric has no forecast"),
+    ];
+    let metric =
+        "{type: External, external: {metric: {name: depth}, target: {type: Value, value: 5}}}";
+    for (given, message) in rows_of {
+        let more = format!("metrics: [{{name: depth, value: 5, {given}}}]\n");
+        let faults = loaded("no-forecast", &scaled(1, metric), &more).unwrap_err();
+        let told = format!("{faults:?}");
+        assert!(told.contains(message) && told.contains("metrics[0]"), "{given}: {told}");
+    }
+}
+
+#[test]
 fn a_container_of_several_is_judged_by_its_own_request() {
     // 30 requests a second of 10 ms: 300m and 5m idle, three quarters of that in `web`, which
     // requests 300m.

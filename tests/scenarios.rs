@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
 const LIGHT: [&str; 36] = [
+    "autoscaling/forecast",
     "autoscaling/karpenter",
     "autoscaling/overprovisioning",
     "autoscaling/right-sizing",

@@ -6,10 +6,12 @@
 
 use super::curve::Curve;
 use super::file::ScenarioFile;
+use super::forecast::{Forecast, PredictLinearFile};
 use super::manifests::{Manifests, Place};
 use super::model::{Ignored, Objects};
 use super::resolve::{Resolver, is_named};
 use super::shapes::RateFile;
+use super::value::Span;
 use crate::api::Text;
 use crate::api::autoscaling::{Hpa, MetricId, MetricSource, REQUESTS_PER_SECOND};
 use crate::api::kind::kind_of;
@@ -48,6 +50,17 @@ pub struct MetricFile {
     /// The workload that is measured. Default: that of `pods`, or behind the Service of `object`.
     #[serde(default)]
     pub of: Option<String>,
+    /// Not the value now, but where a straight line through the last samples will be: PromQL's
+    /// `predict_linear`, never below 0.
+    #[serde(default)]
+    pub predict_linear: Option<PredictLinearFile>,
+    /// Not the value now, but that of so long ago: PromQL's `offset`. A day less what starting up
+    /// takes is a forecast of whatever comes each day.
+    #[serde(default)]
+    pub offset: Option<Span>,
+    /// Time between two samples for `predict-linear` and `offset`. Default: 1m, as Prometheus.
+    #[serde(default)]
+    pub scrape_interval: Option<Span>,
 }
 
 /// What can be measured of a workload's traffic; of a Pods metric, of each pod its part.
@@ -90,6 +103,8 @@ pub struct CustomMetric {
     pub labels: Labels,
     /// Where its value is from.
     pub value: MetricValue,
+    /// The query over its past that is answered in place of its value now, if any.
+    pub forecast: Option<Forecast>,
 }
 
 /// Whose a metric is.
@@ -159,7 +174,8 @@ fn of_cron_triggers(objects: &Objects, duration: SimDuration) -> Vec<CustomMetri
             let labels = Labels::from([("scaledobject.keda.sh/name", &*object.name)]);
             let value = MetricValue::Levels(levels.collect());
             let whose = Whose::Nobodys;
-            found.push(CustomMetric { name: id.name.clone(), whose, labels, value });
+            let name = id.name.clone();
+            found.push(CustomMetric { name, whose, labels, value, forecast: None });
         }
     }
     found
@@ -221,7 +237,8 @@ impl Resolver<'_> {
         };
         let pairs = given.labels.iter().map(|(k, v)| (k.as_str().into(), v.as_str().into()));
         let labels = Labels::new(pairs.collect());
-        Some(CustomMetric { name: given.name.as_str().into(), whose, labels, value })
+        let forecast = self.forecast(given, path);
+        Some(CustomMetric { name: given.name.as_str().into(), whose, labels, value, forecast })
     }
 
     /// Whose a metric is, and the bearer of traffic that is meant without another word.

@@ -19,6 +19,7 @@ mod existing;
 pub mod file;
 pub mod flags;
 pub mod fleet;
+pub mod forecast;
 pub mod graph;
 mod group_priorities;
 pub mod hours;

@@ -47,7 +47,7 @@ impl<'a> World<'a> {
         let noise =
             (0..scenario.traffic.len() as u64).map(|i| streams.stream("traffic", i)).collect();
         let network = network(scenario, &streams);
-        let parts = Parts { scenario, seed, recorder, checks, network, noise };
+        let parts = Parts { scenario, streams, recorder, checks, network, noise };
         World::from_parts(parts)
     }
 
@@ -187,6 +187,7 @@ impl<'a> World<'a> {
             self.enqueue(Key::Hpa(id), SimTime(stream.below(period.0.max(1))));
         }
         self.begin_polling();
+        self.begin_scraping();
         self.begin_vpas();
         for key in [Key::NodeLifecycle, Key::TaintEviction, Key::PodGc] {
             self.enqueue(key, SimTime::ZERO);

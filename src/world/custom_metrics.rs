@@ -51,13 +51,14 @@ impl World<'_> {
         source: &MetricSource,
     ) -> Result<Vec<i64>, String> {
         let metrics = &self.scenario.metrics;
-        let mut found = metrics.iter().filter(|m| m.answers(namespace, None, source));
-        let value = |m: &CustomMetric| match &m.value {
-            MetricValue::Measure(measure, of) => milli(self.measure(*measure, *of)),
-            value => value.of_curve(self.now).unwrap_or(0),
+        let value = |(index, m): (usize, &CustomMetric)| match m.forecast {
+            Some(forecast) => self.forecast(index, forecast),
+            None => Some(self.metric_now(m)),
         };
+        let all = metrics.iter().enumerate();
+        let mut found = all.filter(|(_, m)| m.answers(namespace, None, source)).filter_map(value);
         match source {
-            MetricSource::Object(of, id) => found.next().map(|m| vec![value(m)]).ok_or_else(|| {
+            MetricSource::Object(of, id) => found.next().map(|v| vec![v]).ok_or_else(|| {
                 let resource =
                     Kind::named(&of.kind).map_or_else(|| of.kind.to_string(), Kind::resource);
                 format!(
@@ -66,7 +67,7 @@ impl World<'_> {
                 )
             }),
             _ => {
-                let values: Vec<i64> = found.map(value).collect();
+                let values: Vec<i64> = found.collect();
                 let is_known = |m: &CustomMetric| {
                     let named = source.metric().map(|id| &id.name);
                     named == Some(&m.name)
@@ -84,6 +85,14 @@ impl World<'_> {
         }
     }
 
+    /// The value of an Object or External metric now, in thousandths.
+    pub(super) fn metric_now(&self, metric: &CustomMetric) -> i64 {
+        match &metric.value {
+            MetricValue::Measure(measure, of) => milli(self.measure(*measure, *of)),
+            value => value.of_curve(self.now).unwrap_or(0),
+        }
+    }
+
     /// Until when a metric stays what it is, if nothing tells of a change
     /// ([`World::tell_measuring`]).
     pub(super) fn metric_stays_until(&self, namespace: &str, source: &MetricSource) -> SimTime {
@@ -91,6 +100,7 @@ impl World<'_> {
         let metrics = self.scenario.metrics.iter();
         let until =
             metrics.filter(|m| m.answers(namespace, None, source)).map(|m| match &m.value {
+                _ if m.forecast.is_some() => self.now,
                 MetricValue::Measure(_, of) if self.measures_rest(*of) => SimTime::NEVER,
                 value => value.next_look(self.now, period),
             });

@@ -143,6 +143,8 @@ pub enum Event {
     Delivered(u32),
     /// What a member of a fleet takes the place of ends.
     Replaced(u32, u32),
+    /// A sample of a metric is due, for forecasts.
+    Scrape(u32),
     /// A row of the time series is due.
     Observe,
 }
@@ -269,7 +271,7 @@ impl Event {
             | Event::Evict { .. }
             | Event::Leader(..) => 4,
             Event::Balancer { .. } | Event::NodeChecks(_) => 1,
-            Event::Proxy | Event::Names => 5,
+            Event::Proxy | Event::Names | Event::Scrape(_) => 5,
             Event::SyncDone(_) => 6,
             Event::Sync(_) | Event::Balancers => 7,
             Event::Scheduler => 8,

@@ -26,6 +26,7 @@ mod explain;
 mod faults;
 mod fleets;
 mod flow;
+mod forecast;
 #[cfg(test)]
 mod health_tests;
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::devices::Claims;
 use super::event::Event;
 use super::explain::Watched;
 use super::fleets::Deliveries;
+use super::forecast::Past;
 use super::kubelet::{Evictions, NodeState, PodState, Registry, Undertakings};
 use super::leaders::Leaders;
 use super::ledger::Ledger;
@@ -123,6 +124,8 @@ pub struct World<'a> {
     pub(super) proxies: Proxies,
     pub(super) balancers: Balancers,
 
+    /// The past of each metric that is asked for a forecast.
+    pub(super) pasts: Vec<Past>,
     /// The Vertical Pod Autoscaler, if there are objects for it.
     pub(super) vpas: Option<Box<Vpas>>,
     /// What people deliver, if fleets come or have releases.
@@ -154,7 +157,7 @@ pub struct World<'a> {
 /// The parts of a world that building needs to put together; the rest starts empty.
 pub(super) struct Parts<'a> {
     pub scenario: &'a Scenario,
-    pub seed: u64,
+    pub streams: Streams,
     pub recorder: Recorder<'a>,
     pub checks: Checks,
     pub network: Network,
@@ -164,7 +167,6 @@ pub(super) struct Parts<'a> {
 impl<'a> World<'a> {
     pub(super) fn from_parts(parts: Parts<'a>) -> World<'a> {
         let (scenario, n) = (parts.scenario, parts.scenario.workloads.len());
-        let streams = Streams::new(parts.seed);
         World {
             scenario,
             now: SimTime::ZERO,
@@ -175,10 +177,10 @@ impl<'a> World<'a> {
             agenda: Vec::new(),
             queues: WorkQueues::new(&scenario.flags),
             controllers: Some(Box::new(Controllers::new(scenario))),
-            scheduler: SchedulerDriver::new(&scenario.flags.scheduler, streams),
-            api_server: ApiServer::new(&scenario.flags.api_server, &streams),
+            scheduler: SchedulerDriver::new(&scenario.flags.scheduler, parts.streams),
+            api_server: ApiServer::new(&scenario.flags.api_server, &parts.streams),
             outages: Outages::default(),
-            leaders: Leaders::new(&scenario.flags, &streams),
+            leaders: Leaders::new(&scenario.flags, &parts.streams),
             claims: Claims::new(scenario),
             volumes: Box::default(),
             cloud: Cloud::new(&scenario.node_groups, &scenario.flags.cloud),
@@ -198,7 +200,7 @@ impl<'a> World<'a> {
             containers_changed: vec![SimTime::ZERO; n],
             unlike: vec![BTreeSet::new(); n],
             crash_loops: vec![None; n],
-            name_shift: streams.stream("pod names", 0).below(1 << 40),
+            name_shift: parts.streams.stream("pod names", 0).below(1 << 40),
             given_metrics: BTreeMap::new(),
             defaulted: Defaulted::default(),
             refused: None,
@@ -213,6 +215,7 @@ impl<'a> World<'a> {
             noise: parts.noise,
             proxies: Proxies::default(),
             balancers: Balancers::new(scenario),
+            pasts: vec![Past::default(); scenario.metrics.len()],
             vpas: None,
             deliveries: None,
             workload_of: SecondaryMap::new(),
@@ -229,7 +232,7 @@ impl<'a> World<'a> {
             told: Vec::new(),
             watched: None,
             audience: None,
-            streams,
+            streams: parts.streams,
         }
     }
 
@@ -303,6 +306,7 @@ impl<'a> World<'a> {
             Event::End(index) => self.on_end(index as usize),
             Event::Delivered(job) => self.on_delivered(job),
             Event::Replaced(fleet, member) => self.on_replaced(fleet as usize, member as usize),
+            Event::Scrape(metric) => self.on_scrape(metric as usize),
             Event::Observe => self.on_observe(),
         }
     }
