@@ -154,32 +154,35 @@ mod tests {
         Past { newest, values: values.iter().copied().collect() }
     }
 
+    /// What is asked of which samples, at which second, and the answer.
+    type Row = (&'static str, &'static [f64], Forecast, u64, Option<f64>);
+
     #[test]
     fn queries_answer_as_prometheus_does() {
-        let climbing = [10.0, 20.0, 30.0, 40.0, 50.0];
-        let bent = [0.0, 0.0, 0.0, 60.0];
+        const CLIMBING: [f64; 5] = [10.0, 20.0, 30.0, 40.0, 50.0];
+        const BENT: [f64; 4] = [0.0, 0.0, 0.0, 60.0];
         let at = |seconds| SimTime::ZERO + SimDuration::from_secs(seconds);
         #[rustfmt::skip]
-        let rows: &[(&str, &[f64], Forecast, u64, Option<f64>)] = &[
-            ("a straight climb goes on", &climbing, line(300, 600), 240, Some(150.0)),
-            ("the line is laid through the instant of the question", &climbing, line(300, 0), 270, Some(55.0)),
+        let rows: [Row; 11] = [
+            ("a straight climb goes on", &CLIMBING, line(300, 600), 240, Some(150.0)),
+            ("the line is laid through the instant of the question", &CLIMBING, line(300, 0), 270, Some(55.0)),
             ("what never changed stays", &[7.0, 7.0, 7.0], line(180, 3600), 120, Some(7.0)),
-            ("least squares: 18 a minute, 42 now", &bent, line(240, 60), 180, Some(60.0)),
-            ("samples at the left end of the range are out of it", &bent, line(120, 60), 180, Some(120.0)),
-            ("one sample makes no line", &bent, line(60, 60), 180, None),
+            ("least squares: 18 a minute, 42 now", &BENT, line(240, 60), 180, Some(60.0)),
+            ("samples at the left end of the range are out of it", &BENT, line(120, 60), 180, Some(120.0)),
+            ("one sample makes no line", &BENT, line(60, 60), 180, None),
             ("a falling line falls below nothing", &[90.0, 30.0], line(120, 60), 60, Some(-30.0)),
-            ("the value that it had then", &climbing, offset(120), 240, Some(30.0)),
-            ("the newest that is old enough", &climbing, offset(90), 240, Some(30.0)),
-            ("not yet that old", &climbing, offset(300), 240, None),
+            ("the value that it had then", &CLIMBING, offset(120), 240, Some(30.0)),
+            ("the newest that is old enough", &CLIMBING, offset(90), 240, Some(30.0)),
+            ("not yet that old", &CLIMBING, offset(300), 240, None),
             ("too old a sample is none", &[5.0], offset(60), 360, None),
         ];
         for (row, values, forecast, now, expected) in rows {
-            let answer = past(values).answer(*forecast, at(*now));
+            let answer = past(values).answer(forecast, at(now));
             match (answer, expected) {
                 (Some(answer), Some(value)) => {
                     assert!((answer - value).abs() < 1e-9, "{row}: {answer}")
                 }
-                (answer, expected) => assert_eq!(answer, *expected, "{row}"),
+                (answer, expected) => assert_eq!(answer, expected, "{row}"),
             }
         }
     }
