@@ -21,7 +21,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 37] = [
+const LIGHT: [&str; 39] = [
     "autoscaling/forecast",
     "autoscaling/karpenter",
     "autoscaling/overprovisioning",
@@ -37,6 +37,8 @@ const LIGHT: [&str; 37] = [
     "incidents/drain-deadlock",
     "incidents/forgotten-secret",
     "incidents/gitops-prune",
+    "incidents/health-check-flapping",
+    "incidents/no-new-nodes",
     "incidents/one-bad-node",
     "incidents/preemption-cascade",
     "incidents/reschedule-stampede",
