@@ -184,6 +184,9 @@ fn a_part_is_followed_by_requests_where_that_alone_has_a_meaning() {
     let cold = "cache: {hit-ratio: 80%, warm-up: 1m}";
     let bank = "dependencies: {bank: {}}\nworkloads: {web: {calls: [{to: bank}]}}\nservices: \
                 {web: {balancing: round-robin}}\n";
+    let near =
+        manifests.replace("spec: {selector", "spec: {trafficDistribution: PreferClose, selector");
+    let turns = "services: {web: {balancing: round-robin}}\n".to_string();
     let slow = "workloads: {web: {warm-up: {for: 1m, slower: 2}}}\n".to_string();
     let weights = "services: {web: {balancing: {weights: {web: 1}}}}\n".to_string();
     // The first part's level, if there is a reason for one, and whether it is the requests'.
@@ -196,6 +199,8 @@ fn a_part_is_followed_by_requests_where_that_alone_has_a_meaning() {
         ("and processes that are slow at first", &manifests, slow, None),
         ("weights do not", &manifests, weights, Some(true)),
         ("what can't be followed keeps rates", &manifests, bank.to_string(), Some(false)),
+        ("requests that stay near are rates", &near, String::new(), None),
+        ("and remain so", &near, turns, Some(false)),
     ];
     for (sentence, manifests, more, expected) in cases {
         let more = more + "traffic: [{to: web, rate: 10}]\n";
@@ -205,6 +210,17 @@ fn a_part_is_followed_by_requests_where_that_alone_has_a_meaning() {
         let all_told = scenario.ignored.iter().flat_map(|ignored| &ignored.fields).count();
         assert_eq!(all_told, usize::from(expected == Some(false)), "{sentence}: without effect");
     }
+}
+
+#[test]
+fn what_single_requests_can_not_do_yet_is_an_error_where_they_are_asked_for() {
+    let near = "spec: {trafficDistribution: PreferClose, selector";
+    let manifests = app("web", 2, 1).replace("spec: {selector", near);
+    let more = "workloads: {web: {level: requests}}\ntraffic: [{to: web, rate: 10}]\n";
+    let errors = loaded("near-single", &manifests, more).unwrap_err();
+    let expected = "workloads.web.level: trafficDistribution: PreferClose of Service web can't be \
+                    followed request by request yet";
+    assert!(errors.contains(expected) && errors.contains("scenario.yaml:5:26"), "{errors}");
 }
 
 fn in_parallel(call: &str) -> String {

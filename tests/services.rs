@@ -182,11 +182,6 @@ fn a_load_balancer_that_stays_on_nodes_shares_among_nodes() {
              observe: {{every: 1s}}\n{timeline}"
         )
     };
-    let failing = |rows: &Rows, from: u64, until: u64| {
-        let is_in = |time: u64| time > from && time <= until;
-        let of = rows.cluster.iter().filter(|row| is_in(row.time.whole_secs()));
-        of.map(|row| row.failed).sum::<f64>() / (until - from) as f64
-    };
     let run = |name: &str, policy: &str, rate: u32, timeline: &str| {
         let more = more(rate, timeline);
         let mut scenario = loaded(name, &lopsided(policy), &more).unwrap();
@@ -206,6 +201,88 @@ fn a_load_balancer_that_stays_on_nodes_shares_among_nodes() {
     let lost: Vec<f64> = (0..40).map(|s| failing(&crash, 120 + s, 121 + s)).collect();
     let until = lost.iter().rposition(|failed| *failed > 60.0).unwrap();
     assert!((16..=24).contains(&until), "half is lost until second {until}: {lost:?}");
+}
+
+/// Failures each second between two seconds of a run.
+fn failing(rows: &Rows, from: u64, until: u64) -> f64 {
+    let is_in = |time: u64| time > from && time <= until;
+    let of = rows.cluster.iter().filter(|row| is_in(row.time.whole_secs()));
+    of.map(|row| row.failed).sum::<f64>() / (until - from) as f64
+}
+
+/// Two pods in one of the zones a and b, and one in the other, each of which answers 100 requests a
+/// second; in front of them, if it is said where, a pod that calls them.
+fn in_two_zones(name: &str, spec: &str, front: Option<&str>, more: &str) -> Rows {
+    let requests = "requests: {cpu: 500m}";
+    let mut pods = shop(&format!("{{{spec}{SELECTOR}}}"))
+        .replace(requests, "requests: {cpu: 1500m}, limits: {cpu: 1500m}");
+    let mut workloads = "web: {demand: 15ms}".to_string();
+    if let Some(zone) = front {
+        let place = format!("spec: {{nodeSelector: {{topology.kubernetes.io/zone: {zone}}}, ");
+        let front =
+            shop(&format!("{{{SELECTOR}}}")).replace("web", "front").replace("s: 3", "s: 1");
+        pods +=
+            &format!("---\n{}", front.replace("spec: {containers", &format!("{place}containers")));
+        workloads += ", front: {demand: 0s, wait: 1ms, concurrency: 1000, calls: {web: 1}}";
+    }
+    let more = format!("workloads: {{{workloads}}}\nobserve: {{every: 1s}}\n{more}");
+    let mut scenario = loaded(name, &pods, &more).unwrap();
+    scenario.node_groups[0].count = 2;
+    (scenario.node_groups[0].min, scenario.node_groups[0].max) = (2, 2);
+    rows(&scenario)
+}
+
+#[test]
+fn requests_stay_near_where_the_service_says_so() {
+    let near = |rule: &str| format!("trafficDistribution: {rule}, ");
+    let [zone, close, node] = ["PreferSameZone", "PreferClose", "PreferSameNode"].map(near);
+    let headless = format!("clusterIP: None, {close}");
+    let sticky = format!("sessionAffinity: ClientIP, {close}");
+    let (halves, many) = (", zones: {a: 50%, b: 50%}", ", clients: 100000");
+    // Failures each second, before and after the Service is applied anew: 110 a second are 10 too
+    // many for the pod that is alone.
+    let rows_of = [
+        ("without a word each pod gets the same", "", halves, "", [0.0, 0.0]),
+        ("half come to the zone of one pod", &zone, halves, "", [10.0, 10.0]),
+        ("the older name means the same", &close, halves, "", [10.0, 10.0]),
+        ("so it is with clients from anywhere", &close, "", "", [10.0, 10.0]),
+        ("the two pods of a node share as those of a zone", &node, halves, "", [10.0, 10.0]),
+        ("nobody stands before a headless Service", &headless, halves, "", [0.0, 0.0]),
+        ("who sticks to pods sticks to those of all zones", &sticky, many, "", [0.0, 0.0]),
+        ("it may come later", "", halves, &close, [0.0, 10.0]),
+        ("or go", &close, halves, " ", [10.0, 0.0]),
+    ];
+    for (index, (sentence, spec, traffic, later, expected)) in rows_of.into_iter().enumerate() {
+        let name = format!("near-{index}");
+        let applied = format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec: {{{later}{SELECTOR}}}\n"
+        );
+        std::fs::write(folder(&name).join("later.yaml"), applied).unwrap();
+        let timeline = match later {
+            "" => "",
+            _ => "timeline: [{at: 4m, kubectl: apply -f later.yaml}]\n",
+        };
+        let more = format!("traffic: [{{to: web, rate: 220{traffic}}}]\n{timeline}");
+        let rows = in_two_zones(&name, spec, None, &more);
+        let found = [failing(&rows, 120, 240), failing(&rows, 250, 300)];
+        let gap = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(gap < 0.6, "{sentence}: {found:?} fail a second, not {expected:?}");
+    }
+    // All come from one zone: to its one pod, or to its two. Whether from outside, or from a pod
+    // there whose own clients are elsewhere.
+    for front in [false, true] {
+        let mut found = ["a", "b"].map(|zone| {
+            let traffic = match front {
+                true => "traffic: [{to: front, rate: 220, zones: {a: 50%, b: 50%}}]\n".to_string(),
+                false => format!("traffic: [{{to: web, rate: 220, zones: {{{zone}: 100%}}}}]\n"),
+            };
+            let name = format!("from-{zone}-{front}");
+            let rows = in_two_zones(&name, &close, front.then_some(zone), &traffic);
+            failing(&rows, 120, 240).round()
+        });
+        found.sort_by(f64::total_cmp);
+        assert_eq!(found, [20.0, 120.0], "beyond two pods, and beyond one; by a caller: {front}");
+    }
 }
 
 #[test]
@@ -240,12 +317,7 @@ fn clients_stick_to_pods_where_the_service_says_so() {
         let name = format!("sticky-{index}");
         std::fs::write(folder(&name).join("later.yaml"), applied).unwrap();
         let rows = rows(&loaded(&name, &shop(spec), &more).unwrap());
-        let failing = |from: u64, until: u64| {
-            let is_in = |time: u64| time > from && time <= until;
-            let of = rows.cluster.iter().filter(|row| is_in(row.time.whole_secs()));
-            of.map(|row| row.failed).sum::<f64>() / (until - from) as f64
-        };
-        let found = [failing(120, 240), failing(250, 300)];
+        let found = [failing(&rows, 120, 240), failing(&rows, 250, 300)];
         let gap = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(gap < 0.2, "{sentence}: {found:?} fail a second, not {expected:?}");
     }
@@ -332,6 +404,22 @@ Events:
 "
         )
     );
+}
+
+#[test]
+fn a_distribution_that_nobody_heeds_is_told() {
+    let rows = [
+        ("a proxy heeds it", "", 0),
+        ("nobody does before a headless Service", "clusterIP: None, ", 1),
+        ("nor where clients stick to pods", "sessionAffinity: ClientIP, ", 1),
+    ];
+    for (index, (sentence, more, expected)) in rows.into_iter().enumerate() {
+        let spec = format!("{{{more}trafficDistribution: PreferClose, {SELECTOR}}}");
+        let scenario = loaded(&format!("heeded-{index}"), &shop(&spec), TRAFFIC).unwrap();
+        let told = scenario.ignored.iter().flat_map(|ignored| &ignored.fields);
+        let told = told.filter(|field| *field == "spec.trafficDistribution").count();
+        assert_eq!(told, expected, "{sentence}");
+    }
 }
 
 #[test]

@@ -135,6 +135,12 @@ impl Service {
         self.kind != ServiceType::LoadBalancer || self.load_balancer.is_some()
     }
 
+    /// Which endpoints proxies prefer. None stand before a headless Service, and where clients
+    /// stick to pods it is not followed.
+    pub fn prefers(&self) -> Option<TrafficDistribution> {
+        self.distribution.filter(|_| !self.headless && self.affinity.is_none())
+    }
+
     /// Takes over what a person may change; true when anything does. What the cluster gave it
     /// stays: endpoints, its load balancer, ports of nodes.
     pub fn apply(&mut self, given: &Service) -> bool {

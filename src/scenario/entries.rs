@@ -36,7 +36,12 @@ impl Scenario {
     /// Services that do not share their requests evenly among their pods at any time of the run.
     pub fn may_be_uneven(&self) -> impl Iterator<Item = &Service> {
         let all = self.objects.services.iter().chain(applied_services(&self.timeline));
-        all.filter(|service| service.affinity.is_some() || service.local)
+        all.filter(|s| s.affinity.is_some() || s.local || s.prefers().is_some())
+    }
+
+    /// Whether requests of a Service stay near at any time of the run.
+    pub fn may_stay_near(&self) -> bool {
+        self.may_be_uneven().any(|service| service.prefers().is_some())
     }
 
     /// Parts of the graph whose requests are followed one by one.

@@ -246,6 +246,9 @@ fn network(scenario: &Scenario, streams: &Streams) -> Network {
             station.set_apart();
         }
     }
+    if scenario.may_stay_near() {
+        network.follow_places(scenario.traffic.iter().map(|traffic| &traffic.zones[..]));
+    }
     network.set_cold(cold_at_first(scenario));
     if let Some(singly) = level::singly(scenario, streams) {
         network.set_singly(singly);

@@ -65,6 +65,7 @@ impl World<'_> {
         }
         self.send_clients();
         self.send_through_balancers();
+        self.send_crowds();
         self.traffic_changed = true;
     }
 
@@ -139,6 +140,7 @@ impl World<'_> {
     /// Lets rates follow what has changed, and plans when a queue runs full or empty.
     pub(super) fn settle_traffic(&mut self) {
         self.network.seat_clients(&self.streams);
+        self.tell_gates();
         self.network.settle(self.now);
         for workload in 0..self.scaled_by.len() {
             // Only where the use of CPU has changed just now.

@@ -54,6 +54,7 @@ mod outage;
 mod outage_tests;
 mod overload;
 mod owners;
+mod places;
 mod proxies;
 mod reconnect;
 mod run;

@@ -129,6 +129,7 @@ impl World<'_> {
         concerned.dedup();
         for (ChangedEndpoint { service, pod }, routed) in routes {
             let Some(index) = self.service_index.get(service).copied() else { continue };
+            self.tell_place(pod);
             self.network.route(self.now, index, pod, routed);
             self.samples_differ(pod);
             self.queue_of_probes_changed(pod);

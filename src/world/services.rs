@@ -195,13 +195,15 @@ impl World<'_> {
         self.affinity_changes(id);
     }
 
-    /// Clients of a Service stick to its pods, as far as it says so. Those of a headless one have
-    /// no proxy that would see to it, and a load balancer that picks nodes itself is not followed.
+    /// Clients of a Service stick to its pods, or stay near, as far as it says so. Those of a
+    /// headless one have no proxy that would see to it, and beside a load balancer that picks nodes
+    /// itself sticking is not followed.
     pub(super) fn affinity_changes(&mut self, id: ServiceId) {
         let Some(index) = self.service_index.get(id).copied() else { return };
         let Some(service) = self.store.service(id) else { return };
         let timeout = service.affinity.filter(|_| !service.headless && !service.local);
         let name = format!("{}/{}", service.namespace, service.name);
+        self.network.set_distribution(index, service.prefers());
         self.network.set_affinity(index, &name, timeout);
         self.nodes_may_answer_otherwise(id, false);
     }

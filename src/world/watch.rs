@@ -95,6 +95,7 @@ impl World<'_> {
             Change::NodeRemoved(id, node, orphans) => {
                 self.tell_of_lost_node(id, &node, &orphans);
                 self.node_is_gone(&node.name);
+                self.gates_may_differ();
                 self.scheduler_sees(super::schedule::Notice::NodeGone(id));
                 self.notify(Key::NodeLifecycle);
                 self.notify(Key::PodGc);
@@ -471,6 +472,7 @@ impl World<'_> {
     }
 
     fn node_changed(&mut self, id: NodeId) {
+        self.gates_may_differ();
         self.register_drivers(id);
         self.node_volumes_changed(id);
         self.scheduler_sees(super::schedule::Notice::Node(id));

@@ -59,7 +59,7 @@ const DEPLOYMENT: [&str; 8] = [
 
 /// Fields of a Service's specification that something reads, and those that change nothing for
 /// the traffic here: ports, and the kinds of Service that select pods.
-const SERVICE: [&str; 10] = [
+const SERVICE: [&str; 11] = [
     "clusterIP",
     "clusterIPs",
     "externalName",
@@ -69,6 +69,7 @@ const SERVICE: [&str; 10] = [
     "selector",
     "sessionAffinity",
     "sessionAffinityConfig",
+    "trafficDistribution",
     "type",
 ];
 
@@ -87,6 +88,11 @@ pub fn unread_of_service(spec: &Value) -> Vec<String> {
     if spec["type"] == "NodePort" && spec["externalTrafficPolicy"] == "Local" {
         // Which nodes clients ask is not known.
         out.push("spec.externalTrafficPolicy".to_owned());
+    }
+    let is_passed_by = spec["clusterIP"] == "None" || spec["sessionAffinity"] == "ClientIP";
+    if is_passed_by && spec["trafficDistribution"].is_string() {
+        // No proxy stands there, or clients stick to pods of all zones.
+        out.push("spec.trafficDistribution".to_owned());
     }
     out
 }

@@ -213,10 +213,14 @@ fn of_services(
         }
         asked.places.insert(format!("services.{name}"));
     }
-    for service in scenario.may_be_uneven().filter(|service| service.local) {
+    for service in scenario.may_be_uneven() {
         let Some(index) = place_of(service, objects) else { continue };
-        let what = format!("externalTrafficPolicy: Local of Service {}", service.name);
-        all[connections.part_of_service(index)].beyond.push((String::new(), what));
+        let local = service.local.then(|| "externalTrafficPolicy: Local".to_owned());
+        let near = service.prefers().map(|rule| format!("trafficDistribution: {}", rule.as_str()));
+        for field in local.into_iter().chain(near) {
+            let what = format!("{field} of Service {}", service.name);
+            all[connections.part_of_service(index)].beyond.push((String::new(), what));
+        }
     }
 }
 

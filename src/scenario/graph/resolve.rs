@@ -369,7 +369,8 @@ impl Resolver<'_> {
         let sum: f64 = found.iter().map(|(_, share)| share).sum();
         if !found.is_empty() && (sum - 1.0).abs() > 1e-6 {
             let message = format!("its shares sum to {}%, not 100%", (sum * 1e4).round() / 100.0);
-            self.error(&format!("{path}.zones"), message, None);
+            let hint = "like `{a: 50%, b: 50%}`".to_string();
+            self.error(&format!("{path}.zones"), message, Some(hint));
         }
         found
     }

@@ -7,7 +7,7 @@ use crate::scenario::model::Ignored;
 use crate::scenario::resolve::Resolver;
 
 /// Fields of an entry of the traffic.
-const TRAFFIC: &[&str] = &["arrivals", "zones"];
+const TRAFFIC: &[&str] = &["arrivals"];
 /// Fields of a Service.
 const SERVICE: &[&str] = &["balancing"];
 

@@ -4,14 +4,15 @@
 //! them. Rates run down the call graph in topological order; a request of an entry Service counts
 //! as served when its own pod and all its callees answered in time. Formulas and their sources are
 //! in [`queueing`]. Where failed requests are sent again, rates are those at which all of them hold
-//! together ([`wiring`], [`users`]). Where clients stick to pods ([`clients`]), or pods are slow
-//! while they are young ([`warmth`]), each pod has a queue of its own. Or, where a scenario asks
-//! for it, requests go through it one by one ([`singly`]).
-//! This room knows rates and numbers of pods, not nodes, kubelets or controllers.
+//! together ([`wiring`], [`users`]). Where clients stick to pods ([`clients`]), requests stay near
+//! ([`near`]), or pods are slow while they are young ([`warmth`]), each pod has a queue of its own.
+//! Or, where a scenario asks for it, requests go through it one by one ([`singly`]).
+//! This room knows rates, numbers of pods and places by name, not nodes, kubelets or controllers.
 
 pub mod clients;
 mod dependencies;
 mod law;
+mod near;
 pub mod network;
 pub mod queueing;
 pub mod requests;

@@ -5,6 +5,7 @@
 //! does not know them.
 
 use super::clients::Clients;
+use super::near::Near;
 use super::singly::Singly;
 use super::station::{PodModel, Station};
 use super::uneven::Balanced;
@@ -126,6 +127,8 @@ pub struct Network {
     pub(super) wiring: Option<Box<Wiring>>,
     /// Pods that are cold at first.
     pub(super) warmth: Option<Box<Warmth>>,
+    /// Who is where, if some Services heed it.
+    pub(super) near: Option<Box<Near>>,
     /// Requests one by one, where that is the level: there stations only count pods.
     pub(super) singly: Option<Box<Singly>>,
 }
@@ -168,6 +171,7 @@ impl Network {
             unrouted: 0.0,
             wiring: None,
             warmth: None,
+            near: None,
             singly: None,
         }
     }
@@ -226,7 +230,7 @@ impl Network {
         if endpoint.fronts > 0 {
             self.ghosts.insert(pod, (endpoint.station(), endpoint.fronts));
         } else {
-            self.stations[endpoint.station()].remove_lane(now, pod);
+            self.lane_is_over(now, pod, endpoint.station());
         }
     }
 
@@ -270,7 +274,15 @@ impl Network {
         if *fronts == 0 {
             self.ghosts.remove(&pod);
             self.dead[station] -= 1;
-            self.stations[station].remove_lane(now, pod);
+            self.lane_is_over(now, pod, station);
+        }
+    }
+
+    /// A pod is gone, and nobody routes to it any more.
+    fn lane_is_over(&mut self, now: SimTime, pod: PodId, station: usize) {
+        self.stations[station].remove_lane(now, pod);
+        if let Some(near) = &mut self.near {
+            near.forget_place(pod);
         }
     }
 
@@ -353,6 +365,9 @@ impl Network {
             }
             _ => {}
         }
+        if let Some(near) = self.near.as_mut().filter(|_| before.1 != after.1) {
+            near.count_live(station, pod, after.1);
+        }
         let dead = |(routed, live): (bool, bool)| routed && !live;
         match (dead(before), dead(after)) {
             (true, false) => self.dead[station] -= 1,
@@ -394,6 +409,9 @@ impl Network {
 
     /// Lets what is offered to Services run down the call graph.
     pub(super) fn run_down(&mut self, now: SimTime) {
+        if let Some(near) = &mut self.near {
+            near.forget_calls();
+        }
         let mut into = vec![0.0; self.stations.len()];
         let last = self.last_in_order();
         for index in 0..self.order.len() {
@@ -477,6 +495,9 @@ impl Network {
         }
         for (service, each) in &self.calls[station] {
             self.fronts[*service].offered += served * each;
+            if let Some(near) = &mut self.near {
+                near.note_call(station, *service, served * each);
+            }
         }
     }
 

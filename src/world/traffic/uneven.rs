@@ -1,8 +1,8 @@
 //! Services whose requests are not shared evenly among their pods.
 //!
-//! They are those whose clients stick to pods ([`super::clients`]), those with a load balancer that
-//! picks nodes itself, and all others in front of the same pods. Such pods have queues of their
-//! own.
+//! They are those whose clients stick to pods ([`super::clients`]), those whose requests stay near
+//! ([`super::near`]), those with a load balancer that picks nodes itself, and all others in front
+//! of the same pods. Such pods have queues of their own.
 
 use super::clients::Clients;
 use super::network::{Endpoint, Network};
@@ -120,11 +120,13 @@ impl Network {
         let n = front.routed.len().max(1) as f64;
         let sticking = front.clients.as_ref().map_or(0.0, |clients| clients.sticking());
         let balanced = front.balanced.as_deref().cloned().unwrap_or_default();
-        let evenly = (offered - sticking - balanced.rate).max(0.0) / n;
+        let proxied = (offered - sticking - balanced.rate).max(0.0);
+        let near = self.near_shares(service);
         let rate_at = |place: usize, pod: &PodId| {
             let picked = balanced.shares.get(pod).map_or(0.0, |share| share * balanced.rate);
             let sticks = front.clients.as_ref().map_or(0.0, |clients| clients.rate_at(place));
-            evenly + picked + sticks
+            let routed = near.as_ref().map_or(proxied / n, |shares| proxied * shares[place]);
+            routed + picked + sticks
         };
         let of = |(place, pod): (usize, &PodId)| {
             let known = self.endpoints.get(*pod).map(Endpoint::station);

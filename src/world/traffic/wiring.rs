@@ -296,6 +296,11 @@ impl Wiring {
         self.askers[asker].rate
     }
 
+    /// Likewise, with the retries that were made of late.
+    pub(super) fn asked_by(&self, asker: usize) -> f64 {
+        self.askers[asker].rate * self.askers[asker].fares.load
+    }
+
     pub(super) fn set_rate(&mut self, asker: usize, rate: f64) {
         self.askers[asker].rate = rate;
     }
@@ -407,6 +412,9 @@ impl Network {
         for (service, all, first) in wiring.stations[station].offers(served) {
             self.fronts[service].offered += all;
             wiring.firsts.0[service] += first;
+            if let Some(near) = &mut self.near {
+                near.note_call(station, service, all);
+            }
         }
     }
 
