@@ -46,6 +46,35 @@ impl Container {
         }
     }
 
+    /// Sets a limit. Only those of CPU and memory are kept; that of an extended resource is its
+    /// request.
+    pub fn set_limit(&mut self, name: &str, amount: Quantity) {
+        match name {
+            "cpu" => self.cpu_limit = Some(amount.as_cpu()),
+            "memory" => self.memory_limit = Some(amount.as_bytes()),
+            _ => {}
+        }
+    }
+
+    /// Sets a request.
+    pub fn set_request(&mut self, name: &Text, amount: Quantity) {
+        match name.as_str() {
+            "cpu" => {
+                self.requests.cpu = amount.as_cpu();
+                self.explicit_zero.cpu = amount.is_zero();
+            }
+            "memory" => {
+                self.requests.memory = amount.as_bytes();
+                self.explicit_zero.memory = amount.is_zero();
+            }
+            "ephemeral-storage" => self.requests.ephemeral_storage = amount.as_bytes(),
+            _ => {
+                let scalars = self.requests.scalars.get_or_insert_default();
+                scalars.insert(name.clone(), amount.value());
+            }
+        }
+    }
+
     /// Its limits of CPU and memory, nothing where there are none.
     fn limits(&self) -> Resources {
         let cpu = self.cpu_limit.unwrap_or(MilliCpu::ZERO);

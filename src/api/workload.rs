@@ -3,6 +3,7 @@
 use super::labels::{Labels, Selector};
 use super::meta::Propagation;
 use super::pod::{Container, PodSpec};
+use super::quantity::Quantity;
 use super::{DeploymentId, Text};
 use crate::units::{SimDuration, SimTime};
 use std::sync::Arc;
@@ -18,6 +19,33 @@ pub struct PodTemplate {
     pub hash: Text,
     /// The same of all that the template says but its containers' images.
     pub rest: Text,
+    /// The specification that `rest` was made of, once `kubectl set resources` has changed it.
+    pub as_applied: Option<Arc<PodSpec>>,
+}
+
+/// `kubectl set resources`: what containers request and are limited to, by resource.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResourceChange {
+    /// The containers, by name; `*`: all. Init containers are not among them, as upstream.
+    pub container: Text,
+    /// `--limits`.
+    pub limits: Vec<(Text, Quantity)>,
+    /// `--requests`.
+    pub requests: Vec<(Text, Quantity)>,
+}
+
+impl ResourceChange {
+    /// A limit of 0 takes the limit away, as `kubectl set resources --help` puts it.
+    fn apply(&self, container: &mut Container) {
+        for (name, amount) in &self.limits {
+            container.set_limit(name, *amount);
+            container.cpu_limit = container.cpu_limit.filter(|cpu| cpu.0 > 0);
+            container.memory_limit = container.memory_limit.filter(|memory| memory.0 > 0);
+        }
+        for (name, amount) in &self.requests {
+            container.set_request(name, *amount);
+        }
+    }
 }
 
 /// Characters of generated names (apimachinery `util/rand`).
@@ -38,7 +66,8 @@ pub fn short_hash(text: &str) -> Text {
 impl PodTemplate {
     /// A template of which `rest` stands for all but the images.
     pub fn new(labels: Labels, spec: Arc<PodSpec>, rest: Text) -> PodTemplate {
-        let mut template = PodTemplate { labels, spec, hash: Text::default(), rest };
+        let mut template =
+            PodTemplate { labels, spec, hash: Text::default(), rest, as_applied: None };
         template.rehash();
         template
     }
@@ -56,6 +85,16 @@ impl PodTemplate {
         self.rehash()
     }
 
+    /// `kubectl set resources`: containers are given other requests and limits. True when that
+    /// changes anything.
+    pub fn set_resources(&mut self, change: &ResourceChange) -> bool {
+        let is_meant = |c: &&mut Container| *change.container == *"*" || c.name == change.container;
+        self.as_applied.get_or_insert_with(|| Arc::clone(&self.spec));
+        let spec = Arc::make_mut(&mut self.spec);
+        spec.containers.iter_mut().filter(is_meant).for_each(|c| change.apply(c));
+        self.rehash()
+    }
+
     /// `kubectl rollout restart`: the template is another from `now` on.
     pub fn restart(&mut self, now: SimTime) {
         self.rest = format!("{}@{}", self.rest, now.whole_secs()).into();
@@ -65,7 +104,19 @@ impl PodTemplate {
     fn rehash(&mut self) -> bool {
         let all = self.spec.init_containers.iter().chain(&self.spec.containers);
         let images = all.map(|container| format!("{}={}", container.name, container.image));
-        let text = images.fold(self.rest.to_string(), |text, image| text + " " + &image);
+        let mut text = images.fold(self.rest.to_string(), |text, image| text + " " + &image);
+        for (c, before) in self
+            .spec
+            .containers
+            .iter()
+            .zip(self.as_applied.iter().flat_map(|spec| &spec.containers))
+        {
+            let resources =
+                |c: &Container| (c.requests.clone(), c.cpu_limit, c.memory_limit, c.explicit_zero);
+            if resources(c) != resources(before) {
+                text += &format!(" {}={:?}", c.name, resources(c));
+            }
+        }
         let before = std::mem::replace(&mut self.hash, short_hash(&text));
         before != self.hash
     }
@@ -247,6 +298,33 @@ pub struct ReplicaSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_template_with_other_resources_is_another_until_they_are_put_back() {
+        let container = |name: &str| Container { name: name.into(), ..Container::default() };
+        let containers = vec![container("app"), container("log")];
+        let spec = Arc::new(PodSpec { containers, ..PodSpec::default() });
+        let mut template = PodTemplate::new(Labels::default(), spec, "rest".into());
+        let first = template.hash.clone();
+        let change = |container: &str, cpu: &str| ResourceChange {
+            container: container.into(),
+            limits: vec![("cpu".into(), cpu.parse().unwrap())],
+            requests: Vec::new(),
+        };
+        let rows = [
+            ("one container gets a limit", "app", "500m", true, [Some(500), None]),
+            ("the same once more changes nothing", "app", "500m", false, [Some(500), None]),
+            ("all get one", "*", "1", true, [Some(1000), Some(1000)]),
+            ("nobody is called so", "web", "2", false, [Some(1000), Some(1000)]),
+            ("a limit of 0 is none", "*", "0", true, [None, None]),
+        ];
+        for (sentence, container, cpu, changes, limits) in rows {
+            assert_eq!(template.set_resources(&change(container, cpu)), changes, "{sentence}");
+            let found = template.spec.containers.iter().map(|c| c.cpu_limit.map(|cpu| cpu.0));
+            assert_eq!(found.collect::<Vec<_>>(), limits, "{sentence}");
+        }
+        assert_eq!(template.hash, first, "what is as it was before is the same template");
+    }
 
     #[test]
     fn percentages_round_as_asked() {

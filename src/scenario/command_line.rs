@@ -141,6 +141,21 @@ pub(super) enum Set {
         #[arg(required = true)]
         what: Vec<String>,
     },
+    /// `KIND/NAME --limits=cpu=1,memory=1Gi --requests=cpu=500m`.
+    Resources(SetResources),
+}
+
+#[derive(Args, Debug, Clone)]
+pub(super) struct SetResources {
+    #[arg(required = true)]
+    pub what: Vec<String>,
+    /// Containers by name; `*`: all.
+    #[arg(short, long, default_value = "*")]
+    pub containers: String,
+    #[arg(long, value_delimiter = ',')]
+    pub limits: Vec<String>,
+    #[arg(long, value_delimiter = ',')]
+    pub requests: Vec<String>,
 }
 
 #[derive(Subcommand, Debug, Clone)]
@@ -270,6 +285,11 @@ mod tests {
             ("several objects", "delete pod a b c --grace-period=0 --force"),
             ("by labels", "delete pods -l app=web,tier=front -n shop"),
             ("images", "set image deployment/web app=web:v2 *=base:1"),
+            (
+                "resources",
+                "set resources deployment web -c=app --limits=cpu=200m,memory=512Mi \
+                 --requests=cpu=100m,memory=256Mi",
+            ),
             ("rollouts", "rollout undo deployment/web --to-revision=2"),
             ("restarts", "rollout restart deployment web"),
             (

@@ -3,7 +3,9 @@
 //! Every name in a line is looked up here, so that a slip is an error with a hint and not a command
 //! that does nothing.
 
-use super::command_line::{self, Changes, Create, Files, Line, New, NewSecret, Rollout, Set, Verb};
+use super::command_line::{
+    self, Changes, Create, Files, Line, New, NewSecret, Rollout, Set, SetResources, Verb,
+};
 use super::existing::Pattern;
 use super::kubectl::{Command, PodChoice, PodCommand};
 use super::manifests::Manifests;
@@ -16,8 +18,10 @@ use crate::api::kind::{Kind, kind_of};
 use crate::api::labels::{Labels, Selector};
 use crate::api::meta::{Meta, Propagation};
 use crate::api::object::{Object, Target};
+use crate::api::quantity::Quantity;
 use crate::api::service::{Service, ServicePort, ServiceType};
 use crate::api::taint::{Taint, TaintEffect};
+use crate::api::workload::ResourceChange;
 use crate::api::{ObjectName, Text};
 use crate::units::{SimDuration, SimTime};
 
@@ -168,7 +172,7 @@ impl Resolver<'_> {
                 let targets = names.targets(&given.what, namespace)?.into_iter();
                 Ok(targets.map(|target| Command::Scale { target, replicas }).collect())
             }
-            Verb::Set(Set::Image { what }) => set_image(&what, namespace, names),
+            Verb::Set(what) => set(&what, namespace, names),
             Verb::Rollout(rollout) => roll(&rollout, namespace, names),
             Verb::Cordon(given) => cordon(names.nodes(&given.nodes)?, true),
             Verb::Uncordon(given) => cordon(names.nodes(&given.nodes)?, false),
@@ -373,6 +377,13 @@ fn pods(namespace: &str, selector: Option<&str>) -> Result<PodChoice, Wrong> {
     })
 }
 
+fn set(what: &Set, namespace: &str, names: &Names<'_>) -> Result<Vec<Command>, Wrong> {
+    match what {
+        Set::Image { what } => set_image(what, namespace, names),
+        Set::Resources(given) => set_resources(given, namespace, names),
+    }
+}
+
 fn set_image(what: &[String], namespace: &str, names: &Names<'_>) -> Result<Vec<Command>, Wrong> {
     let (images, objects): (Vec<_>, Vec<_>) = what.iter().cloned().partition(|w| w.contains('='));
     let pair = |word: &String| {
@@ -385,6 +396,34 @@ fn set_image(what: &[String], namespace: &str, names: &Names<'_>) -> Result<Vec<
     }
     let targets = names.targets(&objects, namespace)?.into_iter();
     Ok(targets.map(|target| Command::SetImage { target, images: images.clone() }).collect())
+}
+
+fn set_resources(
+    given: &SetResources,
+    namespace: &str,
+    names: &Names<'_>,
+) -> Result<Vec<Command>, Wrong> {
+    let amount = |word: &String| {
+        let (name, amount) = word.split_once('=').unwrap_or((word, ""));
+        if !["cpu", "memory"].contains(&name) {
+            let hint = Some("`cpu` and `memory` can be set, as in `cpu=500m`".to_owned());
+            return Err((format!("`{word}` is no amount of a resource"), hint));
+        }
+        let amount: Quantity = amount
+            .parse()
+            .map_err(|why| (format!("`{word}` is no amount of a resource: {why}"), None))?;
+        Ok((Text::from(name), amount))
+    };
+    let limits = given.limits.iter().map(amount).collect::<Result<Vec<_>, Wrong>>()?;
+    let requests = given.requests.iter().map(amount).collect::<Result<Vec<_>, Wrong>>()?;
+    if limits.is_empty() && requests.is_empty() {
+        let hint = Some("as in `--limits=cpu=1,memory=512Mi`".to_owned());
+        return Err(("`--limits` or `--requests` is missing".to_owned(), hint));
+    }
+    let container = Text::from(given.containers.as_str());
+    let change = ResourceChange { container, limits, requests };
+    let targets = names.targets(&given.what, namespace)?.into_iter();
+    Ok(targets.map(|target| Command::SetResources { target, change: change.clone() }).collect())
 }
 
 fn roll(rollout: &Rollout, namespace: &str, names: &Names<'_>) -> Result<Vec<Command>, Wrong> {

@@ -1,9 +1,12 @@
 //! What a person does with `kubectl`, as plain data.
 
+use crate::api::amounts::written;
 use crate::api::labels::Selector;
 use crate::api::meta::Propagation;
 use crate::api::object::{Object, Target};
+use crate::api::quantity::Quantity;
 use crate::api::taint::{Taint, TaintEffect};
+use crate::api::workload::ResourceChange;
 use crate::api::{ObjectName, Text};
 use crate::units::SimDuration;
 
@@ -50,6 +53,13 @@ pub enum Command {
         target: Target,
         /// Containers, or `*` for all, and their images.
         images: Vec<(Text, Text)>,
+    },
+    /// `set resources`.
+    SetResources {
+        /// The object.
+        target: Target,
+        /// Which containers, and what they get.
+        change: ResourceChange,
     },
     /// `delete`.
     Delete {
@@ -131,6 +141,17 @@ impl Command {
             Command::SetImage { target, images } => {
                 let images: Vec<&str> = images.iter().map(|(_, image)| &**image).collect();
                 format!("{} gets image {}", named(target), images.join(", "))
+            }
+            Command::SetResources { target, change } => {
+                let pairs = |what: &str, all: &[(Text, Quantity)]| {
+                    let pair = |(name, amount): &(Text, Quantity)| {
+                        format!("{name} {what} {}", written(name, *amount))
+                    };
+                    all.iter().map(pair).collect::<Vec<_>>()
+                };
+                let mut all = pairs("limit", &change.limits);
+                all.extend(pairs("request", &change.requests));
+                format!("{} gets {}", named(target), all.join(", "))
             }
             Command::LabelNode { node, .. } => format!("labels of node {node} change"),
             Command::TaintNode { node, .. } => format!("taints of node {node} change"),

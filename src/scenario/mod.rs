@@ -38,6 +38,7 @@ mod overrides;
 mod parameters;
 mod price_book;
 mod priorities;
+mod resized;
 mod resolve;
 mod scheduler_arguments;
 mod scheduler_configuration;

@@ -234,6 +234,8 @@ pub struct Workload {
     pub init: Distribution,
     /// How its containers go wrong.
     pub failings: Failings,
+    /// Its pods may be given other requests and limits than its manifest says at first.
+    pub is_resized: bool,
 }
 
 /// How containers go wrong by themselves; by default they don't.

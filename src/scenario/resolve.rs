@@ -17,7 +17,7 @@ use super::priorities::PriorityClass;
 use super::value::{Span, parse_duration, parse_ratio};
 use super::workloads::others;
 use super::yaml::Node;
-use super::{checks, group_priorities, scheduler_configuration};
+use super::{checks, group_priorities, resized, scheduler_configuration};
 use crate::record::metric::{self, Unit};
 use crate::units::{SimDuration, WallClock};
 use std::collections::BTreeMap;
@@ -122,7 +122,8 @@ impl Resolver<'_> {
         self.check_flags(&flags);
         let timeline = self.planned(&file, &objects, (&mut groups, &mut karpenter), &flags, &book);
         objects.find_later_services(&timeline);
-        let workloads = self.workloads(&file, &objects);
+        let mut workloads = self.workloads(&file, &objects);
+        resized::mark(&mut workloads, &objects, &timeline);
         self.check_calls(&objects, &workloads);
         let balancing = self.balancing(&file, &objects);
         let traffic = self.traffic(&file, &objects, &groups);

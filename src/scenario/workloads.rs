@@ -105,6 +105,8 @@ impl Resolver<'_> {
                 memory_growth: bytes(memory.growth, Bytes::ZERO),
                 probes_queue: given.probe_fails_when == Some(ProbeFailsFile::Overloaded),
             },
+            // Found when all of the manifests and the timeline is known.
+            is_resized: false,
         }
     }
 

@@ -4,6 +4,7 @@
 //! Objects that are deleted and applied again under their names bear their load again. It knows
 //! objects and their pods, not what requests do.
 
+use super::build::pod_model;
 use super::world::World;
 use crate::api::autoscaling::ScaleTarget;
 use crate::api::owner::Owner;
@@ -88,6 +89,16 @@ impl World<'_> {
                 Some(self.others.first + place)
             }
         }
+    }
+
+    /// A new pod can do what its own limits and requests allow.
+    pub(super) fn fit_queue_of(&mut self, id: PodId, workload: usize) {
+        if !self.scenario.workloads[workload].is_resized {
+            return;
+        }
+        let Some(pod) = self.store.pod(id) else { return };
+        let model = pod_model(self.scenario, &pod.spec, workload);
+        self.network.stations[workload].fit_lane(id, model);
     }
 
     /// The workload whose size an autoscaler sets.

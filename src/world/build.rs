@@ -15,7 +15,6 @@ use crate::api::node::NodeReady;
 use crate::api::object::Object;
 use crate::api::pod::PodSpec;
 use crate::api::service::Service;
-use crate::api::vertical_pod_autoscaler::UpdateMode;
 use crate::api::workload::Deployment;
 use crate::check::Checks;
 use crate::control::controllers::resourcequota;
@@ -232,17 +231,12 @@ fn network(scenario: &Scenario, streams: &Streams) -> Network {
     for (index, dependency) in scenario.dependencies.iter().enumerate() {
         network.set_replicas(services + index, dependency.replicas);
     }
-    for (vpa, workload) in &objects.vpas {
-        // Its pods may come to differ in what they can do.
-        let station = &mut network.stations[*workload];
-        if vpa.mode() != UpdateMode::Off && !station.is_apart() {
-            station.set_apart();
-        }
-    }
     for (index, bearer) in objects.bearers().enumerate() {
         let is_uneven = || scenario.may_be_uneven().any(|service| bearer.is_behind(service));
         let station = &mut network.stations[index];
-        if !station.is_apart() && !scenario.is_followed(index) && is_uneven() {
+        // Pods that are resized may come to differ in what they can do.
+        let are_unlike = scenario.workloads[index].is_resized;
+        if !station.is_apart() && !scenario.is_followed(index) && (are_unlike || is_uneven()) {
             station.set_apart();
         }
     }

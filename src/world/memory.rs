@@ -112,7 +112,8 @@ impl World<'_> {
     pub(super) fn watch_memory(&mut self) {
         for workload in 0..self.network.stations.len() {
             let station = &self.network.stations[workload];
-            if station.pod.memory_limit.is_some() {
+            let is_resized = self.scenario.workloads[workload].is_resized;
+            if station.pod.memory_limit.is_some() || is_resized {
                 self.watch_memory_of(workload);
             }
         }

@@ -49,7 +49,12 @@ pub(in crate::world) fn deployment(name: &str, replicas: u32, cpu: i64) -> Deplo
         labels: labels.clone(),
         replicas,
         selector: Selector::from_labels(&labels),
-        template: PodTemplate { labels, spec: Arc::new(spec), hash: "abc".into(), rest: "".into() },
+        template: PodTemplate {
+            labels,
+            spec: Arc::new(spec),
+            hash: "abc".into(),
+            ..PodTemplate::default()
+        },
         strategy: Strategy::RollingUpdate {
             max_surge: IntOrPercent::Percent(25),
             max_unavailable: IntOrPercent::Percent(25),
@@ -146,6 +151,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
             serving: Default::default(),
             init: Distribution::Constant(1.0),
             failings: Default::default(),
+            is_resized: false,
         }],
         balancing: Default::default(),
         levels: Vec::new(),

@@ -4,7 +4,6 @@
 //! Its processes are taken to live and die with those of kube-controller-manager; what the
 //! recommender knows survives them in its checkpoints.
 
-use super::build::pod_model;
 use super::controllers::Key;
 use super::metrics::part_of;
 use super::world::World;
@@ -34,8 +33,6 @@ pub(super) struct Vpas {
     ooms: Vec<Oom>,
     /// What became of templates, so that pods with the same recommendation share a specification.
     sized: Vec<Sized>,
-    /// Workloads whose pods may be given other requests than their templates say.
-    workloads: Vec<usize>,
 }
 
 /// A specification that pods have been given.
@@ -73,12 +70,10 @@ impl World<'_> {
             let id = self.store.create_vpa(Vpa { created: self.now, ..vpa.clone() });
             self.store.retarget_vpa(id);
         }
-        let sizes = objects.iter().filter(|(vpa, _)| vpa.mode() != UpdateMode::Off);
         self.vpas = Some(Box::new(Vpas {
             recommender: Recommender::new(&scenario.flags.vpa.recommender),
             ooms: Vec::new(),
             sized: Vec::new(),
-            workloads: sizes.map(|(_, workload)| *workload).collect(),
         }));
         let flags = &scenario.flags.vpa;
         let loops = [
@@ -156,21 +151,6 @@ impl World<'_> {
         let all = self.store.vpas().filter(|(_, vpa)| vpa.mode() != UpdateMode::Off);
         let found = all.filter(|(_, vpa)| decides(vpa).is_some());
         found.reduce(|one, other| if other.1.is_stronger_than(one.1) { other } else { one })
-    }
-
-    /// Whether pods of a workload may be given other requests and limits than their template says.
-    pub(super) fn sizes_pods_of(&self, workload: usize) -> bool {
-        self.vpas.as_ref().is_some_and(|vpas| vpas.workloads.contains(&workload))
-    }
-
-    /// A new pod can do what its own limits and requests allow.
-    pub(super) fn fit_queue_of(&mut self, id: PodId, workload: usize) {
-        if !self.sizes_pods_of(workload) {
-            return;
-        }
-        let Some(pod) = self.store.pod(id) else { return };
-        let model = pod_model(self.scenario, &pod.spec, workload);
-        self.network.stations[workload].fit_lane(id, model);
     }
 
     /// A pod was OOM-killed: the recommender will hear of it. Containers of a pod end together; it

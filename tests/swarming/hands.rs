@@ -28,7 +28,7 @@ fn cascade(draw: &mut Draw) -> &'static str {
 
 fn of_deployment(world: &Shape, draw: &mut Draw) -> String {
     let app = draw.number(0, world.apps - 1);
-    match draw.number(0, 13) {
+    match draw.number(0, 14) {
         0 => format!("scale deployment/app{app} --replicas={}", draw.number(0, 15)),
         1..=3 => {
             let image = draw.number(1, 4);
@@ -42,6 +42,10 @@ fn of_deployment(world: &Shape, draw: &mut Draw) -> String {
         9 => format!("delete deployment app{app}{}", cascade(draw)),
         10 | 11 => "apply -f apps.yaml".to_owned(),
         12 => format!("expose deployment app{app} --port=80 --name=front{app}"),
+        13 => {
+            let limits = [50, 100, 200, 500][draw.number(0, 3) as usize];
+            format!("set resources deployment/app{app} --limits=cpu={limits}m,memory={limits}Mi")
+        }
         _ => {
             let min = draw.number(1, 4);
             let max = min + draw.number(0, 6);

@@ -18,7 +18,7 @@ pub fn deployment(namespace: &str, name: &str, labels: Labels, replicas: u32) ->
             labels,
             spec: Arc::new(PodSpec::default()),
             hash: "v1".into(),
-            rest: "".into(),
+            ..PodTemplate::default()
         },
         strategy: Strategy::RollingUpdate {
             max_surge: IntOrPercent::Percent(25),

@@ -419,7 +419,7 @@ pub fn template(name: &str) -> PodTemplate {
         labels: Labels::from([("app", name)]),
         spec: Arc::new(spec),
         hash: "v1".into(),
-        rest: "".into(),
+        ..PodTemplate::default()
     }
 }
 

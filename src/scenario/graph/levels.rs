@@ -8,7 +8,6 @@ use super::file::{ArrivalsFile, BalancingFile, LevelFile};
 use super::model::{Level, Part};
 use crate::api::ingress::{self, Backend, Ingress};
 use crate::api::service::Service;
-use crate::api::vertical_pod_autoscaler::UpdateMode;
 use crate::scenario::entries::applied_services;
 use crate::scenario::file::{ScenarioFile, TrafficFile, WorkloadFile};
 use crate::scenario::model::{Entry, Objects, Scenario};
@@ -167,11 +166,9 @@ fn asked(file: &ScenarioFile, scenario: &Scenario, connections: &Connections) ->
             let what = format!("memory of {} that grows by itself and by requests", bearer.name);
             asked.beyond.push((String::new(), what));
         }
-    }
-    for (vpa, workload) in &scenario.objects.vpas {
-        if vpa.mode() != UpdateMode::Off {
-            let what = "what a VerticalPodAutoscaler resizes".to_string();
-            all[connections.part(*workload)].beyond.push((String::new(), what));
+        if workload.is_resized {
+            let what = format!("pods of {} that are given other resources", bearer.name);
+            asked.beyond.push((String::new(), what));
         }
     }
     of_services(&mut all, file, scenario, connections);

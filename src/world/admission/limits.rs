@@ -7,7 +7,7 @@
 use crate::api::Text;
 use crate::api::amounts::{Amounts, written};
 use crate::api::limit_range::{LimitItem, LimitRange};
-use crate::api::pod::{Container, Pod, PodSpec};
+use crate::api::pod::{Pod, PodSpec};
 use crate::api::quantity::Quantity;
 use crate::api::refusal::{Refusal, aggregate};
 use crate::world::world::World;
@@ -91,12 +91,12 @@ fn with_defaults(spec: &Arc<PodSpec>, ranges: &[LimitRange]) -> Arc<PodSpec> {
         for container in changed.containers.iter_mut().chain(&mut changed.init_containers) {
             for (name, amount) in &limits {
                 if container.limited(name).is_none() {
-                    set_limit(container, name, *amount);
+                    container.set_limit(name, *amount);
                 }
             }
             for (name, amount) in &requests {
                 if container.requested(name).is_none() {
-                    set_request(container, name, *amount);
+                    container.set_request(name, *amount);
                 }
             }
         }
@@ -104,36 +104,8 @@ fn with_defaults(spec: &Arc<PodSpec>, ranges: &[LimitRange]) -> Arc<PodSpec> {
     if changed == **spec { Arc::clone(spec) } else { Arc::new(changed) }
 }
 
-/// Sets a limit. Only those of CPU and memory are kept; that of an extended resource is its
-/// request.
-fn set_limit(container: &mut Container, name: &str, amount: Quantity) {
-    match name {
-        "cpu" => container.cpu_limit = Some(amount.as_cpu()),
-        "memory" => container.memory_limit = Some(amount.as_bytes()),
-        _ => {}
-    }
-}
-
-fn set_request(container: &mut Container, name: &Text, amount: Quantity) {
-    match name.as_str() {
-        "cpu" => {
-            container.requests.cpu = amount.as_cpu();
-            container.explicit_zero.cpu = amount.is_zero();
-        }
-        "memory" => {
-            container.requests.memory = amount.as_bytes();
-            container.explicit_zero.memory = amount.is_zero();
-        }
-        "ephemeral-storage" => container.requests.ephemeral_storage = amount.as_bytes(),
-        _ => {
-            let scalars = container.requests.scalars.get_or_insert_default();
-            scalars.insert(name.clone(), amount.value());
-        }
-    }
-}
-
 /// What the API server's validation finds: a request above its limit.
-fn validate(spec: &PodSpec) -> Vec<String> {
+pub(in crate::world) fn validate(spec: &PodSpec) -> Vec<String> {
     let mut errors = Vec::new();
     let lists = [("containers", &spec.containers), ("initContainers", &spec.init_containers)];
     for (list, containers) in lists {

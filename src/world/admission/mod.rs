@@ -11,7 +11,7 @@ mod quota;
 #[cfg(test)]
 mod tests;
 
-pub(super) use limits::Defaulted;
+pub(super) use limits::{Defaulted, validate};
 
 use super::world::World;
 use crate::api::amounts::Amounts;

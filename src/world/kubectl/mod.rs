@@ -15,7 +15,7 @@ use crate::api::meta::Propagation;
 use crate::api::object::{Object, Target};
 use crate::api::owner::{Owner, Parent};
 use crate::api::refusal::Refusal;
-use crate::api::workload::PodTemplate;
+use crate::api::workload::{PodTemplate, ResourceChange};
 use crate::api::{
     ClaimId, CronJobId, DeploymentId, HpaId, IngressId, LimitRangeId, ObjectName, OwnerId, PdbId,
     PodId, QuotaId, ServiceId, Text,
@@ -24,6 +24,7 @@ use crate::control::controllers::garbagecollector::Item;
 use crate::record::story::Moment;
 use crate::scenario::kubectl::Command;
 use crate::units::SimDuration;
+use crate::world::admission::validate;
 use crate::world::apply::is_like_generated;
 
 /// Kinds of storage that are in no namespace, or that no controller looks at.
@@ -93,6 +94,7 @@ impl World<'_> {
                     template.set_image(container, image) | changes
                 })
             }),
+            Command::SetResources { target, change } => return self.set_resources(target, change),
             Command::LabelNode { node, pairs } => self.label_node(node, pairs),
             Command::TaintNode { node, add, remove } => self.taint_node(node, add, remove),
             Command::Undo { name, revision } => self.undo(name, *revision),
@@ -135,6 +137,30 @@ impl World<'_> {
                 changes
             });
         }
+    }
+
+    /// Gives the containers of a template other requests and limits, if the API server finds
+    /// nothing wrong with them.
+    fn set_resources(&mut self, target: &Target, change: &ResourceChange) -> Result<(), Refusal> {
+        let template = match &*target.kind {
+            "Deployment" => {
+                let id = self.deployment_named(&target.name);
+                id.and_then(|id| self.store.deployment(id)).map(|d| d.template.clone())
+            }
+            kind => {
+                let id = self.owner_named(kind, &target.name);
+                id.and_then(|id| self.store.owner(id)).map(|owner| owner.template().clone())
+            }
+        };
+        let Some(mut changed) = template else { return Ok(()) };
+        changed.set_resources(change);
+        let wrong: Vec<String> =
+            validate(&changed.spec).into_iter().map(|why| format!("spec.template.{why}")).collect();
+        if !wrong.is_empty() {
+            return Err(Refusal::invalid(&target.kind, &target.name.name, &wrong));
+        }
+        self.change_template(target, |template| template.set_resources(change));
+        Ok(())
     }
 
     /// Back to the template of a revision; 0 is the one before the newest.

@@ -62,7 +62,7 @@ impl World<'_> {
 
     /// Whether pods of a Deployment can use more memory than they request.
     fn may_exceed_request(&self, workload: usize, spec: &PodSpec) -> bool {
-        if self.sizes_pods_of(workload) {
+        if self.scenario.workloads[workload].is_resized {
             return true;
         }
         let request = spec.requests().memory.0 as f64;
@@ -75,7 +75,7 @@ impl World<'_> {
         let pod = &self.network.stations[workload].pod;
         let queued = pod.rate * pod.wait_max;
         let most = pod.memory.0 + pod.memory.1 * (f64::from(pod.servers) + queued);
-        let limit = pod.memory_limit.filter(|_| !self.sizes_pods_of(workload));
+        let limit = pod.memory_limit.filter(|_| !self.scenario.workloads[workload].is_resized);
         most.min(limit.unwrap_or(f64::INFINITY))
     }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// A Job whose pods are labelled `app=name` and are never restarted.
 pub(crate) fn job(name: &str, parallelism: u32, completions: Option<u32>) -> Job {
-    let PodTemplate { labels, spec, hash, rest } = template(name);
+    let PodTemplate { labels, spec, hash, rest, as_applied } = template(name);
     let mut spec = (*spec).clone();
     spec.restart_policy = RestartPolicy::Never;
     Job {
@@ -28,7 +28,7 @@ pub(crate) fn job(name: &str, parallelism: u32, completions: Option<u32>) -> Job
         },
         owner: None,
         selector: Selector::from_labels(&Labels::from([("app", name)])),
-        template: PodTemplate { labels, spec: Arc::new(spec), hash, rest },
+        template: PodTemplate { labels, spec: Arc::new(spec), hash, rest, as_applied },
         spec: JobSpec {
             parallelism,
             completions,

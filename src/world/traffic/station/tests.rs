@@ -190,6 +190,7 @@ fn a_pod_model_saturates_at_its_cpu_or_its_slots() {
         serving: Default::default(),
         init: Distribution::Constant(1.0),
         failings: Default::default(),
+        is_resized: false,
     };
     let rows = [
         ("one core, 10 ms of CPU: 100 a second", workload(10, 0, 8), 1000, 100.0),
