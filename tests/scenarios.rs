@@ -21,7 +21,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 39] = [
+const LIGHT: [&str; 40] = [
     "autoscaling/forecast",
     "autoscaling/karpenter",
     "autoscaling/overprovisioning",
@@ -47,6 +47,7 @@ const LIGHT: [&str; 39] = [
     "incidents/volume-on-lost-node",
     "incidents/zone-power-loss",
     "networking/selector-typo",
+    "networking/same-zone",
     "networking/sticky-sessions",
     "pokemon-go/planned-5x",
     "self-healing/api-server-outage",

@@ -9,7 +9,7 @@ use super::objective::{self, Target, start_of};
 use super::recorder::Recorder;
 use super::rows::{ClusterSample, Quantiles, WorkloadSample};
 use super::summary::ExpectationResult;
-use super::totals::ApiTotals;
+use super::totals::{ApiTotals, CrossZone};
 use crate::units::{SimDuration, SimTime};
 
 /// An assertion over a run: a measure, what it is narrowed to, and its bounds.
@@ -203,6 +203,12 @@ fn of_cluster(run: &Measured<'_, '_>, metric: &str, window: Option<Window>) -> O
         ("latency_p50", None) => totals.entry_latency.quantile(0.50),
         ("latency_p95", None) => totals.entry_latency.quantile(0.95),
         ("latency_p99", None) => totals.entry_latency.quantile(0.99),
+        ("cross_zone_ratio", _) => {
+            let start = |row: &CrossZone| SimTime(row.time.0.saturating_sub(row.interval.0));
+            let is_in = |w: Window, row: &CrossZone| w.from <= start(row) && row.time <= w.until;
+            let all = totals.cross_zone.iter();
+            CrossZone::ratio(all.filter(|row| window.is_none_or(|w| is_in(w, row))))
+        }
         ("objective_missed", _) => {
             whole().next()?;
             let missed = whole().filter(|r| objective::missed(r, run.target));
@@ -325,6 +331,14 @@ mod tests {
         let t = &mut r.totals;
         (t.pods_created, t.pods_evicted, t.unbound_at_end) = (50, 3, 2);
         t.image_pulls_failed = 9;
+        t.cross_zone = [(60, 10.0, 8.0), (120, 30.0, 2.0)]
+            .map(|(second, requests, crossing)| CrossZone {
+                time: SimTime::from_secs(second),
+                interval: minute,
+                requests,
+                crossing,
+            })
+            .to_vec();
         let api = t.api.get_or_insert_default();
         (api.refused, api.flow_refused, api.timed_out, api.renewals_failed) = (4, 8.0, 6, 7);
         api.latency.add(0.5, 1.0);
@@ -374,6 +388,7 @@ mod tests {
             ("latency_p50", 0.1),
             ("latency_p95", 0.1),
             ("latency_p99", 0.1),
+            ("cross_zone_ratio", 0.25),
             ("objective_missed", 60.0),
             ("first_miss", 120.0),
             ("time_to_recover", 60.0),
@@ -449,6 +464,12 @@ mod tests {
             ("and not of another", web("requests_failed"), Some(0.0)),
             ("pods of one Deployment", cart("pods_ready_min"), Some(2.0)),
             ("restarts of one Deployment", cart("restarts"), Some(4.0)),
+            (
+                "zones crossed within it",
+                Expected { until: minute(1), ..expected("cross_zone_ratio") },
+                Some(0.8),
+            ),
+            ("nobody knows later ones", from_2("cross_zone_ratio"), None),
             ("both at once", Expected { until: minute(2), ..cart("requests_served") }, Some(120.0)),
             ("no latency was recorded", web("latency_p99"), None),
             ("no such Deployment", Expected { of: Some("x/y"), ..expected("cost") }, None),

@@ -61,6 +61,12 @@ pub const METRICS: &[Metric] = &[
     ),
     metric("latency_p95", Unit::Duration, BOTH, "95th percentile of latency (likewise)"),
     metric("latency_p99", Unit::Duration, BOTH, "99th percentile of latency (likewise)"),
+    metric(
+        "cross_zone_ratio",
+        Unit::Ratio,
+        WINDOW,
+        "requests that left their zone, of all whose zones are known",
+    ),
     metric("objective_missed", Unit::Duration, WINDOW, "time in which the objective was missed"),
     metric("first_miss", Unit::Duration, WHOLE, "when the objective was first missed"),
     metric("time_to_recover", Unit::Duration, WHOLE, "from the first miss until it held for good"),

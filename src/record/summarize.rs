@@ -5,8 +5,9 @@ use super::measure::{self, Expected, Measured, mean_cpu_share};
 use super::objective::{self, Target};
 use super::recorder::Recorder;
 use super::rows::ClusterSample;
-use super::summary::{ApiServer, Etcd, LevelOfPart, WorkloadSummary};
+use super::summary::{ApiServer, CrossZoneSummary, Etcd, LevelOfPart, WorkloadSummary};
 use super::summary::{Cost, NodeGroupSummary, Nodes, Objective, Pods, Point, Requests, Summary};
+use super::totals::CrossZone;
 use super::turning_points;
 use crate::units::{SimDuration, SimTime};
 
@@ -70,6 +71,7 @@ pub fn summarize(
             objects_at_end: recorder.totals.objects_at_end,
         },
         api_server: api_server(recorder),
+        cross_zone: cross_zone(recorder),
         delivery: delivery::summary(recorder, SimTime::ZERO + facts.duration),
     }
 }
@@ -88,6 +90,15 @@ fn api_server(recorder: &Recorder<'_>) -> Option<ApiServer> {
             lease_renewals_failed: api.renewals_failed,
             ..none
         })
+    })
+}
+
+fn cross_zone(recorder: &Recorder<'_>) -> Option<CrossZoneSummary> {
+    let rows = &recorder.totals.cross_zone;
+    (!rows.is_empty()).then(|| CrossZoneSummary {
+        requests: rows.iter().fold(0.0, |sum, row| sum + row.requests),
+        crossing: rows.iter().fold(0.0, |sum, row| sum + row.crossing),
+        ratio: CrossZone::ratio(rows.iter()),
     })
 }
 

@@ -49,6 +49,9 @@ pub struct Summary {
     /// The API server; left out where it is not limited and kube-controller-manager always led.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_server: Option<ApiServer>,
+    /// Requests between zones; left out where it is not followed who is where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cross_zone: Option<CrossZoneSummary>,
     /// What people delivered; left out where no fleet comes or has releases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliverySummary>,
@@ -71,6 +74,17 @@ impl LevelOfPart {
         let how = if self.level == "requests" { "one by one" } else { "as rates" };
         format!("requests of {} {how}: {}", self.workloads.join(", "), self.why)
     }
+}
+
+/// Requests between zones over the whole run: those whose proxy and pod are on nodes with a zone.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct CrossZoneSummary {
+    /// Requests in all, each try and call for itself.
+    pub requests: f64,
+    /// Those of them whose proxy and pod are in different zones.
+    pub crossing: f64,
+    /// Their share; `null` when there were no requests.
+    pub ratio: Option<f64>,
 }
 
 /// What people delivered. Times of what is not done by the end are those up to the end.

@@ -5,6 +5,7 @@ use super::latency::LatencyHistogram;
 use super::rows::NodeRow;
 use super::story::TurningPoint;
 use crate::api::Text;
+use crate::units::{SimDuration, SimTime};
 
 /// Running totals of a run.
 #[derive(Clone, Debug, Default)]
@@ -58,12 +59,36 @@ pub struct Totals {
     pub objects_peak: u64,
     /// Objects in etcd at the end.
     pub objects_at_end: u64,
+    /// Requests between zones, by sample interval; none where it is not followed who is where.
+    pub cross_zone: Vec<CrossZone>,
     /// Seconds without a leader of kube-controller-manager.
     pub leaderless_s: f64,
     /// Teams of people, in the scenario's order; none where nothing is delivered.
     pub teams: Vec<TeamTotals>,
     /// Turning points that the world saw itself (limits, faults, lost nodes), in time order.
     pub moments: Vec<TurningPoint>,
+}
+
+/// Requests between zones in a sample interval: those whose proxy and pod are on nodes with a zone.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CrossZone {
+    /// Its end.
+    pub time: SimTime,
+    /// How long it was.
+    pub interval: SimDuration,
+    /// Requests in all, each try and call for itself.
+    pub requests: f64,
+    /// Those of them whose proxy and pod are in different zones.
+    pub crossing: f64,
+}
+
+impl CrossZone {
+    /// Share of the requests that left their zone; `None`: there were none.
+    pub fn ratio<'a>(intervals: impl Iterator<Item = &'a CrossZone>) -> Option<f64> {
+        let sums = intervals
+            .fold((0.0, 0.0), |(all, crossing), row| (all + row.requests, crossing + row.crossing));
+        (sums.0 > 0.0).then(|| sums.1 / sums.0)
+    }
 }
 
 /// How a team spent its time.

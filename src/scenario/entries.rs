@@ -39,9 +39,11 @@ impl Scenario {
         all.filter(|s| s.affinity.is_some() || s.local || s.prefers().is_some())
     }
 
-    /// Whether requests of a Service stay near at any time of the run.
-    pub fn may_stay_near(&self) -> bool {
+    /// Whether it matters where pods and clients are: requests of a Service stay near at some time
+    /// of the run, or clients have zones, so that what crosses zones can be told.
+    pub fn follows_places(&self) -> bool {
         self.may_be_uneven().any(|service| service.prefers().is_some())
+            || self.traffic.iter().any(|traffic| !traffic.zones.is_empty())
     }
 
     /// Parts of the graph whose requests are followed one by one.

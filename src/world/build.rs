@@ -240,7 +240,7 @@ fn network(scenario: &Scenario, streams: &Streams) -> Network {
             station.set_apart();
         }
     }
-    if scenario.may_stay_near() {
+    if scenario.follows_places() {
         network.follow_places(scenario.traffic.iter().map(|traffic| &traffic.zones[..]));
     }
     network.set_cold(cold_at_first(scenario));

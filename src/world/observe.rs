@@ -163,6 +163,7 @@ impl World<'_> {
             cost_per_hour: self.ledger.cost_per_hour(),
             watts: self.ledger.idle_watts() + busy_watts,
         };
+        self.observe_crossing(interval);
         self.recorder.totals.entry_latency.merge(&entries.latency);
         let observe = &self.scenario.observe;
         let target = Target {

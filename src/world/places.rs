@@ -6,7 +6,9 @@
 use super::world::World;
 use crate::api::PodId;
 use crate::api::node::NodeReady;
+use crate::record::totals::CrossZone;
 use crate::scenario::model::Entry;
+use crate::units::SimDuration;
 
 impl World<'_> {
     /// The network knows where a pod is.
@@ -32,6 +34,14 @@ impl World<'_> {
         if self.network.wants_gates() {
             let ready = self.store.nodes().filter(|(_, node)| node.ready == NodeReady::True);
             self.network.set_gates(ready.map(|(id, node)| (id, node.zone())));
+        }
+    }
+
+    /// What has crossed zones in the interval that ends now is told.
+    pub(super) fn observe_crossing(&mut self, interval: SimDuration) {
+        if let Some((requests, crossing)) = self.network.take_crossing(self.now) {
+            let row = CrossZone { time: self.now, interval, requests, crossing };
+            self.recorder.totals.cross_zone.push(row);
         }
     }
 

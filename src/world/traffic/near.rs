@@ -13,6 +13,7 @@ use super::network::Network;
 use super::station::Station;
 use crate::api::service::TrafficDistribution;
 use crate::api::{NodeId, PodId, Text};
+use crate::units::SimTime;
 use std::collections::BTreeMap;
 
 /// Where a request comes from, or a pod is.
@@ -61,34 +62,83 @@ pub(super) struct Near {
     gates_are_stale: bool,
     /// By Service: stations that call it, and how often a second.
     calls: Vec<Vec<(usize, f64)>>,
+    /// Requests a second between zones at present: in all, and those that leave theirs.
+    crossing: (f64, f64),
+    /// Requests since the last time that somebody asked, likewise.
+    counted: (f64, f64),
 }
 
-/// Requests a second of each endpoint, when so many come from each origin.
-fn share(rule: TrafficDistribution, endpoints: &[Place], origins: &[(Place, f64)]) -> Vec<f64> {
-    let all_have_zones = endpoints.iter().all(|place| place.zone.is_some());
-    let asks_for_nodes = rule == TrafficDistribution::PreferSameNode;
-    let all_have_nodes = asks_for_nodes && endpoints.iter().all(|place| place.node.is_some());
-    let hints = |place: &Place| {
-        let node = place.node.filter(|_| all_have_nodes).map(Hint::Node);
-        let zone = place.zone.filter(|_| all_have_zones).map(Hint::Zone);
+/// The endpoints of a Service, as proxies see them.
+struct Hinted<'a> {
+    endpoints: &'a [Place],
+    /// What each hint stands for: places among the endpoints.
+    by: BTreeMap<Hint, Vec<usize>>,
+    heeds_nodes: bool,
+    heeds_zones: bool,
+}
+
+impl Hinted<'_> {
+    fn new(rule: Option<TrafficDistribution>, endpoints: &[Place]) -> Hinted<'_> {
+        let asks_for_nodes = rule == Some(TrafficDistribution::PreferSameNode);
+        let mut found = Hinted {
+            endpoints,
+            by: BTreeMap::new(),
+            heeds_nodes: asks_for_nodes && endpoints.iter().all(|place| place.node.is_some()),
+            heeds_zones: rule.is_some() && endpoints.iter().all(|place| place.zone.is_some()),
+        };
+        for (at, place) in endpoints.iter().enumerate() {
+            for hint in found.hints(place) {
+                found.by.entry(hint).or_default().push(at);
+            }
+        }
+        found
+    }
+
+    /// Hints of an endpoint there, and what a proxy there looks for, first things first.
+    fn hints(&self, place: &Place) -> impl Iterator<Item = Hint> + use<> {
+        let node = place.node.filter(|_| self.heeds_nodes).map(Hint::Node);
+        let zone = place.zone.filter(|_| self.heeds_zones).map(Hint::Zone);
         [node, zone, Some(Hint::All)].into_iter().flatten()
-    };
-    let mut hinted: BTreeMap<Hint, Vec<usize>> = BTreeMap::new();
-    for (at, place) in endpoints.iter().enumerate() {
-        hints(place).for_each(|hint| hinted.entry(hint).or_default().push(at));
     }
-    // What goes to the same ones is added up first: many may ask, and many be asked.
-    let mut asked: BTreeMap<Hint, f64> = BTreeMap::new();
-    for (from, rate) in origins {
-        let used = hints(from).find(|hint| hinted.contains_key(hint)).unwrap_or(Hint::All);
-        *asked.entry(used).or_default() += rate;
+
+    /// What a proxy there shares its requests among.
+    fn used(&self, from: &Place) -> Hint {
+        self.hints(from).find(|hint| self.by.contains_key(hint)).unwrap_or(Hint::All)
     }
-    let mut rates = vec![0.0; endpoints.len()];
-    for (hint, rate) in asked {
-        let used = hinted.get(&hint).map_or(&[][..], Vec::as_slice);
-        used.iter().for_each(|at| rates[*at] += rate / used.len() as f64);
+
+    /// Requests a second of each endpoint, when so many come from each origin.
+    fn share(&self, origins: &[(Place, f64)]) -> Vec<f64> {
+        // What goes to the same ones is added up first: many may ask, and many be asked.
+        let mut asked: BTreeMap<Hint, f64> = BTreeMap::new();
+        for (from, rate) in origins {
+            *asked.entry(self.used(from)).or_default() += rate;
+        }
+        let mut rates = vec![0.0; self.endpoints.len()];
+        for (hint, rate) in asked {
+            let used = self.by.get(&hint).map_or(&[][..], Vec::as_slice);
+            used.iter().for_each(|at| rates[*at] += rate / used.len() as f64);
+        }
+        rates
     }
-    rates
+
+    /// Requests a second between zones: in all, and those that leave theirs.
+    fn crossing(&self, origins: &[(Place, f64)]) -> (f64, f64) {
+        let mut pods: BTreeMap<usize, f64> = BTreeMap::new();
+        let zones = self.endpoints.iter().filter_map(|place| place.zone);
+        zones.for_each(|zone| *pods.entry(zone).or_default() += 1.0);
+        let (known, all) = (pods.values().sum::<f64>(), self.endpoints.len() as f64);
+        let (mut told, mut leave) = (0.0, 0.0);
+        for (from, rate) in origins {
+            let Some(zone) = from.zone.filter(|_| all > 0.0) else { continue };
+            if self.used(from) == Hint::All {
+                told += rate * known / all;
+                leave += rate * (known - pods.get(&zone).unwrap_or(&0.0)) / all;
+            } else {
+                told += rate;
+            }
+        }
+        (told, leave)
+    }
 }
 
 impl Near {
@@ -248,7 +298,22 @@ impl Network {
     pub(super) fn near_shares(&self, service: usize) -> Option<Vec<f64>> {
         let near = self.near.as_deref()?;
         let rule = *near.rules.get(&service)?;
-        let by_node = rule == TrafficDistribution::PreferSameNode;
+        let endpoints = self.places_behind(near, service);
+        let origins = self.origins(near, service);
+        let mut shares = Hinted::new(Some(rule), &endpoints).share(&origins);
+        let whole: f64 = shares.iter().sum();
+        shares.iter_mut().for_each(|share| *share /= whole);
+        (whole > 0.0).then_some(shares)
+    }
+
+    fn places_behind(&self, near: &Near, service: usize) -> Vec<Place> {
+        let place = |pod: &PodId| near.places.get(pod).copied().unwrap_or_default();
+        self.fronts[service].routed.iter().map(place).collect()
+    }
+
+    /// Where what proxies share out of a Service's requests comes from, requests a second.
+    fn origins(&self, near: &Near, service: usize) -> Vec<(Place, f64)> {
+        let by_node = near.rules.get(&service) == Some(&TrafficDistribution::PreferSameNode);
         let mut origins = Vec::new();
         for (entry, crowd) in near.crowds.iter().enumerate() {
             if crowd.service == Some(service) {
@@ -259,12 +324,39 @@ impl Network {
         for (station, rate) in &near.calls[service] {
             near.spread_calls((*station, &self.stations[*station]), *rate, &mut origins);
         }
-        let place = |pod: &PodId| near.places.get(pod).copied().unwrap_or_default();
-        let endpoints: Vec<Place> = self.fronts[service].routed.iter().map(place).collect();
-        let mut shares = share(rule, &endpoints, &origins);
-        let whole: f64 = shares.iter().sum();
-        shares.iter_mut().for_each(|share| *share /= whole);
-        (whole > 0.0).then_some(shares)
+        origins
+    }
+
+    /// From now on so many requests cross zones as at present.
+    pub(super) fn note_crossing(&mut self) {
+        let Some(mut near) = self.near.take() else { return };
+        near.crossing = (0.0, 0.0);
+        for service in 0..self.fronts.len() {
+            if self.is_followed(service) {
+                continue;
+            }
+            let endpoints = self.places_behind(&near, service);
+            let rule = near.rules.get(&service).copied();
+            let origins = self.origins(&near, service);
+            let (told, leave) = Hinted::new(rule, &endpoints).crossing(&origins);
+            near.crossing = (near.crossing.0 + told, near.crossing.1 + leave);
+        }
+        self.near = Some(near);
+    }
+
+    /// Counts what has crossed zones in so many seconds.
+    pub(super) fn count_crossing(&mut self, seconds: f64) {
+        if let Some(near) = &mut self.near {
+            near.counted.0 += near.crossing.0 * seconds;
+            near.counted.1 += near.crossing.1 * seconds;
+        }
+    }
+
+    /// Requests between zones since the last call: in all, and those that left theirs; both zones
+    /// are known. `None`: it is not known who is where.
+    pub fn take_crossing(&mut self, now: SimTime) -> Option<(f64, f64)> {
+        self.advance_entries(now);
+        self.near.as_mut().map(|near| std::mem::take(&mut near.counted))
     }
 }
 
@@ -274,7 +366,6 @@ mod tests {
     use super::super::wiring::Calls;
     use super::*;
     use crate::scenario::graph::model::{Call, Patience, Step};
-    use crate::units::SimTime;
     use TrafficDistribution::{PreferClose, PreferSameNode, PreferSameZone};
     use proptest::prelude::*;
     use slotmap::SlotMap;
@@ -326,20 +417,20 @@ mod tests {
             let endpoints: Vec<Place> = endpoints.iter().map(|(z, n)| place(*z, *n)).collect();
             let origins: Vec<(Place, f64)> =
                 origins.iter().map(|((z, n), rate)| (place(*z, *n), *rate)).collect();
-            assert_eq!(share(rule, &endpoints, &origins), expected, "{sentence}");
+            assert_eq!(Hinted::new(Some(rule), &endpoints).share(&origins), expected, "{sentence}");
         }
     }
 
-    /// An endpoint with the hints of its slice.
-    struct Hinted {
+    /// An endpoint with hints.
+    struct Slice {
         nodes: Vec<NodeId>,
         zones: Vec<usize>,
     }
 
     /// Endpoints that the proxy of a node in a zone uses, as upstream reads hints.
-    fn reached(from: &Place, endpoints: &[Hinted]) -> Vec<usize> {
-        let own_node = |e: &Hinted| from.node.is_some_and(|node| e.nodes.contains(&node));
-        let own_zone = |e: &Hinted| from.zone.is_some_and(|zone| e.zones.contains(&zone));
+    fn reached(from: &Place, endpoints: &[Slice]) -> Vec<usize> {
+        let own_node = |e: &Slice| from.node.is_some_and(|node| e.nodes.contains(&node));
+        let own_zone = |e: &Slice| from.zone.is_some_and(|zone| e.zones.contains(&zone));
         let (mut all_nodes, mut a_node, mut all_zones, mut a_zone) = (true, false, true, false);
         for endpoint in endpoints {
             all_nodes &= !endpoint.nodes.is_empty();
@@ -347,7 +438,7 @@ mod tests {
             all_zones &= !endpoint.zones.is_empty();
             a_zone |= own_zone(endpoint);
         }
-        let is_used = |endpoint: &Hinted| match (all_nodes && a_node, all_zones && a_zone) {
+        let is_used = |endpoint: &Slice| match (all_nodes && a_node, all_zones && a_zone) {
             (true, _) => own_node(endpoint),
             (false, true) => own_zone(endpoint),
             (false, false) => true,
@@ -355,37 +446,52 @@ mod tests {
         (0..endpoints.len()).filter(|at| is_used(&endpoints[*at])).collect()
     }
 
+    /// Three nodes in zones, one without, and places whose node does not matter or is not known.
     fn any_place() -> impl Strategy<Value = Place> {
-        (prop_oneof![9 => 0..3_usize, 1 => Just(9)], prop_oneof![9 => 0..4_usize, 1 => Just(9)])
-            .prop_map(|(zone, node)| Place {
-                zone: (zone < 3).then_some(zone),
-                node: nodes().get(node).copied(),
-            })
+        let on_node = |node: usize| place(['a', 'a', 'b', ' '][node], node);
+        prop_oneof![
+            12 => (0..3_usize).prop_map(on_node),
+            1 => Just(on_node(3)),
+            4 => (0..3_usize).prop_map(|zone| Place { zone: Some(zone), node: None }),
+        ]
     }
 
     proptest! {
         #[test]
         fn shares_are_those_of_request_after_request(
-            rule in prop_oneof![Just(PreferClose), Just(PreferSameZone), Just(PreferSameNode)],
+            rule in prop_oneof![
+                Just(None), Just(Some(PreferClose)), Just(Some(PreferSameZone)),
+                Just(Some(PreferSameNode)),
+            ],
             endpoints in proptest::collection::vec(any_place(), 0..8),
             origins in proptest::collection::vec((any_place(), 0..50_u32), 0..8),
         ) {
-            let by_node = rule == PreferSameNode;
-            let hinted = |place: &Place| Hinted {
+            let (by_zone, by_node) = (rule.is_some(), rule == Some(PreferSameNode));
+            let hinted = |place: &Place| Slice {
                 nodes: place.node.filter(|_| by_node).into_iter().collect(),
-                zones: place.zone.into_iter().collect(),
+                zones: place.zone.filter(|_| by_zone).into_iter().collect(),
             };
-            let slices: Vec<Hinted> = endpoints.iter().map(hinted).collect();
+            let slices: Vec<Slice> = endpoints.iter().map(hinted).collect();
             let mut expected = vec![0.0; endpoints.len()];
+            let mut between = [0.0, 0.0];
             for (from, requests) in &origins {
-                for _ in 0..*requests {
-                    let used = reached(from, &slices);
-                    used.iter().for_each(|at| expected[*at] += 1.0 / used.len() as f64);
+                let used = reached(from, &slices);
+                for at in (0..*requests).flat_map(|_| &used) {
+                    let chance = 1.0 / used.len() as f64;
+                    expected[*at] += chance;
+                    if let (Some(from), Some(to)) = (from.zone, endpoints[*at].zone) {
+                        between[0] += chance;
+                        between[1] += if from == to { 0.0 } else { chance };
+                    }
                 }
             }
             let rates: Vec<(Place, f64)> =
                 origins.iter().map(|(from, n)| (*from, f64::from(*n))).collect();
-            let found = share(rule, &endpoints, &rates);
+            let services = Hinted::new(rule, &endpoints);
+            let (all, crossing) = services.crossing(&rates);
+            let gaps = [all - between[0], crossing - between[1]];
+            prop_assert!(gaps.iter().all(|gap| gap.abs() < 1e-9), "{all}, {crossing}, {between:?}");
+            let found = services.share(&rates);
             for (found, expected) in found.iter().zip(&expected) {
                 prop_assert!((found - expected).abs() < 1e-9, "{found} for {expected}");
             }
@@ -436,24 +542,46 @@ mod tests {
     #[test]
     fn clients_come_to_nodes_of_their_zones() {
         type Nodes<'a> = &'a [(usize, &'a str)];
-        let rows: [(&str, usize, Nodes<'_>, &[f64]); 5] = [
-            ("clients of zones", 0, &[(0, "a"), (2, "b"), (3, "b")], &[75.0, 13.0, 13.0]),
-            ("from all nodes as many", 1, &[(0, "a"), (2, "b"), (3, "b")], &[33.0, 33.0, 33.0]),
-            ("clients of a zone without nodes come to all", 0, &[(2, "b")], &[0.0, 100.0, 0.0]),
+        type Row<'a> = (&'a str, usize, Nodes<'a>, &'a [f64], [f64; 2]);
+        let rows: [Row<'_>; 5] = [
+            (
+                "clients of zones",
+                0,
+                &[(0, "a"), (2, "b"), (3, "b")],
+                &[75.0, 13.0, 13.0],
+                [100.0, 0.0],
+            ),
+            (
+                "from all nodes as many",
+                1,
+                &[(0, "a"), (2, "b"), (3, "b")],
+                &[33.0, 33.0, 33.0],
+                [100.0, 0.0],
+            ),
+            (
+                "clients of a zone without nodes come to all",
+                0,
+                &[(2, "b")],
+                &[0.0, 100.0, 0.0],
+                [100.0, 0.0],
+            ),
             (
                 "a node of a zone without a pod sends them to all zones",
                 1,
                 &[(1, "c"), (2, "b"), (3, "b")],
                 &[11.0, 44.0, 44.0],
+                [100.0, 33.0],
             ),
-            ("without nodes each pod gets the same", 0, &[], &[33.0, 33.0, 33.0]),
+            ("without nodes each pod gets the same", 0, &[], &[33.0, 33.0, 33.0], [0.0, 0.0]),
         ];
-        for (sentence, entry, gates, expected) in rows {
+        for (sentence, entry, gates, expected, between) in rows {
             let mut play = play(&[], &[("a", 0), ("b", 2), ("b", 3)], false);
             play.network.set_gates(gates.iter().map(|(node, zone)| (nodes()[*node], *zone)));
             play.network.set_external(SimTime::ZERO, 1, 10.0);
             play.network.set_crowd(entry, Some(1), 10.0);
             assert_eq!(play.rates(), expected, "{sentence}");
+            let (all, crossing) = play.network.take_crossing(SimTime::from_secs(10)).unwrap();
+            assert_eq!([all.round(), crossing.round()], between, "{sentence}: in ten seconds");
         }
     }
 

@@ -398,13 +398,13 @@ impl Network {
         self.advance_entries(now);
         self.grow_warm(now);
         if self.is_wired() {
-            return self.settle_wired(now);
+            self.settle_wired(now);
+        } else {
+            self.fronts.iter_mut().for_each(|front| front.offered = front.external);
+            self.run_down(now);
+            self.rate_fronts();
         }
-        for front in &mut self.fronts {
-            front.offered = front.external;
-        }
-        self.run_down(now);
-        self.rate_fronts();
+        self.note_crossing();
     }
 
     /// Lets what is offered to Services run down the call graph.
@@ -550,6 +550,7 @@ impl Network {
         }
         self.entries.offered += self.unrouted * seconds;
         self.entries.failed += self.unrouted * seconds;
+        self.count_crossing(seconds);
         for service in 0..self.fronts.len() {
             if self.fronts[service].external > 0.0 && !self.is_followed(service) {
                 self.advance_entry(service, seconds);
