@@ -3,7 +3,7 @@
 use crate::record::metric::{self, Unit};
 use crate::record::story::Moment;
 use crate::record::summary::{
-    ApiServer, ExpectationResult, FleetSummary, Objective, Summary, TeamSummary,
+    ApiServer, CrossZoneSummary, ExpectationResult, FleetSummary, Objective, Summary, TeamSummary,
 };
 use crate::record::wording::{amount, clock, count, duration, grouped, money, percent, rate};
 
@@ -85,6 +85,7 @@ pub(super) fn measured(result: &ExpectationResult) -> String {
 pub(super) fn figures(s: &Summary) -> Vec<Figure> {
     let mut figures = vec![served(s), demand(s), recovery(&s.objective), latency(s), waiting(s)];
     figures.extend([startup(s), pods(s), nodes(s), cost(s), energy(s)]);
+    figures.extend(s.cross_zone.as_ref().and_then(cross_zone));
     figures.extend(s.api_server.as_ref().map(api_server));
     figures.extend(s.delivery.iter().flat_map(|delivery| &delivery.fleets).flat_map(fleet));
     figures.extend(s.delivery.iter().flat_map(|delivery| &delivery.teams).map(team));
@@ -125,6 +126,11 @@ fn team(t: &TeamSummary) -> Figure {
         grouped(t.queue_peak)
     );
     Figure { label: "Team busy", value: percent(t.utilization), note }
+}
+
+fn cross_zone(c: &CrossZoneSummary) -> Option<Figure> {
+    let note = format!("{} of {} requests to pods", amount(c.crossing), amount(c.requests));
+    Some(Figure { label: "Crossed zones", value: percent(c.ratio?), note })
 }
 
 fn api_server(api: &ApiServer) -> Figure {
@@ -373,6 +379,23 @@ mod tests {
             let told = served(&summary);
             assert_eq!((told.value.as_str(), told.note.as_str()), (value, note), "{sentence}");
         }
+    }
+
+    #[test]
+    fn crossed_zones_are_told_where_somebody_counts_them() {
+        let told = |requests: f64, crossing: f64| {
+            let ratio = (requests > 0.0).then(|| crossing / requests);
+            cross_zone(&CrossZoneSummary { requests, crossing, ratio })
+        };
+        let note = "25,000 of 100,000 requests to pods".to_owned();
+        let figure = Figure { label: "Crossed zones", value: "25%".to_owned(), note };
+        assert_eq!(told(100_000.0, 25_000.0), Some(figure));
+        assert_eq!(told(0.0, 0.0), None, "nobody asked anybody");
+        let is_told = |s: &Summary| figures(s).iter().any(|f| f.label == "Crossed zones");
+        let mut summary = Summary::default();
+        assert!(!is_told(&summary), "nobody counts them");
+        summary.cross_zone = Some(CrossZoneSummary { ratio: Some(0.25), ..Default::default() });
+        assert!(is_told(&summary));
     }
 
     #[test]

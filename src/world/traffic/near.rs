@@ -344,6 +344,20 @@ impl Network {
         self.near = Some(near);
     }
 
+    /// Recounts who is live where: the first station whose running counts are not the same.
+    pub(super) fn misplaced(&self) -> Option<String> {
+        let near = self.near.as_ref()?;
+        let mut found = vec![BTreeMap::<Place, u32>::new(); near.live.len()];
+        for (pod, endpoint) in &self.endpoints {
+            if self.is_live(pod) {
+                let place = near.places.get(&pod).copied().unwrap_or_default();
+                *found[endpoint.station()].entry(place).or_default() += 1;
+            }
+        }
+        let station = (0..found.len()).find(|station| near.live[*station] != found[*station])?;
+        Some(format!("station {station}: live pods are not where they are said to be"))
+    }
+
     /// Counts what has crossed zones in so many seconds.
     pub(super) fn count_crossing(&mut self, seconds: f64) {
         if let Some(near) = &mut self.near {
@@ -616,6 +630,9 @@ mod tests {
                 assert_eq!(play.rates().iter().sum::<f64>(), 0.0, "{sentence}, {apart}, {wired}");
                 let near = play.network.near.as_ref().unwrap();
                 assert!(near.live[0].is_empty(), "{sentence}: {:?} are left", near.live[0]);
+                assert_eq!(play.network.miscounted(), None, "{sentence}");
+                play.network.near.as_mut().unwrap().places.clear();
+                assert!(play.network.miscounted().is_some(), "who is moved unseen is found");
             }
         }
     }

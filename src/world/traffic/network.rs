@@ -327,7 +327,8 @@ impl Network {
         let kept = self.live.iter().copied().zip(self.dead.iter().copied());
         let mut pairs = kept.zip(counts).enumerate();
         let Some((station, (kept, found))) = pairs.find(|(_, (kept, found))| kept != found) else {
-            return self.singly.as_ref().and_then(|singly| singly.engine.broken_law());
+            let broken = self.singly.as_ref().and_then(|singly| singly.engine.broken_law());
+            return broken.or_else(|| self.misplaced());
         };
         Some(format!("station {station} keeps {kept:?} live and dead endpoints and has {found:?}"))
     }
