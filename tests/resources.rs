@@ -72,7 +72,9 @@ fn pods_serve_as_fast_as_their_own_limits_let_them() {
             [50.0, 50.0],
         ),
     ];
-    for (number, (sentence, resources, command, file, expected)) in rows_of.iter().enumerate() {
+    let levels = ["fluid", "requests"];
+    let rows_of = levels.iter().flat_map(|level| rows_of.iter().map(move |row| (level, row)));
+    for (number, (level, (sentence, resources, command, file, expected))) in rows_of.enumerate() {
         let name = format!("resources-{number}");
         if let Some(file) = file {
             std::fs::write(folder(&name).join("other.yaml"), file).unwrap();
@@ -85,7 +87,8 @@ fn pods_serve_as_fast_as_their_own_limits_let_them() {
             &name,
             &web(resources),
             &format!(
-                "workloads: {{web: {{demand: 10ms, idle-cpu: 0, startup: 2s}}}}\ntraffic: [{{to: \
+                "workloads: {{web: {{level: {level}, demand: 10ms, idle-cpu: 0, concurrency: 1, queue: 50, service-time: constant, \
+                 timeout: 10s, startup: 2s}}}}\ntraffic: [{{to: \
                  web, rate: 100}}]\ntimeline: [{command}{{at: 4m, kubectl: rollout restart \
                  deployment/web}}]\nobserve: {{every: 30s}}\n"
             ),
@@ -94,7 +97,8 @@ fn pods_serve_as_fast_as_their_own_limits_let_them() {
         let rows = rows(&scenario);
         let found = [served(&rows, 1..3), served(&rows, 6..10)];
         for (found, expected) in found.iter().zip(expected) {
-            assert!((found / expected - 1.0).abs() < 0.01, "{sentence}: {found}, not {expected}");
+            let is_near = (found / expected - 1.0).abs() < 0.02;
+            assert!(is_near, "{level}: {sentence}: {found}, not {expected}");
         }
     }
 }

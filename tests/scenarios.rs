@@ -37,6 +37,7 @@ const LIGHT: [&str; 40] = [
     "incidents/drain-deadlock",
     "incidents/forgotten-secret",
     "incidents/gitops-prune",
+    "incidents/dns-overload",
     "incidents/health-check-flapping",
     "incidents/no-new-nodes",
     "incidents/one-bad-node",

@@ -5,6 +5,7 @@
 //! objects and their pods, not what requests do.
 
 use super::build::pod_model;
+use super::level::size_of;
 use super::world::World;
 use crate::api::autoscaling::ScaleTarget;
 use crate::api::owner::Owner;
@@ -97,6 +98,10 @@ impl World<'_> {
             return;
         }
         let Some(pod) = self.store.pod(id) else { return };
+        if self.scenario.is_followed(workload) {
+            let size = size_of(self.scenario, &pod.spec, &self.scenario.workloads[workload]);
+            return self.network.singly().into_iter().for_each(|singly| singly.resize(id, size));
+        }
         let model = pod_model(self.scenario, &pod.spec, workload);
         self.network.stations[workload].fit_lane(id, model);
     }

@@ -4,14 +4,16 @@
 //! is told of all of it, in the same places, and is sent the requests of those parts.
 
 use super::build::cpu_of_pod;
+use super::memory::limit_of;
 use super::traffic::requests::arrivals::Process;
 use super::traffic::requests::draws::Law;
-use super::traffic::requests::{CallPlan, EntryPlan, Pick, Plan, ServicePlan, StationPlan};
+use super::traffic::requests::{CallPlan, EntryPlan, Pick, Plan, ServicePlan, Size, StationPlan};
 use super::traffic::singly::Singly;
 use crate::api::pod::PodSpec;
 use crate::scenario::graph::model::{Arrivals, Balancing, Call, Load};
 use crate::scenario::model::{Entry, Scenario, Traffic, Workload};
 use crate::sim::rng::Streams;
+use crate::units::Bytes;
 
 /// Requests one by one, if the scenario has any.
 pub(super) fn singly(scenario: &Scenario, streams: &Streams) -> Option<Singly> {
@@ -37,23 +39,25 @@ pub(super) fn singly(scenario: &Scenario, streams: &Streams) -> Option<Singly> {
     Some(singly)
 }
 
-fn station(scenario: &Scenario, spec: &PodSpec, workload: &Workload) -> StationPlan {
-    let limits: Option<Vec<f64>> =
-        spec.containers.iter().map(|c| c.memory_limit.map(|bytes| bytes.0 as f64)).collect();
+/// What a pod with this specification may use.
+pub(super) fn size_of(scenario: &Scenario, spec: &PodSpec, workload: &Workload) -> Size {
     let each = workload.memory_per_request.0 as f64;
-    let holds = |limit: f64| (limit - workload.memory.0 as f64).max(0.0) / each;
+    let holds = |limit: Bytes| (limit.0 - workload.memory.0).max(0) as f64 / each;
     // The first request beyond what the limit holds.
-    let full_at = limits.filter(|_| each > 0.0).map(|l| holds(l.into_iter().sum()) as u32 + 1);
+    let full_at = limit_of(spec).filter(|_| each > 0.0).map(|limit| holds(limit) as u32 + 1);
+    Size { cores: cpu_of_pod(scenario, spec, workload).cores(), full_at }
+}
+
+fn station(scenario: &Scenario, spec: &PodSpec, workload: &Workload) -> StationPlan {
     let serving = &workload.serving;
     StationPlan {
         demand: workload.demand,
         wait: workload.wait,
         law: Law::of_scv(serving.scv),
-        cores: cpu_of_pod(scenario, spec, workload).cores(),
+        size: size_of(scenario, spec, workload),
         concurrency: workload.concurrency.max(1),
         queue: workload.queue,
         timeout: Some(workload.timeout),
-        full_at,
         warm_up: serving.warm_up.map(|w| (w.lasts, w.slower)),
         shed_at: serving.shed.in_flight,
         shed_wait: serving.shed.wait,

@@ -6,7 +6,7 @@ use stormglass::sim::sample::Distribution;
 use stormglass::units::{SimDuration, SimTime};
 use stormglass::world::requests::arrivals::POISSON;
 use stormglass::world::requests::draws::Law;
-use stormglass::world::requests::{Engine, EntryPlan, Plan, ServicePlan, StationPlan};
+use stormglass::world::requests::{Engine, EntryPlan, Plan, ServicePlan, Size, StationPlan};
 
 /// Runs of a cell, and the quantile of Student's t for their mean: 97.5 %, 29 degrees of freedom.
 const RUNS: u64 = 30;
@@ -63,7 +63,11 @@ impl Estimate {
 
 /// One server that all requests share.
 fn shared(law: Law) -> StationPlan {
-    StationPlan { concurrency: u32::MAX, cores: 1.0, ..servers(1, law) }
+    StationPlan {
+        concurrency: u32::MAX,
+        size: Size { cores: 1.0, full_at: None },
+        ..servers(1, law)
+    }
 }
 
 fn servers(servers: u32, law: Law) -> StationPlan {

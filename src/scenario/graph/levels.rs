@@ -166,10 +166,6 @@ fn asked(file: &ScenarioFile, scenario: &Scenario, connections: &Connections) ->
             let what = format!("memory of {} that grows by itself and by requests", bearer.name);
             asked.beyond.push((String::new(), what));
         }
-        if workload.is_resized {
-            let what = format!("pods of {} that are given other resources", bearer.name);
-            asked.beyond.push((String::new(), what));
-        }
     }
     of_services(&mut all, file, scenario, connections);
     let services = scenario.objects.destinations().count();

@@ -4,7 +4,7 @@
 //! engine of it, and reads off what the world wants to know. It does not know when it is run.
 
 use super::network::Network;
-use super::requests::{Engine, Gauges, Plan, PodIx, Signal};
+use super::requests::{Engine, Gauges, Plan, PodIx, Signal, Size};
 use super::station::Tally;
 use crate::api::PodId;
 use crate::record::latency::LatencyHistogram;
@@ -149,6 +149,13 @@ impl Singly {
         self.of.insert(pod, place);
         self.ids.resize(self.ids.len().max(place as usize + 1), PodId::default());
         self.ids[place as usize] = pod;
+    }
+
+    /// A pod that has just come may use this.
+    pub fn resize(&mut self, pod: PodId, size: Size) {
+        if let Some(place) = self.of.get(&pod) {
+            self.engine.resize(*place, size);
+        }
     }
 
     pub(super) fn set_alive(&mut self, now: SimTime, pod: PodId, is_alive: bool) {

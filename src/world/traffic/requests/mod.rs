@@ -29,7 +29,7 @@ mod serve;
 
 pub use account::{EntryCount, Gauges, StationCount};
 pub use engine::{Engine, PodIx, Signal};
-pub use plan::{CallPlan, EntryPlan, Pick, Plan, Retries, ServicePlan, StationPlan};
+pub use plan::{CallPlan, EntryPlan, Pick, Plan, Retries, ServicePlan, Size, StationPlan};
 
 #[cfg(test)]
 mod tests;

@@ -31,8 +31,8 @@ pub struct StationPlan {
     pub wait: SimDuration,
     /// Law of both together, around their means: a large request is large in both.
     pub law: Law,
-    /// Cores that a pod may use.
-    pub cores: f64,
+    /// What a pod may use, where nothing else is said of it.
+    pub size: Size,
     /// Requests at once in work.
     pub concurrency: u32,
     /// Requests that may wait.
@@ -40,8 +40,6 @@ pub struct StationPlan {
     /// A request not finished in its pod after this has failed for its caller: one that waits
     /// leaves, one in work is worked on to its end, for nobody.
     pub timeout: Option<SimDuration>,
-    /// Requests in a pod at which its memory is full.
-    pub full_at: Option<u32>,
     /// A process that has just begun to answer is slow: its work takes so many times as long then,
     /// and less and less on a straight line over this time.
     pub warm_up: Option<(SimDuration, f64)>,
@@ -53,6 +51,15 @@ pub struct StationPlan {
     pub steps: Vec<Vec<CallPlan>>,
     /// The first step that fails is the last; else all are made, and then it fails.
     pub stops: bool,
+}
+
+/// What a pod may use.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Size {
+    /// Cores.
+    pub cores: f64,
+    /// Requests in it at which its memory is full.
+    pub full_at: Option<u32>,
 }
 
 /// A call to a Service.
@@ -110,11 +117,10 @@ impl StationPlan {
             demand: service,
             wait: SimDuration::ZERO,
             law,
-            cores: f64::from(servers),
+            size: Size { cores: f64::from(servers), full_at: None },
             concurrency: servers,
             queue: u32::MAX,
             timeout: None,
-            full_at: None,
             warm_up: None,
             shed_at: None,
             shed_wait: None,
@@ -123,24 +129,25 @@ impl StationPlan {
         }
     }
 
-    /// Mean time of a request that is alone in its pod, seconds.
-    pub fn alone(&self) -> f64 {
-        self.demand.as_secs_f64() / self.cores.clamp(1e-3, 1.0) + self.wait.as_secs_f64()
+    /// Mean time of a request that is alone in a pod with so many cores, seconds.
+    pub fn alone(&self, cores: f64) -> f64 {
+        self.demand.as_secs_f64() / cores.clamp(1e-3, 1.0) + self.wait.as_secs_f64()
     }
 
-    /// Seconds by which a request that reaches a pod with so many others in it is answered later
-    /// than one that is alone: those that the pod's cores and places are too few for come first.
-    pub fn delay(&self, load: u32) -> f64 {
-        let rate = self.saturation();
-        let at_once = (rate * self.alone() - 1e-9).ceil().max(1.0);
+    /// Seconds by which a request that reaches a pod with so many cores, and so many others in it,
+    /// is answered later than one that is alone: those that the pod's cores and places are too few
+    /// for come first.
+    pub fn delay(&self, cores: f64, load: u32) -> f64 {
+        let rate = self.saturation(cores);
+        let at_once = (rate * self.alone(cores) - 1e-9).ceil().max(1.0);
         (f64::from(load) + 1.0 - at_once).max(0.0) / rate
     }
 
-    /// Requests a second at which a pod is saturated.
-    pub fn saturation(&self) -> f64 {
+    /// Requests a second at which a pod with so many cores is saturated.
+    pub fn saturation(&self, cores: f64) -> f64 {
         let demand = self.demand.as_secs_f64();
-        let by_cpu = if demand > 0.0 { self.cores / demand } else { f64::INFINITY };
-        by_cpu.min(f64::from(self.concurrency) / self.alone().max(1e-9))
+        let by_cpu = if demand > 0.0 { cores / demand } else { f64::INFINITY };
+        by_cpu.min(f64::from(self.concurrency) / self.alone(cores).max(1e-9))
     }
 }
 

@@ -8,6 +8,7 @@
 
 use super::account::{Counters, Scrape};
 use super::inflight::{InFlight, NONE, Stage};
+use super::plan::Size;
 use crate::units::{SimDuration, SimTime};
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
@@ -16,6 +17,7 @@ use std::collections::{BinaryHeap, VecDeque};
 #[derive(Debug)]
 pub(super) struct Pod {
     pub(super) station: u32,
+    pub(super) size: Size,
     /// Its containers answer.
     pub(super) is_alive: bool,
     /// Somebody still knows it.
@@ -38,9 +40,10 @@ pub(super) struct Pod {
 }
 
 impl Pod {
-    pub(super) fn new(station: u32, cores: f64, concurrency: u32) -> Pod {
+    pub(super) fn new(station: u32, size: Size, concurrency: u32) -> Pod {
         Pod {
             station,
+            size,
             is_alive: false,
             is_known: true,
             routes: 0,
@@ -50,7 +53,7 @@ impl Pod {
             head: NONE,
             tail: NONE,
             counters: Counters::default(),
-            cpu: Cpu::new(cores, concurrency),
+            cpu: Cpu::new(size.cores, concurrency),
             passed: 0,
             scrapes: VecDeque::new(),
         }

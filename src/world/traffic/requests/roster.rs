@@ -3,6 +3,7 @@
 use super::account::{EntryCount, Gauges, Scrape, StationCount};
 use super::engine::{Engine, PHASE, PodIx, Signal, Tick};
 use super::inflight::Stage;
+use super::plan::Size;
 use super::pod::Pod;
 use crate::record::latency::LatencyHistogram;
 use crate::units::{SimDuration, SimTime};
@@ -14,7 +15,7 @@ impl Engine {
     /// A pod of a station has been created; it is neither routed to nor alive.
     pub fn add_pod(&mut self, station: u32) -> PodIx {
         let plan = &self.stations[station as usize].plan;
-        let pod = Pod::new(station, plan.cores, plan.concurrency);
+        let pod = Pod::new(station, plan.size, plan.concurrency);
         match self.unused.pop() {
             Some(place) => {
                 self.pods[place as usize] = pod;
@@ -25,6 +26,13 @@ impl Engine {
                 self.pods.len() as u32 - 1
             }
         }
+    }
+
+    /// A pod that has never answered yet may use this.
+    pub fn resize(&mut self, pod: PodIx, size: Size) {
+        let p = &mut self.pods[pod as usize];
+        let concurrency = self.stations[p.station as usize].plan.concurrency;
+        *p = Pod::new(p.station, size, concurrency);
     }
 
     /// A pod's containers begin or cease to answer; when they cease, what is in it fails.
@@ -74,7 +82,7 @@ impl Engine {
         }
         let station = &mut self.stations[p.station as usize];
         station.cpu.0 += p.cpu.used(self.now);
-        *p = Pod::new(p.station, station.plan.cores, station.plan.concurrency);
+        *p = Pod::new(p.station, station.plan.size, station.plan.concurrency);
         self.unused.push(pod);
     }
 

@@ -17,7 +17,9 @@ impl Engine {
         let plan = &station.plan;
         let has_room = p.in_work < plan.concurrency || p.queued < plan.queue;
         let is_shed = plan.shed_at.is_some_and(|most| p.load() >= most)
-            || plan.shed_wait.is_some_and(|most| plan.delay(p.load()) > most.as_secs_f64());
+            || plan
+                .shed_wait
+                .is_some_and(|most| plan.delay(p.size.cores, p.load()) > most.as_secs_f64());
         if !(p.is_alive && has_room) || is_shed {
             station.count.failed += 1;
             p.counters.failed += 1;
@@ -232,7 +234,7 @@ impl Engine {
         if p.in_work >= plan.concurrency && p.queued >= plan.queue {
             return f64::INFINITY;
         }
-        plan.alone() + plan.delay(p.load())
+        plan.alone(p.size.cores) + plan.delay(p.size.cores, p.load())
     }
 
     /// There are more or fewer requests in a pod: its wait may have passed a mark.
@@ -253,7 +255,7 @@ impl Engine {
     #[inline]
     fn watch_memory(&mut self, pod: u32) {
         let p = &self.pods[pod as usize];
-        if self.stations[p.station as usize].plan.full_at.is_some_and(|most| p.load() >= most) {
+        if p.size.full_at.is_some_and(|most| p.load() >= most) {
             self.signals.push(Signal::Full(pod));
         }
     }

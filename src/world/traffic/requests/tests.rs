@@ -103,7 +103,12 @@ fn a_pod_that_dies_takes_its_requests_with_it() {
     for station in [
         second(),
         StationPlan { concurrency: 4, ..second() },
-        StationPlan { wait: SimDuration::from_secs(3), concurrency: 4, cores: 4.0, ..second() },
+        StationPlan {
+            wait: SimDuration::from_secs(3),
+            concurrency: 4,
+            size: Size { cores: 4.0, full_at: None },
+            ..second()
+        },
     ] {
         let mut engine = regular(station, 100);
         engine.run(ms(1950));
@@ -161,7 +166,8 @@ fn requests_keep_their_times_and_their_work_whatever_the_policy() {
 #[test]
 fn it_does_not_matter_how_often_it_is_looked_at() {
     let run = |step: u64| {
-        let station = StationPlan { concurrency: 16, cores: 2.0, ..second() };
+        let station =
+            StationPlan { concurrency: 16, size: Size { cores: 2.0, full_at: None }, ..second() };
         let plan = StationPlan { demand: SimDuration::from_millis(20), ..station };
         let mut engine = engine(StationPlan { law: Law::of_scv(4.0), ..plan }, 3, POISSON);
         engine.set_rate(SimTime::ZERO, 0, 250.0);
@@ -283,7 +289,8 @@ fn users_come_and_go() {
 
 #[test]
 fn what_the_world_has_to_know_stops_a_run() {
-    let mut engine = regular(StationPlan { full_at: Some(5), ..second() }, 200);
+    let mut engine =
+        regular(StationPlan { size: Size { cores: 1.0, full_at: Some(5) }, ..second() }, 200);
     let at = engine.run(S(100));
     assert_eq!(engine.take_signals(), [Signal::Full(0)]);
     assert!(at < S(2) && engine.load(0) == 5, "{at:?}: {}", engine.load(0));
