@@ -21,7 +21,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 40] = [
+const LIGHT: [&str; 41] = [
     "autoscaling/forecast",
     "autoscaling/karpenter",
     "autoscaling/overprovisioning",
