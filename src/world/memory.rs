@@ -112,7 +112,9 @@ impl World<'_> {
     pub(super) fn watch_memory(&mut self) {
         for workload in 0..self.network.stations.len() {
             let station = &self.network.stations[workload];
-            let is_resized = self.scenario.workloads[workload].is_resized;
+            // Stations of dependencies come after those of workloads.
+            let of = self.scenario.workloads.get(workload);
+            let is_resized = of.is_some_and(|workload| workload.is_resized);
             if station.pod.memory_limit.is_some() || is_resized {
                 self.watch_memory_of(workload);
             }
