@@ -21,7 +21,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 41] = [
+const LIGHT: [&str; 42] = [
     "autoscaling/forecast",
     "autoscaling/karpenter",
     "autoscaling/overprovisioning",
@@ -59,6 +59,7 @@ const LIGHT: [&str; 41] = [
     "self-healing/overload-liveness",
     "self-healing/registry-outage",
     "self-healing/registry-slow",
+    "scheduling/noisy-neighbour",
     "scheduling/packing",
     "self-healing/zone-outage",
     "traces/worldcup98",

@@ -1,8 +1,9 @@
-//! No node is over-committed: the pods bound to it request at most what it offers.
+//! No node is over-committed: the pods bound to it request at most what it offers. Where they share
+//! its cores, they use no more than it has, either.
 //!
 //! What a pod requests is added up once for each specification: most pods share theirs.
 
-use super::Finding;
+use super::{Finding, View};
 use crate::api::pod::PodSpec;
 use crate::api::resources::Resources;
 use crate::store::Store;
@@ -34,6 +35,23 @@ pub(super) fn overcommitted(store: &Store) -> Finding {
                 node.name, used.cpu.0, used.memory.0, node.max_pods, has.cpu.0, has.memory.0
             );
             return Some(("no node is over-committed", found));
+        }
+    }
+    None
+}
+
+/// Cores that rounding and searching may leave too many, for each pod.
+const ROUNDING: f64 = 2e-6;
+
+/// The first node whose pods use more cores than it has, where they share them.
+pub(super) fn overused(view: &View<'_>) -> Finding {
+    for (id, node) in view.store.nodes() {
+        let pods = view.store.pods_on(id);
+        let used: f64 = pods.iter().filter_map(|pod| (view.cores_of)(*pod)).sum();
+        let has = node.allocatable.cpu.cores();
+        if used > has + ROUNDING * pods.len() as f64 {
+            let found = format!("pods of {} use {used} cores of {has}", node.name);
+            return Some(("pods use no more cores than their node has", found));
         }
     }
     None

@@ -89,6 +89,8 @@ pub struct View<'a> {
     pub is_led: bool,
     /// Why a pod that goes was marked for deletion; empty: it was not.
     pub ended_by: &'a dyn Fn(PodId) -> &'static str,
+    /// Cores that a pod uses at present, where pods share those of their nodes.
+    pub cores_of: &'a dyn Fn(PodId) -> Option<f64>,
     /// What of the endpoints that requests are sent to does not add up, if anything.
     pub miscounted: &'a dyn Fn() -> Option<String>,
     /// Which limit or budget of a NodePool was exceeded, if any.
@@ -107,6 +109,7 @@ impl<'a> View<'a> {
             counted: &|_| true,
             is_led: true,
             ended_by: &|_| "",
+            cores_of: &|_| None,
             miscounted: &|| None,
             exceeded: &|| None,
         }
@@ -196,6 +199,7 @@ impl Checks {
             .pending
             .take()
             .or_else(|| capacity::overcommitted(view.store))
+            .or_else(|| capacity::overused(view))
             .or_else(|| tallies::wrong(view.store))
             .or_else(|| ordinals::doubled(view.store))
             .or_else(|| volumes::wrong(view.store))
@@ -289,6 +293,7 @@ mod tests {
         service: ServiceId,
         pods_gone: u64,
         miscounted: Option<String>,
+        cores: Option<f64>,
         quota: QuotaId,
     }
 
@@ -318,7 +323,7 @@ mod tests {
                 used: amounts(2),
                 version: 0,
             });
-            Small { bench, node, pods, service, pods_gone: 0, miscounted: None, quota }
+            Small { bench, node, pods, service, pods_gone: 0, miscounted: None, cores: None, quota }
         }
 
         fn change(&mut self, change: impl FnOnce(&mut crate::api::pod::Pod)) {
@@ -340,6 +345,7 @@ mod tests {
             checks.after_event(&View {
                 pods_gone: self.pods_gone,
                 miscounted: &|| self.miscounted.clone(),
+                cores_of: &|_| self.cores,
                 ..View::of(&self.bench.store, self.bench.now)
             })
         }
@@ -348,7 +354,7 @@ mod tests {
     #[test]
     fn what_is_broken_is_found() {
         type Row = (&'static str, fn(&mut Small, &mut Checks), &'static str);
-        let rows: [Row; 17] = [
+        let rows: [Row; 18] = [
             (
                 "two CPUs requested of one",
                 |s, _| {
@@ -368,6 +374,14 @@ mod tests {
                     });
                 },
                 "no node is over-committed",
+            ),
+            (
+                "two pods use more than their node has",
+                |s, _| {
+                    let node = s.bench.store.node(s.node).unwrap();
+                    s.cores = Some(node.allocatable.cpu.cores() / 2.0 + 0.001);
+                },
+                "pods use no more cores than their node has",
             ),
             (
                 "a running pod is Pending again",

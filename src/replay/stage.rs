@@ -60,6 +60,7 @@ pub(super) fn scenario(
         about: String::new(),
         duration: SimDuration::from_secs_f64(script.duration_s),
         cold_start: true,
+        cpu_contention: false,
         clock,
         seed: 1,
         node_groups,

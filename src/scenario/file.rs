@@ -38,6 +38,11 @@ pub struct ScenarioFile {
     /// cluster is empty and starts everything.
     #[serde(default)]
     pub start: Start,
+    /// What becomes of pods that together want more CPU than their node has: `none` (default): each
+    /// has its limit, or its burst, however full the node is; `shares`: they share its cores by
+    /// what they request, as Linux does.
+    #[serde(default)]
+    pub cpu_contention: CpuContention,
     /// Node groups: equal machines that the cluster has or may get.
     pub nodes: Vec<NodeGroupFile>,
     /// What manifests do not say of the machines that Karpenter may have for its NodePools.
@@ -124,6 +129,17 @@ pub enum Start {
     Settled,
     /// Nothing runs yet.
     Cold,
+}
+
+/// What becomes of pods that want more CPU than their node has.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum CpuContention {
+    /// Nothing.
+    #[default]
+    None,
+    /// They share its cores by their weights.
+    Shares,
 }
 
 /// A node group.

@@ -52,6 +52,8 @@ pub struct Scenario {
     pub duration: SimDuration,
     /// Whether the cluster is empty at the start; else what the manifests declare is running.
     pub cold_start: bool,
+    /// Whether pods share the cores of their nodes; else each has its own, however many there are.
+    pub cpu_contention: bool,
     /// What time it is in the world; schedules of CronJobs are told in it.
     pub clock: WallClock,
     /// Root seed when the command line gives none.

@@ -42,6 +42,9 @@ pub(super) fn of(scenario: &Scenario, lines: Vec<(SimTime, Option<String>)>) -> 
             "currency": scenario.observe.currency,
         },
     });
+    if scenario.cpu_contention {
+        told["cpu-contention"] = "shares".into();
+    }
     if !scenario.objects.vpas.is_empty() {
         told["flags"]["vpa-recommender"] = scenario.flags.vpa.recommender.told();
         told["flags"]["vpa-updater"] = scenario.flags.vpa.updater.told();

@@ -12,8 +12,12 @@ use crate::api::object::{Object, Target};
 use crate::api::pod::{Container, PodSpec};
 use crate::api::vertical_pod_autoscaler::UpdateMode;
 
-/// Marks them.
-pub(super) fn mark(workloads: &mut [Workload], objects: &Objects, timeline: &[TimelineEntry]) {
+/// All workloads, those of them marked.
+pub(super) fn marked(
+    mut workloads: Vec<Workload>,
+    objects: &Objects,
+    timeline: &[TimelineEntry],
+) -> Vec<Workload> {
     let autoscaled = |workload: usize| {
         let mut all = objects.vpas.iter().filter(|(vpa, _)| vpa.mode() != UpdateMode::Off);
         all.any(|(_, target)| *target == workload)
@@ -23,6 +27,7 @@ pub(super) fn mark(workloads: &mut [Workload], objects: &Objects, timeline: &[Ti
             || commands(timeline).any(|command| resizes(command, &bearer))
             || limits(objects, timeline).any(|limits| fills_in(limits, &bearer));
     }
+    workloads
 }
 
 fn commands(timeline: &[TimelineEntry]) -> impl Iterator<Item = &Command> {

@@ -6,7 +6,9 @@ use super::applied::heed_claims;
 use super::commands::Names;
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::existing::{Asked, Pattern, made_by_pods};
-use super::file::{BoundFile, ExpectFile, NodesFile, PodsFile, ScenarioFile, Start, TimelineFile};
+use super::file::{
+    BoundFile, CpuContention, ExpectFile, NodesFile, PodsFile, ScenarioFile, Start, TimelineFile,
+};
 use super::flags::WITHOUT_EFFECT;
 use super::fleet::Later;
 use super::load::Sources;
@@ -122,8 +124,7 @@ impl Resolver<'_> {
         self.check_flags(&flags);
         let timeline = self.planned(&file, &objects, (&mut groups, &mut karpenter), &flags, &book);
         objects.find_later_services(&timeline);
-        let mut workloads = self.workloads(&file, &objects);
-        resized::mark(&mut workloads, &objects, &timeline);
+        let workloads = resized::marked(self.workloads(&file, &objects), &objects, &timeline);
         self.check_calls(&objects, &workloads);
         let balancing = self.balancing(&file, &objects);
         let traffic = self.traffic(&file, &objects, &groups);
@@ -137,6 +138,7 @@ impl Resolver<'_> {
             duration: file.duration.0,
             cut_short: false,
             cold_start: file.start == Start::Cold,
+            cpu_contention: file.cpu_contention == CpuContention::Shares,
             clock: WallClock::default(),
             seed: file.seed.unwrap_or(1),
             balancing,

@@ -243,6 +243,9 @@ fn network(scenario: &Scenario, streams: &Streams) -> Network {
     if scenario.follows_places() {
         network.follow_places(scenario.traffic.iter().map(|traffic| &traffic.zones[..]));
     }
+    if scenario.cpu_contention {
+        network.set_sharing(scenario.workloads.clone());
+    }
     network.set_cold(cold_at_first(scenario));
     if let Some(singly) = level::singly(scenario, streams) {
         network.set_singly(singly);

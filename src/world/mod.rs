@@ -15,6 +15,7 @@ mod build;
 mod charges;
 mod client;
 mod cloud;
+mod contention;
 mod controllers;
 mod correlator;
 mod custom_metrics;

@@ -149,6 +149,7 @@ impl<'a> World<'a> {
             counted: &|quota| is_led && queues.is_idle(Key::ResourceQuota(quota)),
             is_led,
             ended_by: &|pod| pods.get(pod).map_or("", PodState::end_reason),
+            cores_of: &|pod| network.cores_of(pod),
             miscounted: &|| network.miscounted(),
             exceeded: &|| karpenter.and_then(Karpenter::exceeded),
         };

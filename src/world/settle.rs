@@ -252,6 +252,7 @@ impl World<'_> {
     fn start_at_once(&mut self, id: PodId) {
         let now = self.now;
         let Some(node) = self.store.pod(id).and_then(|p| p.node) else { return };
+        self.pod_shares_cores(id);
         let runs = !self.lacks_config(id);
         let cpu = self.store.pod(id).map(|p| self.requested_cpu(p));
         let Some(state) = self.pods.get(id) else { return };

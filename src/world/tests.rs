@@ -93,6 +93,7 @@ pub(in crate::world) fn scenario(replicas: u32, nodes: u32, rate: Curve) -> Scen
         duration: D(1800),
         seed: 1,
         cold_start: false,
+        cpu_contention: false,
         clock: crate::units::WallClock::default(),
         karpenter: None,
         node_groups: vec![NodeGroup {

@@ -76,6 +76,7 @@ impl World<'_> {
                 if self.store.pod(id).is_some_and(|pod| pod.phase.is_terminal()) {
                     self.pod_claims_changed(id);
                     self.pod_volumes_changed(id);
+                    self.pod_leaves_cores(id);
                 }
                 self.pod_changed(id);
                 self.tell_collectors(id);
@@ -393,6 +394,7 @@ impl World<'_> {
     fn pod_bound(&mut self, id: PodId) {
         self.pod_changed(id);
         self.pod_volumes_changed(id);
+        self.pod_shares_cores(id);
         self.tell_collectors(id);
         self.scheduler_sees(super::schedule::Notice::Pod(id));
         let node = self.store.pod(id).and_then(|pod| pod.node);

@@ -167,6 +167,10 @@ fn asked(file: &ScenarioFile, scenario: &Scenario, connections: &Connections) ->
             asked.beyond.push((String::new(), what));
         }
     }
+    if scenario.cpu_contention {
+        let what = "cores that pods of one node share".to_string();
+        all.iter_mut().for_each(|asked| asked.beyond.push(("cpu-contention".into(), what.clone())));
+    }
     of_services(&mut all, file, scenario, connections);
     let services = scenario.objects.destinations().count();
     for (index, dependency) in scenario.dependencies.iter().enumerate() {

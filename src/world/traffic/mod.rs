@@ -5,11 +5,14 @@
 //! as served when its own pod and all its callees answered in time. Formulas and their sources are
 //! in [`queueing`]. Where failed requests are sent again, rates are those at which all of them hold
 //! together ([`wiring`], [`users`]). Where clients stick to pods ([`clients`]), requests stay near
-//! ([`near`]), or pods are slow while they are young ([`warmth`]), each pod has a queue of its own.
-//! Or, where a scenario asks for it, requests go through it one by one ([`singly`]).
-//! This room knows rates, numbers of pods and places by name, not nodes, kubelets or controllers.
+//! ([`near`]), pods are slow while they are young ([`warmth`]), or they share the cores of their
+//! nodes ([`sharing`]), each pod has a queue of its own. Or, where a scenario asks for it, requests
+//! go through it one by one ([`singly`]).
+//! This room knows rates, numbers of pods, places by name and who shares a node; not kubelets or
+//! controllers.
 
 pub mod clients;
+mod contention;
 mod dependencies;
 mod law;
 mod near;
@@ -17,6 +20,7 @@ pub mod network;
 pub mod queueing;
 pub mod requests;
 mod rest;
+pub mod sharing;
 pub mod singly;
 pub mod station;
 mod tries;

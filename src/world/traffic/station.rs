@@ -51,8 +51,12 @@ pub struct PodModel {
 impl PodModel {
     /// The model of a Deployment's pods that may use `cpu` of a core each.
     pub fn new(workload: &Workload, cpu: MilliCpu, memory_limit: Option<f64>) -> PodModel {
+        PodModel::of_cores(workload, cpu.cores().max(1e-3), memory_limit)
+    }
+
+    /// The model of such a pod that has so many cores for requests, more than none.
+    pub fn of_cores(workload: &Workload, cores: f64, memory_limit: Option<f64>) -> PodModel {
         let demand = workload.demand.as_secs_f64();
-        let cores = cpu.cores().max(1e-3);
         // One request runs on one core at most; a limit below a core stretches its CPU time.
         let service = (demand / cores.min(1.0) + workload.wait.as_secs_f64()).max(1e-6);
         let by_cpu = if demand > 0.0 { cores / demand } else { f64::INFINITY };
@@ -196,6 +200,8 @@ pub struct Station {
     total: Tally,
     /// CPU seconds that a pod live all the time would have used, as a line through (time, value).
     per_pod: CpuLine,
+    /// What no longer fits in the queues does not fail yet: its pods' speed is being looked for.
+    holds: bool,
     /// Queues of their own for its pods: then it only sums them up.
     lanes: Option<Box<lanes::Lanes>>,
 }
@@ -223,6 +229,7 @@ impl Station {
             latency: LatencyHistogram::default(),
             total: Tally::default(),
             per_pod: CpuLine::default(),
+            holds: false,
             lanes: None,
         }
     }
@@ -482,7 +489,7 @@ impl Station {
     /// Chooses the regime and its rates for the present arrivals, endpoints and backlog.
     fn settle(&mut self, now: SimTime) {
         let (arrivals, capacity, cap) = (self.arrivals(), self.capacity(), self.cap());
-        if self.backlog > cap {
+        if self.backlog > cap && !self.holds {
             // Fewer pods than before: what no longer fits in the queues fails.
             self.fail(self.backlog - cap);
         }
@@ -550,6 +557,15 @@ impl Station {
             0.0
         };
         self.pod.idle_cores + busy
+    }
+
+    /// Cores that requests would keep busy if there were enough; infinite while some are piled up.
+    pub fn wanted_cores(&self) -> f64 {
+        match self.live {
+            0 => 0.0,
+            _ if self.backlog > 0.0 => f64::INFINITY,
+            _ => self.arrivals() * self.pod.demand,
+        }
     }
 
     /// Cores that all live pods use under the current rates.

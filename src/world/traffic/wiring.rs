@@ -346,15 +346,13 @@ impl Network {
         }
     }
 
-    /// Lets everything follow what has changed.
-    pub(super) fn settle_wired(&mut self, now: SimTime) {
+    /// Looks for the rates of all calls and clients.
+    pub(super) fn follow_wired(&mut self, now: SimTime) {
         if self.wiring.as_ref().is_some_and(|wiring| wiring.has_users()) {
             self.settle_users(now);
         } else {
             self.follow_rates(now);
         }
-        self.rest_queues(now);
-        self.mark_lateness();
     }
 
     /// Looks for rates at which all hold together, from those that held before.
@@ -513,7 +511,7 @@ impl Network {
     }
 
     /// Stations change when an answer of theirs becomes too late for somebody, or no longer is.
-    fn mark_lateness(&mut self) {
+    pub(super) fn mark_lateness(&mut self) {
         let Some(wiring) = &mut self.wiring else { return };
         let mut timeouts: Vec<(usize, f64)> = Vec::new();
         for wired in &mut wiring.stations {

@@ -24,12 +24,24 @@ struct Lane {
     queue: Station,
     /// What it can do when it is warm.
     usual: PodModel,
+    /// How many times as long its work takes while it is not.
+    slower: f64,
     /// How its queue turned at a level, of late.
     turns: Turns,
     /// What has been offered to it since the last settling, requests a second.
     offered: f64,
     /// Its containers died since then.
     lost: bool,
+}
+
+impl Lane {
+    /// Its queue works at its present speed from now on.
+    fn follow(&mut self, now: SimTime) {
+        self.queue.advance(now);
+        let is_warm = self.slower == 1.0;
+        self.queue.pod = if is_warm { self.usual } else { self.usual.slowed(self.slower) };
+        self.queue.settle(now);
+    }
 }
 
 impl Lanes {
@@ -75,7 +87,8 @@ impl Station {
         queue.mark_waits(self.marks.clone());
         if let Some(lanes) = &mut self.lanes {
             let (usual, turns) = (self.pod, Turns::default());
-            lanes.of.insert(pod, Lane { queue, usual, turns, offered: 0.0, lost: false });
+            let lane = Lane { queue, usual, slower: 1.0, turns, offered: 0.0, lost: false };
+            lanes.of.insert(pod, lane);
         }
     }
 
@@ -96,8 +109,29 @@ impl Station {
             && let Some(lane) = lanes.of.get_mut(&pod)
         {
             lanes.differ |= times != 1.0;
-            lane.queue.advance(now);
-            lane.queue.pod = if times == 1.0 { lane.usual } else { lane.usual.slowed(times) };
+            lane.slower = times;
+            lane.follow(now);
+        }
+    }
+
+    /// From now on a pod can do this when it is warm. What no longer fits in its queue fails with
+    /// [`Station::release_lanes`]: there may be a better answer yet.
+    pub fn refit_lane(&mut self, now: SimTime, pod: PodId, model: PodModel) {
+        let usual = self.pod;
+        if let Some(lanes) = &mut self.lanes
+            && let Some(lane) = lanes.of.get_mut(&pod)
+        {
+            lanes.differ |= model != usual;
+            (lane.usual, lane.queue.holds) = (model, true);
+            lane.follow(now);
+        }
+    }
+
+    /// What pods can do has been found for now.
+    pub fn release_lanes(&mut self, now: SimTime) {
+        let lanes = self.lanes.iter_mut().flat_map(|lanes| lanes.of.values_mut());
+        for lane in lanes.filter(|lane| lane.queue.holds) {
+            lane.queue.holds = false;
             lane.queue.settle(now);
         }
     }
@@ -148,6 +182,11 @@ impl Station {
     pub fn lane(&self, pod: PodId) -> &Station {
         let lane = self.lanes.as_ref().and_then(|lanes| lanes.of.get(&pod));
         lane.map_or(self, |lane| &lane.queue)
+    }
+
+    /// Whether a pod has a queue of its own.
+    pub fn has_lane(&self, pod: PodId) -> bool {
+        self.lanes.as_ref().is_some_and(|lanes| lanes.of.contains_key(&pod))
     }
 
     /// Pods with a queue of their own, and their queues.
