@@ -191,7 +191,7 @@ fn crash(recorder: &mut Recorder<'_>) {
         let down = (40..46).contains(&i);
         let (ready, failed) = if down { (1, 60.0) } else { (2, 0.0) };
         let p95 = if down { 0.4 } else { 0.05 };
-        let latency = Some(Quantiles { p50: p95 / 2.0, p95, p99: p95 * 2.0 });
+        let latency = Some(Quantiles { p50: p95 / 2.0, p95, p99: p95 * 2.0, p999: p95 * 2.0 });
         let offered = 250.0;
         recorder.totals.entry_latency.add(p95 / 2.0, offered);
         recorder.workload_sample(WorkloadSample {

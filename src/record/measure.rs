@@ -168,6 +168,7 @@ fn of_rows(rows: impl Iterator<Item = Row>, metric: &str, window: Option<Window>
         "latency_p50" => max(rows.filter_map(latency(|l| l.p50))),
         "latency_p95" => max(rows.filter_map(latency(|l| l.p95))),
         "latency_p99" => max(rows.filter_map(latency(|l| l.p99))),
+        "latency_p999" => max(rows.filter_map(latency(|l| l.p999))),
         "pods_ready_peak" => max(rows.map(|r| f64::from(r.ready))),
         "pods_ready_min" => min(rows.map(|r| f64::from(r.ready))),
         "pods_desired_peak" => max(rows.map(|r| f64::from(r.desired))),
@@ -187,6 +188,7 @@ fn of_workload(
         ("latency_p50", None) => whole_run_latency()?.quantile(0.50),
         ("latency_p95", None) => whole_run_latency()?.quantile(0.95),
         ("latency_p99", None) => whole_run_latency()?.quantile(0.99),
+        ("latency_p999", None) => whole_run_latency()?.quantile(0.999),
         _ => {
             let rows = recorder.workloads.iter().filter(|r| r.workload == index);
             of_rows(rows.map(Row::of_workload), metric, window)
@@ -203,6 +205,7 @@ fn of_cluster(run: &Measured<'_, '_>, metric: &str, window: Option<Window>) -> O
         ("latency_p50", None) => totals.entry_latency.quantile(0.50),
         ("latency_p95", None) => totals.entry_latency.quantile(0.95),
         ("latency_p99", None) => totals.entry_latency.quantile(0.99),
+        ("latency_p999", None) => totals.entry_latency.quantile(0.999),
         ("cross_zone_ratio", _) => {
             let start = |row: &CrossZone| SimTime(row.time.0.saturating_sub(row.interval.0));
             let is_in = |w: Window, row: &CrossZone| w.from <= start(row) && row.time <= w.until;
@@ -294,7 +297,8 @@ mod tests {
     fn record<'a>(sink: &'a mut Discard) -> Recorder<'a> {
         let mut r = Recorder::new(sink);
         let minute = SimDuration::from_secs(60);
-        let quantiles = |p95: f64| Some(Quantiles { p50: p95 / 2.0, p95, p99: p95 * 2.0 });
+        let quantiles =
+            |p95: f64| Some(Quantiles { p50: p95 / 2.0, p95, p99: p95 * 2.0, p999: p95 * 2.0 });
         for (i, failed, p95) in [(1, 0.0, 0.1), (2, 0.0, 0.2), (3, 60.0, 0.8), (4, 0.0, 0.1)] {
             let level = i as u32;
             r.cluster_sample(ClusterSample {
@@ -388,6 +392,7 @@ mod tests {
             ("latency_p50", 0.1),
             ("latency_p95", 0.1),
             ("latency_p99", 0.1),
+            ("latency_p999", 0.1),
             ("cross_zone_ratio", 0.25),
             ("objective_missed", 60.0),
             ("first_miss", 120.0),

@@ -61,6 +61,7 @@ pub const METRICS: &[Metric] = &[
     ),
     metric("latency_p95", Unit::Duration, BOTH, "95th percentile of latency (likewise)"),
     metric("latency_p99", Unit::Duration, BOTH, "99th percentile of latency (likewise)"),
+    metric("latency_p999", Unit::Duration, BOTH, "99.9th percentile of latency (likewise)"),
     metric(
         "cross_zone_ratio",
         Unit::Ratio,

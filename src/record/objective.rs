@@ -101,7 +101,12 @@ mod tests {
                 interval: minute,
                 offered,
                 failed,
-                latency: p95.map(|p95| Quantiles { p50: p95 / 2.0, p95, p99: p95 * 2.0 }),
+                latency: p95.map(|p95| Quantiles {
+                    p50: p95 / 2.0,
+                    p95,
+                    p99: p95 * 2.0,
+                    p999: p95 * 2.0,
+                }),
                 ..Default::default()
             })
             .collect()

@@ -103,6 +103,8 @@ pub struct Quantiles {
     pub p95: f64,
     /// 99th percentile.
     pub p99: f64,
+    /// 99.9th percentile.
+    pub p999: f64,
 }
 
 /// What the message of an Event begins with that stands for similar ones.

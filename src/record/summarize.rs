@@ -128,6 +128,7 @@ fn requests(recorder: &Recorder<'_>) -> Requests {
         latency_p50_s: latency.map(|l| l.p50),
         latency_p95_s: latency.map(|l| l.p95),
         latency_p99_s: latency.map(|l| l.p99),
+        latency_p999_s: latency.map(|l| l.p999),
     }
 }
 

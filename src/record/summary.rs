@@ -190,6 +190,8 @@ pub struct Requests {
     pub latency_p95_s: Option<f64>,
     /// 99th percentile of it.
     pub latency_p99_s: Option<f64>,
+    /// 99.9th percentile of it.
+    pub latency_p999_s: Option<f64>,
 }
 
 /// Pods over the whole run.

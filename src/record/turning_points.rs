@@ -286,7 +286,7 @@ mod tests {
             failed: m.0 * 60.0 * m.2,
             served: m.0 * 60.0 * (1.0 - m.2),
             capacity_rps: m.1,
-            latency: Some(Quantiles { p50: 0.1, p95: 0.2, p99: 0.3 }),
+            latency: Some(Quantiles { p50: 0.1, p95: 0.2, p99: 0.3, p999: 0.3 }),
             nodes: m.3,
             ..Default::default()
         };
@@ -385,7 +385,7 @@ mod tests {
     #[test]
     fn slowness_is_a_reason_of_its_own() {
         let mut slow = rows(&[CALM; 3]);
-        slow[1].latency = Some(Quantiles { p50: 0.3, p95: 3.2, p99: 4.0 });
+        slow[1].latency = Some(Quantiles { p50: 0.3, p95: 3.2, p99: 4.0, p999: 4.0 });
         let points = story(&slow, &[], TARGET);
         assert_eq!(
             points[0].text,

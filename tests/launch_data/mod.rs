@@ -176,7 +176,8 @@ fn step(s: &mut State, minute: usize, recorder: &mut Recorder<'_>) {
 /// Queues grow as load nears capacity.
 fn latency(load: f64, which: f64) -> Quantiles {
     let p50 = (0.018 + which * 0.002) / (1.0 - load.min(0.985));
-    Quantiles { p50, p95: (p50 * (2.0 + load)).min(9.5), p99: (p50 * (4.0 + 2.0 * load)).min(10.0) }
+    let p99 = (p50 * (4.0 + 2.0 * load)).min(10.0);
+    Quantiles { p50, p95: (p50 * (2.0 + load)).min(9.5), p99, p999: p99 }
 }
 
 fn finish(s: &State, recorder: &mut Recorder<'_>) {
