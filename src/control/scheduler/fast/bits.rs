@@ -1,7 +1,7 @@
 //! A set of positions as bits, and walks over a circular range of them. It knows nothing of nodes.
 
 /// Bits in a word.
-const WORD: usize = 64;
+pub const WORD: usize = 64;
 
 /// A set of positions below a fixed length.
 #[derive(Clone, Default)]
@@ -11,6 +11,14 @@ impl Bits {
     /// The empty set of positions below `length`.
     pub fn new(length: usize) -> Bits {
         Bits(vec![0; length.div_ceil(WORD)])
+    }
+
+    /// The set of positions below `length` that has the first `words` words of this one.
+    pub fn beginning(&self, words: usize, length: usize) -> Bits {
+        let mut all = Vec::with_capacity(length.div_ceil(WORD));
+        all.extend(&self.0[..words]);
+        all.resize(length.div_ceil(WORD), 0);
+        Bits(all)
     }
 
     /// Whether the position is in it.
@@ -42,7 +50,13 @@ impl Bits {
 
     /// All of them, lowest first.
     pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(word, bits)| positions(word, *bits))
+        self.iter_from(0)
+    }
+
+    /// Those from a word on, lowest first.
+    pub fn iter_from(&self, word: usize) -> impl Iterator<Item = usize> + '_ {
+        let words = self.0.iter().enumerate().skip(word);
+        words.flat_map(|(word, bits)| positions(word, *bits))
     }
 
     /// The positions of one word, as bits.

@@ -5,7 +5,7 @@
 //! to which others are nominated that have to be reckoned with it keeps what all filters say. It
 //! knows neither how records change nor what other plugins say.
 
-use super::bits::{Bits, positions};
+use super::bits::{Bits, WORD, positions};
 use super::window::Window;
 use crate::control::scheduler::cycle::Core;
 use crate::control::scheduler::framework::{
@@ -178,40 +178,57 @@ impl Table {
         if Arc::ptr_eq(order, &self.order) {
             return false;
         }
-        self.weighty.iter().for_each(|position| self.known.set(position, false));
+        self.forget_weighty();
         let keep = !(self.heeds_size && order.len() != self.order.len());
-        let records = order.iter().chain(self.order.iter()).map(|n| n.0 + 1).max().unwrap_or(0);
+        // Most new nodes come in at the end, where zones take turns: up to there nothing moves.
+        let pairs = order.iter().zip(self.order.iter());
+        let same = pairs.take_while(|(new, old)| keep && new == old).count() / WORD * WORD;
+        self.count_rejections(same, |count| *count -= 1);
+        let (new, old) = (&order[same..], &self.order[same..]);
+        let records = new.iter().chain(old).map(|n| n.0 + 1).max().unwrap_or(0);
         let mut before = vec![u32::MAX; records as usize];
-        for (position, node) in self.order.iter().enumerate().filter(|(p, _)| self.known.has(*p)) {
-            before[node.0 as usize] = position as u32;
+        for (place, node) in old.iter().enumerate().filter(|(p, _)| self.known.has(same + *p)) {
+            before[node.0 as usize] = (same + place) as u32;
         }
-        let none = || Bits::new(order.len());
-        let (mut known, mut fits, mut curable) = (none(), none(), none());
+        let [mut known, mut fits, mut curable] = [&self.known, &self.fits, &self.curable]
+            .map(|bits| bits.beginning(same / WORD, order.len()));
         let from = |node: &NodeIndex| before[node.0 as usize] as usize;
-        for (position, node) in order.iter().enumerate() {
+        for (place, node) in new.iter().enumerate() {
             if keep && from(node) != u32::MAX as usize {
-                known.set(position, true);
-                fits.set(position, self.fits.has(from(node)));
-                curable.set(position, self.curable.has(from(node)));
+                known.set(same + place, true);
+                fits.set(same + place, self.fits.has(from(node)));
+                curable.set(same + place, self.curable.has(from(node)));
             }
         }
+        let moved = |list: &mut Vec<_>| {
+            let end: Vec<_> = new.iter().map(|n| *list.get(from(n)).unwrap_or(&0)).collect();
+            list.truncate(same);
+            list.extend(end);
+        };
         if !self.rejected.is_empty() {
             let rejected = |n| *self.rejected.get(from(n)).unwrap_or(&0);
-            self.rejected = order.iter().map(rejected).collect();
+            let end: Vec<u32> = new.iter().map(rejected).collect();
+            self.rejected.truncate(same);
+            self.rejected.extend(end);
         }
-        self.scores = order.iter().map(|n| *self.scores.get(from(n)).unwrap_or(&0)).collect();
+        moved(&mut self.scores);
         for scores in self.raw.iter_mut().filter(|scores| !scores.raw.is_empty()) {
-            scores.raw = order.iter().map(|n| *scores.raw.get(from(n)).unwrap_or(&0)).collect();
+            moved(&mut scores.raw);
             scores.not_zero = scores.raw.iter().filter(|raw| **raw != 0).count();
         }
-        (self.known, self.fits, self.curable, self.weighty) = (known, fits, curable, none());
-        self.peaks = vec![NOT_ASKED; order.len().div_ceil(64)];
+        (self.known, self.fits, self.curable) = (known, fits, curable);
+        self.weighty = Bits::new(order.len());
+        self.peaks = vec![NOT_ASKED; order.len().div_ceil(WORD)];
         self.order = Arc::clone(order);
-        self.counts.fill(0);
-        for position in self.known.iter().filter(|p| !self.fits.has(*p)) {
-            self.counts[self.rejected[position] as usize] += 1;
-        }
+        self.count_rejections(same, |count| *count += 1);
         true
+    }
+
+    /// Counts the rejections that are known of positions from `start` on.
+    fn count_rejections(&mut self, start: usize, count: impl Fn(&mut usize)) {
+        for position in self.known.iter_from(start / WORD).filter(|p| !self.fits.has(*p)) {
+            count(&mut self.counts[self.rejected[position] as usize]);
+        }
     }
 
     /// Whether nominations to the node at a position have to be reckoned with.
