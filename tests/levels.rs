@@ -55,6 +55,22 @@ fn measured(rows: &Rows, workload: usize) -> [f64; 3] {
 
 const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 
+/// Two workloads behind one Service: the new one has a tenth of the requests, and works twice as long
+/// on each. Without weights it would have a fifth of them.
+fn canary() -> (String, String) {
+    let all = "apiVersion: v1\nkind: Service\nmetadata: {name: all}\nspec: {selector: {tier: all}, \
+               ports: [{port: 80}]}\n";
+    let both = (app("old", 4, 1) + &app("new", 1, 1)).replace("labels: {", "labels: {tier: all, ");
+    let more = format!(
+        "services: {{all: {{balancing: {{weights: {{old: 90, new: 10}}}}}}}}\nworkloads:\n  old: \
+         {{{}, level: LEVEL}}\n  new: {{{}}}\ntraffic: [{{to: all, rate: 250}}]\nobserve: \
+         {{every: 30s}}\n",
+        workload(1),
+        workload(1).replace("demand: 10ms", "demand: 20ms")
+    );
+    (both + all, more)
+}
+
 #[test]
 fn both_levels_agree_where_rates_are_exact() {
     // Requests a second and cores within 1 %, the mean time within 5 %: means over five seeds.
@@ -81,6 +97,7 @@ fn both_levels_agree_where_rates_are_exact() {
         workload(1),
         workload(3)
     );
+    let split = canary();
     let cases = [
         ("one server in each pod, half busy", app("web", 2, 1), one(1, 100), 1),
         ("one server in each pod, busy for 80 %", app("web", 2, 1), one(1, 160), 1),
@@ -89,6 +106,7 @@ fn both_levels_agree_where_rates_are_exact() {
         ("a rolling update", app("web", 3, 1), one(1, 150) + update, 1),
         ("processes that are slow at first", app("web", 3, 1), cold(slow_at_first, 60), 1),
         ("caches that are empty at first", app("web", 2, 1) + &app("db", 1, 3), empty_at_first, 2),
+        ("nine tenths to four pods, one to a slow one", split.0, split.1, 2),
     ];
     for (sentence, manifests, more, workloads) in cases {
         let name = sentence.replace([' ', ',', '%'], "-");
@@ -197,7 +215,10 @@ fn a_part_is_followed_by_requests_where_that_alone_has_a_meaning() {
         ("and those that are not", &manifests, calls(cold), None),
         ("also of a call among others", &manifests, in_parallel(cold), None),
         ("and processes that are slow at first", &manifests, slow, None),
-        ("weights do not", &manifests, weights, Some(true)),
+        ("and weights", &manifests, weights.clone(), None),
+        ("but not where clients stick", &sticky, weights.clone(), Some(true)),
+        ("nor where requests stay near", &near, weights, Some(false)),
+        ("taking turns is for single requests", &manifests, turns.clone(), Some(true)),
         ("what can't be followed keeps rates", &manifests, bank.to_string(), Some(false)),
         ("requests that stay near are rates", &near, String::new(), None),
         ("and remain so", &near, turns, Some(false)),
@@ -261,7 +282,7 @@ fn clients_connections_and_weights_reach_single_requests() {
                ports: [{port: 80}]}\n";
     let both = (app("old", 1, 1) + &app("new", 2, 1)).replace("labels: {", "labels: {tier: all, ");
     let more = "services: {all: {balancing: {weights: {old: 3, new: 1}}}}\nworkloads: {old: \
-                {demand: 1ms}, new: {demand: 1ms}}\ntraffic: [{to: all, rate: 100}]\n";
+                {demand: 1ms, level: requests}, new: {demand: 1ms}}\ntraffic: [{to: all, rate: 100}]\n";
     let rows = serving::rows(&loaded("weighed", &(both + all), more).unwrap());
     let [old, new] = [0, 1].map(|workload| measured(&rows, workload)[0]);
     assert!((old / 75.0 - 1.0).abs() < 0.02 && (new / 25.0 - 1.0).abs() < 0.04, "{old} and {new}");

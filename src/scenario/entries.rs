@@ -4,7 +4,7 @@
 //! is decided there, by what there is at that moment.
 
 use super::file::{ScenarioFile, TrafficFile};
-use super::graph::model::{Level, Load, Part, Patience};
+use super::graph::model::{Balancing, Level, Load, Part, Patience};
 use super::kubectl::Command;
 use super::manifests::{Manifests, Place};
 use super::model::{
@@ -37,6 +37,16 @@ impl Scenario {
     pub fn may_be_uneven(&self) -> impl Iterator<Item = &Service> {
         let all = self.objects.services.iter().chain(applied_services(&self.timeline));
         all.filter(|s| s.affinity.is_some() || s.local || s.prefers().is_some())
+    }
+
+    /// Weights of the workloads behind a Service, by index into `objects.destinations()`, if rates
+    /// follow them: where clients stick to pods, or places matter, requests are shared without.
+    pub fn weights_of(&self, index: usize) -> Option<&[(usize, f64)]> {
+        let Some(Balancing::Weights(weights)) = self.balancing.get(&index) else { return None };
+        let service = self.objects.destinations().nth(index)?;
+        let same = |s: &Service| s.name == service.name && s.namespace == service.namespace;
+        let is_plain = !self.follows_places() && !self.may_be_uneven().any(same);
+        is_plain.then_some(weights)
     }
 
     /// Whether it matters where pods and clients are: requests of a Service stay near at some time

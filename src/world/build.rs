@@ -228,6 +228,11 @@ fn network(scenario: &Scenario, streams: &Streams) -> Network {
         network.wire(calls, scenario.traffic.iter().map(|traffic| traffic.patience).collect());
     }
     let services = objects.destinations().count();
+    for service in 0..services {
+        if let Some(weights) = scenario.weights_of(service) {
+            network.set_weights(service, weights.to_vec());
+        }
+    }
     for (index, dependency) in scenario.dependencies.iter().enumerate() {
         network.set_replicas(services + index, dependency.replicas);
     }

@@ -6,6 +6,7 @@
 
 use super::file::{ArrivalsFile, BalancingFile, LevelFile};
 use super::model::{Level, Part};
+use super::unmodelled::weighs;
 use crate::api::ingress::{self, Backend, Ingress};
 use crate::api::service::Service;
 use crate::scenario::entries::applied_services;
@@ -80,7 +81,7 @@ fn place_of(service: &Service, objects: &Objects) -> Option<usize> {
 impl Resolver<'_> {
     /// Decides the levels, and tells which fields have no effect at them.
     pub(in crate::scenario) fn levels(&mut self, file: &ScenarioFile, scenario: &mut Scenario) {
-        let mut unmodelled = self.unmodelled(file);
+        let mut unmodelled = self.unmodelled(file, scenario);
         if asks_for_a_level(file) {
             let connections = Connections::of(scenario);
             let asked = asked(file, scenario, &connections);
@@ -205,7 +206,8 @@ fn of_services(
         let Some(index) = objects.destinations().position(is_meant) else { continue };
         let asked = &mut all[connections.part_of_service(index)];
         let path = format!("services.{name}.balancing");
-        if !matches!(given.balancing, Some(BalancingFile::Random) | None) {
+        let is_rates_too = matches!(given.balancing, Some(BalancingFile::Random) | None);
+        if !is_rates_too && !weighs(name, scenario) {
             asked.needs.push(path);
         }
         asked.places.insert(format!("services.{name}"));

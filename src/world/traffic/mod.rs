@@ -27,6 +27,7 @@ mod tries;
 mod uneven;
 mod users;
 pub mod warmth;
+mod weights;
 pub mod wiring;
 #[cfg(test)]
 mod wiring_tests;

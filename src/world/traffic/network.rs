@@ -28,6 +28,9 @@ pub(super) struct Front {
     pub(super) routed: Vec<PodId>,
     /// How many of them belong to each station; in the stations' order.
     pub(super) per_station: Vec<(usize, u32)>,
+    /// Weights of the stations behind it, where it has some: they share by them, whatever the
+    /// number of their pods.
+    pub(super) weights: Option<Vec<(usize, f64)>>,
     /// The station that takes the blame when nothing is routed.
     pub(super) primary: Option<usize>,
     /// Requests a second from outside.
@@ -151,6 +154,7 @@ impl Network {
         let front = |primary: &Option<usize>| Front {
             routed: Vec::new(),
             per_station: Vec::new(),
+            weights: None,
             primary: *primary,
             external: 0.0,
             offered: 0.0,
@@ -455,15 +459,15 @@ impl Network {
             return self.share_out_unevenly(service, into);
         }
         let front = &self.fronts[service];
-        let all: u32 = front.per_station.iter().map(|(_, n)| n).sum();
-        if all == 0 {
+        if front.per_station.is_empty() {
             if let Some(primary) = front.primary {
                 into[primary] += front.offered;
             }
             return;
         }
-        for (station, n) in &front.per_station {
-            into[*station] += front.offered * f64::from(*n) / f64::from(all);
+        let all = front.whole();
+        for (station, part) in front.split() {
+            into[station] += front.offered * part / all;
         }
     }
 
@@ -531,17 +535,13 @@ impl Network {
                 continue;
             }
             let front = &self.fronts[service];
-            let alone = front.primary.map(|primary| (primary, 1));
-            let behind = front
-                .per_station
-                .iter()
-                .copied()
-                .chain(alone.filter(|_| front.per_station.is_empty()));
-            for (station, n) in behind {
+            let alone = front.primary.map(|primary| (primary, 1.0));
+            let behind = front.split().chain(alone.filter(|_| front.per_station.is_empty()));
+            for (station, part) in behind {
                 let (callees, wait) = self.callees(station);
-                success += f64::from(n) * self.stations[station].success() * callees;
-                latency += f64::from(n) * (self.stations[station].mean_latency() + wait);
-                weight += f64::from(n);
+                success += part * self.stations[station].success() * callees;
+                latency += part * (self.stations[station].mean_latency() + wait);
+                weight += part;
             }
             let front = &mut self.fronts[service];
             (front.success, front.latency) =
@@ -592,11 +592,11 @@ impl Network {
             return self.add_latencies(service, arrived);
         }
         let front = &self.fronts[service];
-        let all: u32 = front.per_station.iter().map(|(_, n)| n).sum();
-        for (station, n) in &front.per_station {
-            let (_, wait) = self.callees(*station);
-            let part = served * f64::from(*n) / f64::from(all);
-            for (share, seconds) in self.stations[*station].latency_slices() {
+        let all = front.whole();
+        for (station, part) in front.split() {
+            let (_, wait) = self.callees(station);
+            let part = served * part / all;
+            for (share, seconds) in self.stations[station].latency_slices() {
                 self.entries.latency.add(seconds + wait, part * share);
             }
         }

@@ -117,26 +117,28 @@ impl Network {
     pub(super) fn share_out_unevenly(&mut self, service: usize, into: &mut [f64]) {
         let front = &self.fronts[service];
         let offered = front.offered;
-        let n = front.routed.len().max(1) as f64;
         let sticking = front.clients.as_ref().map_or(0.0, |clients| clients.sticking());
         let balanced = front.balanced.as_deref().cloned().unwrap_or_default();
         let proxied = (offered - sticking - balanced.rate).max(0.0);
         let near = self.near_shares(service);
-        let rate_at = |place: usize, pod: &PodId| {
+        let rate_at = |place: usize, pod: &PodId, station: usize| {
             let picked = balanced.shares.get(pod).map_or(0.0, |share| share * balanced.rate);
             let sticks = front.clients.as_ref().map_or(0.0, |clients| clients.rate_at(place));
-            let routed = near.as_ref().map_or(proxied / n, |shares| proxied * shares[place]);
+            let evenly = || front.evenly(proxied, station);
+            let routed = near.as_ref().map_or_else(evenly, |shares| proxied * shares[place]);
             routed + picked + sticks
         };
         let of = |(place, pod): (usize, &PodId)| {
             let known = self.endpoints.get(*pod).map(Endpoint::station);
             let station = known.or_else(|| self.ghosts.get(pod).map(|(station, _)| *station))?;
-            Some((*pod, station, rate_at(place, pod)))
+            Some((*pod, station, rate_at(place, pod, station)))
         };
         let mut parts: Vec<(PodId, usize, f64)> =
             front.routed.iter().enumerate().filter_map(of).collect();
         // Where nobody is, the requests of nobody's pod fail.
-        let nobody = if parts.is_empty() { offered } else { balanced.rate * balanced.lost() };
+        let weighs_nobody = near.is_none() && front.split().next().is_none();
+        let lost = balanced.rate * balanced.lost() + if weighs_nobody { proxied } else { 0.0 };
+        let nobody = if parts.is_empty() { offered } else { lost };
         if parts.is_empty() || nobody > 0.0 {
             parts.extend(front.primary.map(|station| (PodId::default(), station, nobody)));
         }

@@ -421,9 +421,9 @@ impl Network {
         let Some(wiring) = &mut self.wiring else { return };
         let (services, stations) = (&wiring.firsts.0, &mut wiring.firsts.1);
         for (front, first) in self.fronts.iter().zip(services) {
-            let all: u32 = front.per_station.iter().map(|(_, n)| n).sum();
-            for (station, n) in &front.per_station {
-                stations[*station] += first * f64::from(*n) / f64::from(all);
+            let all = front.whole();
+            for (station, part) in front.split() {
+                stations[station] += first * part / all;
             }
         }
         for (station, first) in self.stations.iter_mut().zip(&*stations) {
@@ -476,16 +476,16 @@ impl Network {
             waited += refused * queue.fails_after() + beyond * (queue.mean_latency() + wait);
         };
         let front = &self.fronts[service];
-        let all: u32 = front.per_station.iter().map(|(_, n)| n).sum();
         if self.is_uneven(service) {
             for (pod, station, share) in &front.parts {
                 add(*station, self.stations[*station].lane(*pod), *share);
             }
-        } else if all == 0 {
+        } else if front.per_station.is_empty() {
             front.primary.iter().for_each(|s| add(*s, &self.stations[*s], 1.0));
         } else {
-            for (station, n) in &front.per_station {
-                add(*station, &self.stations[*station], f64::from(*n) / f64::from(all));
+            let all = front.whole();
+            for (station, part) in front.split() {
+                add(station, &self.stations[station], part / all);
             }
         }
         let fails_after = if failed > 0.0 { waited / failed } else { 0.0 };
