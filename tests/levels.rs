@@ -55,8 +55,8 @@ fn measured(rows: &Rows, workload: usize) -> [f64; 3] {
 
 const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 
-/// Two workloads behind one Service: the new one has a tenth of the requests, and works twice as long
-/// on each. Without weights it would have a fifth of them.
+/// Two workloads behind one Service: the new one has a tenth of the requests, and works twice as
+/// long on each. Without weights it would have a fifth of them.
 fn canary() -> (String, String) {
     let all = "apiVersion: v1\nkind: Service\nmetadata: {name: all}\nspec: {selector: {tier: all}, \
                ports: [{port: 80}]}\n";
@@ -282,7 +282,8 @@ fn clients_connections_and_weights_reach_single_requests() {
                ports: [{port: 80}]}\n";
     let both = (app("old", 1, 1) + &app("new", 2, 1)).replace("labels: {", "labels: {tier: all, ");
     let more = "services: {all: {balancing: {weights: {old: 3, new: 1}}}}\nworkloads: {old: \
-                {demand: 1ms, level: requests}, new: {demand: 1ms}}\ntraffic: [{to: all, rate: 100}]\n";
+                {demand: 1ms, level: requests}, new: {demand: 1ms}}\ntraffic: [{to: all, rate: \
+                100}]\n";
     let rows = serving::rows(&loaded("weighed", &(both + all), more).unwrap());
     let [old, new] = [0, 1].map(|workload| measured(&rows, workload)[0]);
     assert!((old / 75.0 - 1.0).abs() < 0.02 && (new / 25.0 - 1.0).abs() < 0.04, "{old} and {new}");
