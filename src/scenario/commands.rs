@@ -3,9 +3,11 @@
 //! Every name in a line is looked up here, so that a slip is an error with a hint and not a command
 //! that does nothing.
 
+use super::bearers::Bearer;
 use super::command_line::{
     self, Changes, Create, Files, Line, New, NewSecret, Rollout, Set, SetResources, Verb,
 };
+use super::diagnostic::did_you_mean;
 use super::existing::Pattern;
 use super::kubectl::{Command, PodChoice, PodCommand};
 use super::manifests::Manifests;
@@ -86,13 +88,36 @@ impl<'a> Names<'a> {
             .filter(|target| target.kind == kind && *target.name.namespace == *namespace)
             .map(|target| &*target.name.name)
             .collect();
-        let near = super::diagnostic::did_you_mean(name, known.iter().copied());
+        let near = did_you_mean(name, known.iter().copied());
         let hint = match near {
             Some(near) => Some(format!("did you mean `{near}`?")),
             None if known.is_empty() => None,
             None => Some(format!("known: {}", known.join(", "))),
         };
         Err((format!("there is no {kind} `{namespace}/{name}`"), hint))
+    }
+
+    /// Refuses a container (`*`: any) that an object of the manifests has not, unless a line may
+    /// have applied another template.
+    fn container(&self, target: &Target, name: &str) -> Result<(), Wrong> {
+        let is_it = |b: &Bearer<'_>| {
+            *b.kind == *target.kind
+                && b.name == target.name.name
+                && *b.namespace == target.name.namespace
+        };
+        let is_applied = self.targets.iter().filter(|known| *known == target).count() > 1;
+        let bearer = self.objects.bearers().find(is_it).filter(|_| !is_applied && name != "*");
+        let Some(bearer) = bearer else { return Ok(()) };
+        let all = || bearer.spec.all_containers().map(|container| &*container.name);
+        if all().any(|known| known == name) {
+            return Ok(());
+        }
+        let near = did_you_mean(name, all());
+        let known = || format!("known: {}", all().collect::<Vec<_>>().join(", "));
+        let hint = near.map_or_else(known, |near| format!("did you mean `{near}`?"));
+        let (kind, object) = (&target.kind, &target.name);
+        let place = format!("{kind} `{}/{}`", object.namespace, object.name);
+        Err((format!("there is no container `{name}` in {place}"), Some(hint)))
     }
 
     fn targets(&self, words: &[String], namespace: &str) -> Result<Vec<Target>, Wrong> {
@@ -394,8 +419,12 @@ fn set_image(what: &[String], namespace: &str, names: &Names<'_>) -> Result<Vec<
     if images.is_empty() {
         return Err(("which image? CONTAINER=IMAGE is missing".to_owned(), None));
     }
-    let targets = names.targets(&objects, namespace)?.into_iter();
-    Ok(targets.map(|target| Command::SetImage { target, images: images.clone() }).collect())
+    let targets = names.targets(&objects, namespace)?;
+    for target in &targets {
+        images.iter().try_for_each(|(container, _)| names.container(target, container))?;
+    }
+    let command = |target| Command::SetImage { target, images: images.clone() };
+    Ok(targets.into_iter().map(command).collect())
 }
 
 fn set_resources(
@@ -422,8 +451,10 @@ fn set_resources(
     }
     let container = Text::from(given.containers.as_str());
     let change = ResourceChange { container, limits, requests };
-    let targets = names.targets(&given.what, namespace)?.into_iter();
-    Ok(targets.map(|target| Command::SetResources { target, change: change.clone() }).collect())
+    let targets = names.targets(&given.what, namespace)?;
+    targets.iter().try_for_each(|target| names.container(target, &given.containers))?;
+    let command = |target| Command::SetResources { target, change: change.clone() };
+    Ok(targets.into_iter().map(command).collect())
 }
 
 fn roll(rollout: &Rollout, namespace: &str, names: &Names<'_>) -> Result<Vec<Command>, Wrong> {
