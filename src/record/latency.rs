@@ -190,8 +190,8 @@ impl LatencyHistogram {
         }
         // A last share that sums of weights miss by a digit.
         bins[found..].fill(last);
-        let middle = |bin| (f64::from(bin) + 0.5) / BINS_PER_OCTAVE as f64;
-        Some(bins.map(|bin| SMALLEST * libm::exp2(middle(bin as u32))))
+        let middle = |bin| SMALLEST * libm::exp2((bin as f64 + 0.5) / BINS_PER_OCTAVE as f64);
+        Some(bins.map(middle))
     }
 
     /// The quantiles of a row.

@@ -4,9 +4,9 @@
 //! Each is read strictly as its kind; what of it has no effect is listed. It knows kinds, not what
 //! becomes of them.
 
-use super::kubectl::Command;
+use super::kubectl;
 use super::manifests::{Manifests, NO_EFFECT, NOT_YET, Reader};
-use super::model::{Happening, Scenario, TimelineEntry};
+use super::model::Scenario;
 use crate::api::Text;
 use crate::api::convert::object::object;
 use crate::api::convert::{FieldError, ignored};
@@ -99,11 +99,8 @@ impl Scenario {
     /// every claim counts as bound to a volume that is reached from everywhere.
     pub fn has_storage(&self) -> bool {
         let is_storage = |object: &Object| matches!(object, Object::Storage(_));
-        let applies_it =
-            |c: &Command| matches!(c, Command::Apply { object, .. } if is_storage(object));
-        let applies =
-            |entry: &TimelineEntry| matches!(&entry.what, Happening::Kubectl(c) if applies_it(c));
-        self.objects.applied.iter().any(is_storage) || self.timeline.iter().any(applies)
+        let later = kubectl::applied(&self.timeline);
+        self.objects.applied.iter().chain(later).any(is_storage)
     }
 }
 

@@ -7,7 +7,7 @@ use super::model::Objects;
 use crate::api::Text;
 use crate::api::kind::kind_of;
 use crate::api::labels::{Labels, Selector};
-use crate::api::object::Object;
+use crate::api::object::{Object, Target};
 use crate::api::owner::Owner;
 use crate::api::pod::PodSpec;
 use crate::api::service::Service;
@@ -44,6 +44,12 @@ impl Bearer<'_> {
             }
             _ => false,
         }
+    }
+
+    /// Whether it is the object of this kind and name.
+    pub fn is_target(&self, target: &Target) -> bool {
+        let name = &target.name;
+        *self.kind == *target.kind && self.name == name.name && *self.namespace == name.namespace
     }
 
     /// Whether a Service selects its pods.

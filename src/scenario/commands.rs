@@ -3,7 +3,6 @@
 //! Every name in a line is looked up here, so that a slip is an error with a hint and not a command
 //! that does nothing.
 
-use super::bearers::Bearer;
 use super::command_line::{
     self, Changes, Create, Files, Line, New, NewSecret, Rollout, Set, SetResources, Verb,
 };
@@ -100,13 +99,12 @@ impl<'a> Names<'a> {
     /// Refuses a container (`*`: any) that an object of the manifests has not, unless a line may
     /// have applied another template.
     fn container(&self, target: &Target, name: &str) -> Result<(), Wrong> {
-        let is_it = |b: &Bearer<'_>| {
-            *b.kind == *target.kind
-                && b.name == target.name.name
-                && *b.namespace == target.name.namespace
-        };
         let is_applied = self.targets.iter().filter(|known| *known == target).count() > 1;
-        let bearer = self.objects.bearers().find(is_it).filter(|_| !is_applied && name != "*");
+        let bearer = self
+            .objects
+            .bearers()
+            .find(|b| b.is_target(target))
+            .filter(|_| !is_applied && name != "*");
         let Some(bearer) = bearer else { return Ok(()) };
         let all = || bearer.spec.all_containers().map(|container| &*container.name);
         if all().any(|known| known == name) {
@@ -207,12 +205,7 @@ impl Resolver<'_> {
             Verb::Annotate(given) => annotate(&given, namespace),
             Verb::Expose(given) => {
                 let target = one(names.targets(&given.what, namespace)?)?;
-                let mut all = names.objects.bearers();
-                let found = all.find(|b| {
-                    *b.kind == *target.kind
-                        && b.name == target.name.name
-                        && *b.namespace == target.name.namespace
-                });
+                let found = names.objects.bearers().find(|b| b.is_target(&target));
                 let Some(exposed_one) = found else {
                     return Err((format!("{} can't be exposed here", target.kind), None));
                 };

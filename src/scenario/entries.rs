@@ -5,10 +5,10 @@
 
 use super::file::{ScenarioFile, TrafficFile};
 use super::graph::model::{Balancing, Level, Load, Part, Patience};
-use super::kubectl::Command;
+use super::kubectl;
 use super::manifests::{Manifests, Place};
 use super::model::{
-    Entry, Happening, Ignored, NodeGroup, Objects, Scenario, TimelineEntry, Traffic, Workload,
+    Entry, Ignored, NodeGroup, Objects, Scenario, TimelineEntry, Traffic, Workload,
 };
 use super::resolve::{Resolver, is_named};
 use crate::api::ingress::{Backend, Ingress, route};
@@ -81,11 +81,8 @@ impl Scenario {
 
 /// Services as lines of the timeline make or change them.
 pub(super) fn applied_services(timeline: &[TimelineEntry]) -> impl Iterator<Item = &Service> {
-    timeline.iter().filter_map(|entry| match &entry.what {
-        Happening::Kubectl(command) => match &**command {
-            Command::Apply { object: Object::Service(service), .. } => Some(&**service),
-            _ => None,
-        },
+    kubectl::applied(timeline).filter_map(|object| match object {
+        Object::Service(service) => Some(&**service),
         _ => None,
     })
 }

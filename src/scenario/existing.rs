@@ -3,9 +3,9 @@
 //!
 //! It knows references and objects, not what a kubelet makes of a missing one.
 
-use super::kubectl::Command;
+use super::kubectl::{self, Command};
 use super::manifests::{Manifests, Place};
-use super::model::{Happening, Ignored, Objects, Scenario};
+use super::model::{Ignored, Objects, Scenario};
 use super::resolve::Resolver;
 use crate::api::config::{Config, ConfigKind, ConfigRef};
 use crate::api::meta::Meta;
@@ -56,16 +56,9 @@ fn is_it(config: &Config, kind: ConfigKind, namespace: &str, name: &str) -> bool
 
 /// Objects that lines of the timeline apply, or members of fleets bring.
 fn applied_later(scenario: &Scenario) -> impl Iterator<Item = &Object> {
-    let commands = scenario.timeline.iter().filter_map(|entry| match &entry.what {
-        Happening::Kubectl(command) => Some(&**command),
-        _ => None,
-    });
     let members = scenario.fleets.iter().flat_map(|fleet| &fleet.members);
     let brought = members.flat_map(|member| &member.applied);
-    commands.chain(brought).filter_map(|command| match command {
-        Command::Apply { object, .. } => Some(object),
-        _ => None,
-    })
+    kubectl::applied(&scenario.timeline).chain(brought.filter_map(Command::applied))
 }
 
 /// What pods of a scenario are made of, now or later, and their namespaces.

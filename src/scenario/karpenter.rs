@@ -5,12 +5,10 @@
 //! `control::karpenter` decides.
 
 use super::file::{MachineFile, ScenarioFile};
-use super::kubectl::Command;
+use super::kubectl;
 use super::machines::{self, Offer};
 use super::market::{OnNotice, Provider, Spot};
-use super::model::{
-    Flags, Happening, Ignored, Machine, NodeGroup, Objects, Scenario, TimelineEntry,
-};
+use super::model::{Flags, Ignored, Machine, NodeGroup, Objects, Scenario, TimelineEntry};
 use super::price_book::PriceBook;
 use super::resolve::Resolver;
 use super::value::{Ratio, Span, Varying};
@@ -164,14 +162,11 @@ impl Resolver<'_> {
         book: &PriceBook,
         groups: &mut Vec<NodeGroup>,
     ) {
-        let pool_of = |entry: &'_ TimelineEntry| -> Option<NodePool> {
-            let Happening::Kubectl(command) = &entry.what else { return None };
-            let Command::Apply { object: Object::NodePool(pool), .. } = &**command else {
-                return None;
-            };
-            Some((**pool).clone())
+        let pool_of = |object: &Object| match object {
+            Object::NodePool(pool) => Some((**pool).clone()),
+            _ => None,
         };
-        let changed: Vec<NodePool> = timeline.iter().filter_map(pool_of).collect();
+        let changed: Vec<NodePool> = kubectl::applied(timeline).filter_map(pool_of).collect();
         if changed.is_empty() {
             return;
         }

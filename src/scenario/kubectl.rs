@@ -1,5 +1,6 @@
 //! What a person does with `kubectl`, as plain data.
 
+use super::model::{Happening, TimelineEntry};
 use crate::api::amounts::written;
 use crate::api::labels::Selector;
 use crate::api::meta::Propagation;
@@ -120,7 +121,28 @@ pub enum Command {
     },
 }
 
+/// The commands of a timeline.
+pub fn commands(timeline: &[TimelineEntry]) -> impl Iterator<Item = &Command> {
+    timeline.iter().filter_map(|entry| match &entry.what {
+        Happening::Kubectl(command) => Some(&**command),
+        _ => None,
+    })
+}
+
+/// The objects that a timeline applies.
+pub fn applied(timeline: &[TimelineEntry]) -> impl Iterator<Item = &Object> {
+    commands(timeline).filter_map(Command::applied)
+}
+
 impl Command {
+    /// The object that it applies, if it does that.
+    pub fn applied(&self) -> Option<&Object> {
+        match self {
+            Command::Apply { object, .. } => Some(object),
+            _ => None,
+        }
+    }
+
     /// What it does, for the story.
     pub fn told(&self) -> String {
         let named = |target: &Target| format!("{} {}", target.kind, target.name.name);

@@ -5,10 +5,10 @@
 //! so a run has to look at each for itself. It knows nothing of runs.
 
 use super::bearers::{Bearer, bearer};
-use super::kubectl::Command;
-use super::model::{Happening, Objects, TimelineEntry, Workload};
+use super::kubectl::{self, Command};
+use super::model::{Objects, TimelineEntry, Workload};
 use crate::api::limit_range::LimitRange;
-use crate::api::object::{Object, Target};
+use crate::api::object::Object;
 use crate::api::pod::{Container, PodSpec};
 use crate::api::vertical_pod_autoscaler::UpdateMode;
 
@@ -24,17 +24,10 @@ pub(super) fn marked(
     };
     for (index, (workload, bearer)) in workloads.iter_mut().zip(objects.bearers()).enumerate() {
         workload.is_resized = autoscaled(index)
-            || commands(timeline).any(|command| resizes(command, &bearer))
+            || kubectl::commands(timeline).any(|command| resizes(command, &bearer))
             || limits(objects, timeline).any(|limits| fills_in(limits, &bearer));
     }
     workloads
-}
-
-fn commands(timeline: &[TimelineEntry]) -> impl Iterator<Item = &Command> {
-    timeline.iter().filter_map(|entry| match &entry.what {
-        Happening::Kubectl(command) => Some(&**command),
-        _ => None,
-    })
 }
 
 /// All LimitRanges, of the start and later.
@@ -42,11 +35,7 @@ fn limits<'a>(
     objects: &'a Objects,
     timeline: &'a [TimelineEntry],
 ) -> impl Iterator<Item = &'a LimitRange> {
-    let later = commands(timeline).filter_map(|command| match command {
-        Command::Apply { object, .. } => Some(object),
-        _ => None,
-    });
-    objects.applied.iter().chain(later).filter_map(|object| match object {
+    objects.applied.iter().chain(kubectl::applied(timeline)).filter_map(|object| match object {
         Object::LimitRange(limits) => Some(&**limits),
         _ => None,
     })
@@ -54,19 +43,14 @@ fn limits<'a>(
 
 /// Whether a command gives pods of a workload other requests or limits.
 fn resizes(command: &Command, of: &Bearer<'_>) -> bool {
-    let is_it = |target: &Target| {
-        *target.kind == *of.kind
-            && target.name.name == of.name
-            && target.name.namespace == *of.namespace
-    };
     match command {
-        Command::SetResources { target, .. } => is_it(target),
+        Command::SetResources { target, .. } => of.is_target(target),
         Command::Apply { object, .. } => {
             let spec = match object {
                 Object::Deployment(deployment) => Some(&*deployment.template.spec),
                 other => bearer(other).map(|bearer| bearer.spec),
             };
-            is_it(&object.target()) && spec.is_some_and(|spec| differ(spec, of.spec))
+            of.is_target(&object.target()) && spec.is_some_and(|spec| differ(spec, of.spec))
         }
         _ => false,
     }

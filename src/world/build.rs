@@ -3,6 +3,7 @@
 use super::controllers::Key;
 use super::event::Event;
 use super::level;
+use super::memory::limit_of;
 use super::settle::is_settled;
 use super::traffic::network::{Network, pod_cpu};
 use super::traffic::station::PodModel;
@@ -276,10 +277,7 @@ fn cold_at_first(scenario: &Scenario) -> Vec<Cold> {
 /// What one pod of a workload can do. Its containers count together.
 pub(super) fn pod_model(scenario: &Scenario, spec: &PodSpec, workload: usize) -> PodModel {
     let workload = &scenario.workloads[workload];
-    let containers = &spec.containers;
-    let memory_limits: Option<Vec<f64>> =
-        containers.iter().map(|c| c.memory_limit.map(|bytes| bytes.0 as f64)).collect();
-    let memory_limit = memory_limits.map(|limits| limits.into_iter().sum());
+    let memory_limit = limit_of(spec).map(|bytes| bytes.0 as f64);
     PodModel::new(workload, cpu_of_pod(scenario, spec, workload), memory_limit)
 }
 

@@ -121,7 +121,11 @@ impl World<'_> {
     }
 
     /// Changes the template of a Deployment or of what controls pods.
-    fn change_template(&mut self, target: &Target, change: impl Fn(&mut PodTemplate) -> bool) {
+    fn change_template(
+        &mut self,
+        target: &Target,
+        mut change: impl FnMut(&mut PodTemplate) -> bool,
+    ) {
         if target.kind == "Deployment" {
             if let Some(id) = self.deployment_named(&target.name) {
                 self.store.update_deployment(id, |deployment| {
@@ -142,25 +146,23 @@ impl World<'_> {
     /// Gives the containers of a template other requests and limits, if the API server finds
     /// nothing wrong with them.
     fn set_resources(&mut self, target: &Target, change: &ResourceChange) -> Result<(), Refusal> {
-        let template = match &*target.kind {
-            "Deployment" => {
-                let id = self.deployment_named(&target.name);
-                id.and_then(|id| self.store.deployment(id)).map(|d| d.template.clone())
+        let mut wrong = Vec::new();
+        self.change_template(target, |template| {
+            let mut changed = template.clone();
+            let changes = changed.set_resources(change);
+            wrong = validate(&changed.spec);
+            let takes = changes && wrong.is_empty();
+            if takes {
+                *template = changed;
             }
-            kind => {
-                let id = self.owner_named(kind, &target.name);
-                id.and_then(|id| self.store.owner(id)).map(|owner| owner.template().clone())
-            }
-        };
-        let Some(mut changed) = template else { return Ok(()) };
-        changed.set_resources(change);
-        let wrong: Vec<String> =
-            validate(&changed.spec).into_iter().map(|why| format!("spec.template.{why}")).collect();
-        if !wrong.is_empty() {
-            return Err(Refusal::invalid(&target.kind, &target.name.name, &wrong));
+            takes
+        });
+        if wrong.is_empty() {
+            return Ok(());
         }
-        self.change_template(target, |template| template.set_resources(change));
-        Ok(())
+        let wrong: Vec<String> =
+            wrong.into_iter().map(|why| format!("spec.template.{why}")).collect();
+        Err(Refusal::invalid(&target.kind, &target.name.name, &wrong))
     }
 
     /// Back to the template of a revision; 0 is the one before the newest.

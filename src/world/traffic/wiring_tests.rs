@@ -1,7 +1,7 @@
 //! Calls and clients held against going through it step by step, and against conservation.
 
 use super::network::Network;
-use super::station::PodModel;
+use super::station::{self, PodModel};
 use super::warmth::Cold;
 use super::wiring::Calls;
 use crate::api::PodId;
@@ -16,20 +16,7 @@ const S: fn(u64) -> SimTime = SimTime::from_secs;
 
 /// Pods of 100 requests a second, whose callers wait a second.
 fn pod() -> PodModel {
-    PodModel {
-        demand: 0.01,
-        service: 0.01,
-        servers: 1,
-        rate: 100.0,
-        scv: 1.0,
-        sharing: 0.0,
-        wait_max: 0.99,
-        refuses: false,
-        bounds: (1.0, f64::INFINITY),
-        idle_cores: 0.0,
-        memory: (0.0, 0.0),
-        memory_limit: None,
-    }
+    PodModel { wait_max: 0.99, bounds: (1.0, f64::INFINITY), ..station::tests::pod() }
 }
 
 fn retries(attempts: u32, budget: Option<f64>) -> Retries {

@@ -148,6 +148,17 @@ impl Plugins {
     }
 }
 
+/// From position `same` on a list has what stood at these positions, and 0 for a new one.
+fn follow_from<T: Copy + Default>(
+    list: &mut Vec<T>,
+    same: usize,
+    before: impl Iterator<Item = usize>,
+) {
+    let end: Vec<T> = before.map(|from| list.get(from).copied().unwrap_or_default()).collect();
+    list.truncate(same);
+    list.extend(end);
+}
+
 impl Table {
     /// An empty table for pods like `pod`; `None` when a plugin narrows or ends the search before
     /// it begins.
@@ -200,20 +211,12 @@ impl Table {
                 curable.set(same + place, self.curable.has(from(node)));
             }
         }
-        let moved = |list: &mut Vec<_>| {
-            let end: Vec<_> = new.iter().map(|n| *list.get(from(n)).unwrap_or(&0)).collect();
-            list.truncate(same);
-            list.extend(end);
-        };
         if !self.rejected.is_empty() {
-            let rejected = |n| *self.rejected.get(from(n)).unwrap_or(&0);
-            let end: Vec<u32> = new.iter().map(rejected).collect();
-            self.rejected.truncate(same);
-            self.rejected.extend(end);
+            follow_from(&mut self.rejected, same, new.iter().map(from));
         }
-        moved(&mut self.scores);
+        follow_from(&mut self.scores, same, new.iter().map(from));
         for scores in self.raw.iter_mut().filter(|scores| !scores.raw.is_empty()) {
-            moved(&mut scores.raw);
+            follow_from(&mut scores.raw, same, new.iter().map(from));
             scores.not_zero = scores.raw.iter().filter(|raw| **raw != 0).count();
         }
         (self.known, self.fits, self.curable) = (known, fits, curable);

@@ -1,5 +1,6 @@
 //! Networks held against counts and sums by hand.
 
+use super::super::station;
 use super::*;
 use slotmap::SlotMap;
 
@@ -11,20 +12,7 @@ fn an_endpoint_is_small() {
 
 /// Pods with one server of 10 ms.
 fn pod() -> PodModel {
-    PodModel {
-        demand: 0.01,
-        service: 0.01,
-        servers: 1,
-        rate: 100.0,
-        scv: 1.0,
-        sharing: 0.0,
-        wait_max: 0.5,
-        refuses: false,
-        bounds: (0.51, f64::INFINITY),
-        idle_cores: 0.0,
-        memory: (0.0, 0.0),
-        memory_limit: None,
-    }
+    PodModel { wait_max: 0.5, bounds: (0.51, f64::INFINITY), ..station::tests::pod() }
 }
 
 #[test]
