@@ -110,6 +110,20 @@ pub(crate) struct Bin<'a> {
     clean: bool,
 }
 
+/// The least of each of CPU, memory and storage that any of these asks for.
+pub(crate) fn least_of<'a>(all: impl Iterator<Item = &'a Resources>) -> Resources {
+    let lower = |a: Resources, b: &Resources| Resources {
+        cpu: a.cpu.min(b.cpu),
+        memory: a.memory.min(b.memory),
+        ephemeral_storage: a.ephemeral_storage.min(b.ephemeral_storage),
+        scalars: None,
+    };
+    let plain = |of: &Resources| Resources { scalars: None, ..of.clone() };
+    let mut all = all.peekable();
+    let first = all.peek().map(|first| plain(first)).unwrap_or_default();
+    all.fold(first, lower)
+}
+
 /// What is left of a node.
 #[derive(Clone, Copy, Debug)]
 struct Room {
@@ -207,27 +221,40 @@ fn is_clean(node: &Node) -> bool {
 }
 
 impl<'a> Simulator<'a> {
-    /// The Ready nodes of the cluster for which `counts` is true, with the room left on them.
-    pub(crate) fn bins(&self, counts: impl Fn(NodeId, &Node) -> bool) -> Vec<Bin<'a>> {
-        let ready = |node: &Node| node.ready == NodeReady::True;
-        self.store
-            .nodes()
-            .filter(|(id, node)| ready(node) && counts(*id, node))
-            .map(|(id, node)| self.bin(id, node))
-            .collect()
+    /// The Ready nodes of the cluster for which `counts` is true, with the room left on them; none
+    /// that has no room for a pod of the size `least`.
+    pub(crate) fn bins_with_room(
+        &self,
+        least: &Resources,
+        counts: impl Fn(NodeId, &Node) -> bool,
+    ) -> Vec<Bin<'a>> {
+        let ready = self.store.nodes().filter(|(_, node)| node.ready == NodeReady::True);
+        let roomy = ready.filter_map(|(id, node)| {
+            let free = self.free(id, node);
+            (free.fits(least, 1) == 1 && counts(id, node)).then(|| Bin {
+                id: Some(id),
+                free,
+                ..Bin::fresh(node)
+            })
+        });
+        roomy.collect()
     }
 
     /// A node with the room left on it.
     pub(crate) fn bin(&self, id: NodeId, node: &'a Node) -> Bin<'a> {
-        let mut bin = Bin { id: Some(id), ..Bin::fresh(node) };
+        Bin { id: Some(id), free: self.free(id, node), ..Bin::fresh(node) }
+    }
+
+    fn free(&self, id: NodeId, node: &Node) -> Room {
+        let mut free = Room::of(node);
         if self.has_expendable() {
-            self.pods_on(id).for_each(|(_, pod)| bin.free.take(&pod.spec.requests(), 1));
+            self.pods_on(id).for_each(|(_, pod)| free.take(&pod.spec.requests(), 1));
         } else {
             let load = self.store.load_of(id);
-            bin.free.take(&load.requested, 1);
-            bin.free.pods = i64::from(node.max_pods) - i64::from(load.pods);
+            free.take(&load.requested, 1);
+            free.pods = i64::from(node.max_pods) - i64::from(load.pods);
         }
-        bin
+        free
     }
 
     /// Places up to `want` pods on a node; how many fit.

@@ -2,6 +2,7 @@
 
 use crate::api::pod::Pod;
 use crate::api::resources::Resources;
+use crate::units::{Bytes, MilliCpu};
 
 /// Requests and number of the pods on a node that have not ended: what the scheduler subtracts from
 /// the node's room.
@@ -14,6 +15,17 @@ pub struct NodeLoad {
 }
 
 impl NodeLoad {
+    /// That of a node without pods.
+    pub(super) const NOTHING: NodeLoad = NodeLoad {
+        requested: Resources {
+            cpu: MilliCpu::ZERO,
+            memory: Bytes(0),
+            ephemeral_storage: Bytes(0),
+            scalars: None,
+        },
+        pods: 0,
+    };
+
     /// Counts a pod in, or out again.
     pub(super) fn count(&mut self, pod: &Pod, comes: bool) {
         let requests = pod.spec.requests();

@@ -104,6 +104,8 @@ pub struct Store {
     resource_version: u64,
     pods_created: u64,
     nodes_created: u64,
+    /// Grows whenever a node comes, changes or goes.
+    nodes_version: u64,
     changes: Vec<Change>,
 }
 
@@ -227,9 +229,14 @@ impl Store {
         found.flatten()?.first().copied()
     }
 
+    /// A number that is another one whenever a node has come, changed or gone.
+    pub fn nodes_version(&self) -> u64 {
+        self.nodes_version
+    }
+
     /// What the pods on a node that have not ended request together; nothing for a missing node.
-    pub fn load_of(&self, id: NodeId) -> NodeLoad {
-        self.loads.get(id).cloned().unwrap_or_default()
+    pub fn load_of(&self, id: NodeId) -> &NodeLoad {
+        self.loads.get(id).unwrap_or(&NodeLoad::NOTHING)
     }
 
     /// How many of an owner's pods are in which state.
@@ -523,6 +530,7 @@ impl Store {
     /// Registers a node and gives it the next uid.
     pub fn create_node(&mut self, mut node: Node) -> NodeId {
         self.nodes_created += 1;
+        self.nodes_version += 1;
         node.uid = self.nodes_created;
         self.ready_nodes.add(&node);
         let name = node.name.clone();
@@ -542,6 +550,7 @@ impl Store {
         let changed = change(node);
         self.ready_nodes.add(node);
         if changed {
+            self.nodes_version += 1;
             self.note(Change::NodeUpdated(id));
         }
     }
@@ -549,6 +558,7 @@ impl Store {
     /// Removes a node object. Its pods stay until pod garbage collection takes them.
     pub fn remove_node(&mut self, id: NodeId) -> bool {
         let Some(node) = self.nodes.remove(id) else { return false };
+        self.nodes_version += 1;
         self.ready_nodes.subtract(&node);
         let orphans = self.by_node.remove(id).map(PodIndex::into_ids).unwrap_or_default();
         self.loads.remove(id);

@@ -44,6 +44,16 @@ struct Backoff {
     failed: SimTime,
 }
 
+/// What a count of nodes rests on, where none is starting: as long as it is the same, so is the
+/// count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counted {
+    nodes_version: u64,
+    /// Nodes leave this set only with their objects.
+    deleting: usize,
+    groups: usize,
+}
+
 /// The autoscaler's memory of its groups.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ClusterState {
@@ -54,6 +64,8 @@ pub(super) struct ClusterState {
     /// Nodes whose machines are being deleted; no longer part of their groups' targets.
     pub deleting: BTreeSet<NodeId>,
     unhealthy: bool,
+    /// What the last count of nodes rests on.
+    counted: Option<Counted>,
     /// By group, as of this scan.
     pub readiness: Vec<Readiness>,
     /// Machines wanted, as of this scan, what it has given back taken away.
@@ -87,6 +99,30 @@ impl ClusterState {
         groups: &[GroupView],
         now: SimTime,
     ) {
+        let rests_on = Counted {
+            nodes_version: store.nodes_version(),
+            deleting: self.deleting.len(),
+            groups: groups.len(),
+        };
+        if self.counted != Some(rests_on) {
+            self.count_nodes(flags, store, groups, now);
+            let none_starts = self.readiness.iter().all(|state| state.starting.is_empty());
+            self.counted = none_starts.then_some(rests_on);
+        }
+        for (state, group) in self.readiness.iter_mut().zip(groups) {
+            state.booting = group.booting.len() as u32;
+            let late = |at: &&SimTime| seen(flags, **at) + flags.max_node_provision_time < now;
+            state.late = group.booting.iter().filter(late).count() as u32;
+        }
+    }
+
+    fn count_nodes(
+        &mut self,
+        flags: &ClusterAutoscalerFlags,
+        store: &Store,
+        groups: &[GroupView],
+        now: SimTime,
+    ) {
         self.readiness = vec![Readiness::default(); groups.len()];
         for (id, node) in store.nodes() {
             let Some(group) = self.readiness.get_mut(node.group) else { continue };
@@ -101,11 +137,6 @@ impl ClusterState {
             } else {
                 group.unready += 1;
             }
-        }
-        for (state, group) in self.readiness.iter_mut().zip(groups) {
-            state.booting = group.booting.len() as u32;
-            let late = |at: &&SimTime| seen(flags, **at) + flags.max_node_provision_time < now;
-            state.late = group.booting.iter().filter(late).count() as u32;
         }
     }
 

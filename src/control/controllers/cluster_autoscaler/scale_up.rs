@@ -11,11 +11,11 @@ use super::{ClusterAutoscaler, GroupView, Held};
 use crate::api::PodId;
 use crate::api::event::EventType::{Normal, Warning};
 use crate::api::labels::Labels;
-use crate::api::node::{HOSTNAME_LABEL, Node, NodeReady, REGION_LABEL, ZONE_LABEL};
+use crate::api::node::{HOSTNAME_LABEL, Node, REGION_LABEL, ZONE_LABEL};
 use crate::control::controllers::action::{About, Action, Outcome};
 use crate::control::flags::ClusterAutoscalerFlags;
 use crate::control::scheduler::pod_info::PodInfo;
-use crate::control::simulator::{Bin, Simulator};
+use crate::control::simulator::{Bin, Simulator, least_of};
 use crate::units::{SimDuration, SimTime};
 use std::collections::BTreeMap;
 
@@ -56,15 +56,13 @@ impl ClusterAutoscaler {
         if pending.is_empty() {
             return ScaleUp::Nothing;
         }
-        let mut bins = self.snapshot(scan);
+        let mut bins = self.snapshot(scan, pending);
         let waiting = not_helped(&scan.simulator, &mut bins, pending);
         if waiting.iter().all(|n| *n == 0) {
             return ScaleUp::Nothing;
         }
         let total = self.flags.max_nodes_total;
-        let is_ready = |(_, node): &(_, &Node)| node.ready == NodeReady::True;
-        let ready = scan.simulator.store.nodes().filter(is_ready).count() as u32;
-        if total > 0 && ready >= total {
+        if total > 0 && scan.simulator.store.ready_nodes().ready >= total {
             self.tell_total_reached(total, outcome);
             self.held = Some(Held::Total(total));
             let message = "max total nodes in cluster reached";
@@ -81,9 +79,11 @@ impl ClusterAutoscaler {
         self.grow(scan, pending, &waiting, pick, outcome)
     }
 
-    /// The nodes that pods can go to: those that are there, and those on their way.
-    fn snapshot<'a>(&self, scan: &Scan<'a>) -> Vec<Bin<'a>> {
-        let mut bins = scan.simulator.bins(|id, node| {
+    /// The nodes that pods can go to: those that are there, and those on their way. Of those that
+    /// are there only ones with room for the least that a pod asks for.
+    fn snapshot<'a>(&self, scan: &Scan<'a>, pending: &[PodGroup]) -> Vec<Bin<'a>> {
+        let least = least_of(pending.iter().map(|group| &group.needs.info.requests));
+        let mut bins = scan.simulator.bins_with_room(&least, |id, node| {
             !self.state.is_starting(node.group, id) && !self.state.deleting.contains(&id)
         });
         self.reserve_nominated(scan, &mut bins);

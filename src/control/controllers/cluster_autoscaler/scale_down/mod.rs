@@ -14,7 +14,7 @@ use crate::api::NodeId;
 use crate::api::node::{Node, NodeReady};
 use crate::control::controllers::action::Outcome;
 use crate::control::flags::ClusterAutoscalerFlags;
-use crate::control::simulator::{Bin, Simulator};
+use crate::control::simulator::Simulator;
 use crate::store::Store;
 use crate::units::{SimDuration, SimTime};
 pub(super) use drain::Drain;
@@ -129,32 +129,37 @@ impl ClusterAutoscaler {
         }
         let limit = self.unneeded_limit();
         let recheck = now + self.flags.unremovable_node_recheck_timeout;
-        let mut removal = Removal::new(scan, &self.flags, |id, node| self.is_destination(id, node));
-        let mut found = Vec::new();
+        let stays = |id, node: &Node| self.is_destination(id, node);
+        let mut removal = Removal::new(scan, &self.flags, &stays);
+        let (mut found, mut kept, mut skipped) = (Vec::new(), Vec::new(), false);
         for id in candidates {
             if found.len() >= limit {
-                return (found, true);
+                skipped = true;
+                break;
             }
             match removal.try_remove(id) {
                 Some(candidate) => found.push(candidate),
-                None => {
-                    self.scale_down.unremovable.insert(id, recheck);
-                }
+                None => kept.push((id, recheck)),
             }
         }
-        (found, false)
+        self.scale_down.unremovable.extend(kept);
+        (found, skipped)
     }
 
     /// Nodes to look at: those unneeded so far first, then the others, oldest first.
     fn candidates(&self, scan: &Scan<'_>) -> Vec<NodeId> {
         let store = scan.simulator.store;
+        let may_shrink =
+            |(group, target): (&GroupView, &u32)| group.autoscaled && *target > group.min;
+        let may_shrink: Vec<bool> =
+            scan.groups.iter().zip(&self.state.targets).map(may_shrink).collect();
+        // Nearly all nodes are busy: that is asked before what takes a look into sets.
         let fits = |(id, node): &(NodeId, &Node)| {
-            let group = scan.groups.get(node.group);
-            group.is_some_and(|g| g.autoscaled && self.state.targets[node.group] > g.min)
-                && self.is_destination(*id, node)
-                && !self.scale_down.unremovable.contains_key(id)
+            may_shrink.get(node.group) == Some(&true)
                 && (self.flags.scale_down_unready_enabled || node.ready == NodeReady::True)
                 && self.idles(*id, node, scan)
+                && self.is_destination(*id, node)
+                && !self.scale_down.unremovable.contains_key(id)
         };
         let mut found: Vec<(bool, u64, NodeId)> = store
             .nodes()
@@ -266,10 +271,4 @@ fn utilization(
     }
     let share = |part: i64, whole: i64| if whole > 0 { part as f64 / whole as f64 } else { 0.0 };
     (share(cpu, all_cpu), share(memory, all_memory))
-}
-
-/// Bins by node, for moving pods about.
-fn by_node<'a>(bins: &[Bin<'a>]) -> BTreeMap<NodeId, usize> {
-    let place = |(at, bin): (usize, &Bin<'a>)| Some((bin.id?, at));
-    bins.iter().enumerate().filter_map(place).collect()
 }

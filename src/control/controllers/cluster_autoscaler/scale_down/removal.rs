@@ -5,82 +5,117 @@
 //! nodes looked at next.
 
 use super::super::scale_up::Scan;
+use super::Candidate;
 use super::drainability::{Drainability, drainability, heeds_budgets};
-use super::{Candidate, by_node};
-use crate::api::node::Node;
+use crate::api::node::{Node, NodeReady};
 use crate::api::{NodeId, OwnerId, PdbId, PodId};
 use crate::control::controllers::disruption;
 use crate::control::flags::ClusterAutoscalerFlags;
 use crate::control::scheduler::pod_info::PodInfo;
 use crate::control::simulator::{Bin, Mark, Needs};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The cluster while nodes are taken out of it in thought.
 pub(super) struct Removal<'s, 'a> {
     scan: &'s Scan<'a>,
     flags: &'s ClusterAutoscalerFlags,
-    bins: Vec<Bin<'a>>,
-    place_of: BTreeMap<NodeId, usize>,
+    /// Whether a node is there to stay.
+    stays: &'s dyn Fn(NodeId, &Node) -> bool,
+    /// Where pods could go, in the order of nodes; made when the first pod has to go elsewhere.
+    places: Option<Vec<Place<'a>>>,
     /// What each budget still allows.
     allowed: BTreeMap<PdbId, u32>,
     /// Needs of the pods of each ReplicaSet, made once.
     needs: BTreeMap<OwnerId, Needs>,
     /// Nodes taken out.
-    gone: Vec<bool>,
+    gone: BTreeSet<NodeId>,
     /// Where the search for a place begins: it goes round, as upstream's.
     next: usize,
+}
+
+/// A node that pods could go to, with the room left on it once somebody has looked.
+struct Place<'a> {
+    id: NodeId,
+    node: &'a Node,
+    bin: Option<Bin<'a>>,
 }
 
 impl<'s, 'a> Removal<'s, 'a> {
     pub(super) fn new(
         scan: &'s Scan<'a>,
         flags: &'s ClusterAutoscalerFlags,
-        stays: impl Fn(NodeId, &Node) -> bool,
+        stays: &'s dyn Fn(NodeId, &Node) -> bool,
     ) -> Removal<'s, 'a> {
-        let bins = scan.simulator.bins(stays);
-        let place_of = by_node(&bins);
         let pdbs = scan.simulator.store.pdbs();
         let allowed = pdbs.map(|(id, pdb)| (id, pdb.status.disruptions_allowed)).collect();
-        let gone = vec![false; bins.len()];
-        Removal { scan, flags, bins, place_of, allowed, needs: BTreeMap::new(), gone, next: 0 }
+        let (needs, gone) = (BTreeMap::new(), BTreeSet::new());
+        Removal { scan, flags, stays, places: None, allowed, needs, gone, next: 0 }
     }
 
     /// Takes a node out if its pods find another place.
     pub(super) fn try_remove(&mut self, id: NodeId) -> Option<Candidate> {
         let pods = self.pods_to_move(id)?;
-        let own = self.place_of.get(&id).copied();
+        let mut places = match pods.is_empty() {
+            true => Vec::new(),
+            false => self.places.take().unwrap_or_else(|| self.find_places()),
+        };
+        let candidate = self.empty_out(id, &pods, &mut places);
+        if !pods.is_empty() {
+            self.places = Some(places);
+        }
+        candidate
+    }
+
+    /// Ready nodes that stay.
+    fn find_places(&self) -> Vec<Place<'a>> {
+        let stays =
+            |(id, node): &(NodeId, &Node)| node.ready == NodeReady::True && (self.stays)(*id, node);
+        let nodes = self.scan.simulator.store.nodes().filter(stays);
+        nodes.map(|(id, node)| Place { id, node, bin: None }).collect()
+    }
+
+    /// Moves all pods of a node elsewhere, or none.
+    fn empty_out(
+        &mut self,
+        id: NodeId,
+        pods: &[PodId],
+        places: &mut [Place<'a>],
+    ) -> Option<Candidate> {
         let mut marks: Vec<(usize, Mark)> = Vec::new();
-        for pod in &pods {
+        for pod in pods {
             let needs = self.needs_of(*pod)?;
-            let Some(at) = self.find_place(&needs, own, &mut marks) else {
+            let Some(at) = self.find_place(&needs, id, places, &mut marks) else {
                 for (at, mark) in marks.into_iter().rev() {
-                    self.bins[at].restore(mark);
+                    if let Some(bin) = &mut places[at].bin {
+                        bin.restore(mark);
+                    }
                 }
                 return None;
             };
             self.next = at;
         }
-        if let Some(own) = own {
-            self.gone[own] = true;
-        }
-        let risky = self.take_from_budgets(&pods);
+        self.gone.insert(id);
+        let risky = self.take_from_budgets(pods);
         Some(Candidate { id, empty: pods.is_empty(), risky })
     }
 
     fn find_place(
-        &mut self,
+        &self,
         needs: &Needs,
-        own: Option<usize>,
+        own: NodeId,
+        places: &mut [Place<'a>],
         marks: &mut Vec<(usize, Mark)>,
     ) -> Option<usize> {
-        let n = self.bins.len();
-        for step in 0..n {
-            let at = (self.next + step) % n;
-            if self.gone[at] || own == Some(at) {
+        let simulator = &self.scan.simulator;
+        let n = places.len();
+        for at in (self.next..n).chain(0..self.next) {
+            let Place { id, node, bin } = &mut places[at];
+            if *id == own || self.gone.contains(id) {
                 continue;
             }
-            let mark = self.bins[at].mark();
-            if self.scan.simulator.place(&mut self.bins[at], needs, 1) == 1 {
+            let bin = bin.get_or_insert_with(|| simulator.bin(*id, node));
+            let mark = bin.mark();
+            if simulator.place(bin, needs, 1) == 1 {
                 marks.push((at, mark));
                 return Some(at);
             }
