@@ -4,7 +4,7 @@
 //! text that reads back as the same number, and what does not apply is empty.
 
 use crate::units::{SimDuration, SimTime};
-use std::fmt::Write;
+use std::io::Write;
 
 /// A value of a table.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,65 +63,37 @@ impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
     }
 }
 
-/// Turns cells into text; keeps its memory between rows.
-#[derive(Debug, Default)]
-pub(super) struct CellText(String);
-
-impl CellText {
-    /// The text of `cell`.
-    pub(super) fn of<'t>(&'t mut self, cell: Cell<'t>) -> &'t str {
-        self.0.clear();
-        // Writing to a String does not fail.
-        let _ = match cell {
-            Cell::Empty => Ok(()),
-            Cell::Text(text) => return text,
-            Cell::Integer(n) => return self.whole(n),
-            Cell::Float(x) if x.is_finite() => write!(self.0, "{x}"),
-            Cell::Float(_) => Ok(()),
-            Cell::Seconds(ns) => return self.seconds(ns),
-        };
-        &self.0
-    }
-
-    fn whole(&mut self, n: u64) -> &str {
-        self.0.push_str(itoa::Buffer::new().format(n));
-        &self.0
-    }
-
-    fn seconds(&mut self, ns: u64) -> &str {
-        const SECOND: u64 = 1_000_000_000;
-        let (whole, fraction) = (ns / SECOND, ns % SECOND);
-        self.whole(whole);
-        if fraction > 0 {
-            // With a second more there is a digit in front of the nine.
-            let mut digits = itoa::Buffer::new();
-            let digits = digits.format(SECOND + fraction);
-            self.0.push('.');
-            self.0.push_str(digits[1..].trim_end_matches('0'));
+impl Cell<'_> {
+    /// Writes it at the end of `bytes`, without anything around it.
+    pub(super) fn append_to(self, bytes: &mut Vec<u8>) {
+        match self {
+            Cell::Text(text) => bytes.extend_from_slice(text.as_bytes()),
+            Cell::Integer(n) => append_whole(bytes, n),
+            Cell::Seconds(ns) => append_seconds(bytes, ns),
+            Cell::Float(x) if x.is_finite() => {
+                // Writing to a Vec does not fail.
+                let _ = write!(bytes, "{x}");
+            }
+            Cell::Empty | Cell::Float(_) => {}
         }
-        &self.0
     }
 }
 
-/// The system's error inside an error of the csv crate, whose own conversion hides its kind.
-pub(super) fn io_error(error: csv::Error) -> std::io::Error {
-    let text = error.to_string();
-    match error.into_kind() {
-        csv::ErrorKind::Io(e) => e,
-        _ => std::io::Error::other(text),
-    }
+fn append_whole(bytes: &mut Vec<u8>, n: u64) {
+    bytes.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
 }
 
-/// Writes one row of `cells`.
-pub(super) fn write_row<'a, W: std::io::Write>(
-    csv: &mut csv::Writer<W>,
-    text: &mut CellText,
-    cells: impl IntoIterator<Item = Cell<'a>>,
-) -> std::io::Result<()> {
-    for cell in cells {
-        csv.write_field(text.of(cell)).map_err(io_error)?;
+fn append_seconds(bytes: &mut Vec<u8>, ns: u64) {
+    const SECOND: u64 = 1_000_000_000;
+    let (whole, fraction) = (ns / SECOND, ns % SECOND);
+    append_whole(bytes, whole);
+    if fraction > 0 {
+        // With a second more there is a digit in front of the nine.
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(SECOND + fraction);
+        bytes.push(b'.');
+        bytes.extend_from_slice(digits[1..].trim_end_matches('0').as_bytes());
     }
-    csv.write_record(None::<&[u8]>).map_err(io_error)
 }
 
 #[cfg(test)]
@@ -142,9 +114,10 @@ mod tests {
             ("nanoseconds are kept", Cell::Seconds(1), "0.000000001"),
             ("an unknown time is empty", Cell::from(None::<SimTime>), ""),
         ];
-        let mut text = CellText::default();
         for (sentence, cell, expected) in rows {
-            assert_eq!(text.of(cell), expected, "{sentence}");
+            let mut bytes = Vec::new();
+            cell.append_to(&mut bytes);
+            assert_eq!(String::from_utf8(bytes).unwrap(), expected, "{sentence}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `costs.csv`: whom the machines' cost is charged to.
 
-use super::cell::{Cell, CellText, write_row};
+use super::cell::Cell;
+use super::lines::Lines;
 use crate::record::costs::{Share, Spending};
 use std::io::{self, Write};
 
@@ -18,19 +19,18 @@ const COLUMNS: [&str; 9] = [
 
 /// Writes the header, workloads, then namespaces, then what was idle.
 pub(super) fn write(output: &mut impl Write, spending: &Spending) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(output);
-    let mut text = CellText::default();
-    write_row(&mut csv, &mut text, COLUMNS.iter().map(|name| Cell::Text(name)))?;
+    let mut lines = Lines::new(output);
+    lines.row(COLUMNS.iter().map(|name| Cell::Text(name)))?;
     for (scope, shares) in [("workload", &spending.workloads), ("namespace", &spending.namespaces)]
     {
         for share in shares {
-            write_row(&mut csv, &mut text, cells(scope, share))?;
+            lines.row(cells(scope, share))?;
         }
     }
     let idle = [Cell::Text("idle"), Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty];
     let cost = [Cell::Empty, spending.idle.into(), Cell::Empty, Cell::Empty];
-    write_row(&mut csv, &mut text, idle.into_iter().chain(cost))?;
-    csv.flush()
+    lines.row(idle.into_iter().chain(cost))?;
+    lines.finish().map(drop)
 }
 
 fn cells<'a>(scope: &'a str, share: &'a Share) -> [Cell<'a>; COLUMNS.len()] {

@@ -12,6 +12,7 @@ pub mod explanation;
 mod figures;
 mod folder;
 mod html;
+mod lines;
 mod manifest;
 mod output;
 pub mod plan;

@@ -2,8 +2,9 @@
 //!
 //! Rows stand in the order in which they come: events by time, pods and nodes as they end.
 
-use super::cell::{Cell, CellText, io_error, write_row};
+use super::cell::Cell;
 use super::error::ReportError;
+use super::lines::Lines;
 use super::output::Output;
 use crate::record::Sink;
 use crate::record::rows::{DeliveryRow, EventRow, EventType, NodeRow, PodRow};
@@ -71,7 +72,7 @@ pub(super) const FILES: [&str; 3] = ["events.csv", "nodes.csv", "pods.csv"];
 /// A table being written, and the first error met.
 #[derive(Debug)]
 struct Table {
-    csv: csv::Writer<Output>,
+    lines: Lines<Output>,
     path: std::path::PathBuf,
     failed: Option<io::Error>,
 }
@@ -79,27 +80,23 @@ struct Table {
 impl Table {
     fn create(folder: &Path, name: &str, columns: &[&str]) -> Result<Table, ReportError> {
         let path = folder.join(name);
-        let mut csv = csv::Writer::from_writer(Output::create(path.clone())?);
-        let failed = csv.write_record(columns).err().map(io_error);
-        Ok(Table { csv, path, failed })
+        let mut lines = Lines::new(Output::create(path.clone())?);
+        let failed = lines.row(columns.iter().map(|name| Cell::Text(name))).err();
+        Ok(Table { lines, path, failed })
     }
 
-    fn row<'a>(&mut self, text: &mut CellText, cells: impl IntoIterator<Item = Cell<'a>>) {
+    fn row<'a>(&mut self, cells: impl IntoIterator<Item = Cell<'a>>) {
         if self.failed.is_none() {
-            self.failed = write_row(&mut self.csv, text, cells).err();
+            self.failed = self.lines.row(cells).err();
         }
     }
 
     fn close(self) -> Result<(), ReportError> {
-        let Table { csv, path, failed } = self;
+        let Table { lines, path, failed } = self;
         if let Some(e) = failed {
             return Err(ReportError::new("write", &path, e));
         }
-        let output = csv.into_inner().map_err(|e| {
-            let reason = io::Error::new(e.error().kind(), e.error().to_string());
-            ReportError::new("write", &path, reason)
-        })?;
-        output.close()
+        lines.finish().map_err(|e| ReportError::new("write", &path, e))?.close()
     }
 }
 
@@ -115,7 +112,6 @@ pub struct StreamingSink {
     folder: PathBuf,
     failed: Option<ReportError>,
     workloads: Vec<String>,
-    text: CellText,
 }
 
 impl StreamingSink {
@@ -132,7 +128,6 @@ impl StreamingSink {
             folder: folder.to_path_buf(),
             failed: None,
             workloads: workloads.to_vec(),
-            text: CellText::default(),
         })
     }
 
@@ -164,7 +159,7 @@ impl Sink for StreamingSink {
             row.component.into(),
             row.message.as_str().into(),
         ];
-        self.events.row(&mut self.text, cells);
+        self.events.row(cells);
     }
 
     fn pod(&mut self, row: &PodRow) {
@@ -186,7 +181,7 @@ impl Sink for StreamingSink {
             row.waiting_reason.into(),
             row.end_reason.into(),
         ];
-        self.pods.row(&mut self.text, cells);
+        self.pods.row(cells);
     }
 
     fn delivery(&mut self, row: &DeliveryRow) {
@@ -208,7 +203,7 @@ impl Sink for StreamingSink {
             row.applied.into(),
             row.ready.into(),
         ];
-        table.row(&mut self.text, cells);
+        table.row(cells);
     }
 
     fn node(&mut self, row: &NodeRow) {
@@ -226,7 +221,7 @@ impl Sink for StreamingSink {
             row.cost.into(),
             row.energy_wh.into(),
         ];
-        self.nodes.row(&mut self.text, cells);
+        self.nodes.row(cells);
     }
 }
 
@@ -304,7 +299,7 @@ mod tests {
         let mut sink = StreamingSink::create(scratch.path(), &[]).unwrap();
         // Every write to this device fails as on a full disk.
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
-        sink.events.csv = csv::Writer::from_writer(Output::from_file("events.csv".into(), full));
+        sink.events.lines = Lines::new(Output::from_file("events.csv".into(), full));
         for second in 0..10_000 {
             sink.event(&EventRow {
                 time: SimTime::from_secs(second),

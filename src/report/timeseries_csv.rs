@@ -1,6 +1,7 @@
 //! `timeseries.csv`.
 
-use super::cell::{Cell, CellText, write_row};
+use super::cell::Cell;
+use super::lines::Lines;
 use super::timeseries::{COLUMNS, Row};
 use std::io::{self, Write};
 
@@ -9,13 +10,12 @@ pub(super) fn write<'a>(
     output: &mut impl Write,
     rows: impl Iterator<Item = Row<'a>>,
 ) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(output);
-    let mut text = CellText::default();
-    write_row(&mut csv, &mut text, COLUMNS.iter().map(|c| Cell::Text(c.name)))?;
+    let mut lines = Lines::new(output);
+    lines.row(COLUMNS.iter().map(|c| Cell::Text(c.name)))?;
     for row in rows {
-        write_row(&mut csv, &mut text, COLUMNS.iter().map(|c| (c.value)(row)))?;
+        lines.row(COLUMNS.iter().map(|c| (c.value)(row)))?;
     }
-    csv.flush()
+    lines.finish().map(drop)
 }
 
 #[cfg(test)]
