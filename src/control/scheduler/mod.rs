@@ -50,6 +50,7 @@ pub mod node_info;
 pub mod node_tree;
 pub mod nominator;
 pub mod objects;
+mod ordered;
 pub mod plugins;
 pub mod pod_info;
 mod pod_shapes;

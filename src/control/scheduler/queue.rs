@@ -8,6 +8,7 @@
 use super::event::{ClusterEvent, EventObjects, Resource, pod_changes};
 use super::framework::{PluginId, PluginSet};
 use super::objects::Objects;
+use super::ordered::Ordered;
 use super::pod_info::PodInfo;
 use super::profile::Profile;
 use super::waiting::Waiting;
@@ -75,12 +76,12 @@ type ActiveKey = ([i64; 2], u64);
 /// All pods that wait.
 pub struct Queue {
     pods: Waiting<QueuedPod>,
-    active: BTreeMap<ActiveKey, PodId>,
-    backoff: BTreeMap<(SimTime, ActiveKey), PodId>,
-    error_backoff: BTreeMap<(SimTime, u64), PodId>,
+    active: Ordered<ActiveKey, PodId>,
+    backoff: Ordered<(SimTime, ActiveKey), PodId>,
+    error_backoff: Ordered<(SimTime, u64), PodId>,
     /// By what rejected and gates them, so that an event finds the pods it may concern; each
     /// group by the time from which leftovers count, then arrival.
-    unschedulable: BTreeMap<Group, BTreeSet<(SimTime, u64, PodId)>>,
+    unschedulable: BTreeMap<Group, Ordered<(SimTime, u64), PodId>>,
     waiting_for_victims: Vec<PodId>,
     /// Pods that name claims of devices which are not there.
     lacking_claims: BTreeSet<PodId>,
@@ -93,6 +94,8 @@ pub struct Queue {
     expected: Range<u64>,
     /// Flushes up to here have been done.
     advanced: SimTime,
+    /// Before this instant the leftover flush moves no pod.
+    no_leftover_before: SimTime,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -111,8 +114,8 @@ impl QueuedPod {
         }
     }
 
-    fn leftover_key(&self) -> (SimTime, u64, PodId) {
-        (self.timestamp.max(self.flushed), self.sequence, self.info.id)
+    fn leftover_key(&self) -> (SimTime, u64) {
+        (self.timestamp.max(self.flushed), self.sequence)
     }
 }
 
@@ -121,9 +124,9 @@ impl Queue {
     pub fn new(initial_backoff: SimDuration, max_backoff: SimDuration) -> Queue {
         Queue {
             pods: Waiting::new(),
-            active: BTreeMap::new(),
-            backoff: BTreeMap::new(),
-            error_backoff: BTreeMap::new(),
+            active: Ordered::default(),
+            backoff: Ordered::default(),
+            error_backoff: Ordered::default(),
             unschedulable: BTreeMap::new(),
             waiting_for_victims: Vec::new(),
             lacking_claims: BTreeSet::new(),
@@ -133,6 +136,7 @@ impl Queue {
             next_sequence: 0,
             expected: 0..0,
             advanced: SimTime::ZERO,
+            no_leftover_before: SimTime::NEVER,
         }
     }
 
@@ -162,7 +166,7 @@ impl Queue {
         if !self.active.is_empty() || !self.backoff.is_empty() {
             return now;
         }
-        let error = self.error_backoff.keys().next().map(|(expiry, _)| next_window(*expiry));
+        let error = self.error_backoff.first().map(|((expiry, _), _)| next_window(expiry));
         let wake = error.into_iter().chain(self.next_leftover_tick()).min();
         wake.map_or(SimTime::NEVER, |w| w.max(now))
     }
@@ -171,7 +175,7 @@ impl Queue {
     /// done again for a pod that came into the pool after it.
     fn next_leftover_tick(&self) -> Option<SimTime> {
         let oldest = self.unschedulable.values().filter_map(|group| group.first());
-        let due = oldest.map(|(since, ..)| leftover_tick(*since)).min()?;
+        let due = oldest.map(|((since, _), _)| leftover_tick(since)).min()?;
         let next = SimTime(self.advanced.0 + 1).next_on_grid(SimTime::ZERO, FLUSH_PERIOD);
         Some(due.max(next))
     }
@@ -186,10 +190,17 @@ impl Queue {
         if now <= self.advanced {
             return;
         }
-        while let Some(tick) = self.next_leftover_tick().filter(|tick| *tick <= now) {
-            self.flush_backoff(profiles, tick);
-            self.flush_leftovers(profiles, tick);
-            self.advanced = tick;
+        if self.no_leftover_before <= now {
+            self.no_leftover_before = SimTime::NEVER;
+            let mut next = self.next_leftover_tick();
+            while let Some(tick) = next.filter(|tick| *tick <= now) {
+                self.flush_backoff(profiles, tick);
+                self.flush_leftovers(profiles, tick);
+                self.advanced = tick;
+                next = self.next_leftover_tick();
+            }
+            let next = next.unwrap_or(SimTime::NEVER);
+            self.no_leftover_before = self.no_leftover_before.min(next);
         }
         self.flush_backoff(profiles, now);
         self.advanced = now;
@@ -197,18 +208,12 @@ impl Queue {
 
     fn flush_backoff(&mut self, profiles: &[Profile], now: SimTime) {
         let window = window_of(now);
-        while let Some((&key, &pod)) = self.backoff.first_key_value() {
-            if key.0 >= window {
-                break;
-            }
-            self.backoff.remove(&key);
+        while let Some((_, pod)) = self.backoff.first().filter(|(key, _)| key.0 < window) {
+            self.backoff.pop_first();
             self.enter_active(profiles, pod);
         }
-        while let Some((&key, &pod)) = self.error_backoff.first_key_value() {
-            if key.0 >= window {
-                break;
-            }
-            self.error_backoff.remove(&key);
+        while let Some((_, pod)) = self.error_backoff.first().filter(|(key, _)| key.0 < window) {
+            self.error_backoff.pop_first();
             self.enter_active(profiles, pod);
         }
     }
@@ -218,8 +223,10 @@ impl Queue {
         let oldest_to_stay = SimTime(tick.0.saturating_sub(MAX_IN_UNSCHEDULABLE.0));
         let mut due = Vec::new();
         for group in self.unschedulable.values_mut() {
-            let stay = group.split_off(&(oldest_to_stay, 0, PodId::default()));
-            due.extend(std::mem::replace(group, stay).into_iter().map(|(.., pod)| pod));
+            while let Some((_, pod)) = group.first().filter(|(key, _)| key.0 < oldest_to_stay) {
+                group.pop_first();
+                due.push(pod);
+            }
         }
         self.unschedulable.retain(|_, group| !group.is_empty());
         for pod in due {
@@ -421,13 +428,13 @@ impl Queue {
             if !may_move {
                 continue;
             }
-            for (.., pod) in pods {
-                let info = &self.pods[*pod].info;
+            for (_, pod) in pods.iter() {
+                let info = &self.pods[pod].info;
                 if check(info)
                     && (rejected_by.is_empty()
                         || profile.is_worth_requeuing(rejected_by, objects, info, event, change))
                 {
-                    moved.push(*pod);
+                    moved.push(pod);
                 }
             }
         }
@@ -567,8 +574,10 @@ impl Queue {
             }
             Place::Unschedulable => {
                 let queued = &self.pods[pod];
-                let group = self.unschedulable.entry(queued.group()).or_default();
-                group.insert(queued.leftover_key());
+                let key = queued.leftover_key();
+                self.unschedulable.entry(queued.group()).or_default().insert(key, pod);
+                let stays = key.0.saturating_add(MAX_IN_UNSCHEDULABLE);
+                self.no_leftover_before = self.no_leftover_before.min(stays);
             }
             Place::InFlight => {}
         }
