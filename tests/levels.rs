@@ -1,6 +1,7 @@
 //! The two levels of traffic in whole worlds: they agree where both are exact, they are chosen part
 //! by part, and requests that are followed one by one reach kubelets, autoscalers and the record.
 
+#![allow(clippy::print_stdout, reason = "it prints a table of docs/validation.md")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod serving;
@@ -128,6 +129,55 @@ fn both_levels_agree_where_rates_are_exact() {
 }
 
 #[test]
+fn both_levels_agree_on_how_regularly_requests_come() {
+    // Pods of so many cores, requests that each works on at once, how requests come and are shared.
+    // All pods are busy for 80 %.
+    type Row = (&'static str, u32, (u32, u32), &'static str, &'static str, f64);
+    let warms = ", warm-up: {for: 10s, slower: 1.5}";
+    let rows_of_laws: [Row; 8] = [
+        ("as regular as a clock", 1, (1, 1), "constant", "random", 0.05),
+        ("on a core that eight share", 1, (1, 8), "constant", "random", 0.05),
+        ("shared by chance they are half as regular", 2, (1, 1), "constant", "random", 0.05),
+        ("turns make chance regular", 4, (1, 1), "poisson", "round-robin", 0.05),
+        ("and wear off bursts", 4, (1, 1), "{scv: 4}", "round-robin", 0.05),
+        ("a clock's ticks by turns are a clock's", 4, (1, 1), "constant", "round-robin", 0.05),
+        ("also where pods have queues of their own", 4, (1, 1), "poisson", "round-robin", 0.05),
+        ("three servers in each pod", 2, (3, 3), "constant", "round-robin", 0.05),
+    ];
+    println!("| requests come | rates, ms | one by one, ms | rates are off by |");
+    println!("|---|---:|---:|---:|");
+    for (sentence, pods, (cores, servers), arrivals, balancing, margin) in rows_of_laws {
+        let rate = pods * cores * 80;
+        let own = if sentence.contains("queues of their own") { warms } else { "" };
+        let more = format!(
+            "workloads: {{web: {{{}, level: LEVEL{own}}}}}\nservices: {{web: {{balancing: \
+             {balancing}}}}}\ntraffic: [{{to: web, rate: {rate}, arrivals: {arrivals}}}]\n\
+             observe: {{every: 30s}}\n",
+            workload(servers)
+        );
+        let (manifests, name) = (app("web", pods, cores), sentence.replace([' ', '\''], "-"));
+        let fluid = at("fluid", &name, &manifests, &more);
+        assert!(fluid.ignored.is_empty(), "{sentence}: has an effect: {:?}", fluid.ignored);
+        let expected = measured(&rows(&fluid), 0);
+        let scenario = at("requests", &name, &manifests, &more);
+        let all: Vec<[f64; 3]> =
+            SEEDS.iter().map(|seed| measured(&rows_of(&scenario, *seed), 0)).collect();
+        let mean = |i: usize| all.iter().map(|found| found[i]).sum::<f64>() / all.len() as f64;
+        for (i, margin) in [(0, 0.01), (1, 0.015), (2, margin)] {
+            let gap = mean(i) / expected[i] - 1.0;
+            assert!(gap.abs() < margin, "{sentence}: {} for {}", mean(i), expected[i]);
+        }
+        let gap = (expected[2] / mean(2) - 1.0) * 100.0;
+        println!("| {sentence} | {:.2} | {:.2} | {gap:+.1} % |", expected[2], mean(2));
+        // What comes by chance to each pod takes longer, or not, than this by more than that.
+        let by_chance = more.replace(arrivals, "poisson").replace(balancing, "random");
+        let by_chance = measured(&rows(&at("fluid", "chance", &manifests, &by_chance)), 0)[2];
+        let is_other = (by_chance / expected[2] - 1.0).abs() > 2.0 * margin;
+        assert!(is_other || arrivals == "{scv: 4}", "{sentence}: {by_chance} {}", expected[2]);
+    }
+}
+
+#[test]
 fn a_run_is_the_same_again_and_another_with_another_seed() {
     let more = format!(
         "workloads: {{web: {{{}, level: requests}}}}\ntraffic: [{{to: web, rate: 50}}]\n",
@@ -205,31 +255,49 @@ fn a_part_is_followed_by_requests_where_that_alone_has_a_meaning() {
     let near =
         manifests.replace("spec: {selector", "spec: {trafficDistribution: PreferClose, selector");
     let turns = "services: {web: {balancing: round-robin}}\n".to_string();
+    let fewest = bank.replace("round-robin", "least-request");
     let slow = "workloads: {web: {warm-up: {for: 1m, slower: 2}}}\n".to_string();
     let weights = "services: {web: {balancing: {weights: {web: 1}}}}\n".to_string();
-    // The first part's level, if there is a reason for one, and whether it is the requests'.
+    let bursts = |more: String| more.replace("rate: 10", "rate: 10, arrivals: {self-similar: 0.8}");
+    // The first part's level, if there is a reason for one, and whether it is the requests'; how
+    // many fields are without effect.
     let cases = [
-        ("connections mean something as rates", &manifests, calls("connections: {max: 3}"), None),
-        ("so do clients that stick", &sticky, String::new(), None),
-        ("and caches that are warm", &manifests, calls("cache: 80%"), None),
-        ("and those that are not", &manifests, calls(cold), None),
-        ("also of a call among others", &manifests, in_parallel(cold), None),
-        ("and processes that are slow at first", &manifests, slow, None),
-        ("and weights", &manifests, weights.clone(), None),
-        ("but not where clients stick", &sticky, weights.clone(), Some(true)),
-        ("nor where requests stay near", &near, weights, Some(false)),
-        ("taking turns is for single requests", &manifests, turns.clone(), Some(true)),
-        ("what can't be followed keeps rates", &manifests, bank.to_string(), Some(false)),
-        ("requests that stay near are rates", &near, String::new(), None),
-        ("and remain so", &near, turns, Some(false)),
+        (
+            "connections mean something as rates",
+            &manifests,
+            calls("connections: {max: 3}"),
+            None,
+            0,
+        ),
+        ("so do clients that stick", &sticky, String::new(), None, 0),
+        ("and caches that are warm", &manifests, calls("cache: 80%"), None, 0),
+        ("and those that are not", &manifests, calls(cold), None, 0),
+        ("also of a call among others", &manifests, in_parallel(cold), None, 0),
+        ("and processes that are slow at first", &manifests, slow, None, 0),
+        ("and weights", &manifests, weights.clone(), None, 0),
+        ("but not where clients stick", &sticky, weights.clone(), Some(true), 0),
+        ("nor where requests stay near", &near, weights, Some(false), 1),
+        (
+            "taking turns is better told of single requests",
+            &manifests,
+            turns.clone(),
+            Some(true),
+            0,
+        ),
+        ("what can't be followed keeps rates", &manifests, bank.to_string(), Some(false), 0),
+        ("bursts on all scales are none as rates", &manifests, bank.to_string(), Some(false), 1),
+        ("nor is looking at two pods", &manifests, fewest, Some(false), 1),
+        ("requests that stay near are rates", &near, String::new(), None, 0),
+        ("and remain so", &near, turns, Some(false), 1),
     ];
-    for (sentence, manifests, more, expected) in cases {
+    for (sentence, manifests, more, expected, told) in cases {
         let more = more + "traffic: [{to: web, rate: 10}]\n";
+        let more = if sentence.starts_with("bursts") { bursts(more) } else { more };
         let scenario = loaded(&sentence.replace([' ', '\''], "-"), manifests, &more).unwrap();
         let found = scenario.levels.first().map(|part| part.level == Level::Requests);
         assert_eq!(found, expected, "{sentence}");
         let all_told = scenario.ignored.iter().flat_map(|ignored| &ignored.fields).count();
-        assert_eq!(all_told, usize::from(expected == Some(false)), "{sentence}: without effect");
+        assert_eq!(all_told, told, "{sentence}: without effect");
     }
 }
 

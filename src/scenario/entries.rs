@@ -43,10 +43,29 @@ impl Scenario {
     /// follow them: where clients stick to pods, or places matter, requests are shared without.
     pub fn weights_of(&self, index: usize) -> Option<&[(usize, f64)]> {
         let Some(Balancing::Weights(weights)) = self.balancing.get(&index) else { return None };
-        let service = self.objects.destinations().nth(index)?;
+        self.is_shared_plainly(index).then_some(weights)
+    }
+
+    /// Whether pods of a Service take turns where requests are rates.
+    pub fn takes_turns(&self, index: usize) -> bool {
+        self.balancing.get(&index) == Some(&Balancing::RoundRobin) && self.is_shared_plainly(index)
+    }
+
+    /// Whether rates follow what a Service says of its balancing.
+    pub(super) fn balances_rates(&self, index: usize) -> bool {
+        match self.balancing.get(&index) {
+            Some(Balancing::Weights(_)) => self.weights_of(index).is_some(),
+            Some(Balancing::RoundRobin) => self.takes_turns(index),
+            Some(Balancing::LeastRequest) => false,
+            Some(Balancing::Random) | None => true,
+        }
+    }
+
+    /// Whether clients of a Service stick to no pods, and places don't matter.
+    fn is_shared_plainly(&self, index: usize) -> bool {
+        let Some(service) = self.objects.destinations().nth(index) else { return false };
         let same = |s: &Service| s.name == service.name && s.namespace == service.namespace;
-        let is_plain = !self.follows_places() && !self.may_be_uneven().any(same);
-        is_plain.then_some(weights)
+        !self.follows_places() && !self.may_be_uneven().any(same)
     }
 
     /// Whether it matters where pods and clients are: requests of a Service stay near at some time

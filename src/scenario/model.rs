@@ -793,6 +793,7 @@ pub struct Ignored {
     pub object: String,
     /// The fields of it that have no effect; empty: the whole object.
     pub fields: Vec<String>,
-    /// Why: `no effect on the simulation` or `not modelled yet`.
+    /// Why: `no effect on the simulation`, `not modelled yet`, or that only single requests would
+    /// be different for it.
     pub reason: String,
 }

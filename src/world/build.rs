@@ -233,6 +233,9 @@ fn network(scenario: &Scenario, streams: &Streams) -> Network {
         if let Some(weights) = scenario.weights_of(service) {
             network.set_weights(service, weights.to_vec());
         }
+        if scenario.takes_turns(service) {
+            network.take_turns(service);
+        }
     }
     for (index, dependency) in scenario.dependencies.iter().enumerate() {
         network.set_replicas(services + index, dependency.replicas);

@@ -32,7 +32,7 @@ impl World<'_> {
 
     /// Requests from outside go where they are sent at present.
     pub(super) fn send_traffic(&mut self) {
-        let mut rates = vec![0.0; self.scenario.objects.destinations().count()];
+        let mut rates = vec![(0.0, 0.0); self.scenario.objects.destinations().count()];
         let mut unrouted = 0.0;
         self.balancers.entries =
             self.scenario.traffic.iter().map(|traffic| self.entry_of(traffic)).collect();
@@ -48,16 +48,22 @@ impl World<'_> {
                     unrouted += if entry.is_none() { users.0 / users.1 } else { 0.0 };
                     continue;
                 }
-                Load::Open { .. } => *asked,
+                Load::Open { arrivals, .. } => {
+                    if let Some(service) = entry {
+                        rates[*service].1 += asked * (arrivals.scv().unwrap_or(1.0) - 1.0);
+                    }
+                    *asked
+                }
             };
             self.network.set_asker(self.now, index, here, asked);
             match entry {
-                Some(service) => rates[*service] += asked,
+                Some(service) => rates[*service].0 += asked,
                 None => unrouted += asked,
             }
         }
-        for (service, rate) in rates.into_iter().enumerate() {
+        for (service, (rate, surplus)) in rates.into_iter().enumerate() {
             self.network.set_external(self.now, service, rate);
+            self.network.set_surplus(service, surplus);
         }
         self.network.set_unrouted(self.now, unrouted);
         for (index, to) in self.balancers.entries.iter().enumerate() {

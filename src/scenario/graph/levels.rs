@@ -1,8 +1,8 @@
 //! At which level requests are followed, and why: as rates or one by one.
 //!
 //! Workloads that requests connect, by calls or behind one Service, make up a part of the graph: a
-//! part has one level, other parts may have another. It knows what has a meaning only for single
-//! requests, and what they can't do yet; it does not know how either is simulated.
+//! part has one level, other parts may have another. It knows what is followed best by single
+//! requests, or only there, and what they can't do yet; it does not know how either is simulated.
 
 use super::file::{ArrivalsFile, BalancingFile, LevelFile};
 use super::model::{Level, Part};
@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 struct Asked {
     /// `level:` of its workloads.
     levels: Vec<(String, LevelFile)>,
-    /// What has a meaning only for single requests.
+    /// What single requests follow best, or alone.
     needs: Vec<String>,
     /// What they can't do yet: the path, empty for objects of manifests, and what it is.
     beyond: Vec<(String, String)>,
@@ -128,7 +128,7 @@ impl Resolver<'_> {
                 let need = asked.needs.first()?;
                 Some(match asked.beyond.first() {
                     None => {
-                        let why = format!("{need} has a meaning only for single requests");
+                        let why = format!("{need} is followed best by single requests");
                         (Level::Requests, why)
                     }
                     Some((_, what)) => {

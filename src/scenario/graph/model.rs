@@ -203,6 +203,17 @@ pub enum Arrivals {
     SelfSimilar(f64),
 }
 
+impl Arrivals {
+    /// Squared coefficient of variation of the times between two, where these are independent.
+    pub fn scv(self) -> Option<f64> {
+        match self {
+            Arrivals::Poisson => Some(1.0),
+            Arrivals::Renewal(scv) => Some(scv),
+            Arrivals::SelfSimilar(_) => None,
+        }
+    }
+}
+
 /// How many come from outside.
 #[derive(Clone, Debug)]
 pub enum Load {

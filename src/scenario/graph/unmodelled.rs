@@ -1,60 +1,49 @@
-//! What of clients and balancing is understood and has no effect yet: told by `validate`.
-//!
-//! A field leaves these lists with the simulation that gives it a meaning.
+//! What of clients and balancing has a meaning only for single requests: told by `validate` where
+//! requests are rates.
 
+use super::file::ArrivalsFile;
 use crate::api::service::Service;
 use crate::scenario::file::ScenarioFile;
 use crate::scenario::model::{Ignored, Scenario};
 use crate::scenario::resolve::{Resolver, is_named};
 
-/// Fields of an entry of the traffic.
-const TRAFFIC: &[&str] = &["arrivals"];
-/// Fields of a Service.
-const SERVICE: &[&str] = &["balancing"];
-
 /// Whether rates follow the weights of the Service that a file calls so.
 pub(super) fn weighs(name: &str, scenario: &Scenario) -> bool {
+    place_of(name, scenario).is_some_and(|index| scenario.weights_of(index).is_some())
+}
+
+fn place_of(name: &str, scenario: &Scenario) -> Option<usize> {
     let is_meant = |s: &Service| is_named(name, &s.namespace, &s.name);
-    let index = scenario.objects.destinations().position(is_meant);
-    index.is_some_and(|index| scenario.weights_of(index).is_some())
+    scenario.objects.destinations().position(is_meant)
 }
 
 impl Resolver<'_> {
-    /// Fields that are given and have no effect yet.
+    /// Fields that are given and have no effect on rates.
     pub(in crate::scenario) fn unmodelled(
         &self,
         file: &ScenarioFile,
         scenario: &Scenario,
     ) -> Vec<Ignored> {
         let mut found = Vec::new();
-        for name in file.services.keys() {
-            let place = format!("services.{name}");
-            let fields = match weighs(name, scenario) {
-                true => Vec::new(),
-                false => self.given_of(&place, SERVICE),
-            };
-            found.extend(self.without_effect_yet(&place, fields));
+        for (name, given) in &file.services {
+            let is_meant = place_of(name, scenario).is_some_and(|i| scenario.balances_rates(i));
+            if given.balancing.is_some() && !is_meant {
+                found.push(self.only_singly(&format!("services.{name}"), "balancing"));
+            }
         }
-        for index in 0..file.traffic.len() {
-            let place = format!("traffic[{index}]");
-            let fields = self.given_of(&place, TRAFFIC);
-            found.extend(self.without_effect_yet(&place, fields));
+        for (index, given) in file.traffic.iter().enumerate() {
+            if matches!(given.arrivals, Some(ArrivalsFile::SelfSimilar(_))) {
+                found.push(self.only_singly(&format!("traffic[{index}]"), "arrivals"));
+            }
         }
         found
     }
 
-    /// Those of the fields that are given at a place.
-    fn given_of(&self, place: &str, fields: &[&str]) -> Vec<String> {
-        let node = self.tree.nearest(place);
-        let given = fields.iter().filter(|field| node.get(field).is_some());
-        given.map(|field| (*field).to_string()).collect()
-    }
-
-    fn without_effect_yet(&self, place: &str, fields: Vec<String>) -> Option<Ignored> {
+    fn only_singly(&self, place: &str, field: &str) -> Ignored {
         let span = &self.tree.nearest(place).span;
         let (line, _) = self.sources.out.line_column(&self.name, span.start);
-        let reason = "not modelled yet".to_string();
+        let reason = "has a meaning only for single requests".to_string();
         let (file, object) = (self.name.clone(), place.to_string());
-        (!fields.is_empty()).then_some(Ignored { file, line, object, fields, reason })
+        Ignored { file, line, object, fields: vec![field.to_string()], reason }
     }
 }

@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::arriving::Arriving;
 use super::clients::Clients;
 use super::near::Near;
 use super::sharing::Sharing;
@@ -35,6 +36,11 @@ pub(super) struct Front {
     pub(super) primary: Option<usize>,
     /// Requests a second from outside.
     pub(super) external: f64,
+    /// Of them, the squared coefficients of variation of the times between, less 1, each times its
+    /// rate; 0: they come by chance.
+    pub(super) surplus: f64,
+    /// Its pods take turns.
+    pub(super) by_turns: bool,
     /// Requests a second in all.
     pub(super) offered: f64,
     /// Share of its requests that do not fail, its callees' included.
@@ -157,6 +163,8 @@ impl Network {
             weights: None,
             primary: *primary,
             external: 0.0,
+            surplus: 0.0,
+            by_turns: false,
             offered: 0.0,
             success: 1.0,
             latency: 0.0,
@@ -436,7 +444,7 @@ impl Network {
         if let Some(near) = &mut self.near {
             near.forget_calls();
         }
-        let mut into = vec![0.0; self.stations.len()];
+        let mut into = vec![Arriving::default(); self.stations.len()];
         let last = self.last_in_order();
         for index in 0..self.order.len() {
             let service = self.order[index];
@@ -449,25 +457,26 @@ impl Network {
             }
         }
         for station in (0..last.len()).filter(|station| last[*station].is_none()) {
-            self.settle_station(now, station, 0.0);
+            self.settle_station(now, station, Arriving::default());
         }
     }
 
     /// Shares a Service's requests among the stations behind it.
-    fn share_out(&mut self, service: usize, into: &mut [f64]) {
+    fn share_out(&mut self, service: usize, into: &mut [Arriving]) {
         if self.is_uneven(service) {
             return self.share_out_unevenly(service, into);
         }
         let front = &self.fronts[service];
         if front.per_station.is_empty() {
             if let Some(primary) = front.primary {
-                into[primary] += front.offered;
+                into[primary].add(front.offered, 0.0);
             }
             return;
         }
         let all = front.whole();
         for (station, part) in front.split() {
-            into[station] += front.offered * part / all;
+            let beyond = front.beyond(front.evenly(1.0, station));
+            into[station].add(front.offered * part / all, beyond);
         }
     }
 
@@ -489,7 +498,8 @@ impl Network {
         last
     }
 
-    fn settle_station(&mut self, now: SimTime, station: usize, offered: f64) {
+    fn settle_station(&mut self, now: SimTime, station: usize, arriving: Arriving) {
+        let offered = arriving.rate;
         let lost = std::mem::take(&mut self.lost[station]);
         if self.singly_at(station).is_some() {
             let s = &mut self.stations[station];
@@ -511,6 +521,7 @@ impl Network {
             if s.next_change() <= now {
                 s.look(now);
             }
+            s.set_arrivals_scv(now, arriving.scv());
             s.set(now, offered, self.live[station], self.dead[station], lost);
         }
         let served = s.rates().served;

@@ -29,6 +29,9 @@ pub struct Response {
     pub patience: f64,
 }
 
+/// What stands for no variation at all.
+const LEAST: f64 = 1e-3;
+
 impl Response {
     /// A pod of `servers` servers with service times of mean `service` seconds, at `arrivals`
     /// requests a second whose callers wait up to `patience` seconds.
@@ -56,6 +59,54 @@ impl Response {
         let busy = erlang_b(servers, arrivals * service);
         let waits = capacity / spread * busy * exp_area(wait_rate, patience);
         let lost = busy * libm::exp(-wait_rate * patience);
+        let all = (1.0 - busy) + waits + lost;
+        Response { lost: lost / all, waits: waits / all, wait_rate, patience }
+    }
+
+    /// The same for arrivals and service times of the squared coefficients of variation `scv`, in
+    /// this order, and spread (Ca + Cs) / 2 times the correction of W. Kraemer and M.
+    /// Langenbach-Belz for arrivals that are more regular than chance; the chance to wait is theirs
+    /// too (W. Whitt, The Queueing Network Analyzer, Bell System Technical Journal 62(9), 1983,
+    /// section 5.1).
+    ///
+    /// With one server that is near to what is exact; with several, waits that are short come out
+    /// too long.
+    pub fn renewal(
+        servers: u32,
+        service: f64,
+        arrivals: f64,
+        patience: f64,
+        scv: (f64, f64),
+    ) -> Response {
+        let (from, work) = scv;
+        let capacity = f64::from(servers) / service;
+        let load = (arrivals / capacity).min(1.0);
+        let spare = (1.0 - load).max(0.0);
+        // Of arrivals and work like clockwork nobody waits: nearly nobody, so that it is a number.
+        let both = (from + work).max(LEAST);
+        let even = if from < 1.0 {
+            libm::exp(-2.0 * spare * (1.0 - from) * (1.0 - from) / (3.0 * load * both))
+        } else {
+            1.0
+        };
+        let spread = (both / 2.0 * even).max(LEAST / 2.0);
+        // The chance to wait is so many times that of arrivals by chance, 1 - spare x fewer.
+        let square = load * load * (4.0 * from + work);
+        let weight = if from < 1.0 {
+            (1.0 + from + load * work) / (1.0 + load * (work - 1.0) + square).max(LEAST)
+        } else {
+            4.0 * load / (from + square)
+        };
+        let fewer = ((1.0 - from) * weight).min((1.0 - LEAST) / spare);
+        let times = 1.0 - spare * fewer;
+        let busy = erlang_b(servers, arrivals * service);
+        let factor = times * (1.0 - busy) / ((1.0 - busy) + busy * fewer);
+        // The rate at which the density falls, without end of patience: its mean and the chance to
+        // wait say it.
+        let spread = spread / times;
+        let wait_rate = (capacity - arrivals).max(0.0) / spread;
+        let waits = capacity / spread * busy * factor * exp_area(wait_rate, patience);
+        let lost = busy * factor * libm::exp(-wait_rate * patience);
         let all = (1.0 - busy) + waits + lost;
         Response { lost: lost / all, waits: waits / all, wait_rate, patience }
     }
@@ -143,6 +194,117 @@ mod tests {
             let response = Response::spread(1, 1.0, load, 1e5, spread);
             let wait = load * spread / (1.0 - load);
             assert!((response.mean_wait() / wait - 1.0).abs() < 1e-9, "{load} {scv}");
+        }
+    }
+
+    /// G/M/1: the chance to wait, as root of s = E e^(-(1 - s) T / work), where `transform` gives
+    /// it of the times T between arrivals of mean 1.
+    fn chance_to_wait(load: f64, transform: impl Fn(f64) -> f64) -> f64 {
+        (0..10_000).fold(0.5, |s, _| transform((1.0 - s) / load))
+    }
+
+    /// Of times of one length; of k phases in turn; of either of two exponential lengths, chosen
+    /// so that both have the same part in the mean.
+    fn transform(scv: f64, s: f64) -> f64 {
+        if scv == 0.0 {
+            return libm::exp(-s);
+        }
+        if scv <= 1.0 {
+            return libm::pow(1.0 + s * scv, -1.0 / scv);
+        }
+        let first = (1.0 + libm::sqrt((scv - 1.0) / (scv + 1.0))) / 2.0;
+        let of = |part: f64| part * 2.0 * part / (2.0 * part + s);
+        of(first) + of(1.0 - first)
+    }
+
+    #[test]
+    fn regular_arrivals_are_near_to_what_is_exact_of_one_server() {
+        // Coefficient of the arrivals, load, margins of the mean wait and of the chance to wait.
+        let rows = [
+            ("a clock's, half busy", 0.0, 0.5, 0.01, 0.02),
+            ("a clock's", 0.0, 0.8, 0.01, 0.01),
+            ("a clock's, close to saturation", 0.0, 0.95, 0.01, 0.01),
+            ("every fourth by chance, half busy", 0.25, 0.5, 0.08, 0.07),
+            ("every fourth by chance", 0.25, 0.8, 0.04, 0.02),
+            ("every other by chance", 0.5, 0.8, 0.04, 0.02),
+            ("every other by chance, close to saturation", 0.5, 0.95, 0.01, 0.01),
+            ("by chance", 1.0, 0.8, 1e-9, 1e-9),
+            ("in bursts", 4.0, 0.8, 0.03, 0.01),
+            ("in bursts, close to saturation", 4.0, 0.95, 0.02, 0.01),
+        ];
+        for (sentence, scv, load, margin, of_chance) in rows {
+            let chance = chance_to_wait(load, |s| transform(scv, s));
+            let wait = chance / (1.0 - chance);
+            let found = Response::renewal(1, 1.0, load, 1e5, (scv, 1.0));
+            let gap = found.mean_wait() / wait - 1.0;
+            assert!(gap.abs() < margin, "{sentence}: {} for {wait}", found.mean_wait());
+            let gap = found.waits / chance - 1.0;
+            assert!(gap.abs() < of_chance, "{sentence}: {} for {chance}", found.waits);
+            assert!(found.lost < 1e-9, "{sentence}: nobody gives up");
+        }
+    }
+
+    #[test]
+    fn of_regular_arrivals_a_server_without_a_queue_loses_fewer() {
+        // An arrival is lost if the work that the last one began or met is not done: exact.
+        for (scv, load) in [(0.0, 0.5), (0.0, 0.95), (0.25, 0.5), (0.25, 0.8), (0.5, 0.8)] {
+            let refused = transform(scv, 1.0 / load);
+            let gap = |lost: f64| (lost - refused).abs();
+            let found = Response::renewal(1, 1.0, load, 0.0, (scv, 1.0)).lost;
+            let by_chance = Response::steady(1, 1.0, load, 0.0).lost;
+            assert!(gap(found) < 0.4 * gap(by_chance), "{scv} {load}: {found} for {refused}");
+        }
+    }
+
+    #[test]
+    fn arrivals_by_chance_are_the_formula_of_chance() {
+        for (servers, load) in [(1, 0.5), (4, 3.9), (4, 4.0), (16, 2.0)] {
+            for (work, patience) in [(0.0, 3.0), (1.0, 0.0), (4.0, 50.0)] {
+                let found = Response::renewal(servers, 1.0, load, patience, (1.0, work));
+                let plain = Response::spread(servers, 1.0, load, patience, (1.0 + work) / 2.0);
+                for (one, other) in [
+                    (found.lost, plain.lost),
+                    (found.waits, plain.waits),
+                    (found.mean_wait(), plain.mean_wait()),
+                ] {
+                    assert!((one - other).abs() < 1e-9, "{servers} {load} {work}: {one} {other}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn clockwork_waits_for_nothing() {
+        for load in [0.5, 0.99, 1.0] {
+            let found = Response::renewal(1, 1.0, load, 100.0, (0.0, 0.0));
+            assert!(found.lost < 1e-3, "{load}: {}", found.lost);
+            // At saturation every wait is as likely as every other.
+            assert!(load == 1.0 || found.mean_wait() < 0.1, "{load}: {}", found.mean_wait());
+        }
+    }
+
+    #[test]
+    fn nothing_jumps_at_saturation_whatever_the_laws() {
+        for servers in [1, 4] {
+            for scv in [(0.0, 1.0), (0.25, 0.0), (0.0, 4.0), (4.0, 0.0), (9.0, 4.0)] {
+                let of = |load: f64| {
+                    let load = load * f64::from(servers);
+                    Response::renewal(servers, 1.0, load, 20.0, scv)
+                };
+                let (below, on) = (of(1.0 - 1e-12), of(1.0));
+                assert!((below.lost - on.lost).abs() < 1e-9, "{servers} {scv:?}");
+                assert!((below.mean_wait() - on.mean_wait()).abs() < 1e-8, "{servers} {scv:?}");
+                let mut last = 0.0;
+                for load in 1..=100 {
+                    let found = of(f64::from(load) / 100.0);
+                    let all = found.lost + found.waits;
+                    assert!(
+                        (0.0..=1.0).contains(&all) && found.lost > last - 1e-9,
+                        "{scv:?} {load}"
+                    );
+                    last = found.lost;
+                }
+            }
         }
     }
 

@@ -173,6 +173,8 @@ pub struct Station {
     pub pod: PodModel,
     since: SimTime,
     offered: f64,
+    /// Squared coefficient of variation of the times between arrivals at one pod.
+    arrivals_scv: f64,
     live: u32,
     dead: u32,
     backlog: f64,
@@ -213,6 +215,7 @@ impl Station {
             pod,
             since: SimTime::ZERO,
             offered: 0.0,
+            arrivals_scv: 1.0,
             live: 0,
             dead: 0,
             backlog: 0.0,
@@ -419,6 +422,22 @@ impl Station {
         self.settle(now);
     }
 
+    /// From now on the times between arrivals at one pod have this squared coefficient of
+    /// variation.
+    pub fn set_arrivals_scv(&mut self, now: SimTime, scv: f64) {
+        if scv != self.arrivals_scv {
+            self.advance(now);
+            self.arrivals_scv = scv;
+            self.settle(now);
+        }
+    }
+
+    /// The coefficient of variation, squared, of the times between arrivals at one pod.
+    #[cfg(test)]
+    pub(super) fn arrivals_scv(&self) -> f64 {
+        self.arrivals_scv
+    }
+
     /// Queued requests that fail at once.
     fn fail(&mut self, requests: f64) {
         self.backlog -= requests;
@@ -545,6 +564,10 @@ impl Station {
         // Queue with a Limited Number of Service Positions, ITC 12, 1988).
         let load = (each * service / f64::from(servers)).min(1.0);
         let behind = if scv == 1.0 { 0.0 } else { libm::pow(load, sharing) };
+        if self.arrivals_scv != 1.0 {
+            let scv = (self.arrivals_scv, 1.0 + behind * (scv - 1.0));
+            return Response::renewal(servers, service, each, wait_max, scv);
+        }
         let spread = 1.0 + behind * (scv - 1.0) / 2.0;
         Response::spread(servers, service, each, wait_max, spread)
     }

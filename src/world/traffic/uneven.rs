@@ -4,6 +4,7 @@
 //! ([`super::near`]), those with a load balancer that picks nodes itself, and all others in front
 //! of the same pods. Such pods have queues of their own.
 
+use super::arriving::Arriving;
 use super::clients::Clients;
 use super::network::{Endpoint, Network};
 use super::station::Station;
@@ -114,7 +115,7 @@ impl Network {
     }
 
     /// Shares the requests of such a Service among its pods.
-    pub(super) fn share_out_unevenly(&mut self, service: usize, into: &mut [f64]) {
+    pub(super) fn share_out_unevenly(&mut self, service: usize, into: &mut [Arriving]) {
         let front = &self.fronts[service];
         let offered = front.offered;
         let sticking = front.clients.as_ref().map_or(0.0, |clients| clients.sticking());
@@ -144,8 +145,9 @@ impl Network {
         }
         let n = parts.len() as f64;
         for (pod, station, rate) in &mut parts {
-            into[*station] += *rate;
-            self.stations[*station].offer(*pod, *rate);
+            let beyond = if offered > 0.0 { front.beyond(*rate / offered) } else { 0.0 };
+            into[*station].add(*rate, beyond);
+            self.stations[*station].offer(*pod, *rate, beyond);
             *rate = if offered > 0.0 { *rate / offered } else { 1.0 / n };
         }
         self.fronts[service].parts = parts;

@@ -4,6 +4,7 @@
 //! stations of one pod each, and the station that they belong to only sums them up. It knows
 //! neither clients nor Services.
 
+use super::super::arriving::Arriving;
 use super::super::rest::Turns;
 use super::{LatencyHistogram, PodModel, Rates, Regime, Station};
 use crate::api::PodId;
@@ -28,8 +29,8 @@ struct Lane {
     slower: f64,
     /// How its queue turned at a level, of late.
     turns: Turns,
-    /// What has been offered to it since the last settling, requests a second.
-    offered: f64,
+    /// What has been offered to it since the last settling.
+    offered: Arriving,
     /// Its containers died since then.
     lost: bool,
 }
@@ -87,7 +88,14 @@ impl Station {
         queue.mark_waits(self.marks.clone());
         if let Some(lanes) = &mut self.lanes {
             let (usual, turns) = (self.pod, Turns::default());
-            let lane = Lane { queue, usual, slower: 1.0, turns, offered: 0.0, lost: false };
+            let lane = Lane {
+                queue,
+                usual,
+                slower: 1.0,
+                turns,
+                offered: Arriving::default(),
+                lost: false,
+            };
             lanes.of.insert(pod, lane);
         }
     }
@@ -195,13 +203,14 @@ impl Station {
         lanes.map(|(pod, lane)| (*pod, &lane.queue))
     }
 
-    /// So many requests a second more are for this pod.
-    pub fn offer(&mut self, pod: PodId, rate: f64) {
+    /// So many requests a second more are for this pod, of a stream with this squared coefficient
+    /// of variation less 1.
+    pub fn offer(&mut self, pod: PodId, rate: f64, beyond: f64) {
         if let Some(lanes) = &mut self.lanes {
             let nobody = !lanes.of.contains_key(&pod);
             let pod = if nobody { PodId::default() } else { pod };
             if let Some(lane) = lanes.of.get_mut(&pod) {
-                lane.offered += rate;
+                lane.offered.add(rate, beyond);
             }
         }
     }
@@ -249,7 +258,8 @@ impl Station {
             let works = alive && (routed || lane.queue.backlog > 0.0);
             let (offered, lost) = (std::mem::take(&mut lane.offered), lane.lost);
             lane.lost = false;
-            lane.queue.set(now, offered, works.into(), (routed && !alive).into(), lost.into());
+            lane.queue.set_arrivals_scv(now, offered.scv());
+            lane.queue.set(now, offered.rate, works.into(), (routed && !alive).into(), lost.into());
         }
         (self.live, self.dead) = endpoints;
         let (mut rates, mut waited, mut backlog) = (Rates::default(), 0.0, 0.0);
@@ -283,7 +293,7 @@ mod tests {
         station.set_apart();
         for (pod, rate) in pods.into_iter().zip(offered) {
             station.add_lane(pod);
-            station.offer(pod, rate);
+            station.offer(pod, rate, 0.0);
         }
         station.settle_lanes(SimTime::ZERO, (2, 0), |pod| {
             let is_pod = pod != PodId::default();
@@ -340,7 +350,7 @@ mod tests {
     fn requests_without_a_pod_fail() {
         let mut station = Station::new(pod());
         station.set_apart();
-        station.offer(PodId::default(), 5.0);
+        station.offer(PodId::default(), 5.0, 0.0);
         station.settle_lanes(SimTime::ZERO, (0, 0), |_| (false, false));
         let tally = station.take_interval(SimTime::from_secs(2), &mut LatencyHistogram::default());
         assert_eq!((tally.offered, tally.served, tally.failed), (10.0, 0.0, 10.0));
