@@ -21,8 +21,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Scenarios that a debug build runs in seconds.
-const LIGHT: [&str; 42] = [
+const LIGHT: [&str; 43] = [
     "autoscaling/forecast",
+    "autoscaling/in-place",
     "autoscaling/karpenter",
     "autoscaling/overprovisioning",
     "autoscaling/right-sizing",

@@ -35,6 +35,7 @@ pub mod qos;
 pub mod quantity;
 pub mod quota;
 pub mod refusal;
+pub mod resize;
 pub mod resources;
 pub mod scaled_object;
 pub mod semver;

@@ -7,6 +7,7 @@ use super::drain_hints::DrainHints;
 use super::labels::Labels;
 use super::node_affinity::NodeAffinity;
 use super::pod_affinity::PodAffinity;
+use super::resize::Resize;
 use super::resources::Resources;
 use super::taint::Toleration;
 use super::topology_spread::TopologySpreadConstraint;
@@ -343,7 +344,7 @@ pub struct Pod {
 }
 
 /// What few pods have.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct More {
     /// Annotation `controller.kubernetes.io/pod-deletion-cost`.
     pub deletion_cost: i32,
@@ -364,6 +365,8 @@ pub struct More {
     pub index_failures: IndexFailures,
     /// Why its kubelet ended it, or did not take it.
     pub status: Option<Box<StatusReason>>,
+    /// What has become of changes of its requests and limits in place.
+    pub resize: Option<Box<Resize>>,
 }
 
 /// Why a pod has failed beside what its containers did.

@@ -62,7 +62,7 @@ pub enum UpdateMode {
     Initial,
     /// New pods get it, and pods are evicted to be made anew with it.
     Recreate,
-    /// Pods are changed in place, or evicted where that can't be. Nothing is changed in place here.
+    /// Pods are changed in place, or evicted where that can't be.
     InPlaceOrRecreate,
     /// An old name of `Recreate`.
     Auto,
@@ -78,8 +78,8 @@ impl UpdateMode {
         UpdateMode::Auto,
     ];
 
-    /// Whether pods are evicted to be made anew.
-    pub fn evicts(self) -> bool {
+    /// Whether pods that are there get it: in place, or by being evicted to be made anew.
+    pub fn updates(self) -> bool {
         !matches!(self, UpdateMode::Off | UpdateMode::Initial)
     }
 }

@@ -18,8 +18,9 @@ pub(super) fn overcommitted(store: &Store) -> Finding {
         let mut used = Resources::default();
         let mut count = 0;
         let pods = || store.pods_on(id).iter().filter_map(|pod| store.pod(*pod));
-        // Where pods come past the scheduler, their kubelet has the last word.
-        let is_asked = pods().any(|pod| pod.spec.node_name.is_some());
+        // Where pods come past the scheduler, or grow behind its back, their kubelet has the last
+        // word.
+        let is_asked = pods().any(|pod| pod.spec.node_name.is_some() || pod.resize().is_some());
         for pod in pods() {
             let is_taken = !is_asked || pod.started != SimTime::NEVER;
             if is_taken && !pod.phase.is_terminal() {

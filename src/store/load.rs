@@ -28,7 +28,7 @@ impl NodeLoad {
 
     /// Counts a pod in, or out again.
     pub(super) fn count(&mut self, pod: &Pod, comes: bool) {
-        let requests = pod.spec.requests();
+        let requests = pod.reserved();
         if comes {
             self.requested.add(&requests);
             self.pods += 1;

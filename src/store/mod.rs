@@ -13,6 +13,7 @@ mod ingresses;
 mod load;
 mod namespaces;
 mod owners;
+mod resizes;
 mod scale;
 mod storage;
 mod tally;

@@ -48,6 +48,7 @@ impl World<'_> {
                 self.delete_pod(pod, grace, reason)
             }
             Action::EvictPod { pod, grace, reason } => self.evict_pod(pod, grace, reason),
+            Action::ResizePod { pod, spec } => self.ask_for_resize(pod, spec),
             Action::MarkPodNotReady { pod } => {
                 self.store.set_pod_ready(pod, false, self.now);
                 true

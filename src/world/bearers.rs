@@ -14,6 +14,7 @@ use crate::api::{ObjectName, OwnerId, PodId};
 use crate::scenario::model::Scenario;
 use crate::store::PodTally;
 use slotmap::SecondaryMap;
+use std::sync::Arc;
 
 /// What bears traffic beside Deployments.
 #[derive(Debug, Default)]
@@ -104,6 +105,29 @@ impl World<'_> {
         }
         let model = pod_model(self.scenario, &pod.spec, workload);
         self.network.stations[workload].fit_lane(id, model);
+    }
+
+    /// What a pod may use has been changed in place: it can do more or less from now on.
+    pub(super) fn pod_can_do_otherwise(&mut self, id: PodId) {
+        let now = self.now;
+        let Some(pod) = self.store.pod(id) else { return };
+        let spec = Arc::clone(&pod.spec);
+        if self.scenario.cpu_contention {
+            self.network.leave_node(id);
+            self.pod_shares_cores(id);
+        }
+        let Some(workload) = self.pods.get(id).and_then(|state| state.workload()) else { return };
+        if self.scenario.is_followed(workload) {
+            let size = size_of(self.scenario, &spec, &self.scenario.workloads[workload]);
+            self.network.singly().into_iter().for_each(|singly| singly.refit(now, id, size));
+        } else {
+            let model = pod_model(self.scenario, &spec, workload);
+            let station = &mut self.network.stations[workload];
+            station.refit_lane(now, id, model);
+            station.release_lanes(now);
+        }
+        self.traffic_changed = true;
+        self.memory_limit_changes(id, workload);
     }
 
     /// The workload whose size an autoscaler sets.

@@ -1,7 +1,8 @@
 //! What pods are charged for: their requests or what they used, on the machine where they ran.
 //!
 //! Each pod is charged once, when it is gone or the run ends, for the time from its binding until
-//! its containers have ended for good. It knows prices of machines, not how the bill is told.
+//! its containers have ended for good; one that is changed in place also at each change, for the
+//! time before it. It knows prices of machines, not how the bill is told.
 
 use super::world::World;
 use crate::api::owner::Parent;
@@ -25,10 +26,12 @@ impl World<'_> {
             return;
         }
         let machine = &self.scenario.node_groups[m.group].machine;
+        let begun = self.vpas.as_ref().and_then(|vpas| vpas.charged.get(&id).copied());
+        let (from, used_before) = begun.unwrap_or((pod.scheduled, 0.0));
         let end = pod.more.as_ref().and_then(|more| more.finished.get()).unwrap_or(self.now);
-        let hours = end.since(pod.scheduled.min(end)).as_secs_f64() / 3600.0;
+        let hours = end.since(from.min(end)).as_secs_f64() / 3600.0;
         let requests = pod.spec.requests();
-        let used = self.network.cpu_of(id, self.now) / 3600.0;
+        let used = (self.network.cpu_of(id, self.now) - used_before) / 3600.0;
         let workload = self.pods.get(id).and_then(|state| state.workload());
         let memory = match (requests.memory.0, workload) {
             (0, Some(workload)) => self.scenario.workloads[workload].memory.0,
@@ -42,6 +45,23 @@ impl World<'_> {
         );
         let payer = self.payer(pod);
         self.recorder.totals.costs.add(payer, &charge);
+    }
+
+    /// A pod is about to request something else: it is charged for its time so far.
+    pub(super) fn charge_before_resize(&mut self, id: PodId) {
+        let Some(pod) = self.store.pod(id).cloned() else { return };
+        self.charge_for_node(id, &pod);
+        let so_far = (self.now, self.network.cpu_of(id, self.now));
+        if let Some(vpas) = &mut self.vpas {
+            vpas.charged.insert(id, so_far);
+        }
+    }
+
+    /// A pod is gone.
+    pub(super) fn forget_charges(&mut self, id: PodId) {
+        if let Some(vpas) = &mut self.vpas {
+            vpas.charged.remove(&id);
+        }
     }
 
     /// A machine goes with pods on it, whose objects will be collected later.

@@ -216,6 +216,8 @@ pub enum NodeStep {
     Status,
     /// A kubelet makes the mirrors of static pods that it lacks.
     Mirrors,
+    /// The kubelet looks at pods that are changed in place.
+    Resize,
     /// A shutdown goes on with the next pods.
     Shutdown,
     /// A collection of images is due.

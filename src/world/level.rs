@@ -10,6 +10,8 @@ use super::traffic::requests::draws::Law;
 use super::traffic::requests::{CallPlan, EntryPlan, Pick, Plan, ServicePlan, Size, StationPlan};
 use super::traffic::singly::Singly;
 use crate::api::pod::PodSpec;
+use crate::api::vertical_pod_autoscaler::{UpdateMode, Vpa};
+use crate::scenario::bearers::Bearer;
 use crate::scenario::graph::model::{Arrivals, Balancing, Call, Load};
 use crate::scenario::model::{Entry, Scenario, Traffic, Workload};
 use crate::sim::rng::Streams;
@@ -27,7 +29,7 @@ pub(super) fn singly(scenario: &Scenario, streams: &Streams) -> Option<Singly> {
         pick: pick(scenario.balancing.get(&index)),
     };
     let plan = Plan {
-        stations: pairs().map(|(bearer, w)| station(scenario, bearer.spec, w)).collect(),
+        stations: pairs().enumerate().map(|(at, pair)| station(scenario, at, pair)).collect(),
         services: objects.destinations().enumerate().map(service).collect(),
         entries: scenario.traffic.iter().map(entry).collect(),
     };
@@ -48,13 +50,21 @@ pub(super) fn size_of(scenario: &Scenario, spec: &PodSpec, workload: &Workload) 
     Size { cores: cpu_of_pod(scenario, spec, workload).cores(), full_at }
 }
 
-fn station(scenario: &Scenario, spec: &PodSpec, workload: &Workload) -> StationPlan {
+fn station(
+    scenario: &Scenario,
+    index: usize,
+    (bearer, workload): (Bearer<'_>, &Workload),
+) -> StationPlan {
+    let spec = bearer.spec;
+    let changes =
+        |(vpa, of): &(Vpa, usize)| *of == index && vpa.mode() == UpdateMode::InPlaceOrRecreate;
     let serving = &workload.serving;
     StationPlan {
         demand: workload.demand,
         wait: workload.wait,
         law: Law::of_scv(serving.scv),
         size: size_of(scenario, spec, workload),
+        varies: scenario.objects.vpas.iter().any(changes),
         concurrency: workload.concurrency.max(1),
         queue: workload.queue,
         timeout: Some(workload.timeout),

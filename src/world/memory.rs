@@ -80,6 +80,21 @@ impl World<'_> {
         self.watch_memory_of(workload);
     }
 
+    /// A pod has another memory limit: it meets that earlier or later.
+    pub(super) fn memory_limit_changes(&mut self, pod: PodId, workload: usize) {
+        let growth = self.scenario.workloads[workload].failings.memory_growth;
+        let limit = self.store.pod(pod).and_then(|p| limit_of(&p.spec));
+        let base = self.network.stations[workload].pod.memory.0;
+        let leaks = &mut self.memory.leaks[workload];
+        if let Some((zero, due)) = leaks.of.get_mut(&pod) {
+            leaks.due.remove(&(*due, pod));
+            let life = limit.map(|limit| time_to_fill(limit.0 as f64 - base, growth));
+            *due = life.map_or(SimTime::NEVER, |life| SimTime((*zero + life).0 - BEFORE.0));
+            leaks.due.insert((*due, pod));
+        }
+        self.watch_memory_of(workload);
+    }
+
     /// A pod's containers started or ended: what has leaked is gone with those that ended.
     pub(super) fn memory_is_freed(&mut self, pod: PodId, workload: usize) {
         let runs = self.pods.get(pod).is_some_and(|state| state.containers == Containers::Running);

@@ -14,12 +14,14 @@ use crate::api::vertical_pod_autoscaler::{ContainerRecommendation, UpdateMode, V
 use crate::api::{PodId, VpaId};
 use crate::control::controllers::action::Outcome;
 use crate::control::controllers::podautoscaler::PodMetrics;
+use crate::control::controllers::vertical_pod_autoscaler::in_place::Attempts;
 use crate::control::controllers::vertical_pod_autoscaler::patch::patched;
 use crate::control::controllers::vertical_pod_autoscaler::recommender::{
     Oom, Recommender, Samples, Usage,
 };
 use crate::control::controllers::vertical_pod_autoscaler::updater::{self, LastEnds};
 use crate::units::{Bytes, MilliCpu, SimTime, WallClock};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How many specifications are remembered that pods have been given.
@@ -31,6 +33,11 @@ pub(super) struct Vpas {
     recommender: Recommender,
     /// Containers that were OOM-killed since the last turn of its loop.
     ooms: Vec<Oom>,
+    /// Pods that the updater has seen being changed in place.
+    attempts: Attempts,
+    /// When pods that were changed in place were last charged for, and the core seconds that they
+    /// had used by then.
+    pub(super) charged: BTreeMap<PodId, (SimTime, f64)>,
     /// What became of templates, so that pods with the same recommendation share a specification.
     sized: Vec<Sized>,
 }
@@ -73,6 +80,8 @@ impl World<'_> {
         self.vpas = Some(Box::new(Vpas {
             recommender: Recommender::new(&scenario.flags.vpa.recommender),
             ooms: Vec::new(),
+            attempts: Attempts::default(),
+            charged: BTreeMap::new(),
             sized: Vec::new(),
         }));
         let flags = &scenario.flags.vpa;
@@ -109,7 +118,10 @@ impl World<'_> {
             outcome.wake(self.now + flags.updater_interval);
             return outcome;
         }
-        updater::run(&self.store, self, flags, self.now)
+        let Some(mut vpas) = self.vpas.take() else { return Outcome::idle() };
+        let outcome = updater::run(&self.store, self, flags, &mut vpas.attempts, self.now);
+        self.vpas = Some(vpas);
+        outcome
     }
 
     /// The webhook: a new pod requests what is recommended for it.

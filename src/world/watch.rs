@@ -77,6 +77,7 @@ impl World<'_> {
                     self.pod_claims_changed(id);
                     self.pod_volumes_changed(id);
                     self.pod_leaves_cores(id);
+                    self.room_comes(self.store.pod(id).and_then(|pod| pod.node));
                 }
                 self.pod_changed(id);
                 self.tell_collectors(id);
@@ -438,6 +439,8 @@ impl World<'_> {
         }
         self.settle_energy(id, &pod);
         self.charge_for_node(id, &pod);
+        self.forget_charges(id);
+        self.room_comes(pod.node);
         self.network.remove_pod(self.now, id);
         self.forget_samples(id);
         self.record_pod(id, &pod, Some(self.now));

@@ -98,6 +98,13 @@ pub enum Action {
         /// Why, for the pod's record.
         reason: &'static str,
     },
+    /// Change what a pod requests, and its limits, in place (subresource `resize`).
+    ResizePod {
+        /// The pod.
+        pod: PodId,
+        /// Its specification with what it shall have.
+        spec: Arc<PodSpec>,
+    },
     /// Set condition `Ready` of a pod to False on behalf of a kubelet that is silent.
     MarkPodNotReady {
         /// The pod.

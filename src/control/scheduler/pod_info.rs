@@ -6,6 +6,7 @@
 use crate::api::labels::{Labels, Operator, Requirement, Selector};
 use crate::api::pod::{Container, Pod, PodSpec};
 use crate::api::pod_affinity::PodAffinityTerm;
+use crate::api::resize::Resize;
 use crate::api::resources::Resources;
 use crate::api::volume::{Volume, VolumeSource};
 use crate::api::{NodeId, OwnerId, PodId, Text};
@@ -140,12 +141,17 @@ impl PodInfo {
         PodInfo::of_shape(id, pod, Arc::new(PodShape::of(pod)))
     }
 
-    /// `pod`, which has this shape but for nomination and deletion.
+    /// `pod`, which has this shape but for nomination, deletion and what it may get in place.
     pub(super) fn of_shape(id: PodId, pod: &Pod, shape: Arc<PodShape>) -> PodInfo {
         let mut info = PodInfo { id, started: pod.started, shape };
         if pod.nominated.is_some() || pod.deletion.is_some() {
             let shape = info.shape_mut();
             (shape.nominated, shape.deletion) = (pod.nominated, pod.deletion.get());
+        }
+        if let Some(wanted) = pod.resize().and_then(Resize::may_come) {
+            let (shape, (cpu, memory)) = (info.shape_mut(), non_zero_requests(wanted));
+            shape.requests = pod.reserved();
+            shape.non_zero = (shape.non_zero.0.max(cpu), shape.non_zero.1.max(memory));
         }
         info
     }

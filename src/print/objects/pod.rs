@@ -1,7 +1,7 @@
 //! Pods: their status as the kubelet and the scheduler have reported it.
 
 use super::meta::{Meta, marked, object, owned_by, set};
-use super::pod_spec::{seconds, spec};
+use super::pod_spec::{resources, seconds, spec};
 use crate::api::PodId;
 use crate::api::container_status::{ContainerState, ContainerStatus, InitStatus, Termination};
 use crate::api::pod::{Container, Pod, PodPhase};
@@ -22,7 +22,7 @@ pub(super) fn pod(snapshot: &Snapshot, id: PodId, pod: &Pod) -> Value {
         name: &pod.name(),
         ordinal: pod.uid,
         labels: Some(&pod.labels),
-        generation: 1,
+        generation: 1 + u64::from(pod.resize().map_or(0, |resize| resize.changes)),
         created: pod.created,
         version,
     });
@@ -52,7 +52,7 @@ pub(super) fn pod(snapshot: &Snapshot, id: PodId, pod: &Pod) -> Value {
         metadata["deletionTimestamp"] = stamp(asked + grace).into();
         metadata["deletionGracePeriodSeconds"] = seconds(grace).into();
     }
-    out["spec"] = spec(&pod.spec);
+    out["spec"] = spec(pod.wanted_spec());
     // Admission writes it down, whatever it is.
     out["spec"]["priority"] = pod.spec.priority.into();
     set(&mut out["spec"], "nodeName", node.map(|(_, node)| node.name.to_string()));
@@ -94,7 +94,15 @@ fn status(snapshot: &Snapshot, id: PodId, pod: &Pod) -> Value {
         let all = |containers: &[Container], restarts: u32, ready: bool| -> Value {
             let one = |(index, c): (usize, &Container)| {
                 let restarts = if index == 0 { restarts } else { 0 };
-                container(c, &reported, restarts, ready)
+                let mut out = container(c, &reported, restarts, ready);
+                if let Some(resize) = pod.resize() {
+                    let has = resources(c);
+                    out["allocatedResources"] = has["requests"].clone();
+                    if resize.in_progress.is_none() {
+                        out["resources"] = has;
+                    }
+                }
+                out
             };
             containers.iter().enumerate().map(one).collect()
         };
@@ -220,6 +228,15 @@ fn conditions(pod: &Pod, reported: Option<&ContainerStatus>) -> Vec<Value> {
         }
         found.push(one);
     };
+    // They come first; their messages are added below.
+    let resize = pod.resize().cloned().unwrap_or_default();
+    if let Some(pending) = &resize.pending {
+        tell("PodResizePending", true, pending.since, pending.reason.as_str());
+    }
+    if let Some(progress) = &resize.in_progress {
+        let reason = if progress.error.is_empty() { "" } else { "Error" };
+        tell("PodResizeInProgress", true, progress.since, reason);
+    }
     let disruption = pod.more.as_ref().map_or("", |more| more.disruption);
     if !disruption.is_empty() {
         tell("DisruptionTarget", true, pod.deletion.get().unwrap_or(SimTime::NEVER), disruption);
@@ -251,6 +268,11 @@ fn conditions(pod: &Pod, reported: Option<&ContainerStatus>) -> Vec<Value> {
         tell("PodScheduled", false, pod.created, "SchedulingGated");
     } else if pod.unschedulable {
         tell("PodScheduled", false, pod.created, "Unschedulable");
+    }
+    let pending = resize.pending.map(|pending| pending.message);
+    let progress = resize.in_progress.map(|progress| progress.error);
+    for (condition, message) in found.iter_mut().zip(pending.into_iter().chain(progress)) {
+        set(condition, "message", (!message.is_empty()).then(|| message.to_string()));
     }
     found
 }

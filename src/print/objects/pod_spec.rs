@@ -61,16 +61,8 @@ pub(super) fn spec(spec: &PodSpec) -> Value {
     out
 }
 
-fn container(container: &Container) -> Value {
-    let mut out = json!({
-        "name": &*container.name,
-        "image": &*container.image,
-        "imagePullPolicy": match container.pull_policy {
-            PullPolicy::IfNotPresent => "IfNotPresent",
-            PullPolicy::Always => "Always",
-            PullPolicy::Never => "Never",
-        },
-    });
+/// `resources` of a container.
+pub(super) fn resources(container: &Container) -> Value {
     let mut resources = json!({});
     let requests = quantity::list(&container.requests);
     if !requests.is_empty() {
@@ -83,7 +75,20 @@ fn container(container: &Container) -> Value {
     if limits != json!({}) {
         resources["limits"] = limits;
     }
-    out["resources"] = resources;
+    resources
+}
+
+fn container(container: &Container) -> Value {
+    let mut out = json!({
+        "name": &*container.name,
+        "image": &*container.image,
+        "imagePullPolicy": match container.pull_policy {
+            PullPolicy::IfNotPresent => "IfNotPresent",
+            PullPolicy::Always => "Always",
+            PullPolicy::Never => "Never",
+        },
+    });
+    out["resources"] = resources(container);
     for (field, given) in [
         ("livenessProbe", container.liveness_probe),
         ("readinessProbe", container.readiness_probe),

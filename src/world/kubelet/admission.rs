@@ -2,9 +2,9 @@
 //! the pod wants.
 //!
 //! The scheduler has asked the same, so nothing is asked before some pod has come past it, with
-//! `nodeName` in its manifest. Source: kubernetes `pkg/kubelet/lifecycle/predicate.go` and
-//! `pkg/scheduler/eventhandlers.go` (`AdmissionCheck`), v1.37. Critical pods are refused like any
-//! other: kubelets preempt nobody here.
+//! `nodeName` in its manifest, or is changed in place. Source: kubernetes
+//! `pkg/kubelet/lifecycle/predicate.go` and `pkg/scheduler/eventhandlers.go` (`AdmissionCheck`),
+//! v1.37. Critical pods are refused like any other: kubelets preempt nobody here.
 
 use crate::api::NodeId;
 use crate::api::node::Node;
@@ -90,11 +90,20 @@ impl World<'_> {
         if !self.names_nodes {
             return None;
         }
+        refuses(&pod.spec, self.store.node(node)?, &self.taken_beside(pod, node))
+    }
+
+    /// Why a node has no room for a pod of its own that is to be like this; `None`: it has.
+    pub(super) fn has_no_room_for(&self, pod: &Pod, spec: &PodSpec, node: NodeId) -> Option<Why> {
+        insufficient(spec, self.store.node(node)?, &self.taken_beside(pod, node))
+    }
+
+    /// The other pods that a kubelet has taken and that have not ended.
+    fn taken_beside(&self, pod: &Pod, node: NodeId) -> Vec<&Pod> {
         let is_taken = |other: &&Pod| {
             other.uid != pod.uid && other.started != SimTime::NEVER && !other.phase.is_terminal()
         };
         let others = self.store.pods_on(node).iter().filter_map(|id| self.store.pod(*id));
-        let others: Vec<&Pod> = others.filter(is_taken).collect();
-        refuses(&pod.spec, self.store.node(node)?, &others)
+        others.filter(is_taken).collect()
     }
 }

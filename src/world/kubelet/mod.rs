@@ -20,6 +20,7 @@ mod images;
 mod init;
 mod probe;
 mod pull;
+mod resize;
 mod shutdown;
 #[cfg(test)]
 mod shutdown_tests;

@@ -178,6 +178,8 @@ pub struct Undertakings {
     pub(super) statuses: BTreeMap<NodeId, SimTime>,
     /// Mirrors of static pods that are about to come.
     pub(super) mirrors: BTreeMap<NodeId, Vec<Pod>>,
+    /// Pods that are being changed in place, and when their kubelet sees it.
+    pub(super) resizes: BTreeMap<NodeId, BTreeMap<PodId, SimTime>>,
     /// Nodes that are being shut down.
     pub(super) shutdowns: BTreeMap<NodeId, Shutdown>,
 }

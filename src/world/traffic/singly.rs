@@ -158,6 +158,13 @@ impl Singly {
         }
     }
 
+    /// A pod may use this from now on.
+    pub fn refit(&mut self, now: SimTime, pod: PodId, size: Size) {
+        if let Some(place) = self.of.get(&pod) {
+            self.engine.refit(now, *place, size);
+        }
+    }
+
     pub(super) fn set_alive(&mut self, now: SimTime, pod: PodId, is_alive: bool) {
         if let Some(place) = self.of.get(&pod) {
             self.engine.set_alive(now, *place, is_alive);

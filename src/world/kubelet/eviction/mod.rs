@@ -186,6 +186,7 @@ impl World<'_> {
             }
             NodeStep::ImageGc => self.collect_images(node),
             NodeStep::Mirrors => self.mirrors_come(node),
+            NodeStep::Resize => self.look_at_resizes(node),
             NodeStep::Shutdown => self.go_on_shutting_down(node),
             NodeStep::OutOfMemory | NodeStep::Status => {}
         }

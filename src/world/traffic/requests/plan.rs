@@ -33,6 +33,8 @@ pub struct StationPlan {
     pub law: Law,
     /// What a pod may use, where nothing else is said of it.
     pub size: Size,
+    /// Pods may get more or less of it while they run.
+    pub varies: bool,
     /// Requests at once in work.
     pub concurrency: u32,
     /// Requests that may wait.
@@ -118,6 +120,7 @@ impl StationPlan {
             wait: SimDuration::ZERO,
             law,
             size: Size { cores: f64::from(servers), full_at: None },
+            varies: false,
             concurrency: servers,
             queue: u32::MAX,
             timeout: None,

@@ -8,7 +8,7 @@
 
 use super::account::{Counters, Scrape};
 use super::inflight::{InFlight, NONE, Stage};
-use super::plan::Size;
+use super::plan::{Size, StationPlan};
 use crate::units::{SimDuration, SimTime};
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
@@ -40,7 +40,7 @@ pub(super) struct Pod {
 }
 
 impl Pod {
-    pub(super) fn new(station: u32, size: Size, concurrency: u32) -> Pod {
+    pub(super) fn new(station: u32, size: Size, plan: &StationPlan) -> Pod {
         Pod {
             station,
             size,
@@ -53,7 +53,7 @@ impl Pod {
             head: NONE,
             tail: NONE,
             counters: Counters::default(),
-            cpu: Cpu::new(size.cores, concurrency),
+            cpu: Cpu::new(size.cores, plan),
             passed: 0,
             scrapes: VecDeque::new(),
         }
@@ -123,7 +123,7 @@ impl Ord for Share {
 #[derive(Debug)]
 pub(super) struct Cpu {
     cores: f64,
-    /// Requests may have to share: there are more places of work than cores.
+    /// Requests may have to share: there are more places of work than cores, or may come to be.
     pub(super) is_shared: bool,
     /// Requests that need CPU at present.
     needed_by: u32,
@@ -144,10 +144,11 @@ pub(super) struct Cpu {
 }
 
 impl Cpu {
-    fn new(cores: f64, concurrency: u32) -> Cpu {
+    fn new(cores: f64, plan: &StationPlan) -> Cpu {
+        let places = f64::from(plan.concurrency);
         Cpu {
             cores: cores.max(1e-3),
-            is_shared: concurrency > 1 && f64::from(concurrency) > cores,
+            is_shared: plan.varies || (plan.concurrency > 1 && places > cores),
             needed_by: 0,
             since: SimTime::ZERO,
             busy: 0.0,
@@ -221,6 +222,14 @@ impl Cpu {
         // One that is planned too early looks again.
         let next = self.next(now);
         if next < self.planned { self.replan(next) } else { None }
+    }
+
+    /// There are so many cores from now on, for requests that share. Gives the instant for which an
+    /// event has to be planned, if any.
+    pub(super) fn refit(&mut self, now: SimTime, cores: f64) -> Option<SimTime> {
+        self.progress(now);
+        self.cores = cores.max(1e-3);
+        self.plan_next(now)
     }
 
     /// The next of those who share that is through by now.

@@ -15,7 +15,7 @@ impl Engine {
     /// A pod of a station has been created; it is neither routed to nor alive.
     pub fn add_pod(&mut self, station: u32) -> PodIx {
         let plan = &self.stations[station as usize].plan;
-        let pod = Pod::new(station, plan.size, plan.concurrency);
+        let pod = Pod::new(station, plan.size, plan);
         match self.unused.pop() {
             Some(place) => {
                 self.pods[place as usize] = pod;
@@ -31,8 +31,20 @@ impl Engine {
     /// A pod that has never answered yet may use this.
     pub fn resize(&mut self, pod: PodIx, size: Size) {
         let p = &mut self.pods[pod as usize];
-        let concurrency = self.stations[p.station as usize].plan.concurrency;
-        *p = Pod::new(p.station, size, concurrency);
+        *p = Pod::new(p.station, size, &self.stations[p.station as usize].plan);
+    }
+
+    /// A pod may use this from now on; requests in it get on faster or slower. Its station says
+    /// that this may happen.
+    pub fn refit(&mut self, now: SimTime, pod: PodIx, size: Size) {
+        self.now = now;
+        let p = &mut self.pods[pod as usize];
+        p.size = size;
+        if let Some(at) = p.cpu.refit(now, size.cores) {
+            let plan = p.cpu.plan;
+            self.events.push(at, PHASE, Tick::Shared { pod, plan });
+        }
+        self.watch_memory(pod);
     }
 
     /// A pod's containers begin or cease to answer; when they cease, what is in it fails.
@@ -82,7 +94,7 @@ impl Engine {
         }
         let station = &mut self.stations[p.station as usize];
         station.cpu.0 += p.cpu.used(self.now);
-        *p = Pod::new(p.station, station.plan.size, station.plan.concurrency);
+        *p = Pod::new(p.station, station.plan.size, &station.plan);
         self.unused.push(pod);
     }
 

@@ -253,7 +253,7 @@ impl Engine {
 
     /// A pod's memory may be full.
     #[inline]
-    fn watch_memory(&mut self, pod: u32) {
+    pub(super) fn watch_memory(&mut self, pod: u32) {
         let p = &self.pods[pod as usize];
         if p.size.full_at.is_some_and(|most| p.load() >= most) {
             self.signals.push(Signal::Full(pod));

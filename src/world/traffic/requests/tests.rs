@@ -184,6 +184,31 @@ fn it_does_not_matter_how_often_it_is_looked_at() {
 }
 
 #[test]
+fn a_pod_gets_more_or_less_cpu_while_it_works() {
+    // Two requests a second, each of a second of CPU: two cores are just enough.
+    let run = |sizes: &[(u64, f64)]| {
+        let size = Size { cores: 2.0, full_at: None };
+        let station = StationPlan { concurrency: 8, queue: 0, size, varies: true, ..second() };
+        let mut engine = regular(station, 500);
+        for (at, cores) in sizes {
+            engine.run(ms(*at));
+            engine.refit(ms(*at), 0, Size { cores: *cores, full_at: None });
+            assert_eq!(engine.broken_law(), None);
+        }
+        engine.run(S(1000));
+        let (count, latency) = count(&mut engine);
+        (count.served, latency.quantiles())
+    };
+    let plain = run(&[]);
+    assert!(plain.0 > 1990, "{}", plain.0);
+    let same: Vec<(u64, f64)> = (1..900).map(|n| (n * 1037, 2.0)).collect();
+    assert_eq!(run(&same), plain, "what is the same changes nothing, whenever it comes");
+    // For 500 s it has half a core, and then two again.
+    let (served, _) = run(&[(250_200, 0.5), (750_300, 2.0)]);
+    assert!((1230..=1270).contains(&served), "{served}: 1000 in 500 s, and 250 in the others");
+}
+
+#[test]
 fn load_spreads_evenly_over_pods() {
     let station = StationPlan::servers(10, SimDuration::from_millis(10), Law::Exponential);
     let mut engine = engine(station, 5, POISSON);
