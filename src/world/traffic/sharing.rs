@@ -5,6 +5,12 @@
 //! which may be on the same nodes: [`Network`] looks for speeds at which all of this holds
 //! together, from those that held before. Pods that are no stations want nothing, but those of
 //! class Burstable weigh all the same. It is told who is on which node, not why.
+//!
+//! Nodes whose pods have room whatever happens are passed over, and what is known of a node holds
+//! until its pods want something else; tests hold this against looking at everything.
+
+#[cfg(test)]
+mod plain_tests;
 
 use super::contention::{Claim, Cpu, weight};
 use super::network::Network;
@@ -52,12 +58,65 @@ pub(super) struct Sharing {
     workloads: Vec<Workload>,
     nodes: BTreeMap<NodeId, Node>,
     node_of: BTreeMap<PodId, NodeId>,
+    /// Every node is looked at anew in each pass, and every pod finds what it answers by itself:
+    /// the definition of what is otherwise found with less work.
+    is_plain: bool,
 }
 
 #[derive(Debug)]
 struct Node {
     cores: f64,
     guests: BTreeMap<PodId, Placed>,
+    /// Each guest that is a station has what it can use at most.
+    all_have_most: bool,
+    /// Somebody's cores have changed since steps were whole ones.
+    moved: bool,
+    /// Of guests that are stations: which one, cores for idle use, cores that are the most.
+    bounds: Vec<(usize, f64, f64)>,
+    /// What guests that are stations wanted at the last look, and what was open to them.
+    last: Option<(Vec<Wanted>, Open)>,
+}
+
+/// What the requests of a pod need, cores, and whether it is live.
+type Wanted = (f64, bool);
+/// Cores that each pod could use.
+type Open = Vec<(PodId, f64)>;
+
+impl Node {
+    fn new(cores: f64) -> Node {
+        let (bounds, guests) = (Vec::new(), BTreeMap::new());
+        Node { cores, guests, all_have_most: false, moved: false, bounds, last: None }
+    }
+
+    /// Somebody has come or gone.
+    fn change(&mut self, workloads: &[Workload]) {
+        (self.all_have_most, self.last) = (false, None);
+        let serving = self.guests.values().filter_map(|placed| placed.guest.serves.as_ref());
+        let bound = |serves: &Serves| {
+            let idle = workloads[serves.station].idle_cpu.cores();
+            (serves.station, idle, (serves.cores + idle).min(self.cores))
+        };
+        self.bounds = serving.map(bound).collect();
+    }
+
+    /// Whether there is room for the most that any one can use beside what the others want, were
+    /// it as much as any pod of their stations wants; by more than sums are rounded by.
+    fn has_room(&self, stations: &[Station]) -> bool {
+        let (mut all, mut more) = (0.0, 0.0_f64);
+        for (station, idle, most) in &self.bounds {
+            let wants = (stations[*station].most_wanted() + idle).min(*most);
+            all += wants;
+            more = more.max(most - wants);
+        }
+        all + more <= self.cores - TOLERANCE
+    }
+
+    /// Whether each guest has the most that it can use.
+    fn gives_most(&self) -> bool {
+        let serving = self.guests.values().filter(|placed| placed.guest.serves.is_some());
+        let mut pairs = serving.zip(&self.bounds);
+        pairs.all(|(placed, (.., most))| (placed.granted - most).abs() <= TOLERANCE / 2.0)
+    }
 }
 
 /// A pod, and the cores that it has at present, those for its idle use included.
@@ -71,72 +130,99 @@ struct Placed {
 }
 
 impl Sharing {
-    /// What the pods of a node that are stations claim, and who they are. `wants` is told the
-    /// station of a pod.
-    fn claims(
-        &self,
-        node: &Node,
-        wants: impl Fn(PodId, usize) -> (f64, bool),
-    ) -> (Vec<PodId>, Vec<Claim>) {
-        let serving = node.guests.iter().filter_map(|(pod, placed)| {
-            let Guest { qos, request, serves } = &placed.guest;
-            let Serves { station, cores, .. } = serves.as_ref()?;
-            let (wanted, is_live) = wants(*pod, *station);
-            let idle = self.workloads[*station].idle_cpu.cores();
-            let most = (cores + idle).min(node.cores);
-            let wants = if is_live { (wanted + idle).min(most) } else { 0.0 };
-            Some((*pod, Claim { qos: *qos, weight: weight(*request), wants, most }))
-        });
-        serving.unzip()
+    fn new(workloads: Vec<Workload>) -> Sharing {
+        let (nodes, node_of) = (BTreeMap::new(), BTreeMap::new());
+        Sharing { workloads, nodes, node_of, is_plain: false }
     }
 
-    /// Cores that each pod could use now, by node.
-    fn found(&self, wants: impl Fn(PodId, usize) -> (f64, bool)) -> Vec<(NodeId, PodId, f64)> {
-        let mut found = Vec::with_capacity(self.node_of.len());
-        for (id, node) in &self.nodes {
-            let burstable = node.guests.values().filter(|p| p.guest.qos == Qos::Burstable);
-            let burstable = weight(burstable.map(|placed| placed.guest.request).sum());
-            let (pods, claims) = self.claims(node, &wants);
-            let open = Cpu { cores: node.cores, burstable }.open_to(&claims);
-            found.extend(pods.into_iter().zip(open).map(|(pod, cores)| (*id, pod, cores)));
-        }
-        found
+    /// What the pods of a node that are stations want now, in their order.
+    fn wanted(node: &Node, wants: impl Fn(PodId, usize) -> Wanted) -> Vec<Wanted> {
+        let serving = node.guests.iter().filter_map(|(pod, placed)| {
+            let station = placed.guest.serves.as_ref()?.station;
+            Some(wants(*pod, station))
+        });
+        serving.collect()
+    }
+
+    /// Cores that each pod of a node that is a station could use, where they want this.
+    fn open(node: &Node, wanted: &[Wanted]) -> Open {
+        let all = node.guests.iter();
+        let serving = all.filter(|(_, placed)| placed.guest.serves.is_some());
+        let wanted = wanted.iter().zip(&node.bounds);
+        let claims = serving.zip(wanted).map(|((pod, placed), ((wanted, is_live), bound))| {
+            let Guest { qos, request, .. } = &placed.guest;
+            let (_, idle, most) = *bound;
+            let wants = if *is_live { (wanted + idle).min(most) } else { 0.0 };
+            (*pod, Claim { qos: *qos, weight: weight(*request), wants, most })
+        });
+        let (pods, claims): (Vec<PodId>, Vec<Claim>) = claims.unzip();
+        let burstable = node.guests.values().filter(|p| p.guest.qos == Qos::Burstable);
+        let burstable = weight(burstable.map(|placed| placed.guest.request).sum());
+        let open = Cpu { cores: node.cores, burstable }.open_to(&claims);
+        pods.into_iter().zip(open).collect()
     }
 
     /// Steps are whole ones again.
     fn restart(&mut self) {
-        for placed in self.nodes.values_mut().flat_map(|node| node.guests.values_mut()) {
-            (placed.change, placed.step) = (0.0, 1.0);
+        for node in self.nodes.values_mut().filter(|node| node.moved) {
+            node.moved = false;
+            for placed in node.guests.values_mut() {
+                (placed.change, placed.step) = (0.0, 1.0);
+            }
         }
     }
 
-    /// Lets pods have what was found, or come nearer to it; whether anything changed by that.
-    fn approach(
+    /// Lets pods have what they could use now, or come nearer to it; whether anything changed by
+    /// that. `wants` is told the station of a pod; where `as_asked`, it is what its queue wants,
+    /// and nodes that have room are passed over.
+    fn pass(
         &mut self,
-        now: SimTime,
-        found: Vec<(NodeId, PodId, f64)>,
+        (now, as_asked): (SimTime, bool),
         stations: &mut [Station],
+        wants: impl Fn(&[Station], PodId, usize) -> Wanted,
     ) -> bool {
+        let Sharing { workloads, nodes, is_plain, .. } = self;
+        let passes_over = as_asked && !*is_plain;
         let mut moved = false;
-        for (node, pod, target) in found {
-            let Some(node) = self.nodes.get_mut(&node) else { continue };
-            let Some(placed) = node.guests.get_mut(&pod) else { continue };
-            let change = target - placed.granted;
-            if change.abs() <= TOLERANCE {
+        for node in nodes.values_mut() {
+            if passes_over && node.all_have_most && node.has_room(stations) {
                 continue;
             }
-            let factor = if change * placed.change < 0.0 { 0.5 } else { 1.1 };
-            placed.step = (placed.step * factor).clamp(0.01, 1.0);
-            placed.change = change;
-            placed.granted =
-                if placed.step == 1.0 { target } else { placed.granted + placed.step * change };
-            if let Some(serves) = &placed.guest.serves {
-                let model = fitted(&self.workloads[serves.station], serves, placed.granted);
-                stations[serves.station].refit_lane(now, pod, model);
+            let wanted = Self::wanted(node, |pod, station| wants(stations, pod, station));
+            let known = node.last.take().filter(|(before, _)| !*is_plain && *before == wanted);
+            let open = match known {
+                Some((_, open)) => open,
+                None => Self::open(node, &wanted),
+            };
+            for (pod, target) in &open {
+                let Some(placed) = node.guests.get_mut(pod) else { continue };
+                let changed = placed.approach(*target);
+                if let Some(serves) = placed.guest.serves.as_ref().filter(|_| changed) {
+                    let model = fitted(&workloads[serves.station], serves, placed.granted);
+                    stations[serves.station].refit_lane(now, *pod, model);
+                }
+                node.moved |= changed;
+                moved |= changed;
             }
-            moved = true;
+            node.all_have_most = node.gives_most();
+            node.last = Some((wanted, open));
         }
         moved
+    }
+}
+
+impl Placed {
+    /// Has what was found, or comes nearer to it; whether it changed by that.
+    fn approach(&mut self, target: f64) -> bool {
+        let change = target - self.granted;
+        if change.abs() <= TOLERANCE {
+            return false;
+        }
+        let factor = if change * self.change < 0.0 { 0.5 } else { 1.1 };
+        self.step = (self.step * factor).clamp(0.01, 1.0);
+        self.change = change;
+        self.granted = if self.step == 1.0 { target } else { self.granted + self.step * change };
+        true
     }
 }
 
@@ -161,8 +247,19 @@ impl Network {
                 station.set_apart();
             }
         }
-        let (nodes, node_of) = (BTreeMap::new(), BTreeMap::new());
-        self.sharing = Some(Box::new(Sharing { workloads, nodes, node_of }));
+        for station in &mut self.stations {
+            station.take_down_together();
+        }
+        self.sharing = Some(Box::new(Sharing::new(workloads)));
+    }
+
+    /// From now on, before there is any pod, all is found in the plain way.
+    #[cfg(test)]
+    pub(super) fn share_plainly(&mut self) {
+        self.stations.iter_mut().for_each(Station::find_each_alone);
+        if let Some(sharing) = &mut self.sharing {
+            sharing.is_plain = true;
+        }
     }
 
     /// A pod is on a node whose pods have so much CPU together.
@@ -171,11 +268,11 @@ impl Network {
         if sharing.node_of.insert(pod, id).is_some() {
             return;
         }
-        let new = || Node { cores: cpu.cores(), guests: BTreeMap::new() };
-        let node = sharing.nodes.entry(id).or_insert_with(new);
+        let node = sharing.nodes.entry(id).or_insert_with(|| Node::new(cpu.cores()));
         let idle = |station: usize| sharing.workloads[station].idle_cpu.cores();
         let granted = guest.serves.as_ref().map_or(0.0, |s| s.cores + idle(s.station));
         node.guests.insert(pod, Placed { guest, granted, change: 0.0, step: 1.0 });
+        node.change(&sharing.workloads);
     }
 
     /// A pod has ended or is gone.
@@ -184,6 +281,7 @@ impl Network {
         let Some(id) = sharing.node_of.remove(&pod) else { return };
         if let Some(node) = sharing.nodes.get_mut(&id) {
             node.guests.remove(&pod);
+            node.change(&sharing.workloads);
             if node.guests.is_empty() {
                 sharing.nodes.remove(&id);
             }
@@ -208,11 +306,11 @@ impl Network {
         sharing.restart();
         let mut passes = 0;
         while passes < most_passes {
-            let found = sharing.found(|pod, station| {
-                let queue = self.stations[station].lane(pod);
+            let wants = |stations: &[Station], pod, station: usize| {
+                let queue = stations[station].lane(pod);
                 (queue.wanted_cores(), queue.endpoints().0 > 0)
-            });
-            if !sharing.approach(now, found, &mut self.stations) {
+            };
+            if !sharing.pass((now, true), &mut self.stations, wants) {
                 break;
             }
             self.follow(now);
@@ -220,9 +318,8 @@ impl Network {
         }
         if passes == most_passes {
             // Whatever the others want, this much is theirs.
-            let found = sharing.found(|_, _| (f64::INFINITY, true));
             sharing.restart();
-            sharing.approach(now, found, &mut self.stations);
+            sharing.pass((now, false), &mut self.stations, |_, _, _| (f64::INFINITY, true));
             self.follow(now);
         }
         if passes > 0 {

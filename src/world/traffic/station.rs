@@ -8,6 +8,7 @@
 
 mod cpu_line;
 mod lanes;
+mod steady;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -17,6 +18,8 @@ use crate::record::latency::LatencyHistogram;
 use crate::scenario::model::Workload;
 use crate::units::{MilliCpu, SimDuration, SimTime};
 use cpu_line::CpuLine;
+use std::sync::Arc;
+use steady::{Shared, Steady};
 
 /// What one pod can do; constant over a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -182,8 +185,8 @@ pub struct Station {
     rates: Rates,
     /// Slices of the service time, of mean 1.
     shape: Shape,
-    /// Latency of the current regime in slices of (share, seconds), for a steady station.
-    slices: Vec<(f64, f64)>,
+    /// What requests meet, for a steady station.
+    steady: Arc<Steady>,
     /// Waits that somebody wants to know of when they are passed, seconds.
     marks: Vec<f64>,
     /// Waits at which an answer becomes too late for somebody, seconds.
@@ -204,6 +207,8 @@ pub struct Station {
     per_pod: CpuLine,
     /// What no longer fits in the queues does not fail yet: its pods' speed is being looked for.
     holds: bool,
+    /// What it shares with the queues of other pods, while it is looked at.
+    shared: Option<Box<Shared>>,
     /// Queues of their own for its pods: then it only sums them up.
     lanes: Option<Box<lanes::Lanes>>,
 }
@@ -221,7 +226,7 @@ impl Station {
             backlog: 0.0,
             regime: Regime::NoEndpoint,
             rates: Rates::default(),
-            slices: Vec::new(),
+            steady: Arc::default(),
             shape: law::shape(pod.scv),
             marks: Vec::new(),
             late: Vec::new(),
@@ -233,6 +238,7 @@ impl Station {
             total: Tally::default(),
             per_pod: CpuLine::default(),
             holds: false,
+            shared: None,
             lanes: None,
         }
     }
@@ -290,7 +296,7 @@ impl Station {
     /// Mean time of a served request in its pod under the current rates, seconds.
     pub fn mean_latency(&self) -> f64 {
         match self.regime {
-            Regime::Steady => self.slices.iter().map(|(share, seconds)| share * seconds).sum(),
+            Regime::Steady => self.steady.mean,
             Regime::NoEndpoint => 0.0,
             _ => self.pod.service + self.backlog / self.capacity(),
         }
@@ -303,7 +309,7 @@ impl Station {
         } else {
             Some(self.mean_latency() - self.pod.service)
         };
-        let steady = self.slices.iter().copied().filter(move |_| wait.is_none());
+        let steady = self.steady.slices.iter().copied().filter(move |_| wait.is_none());
         let piled = self.shape.iter().filter(move |_| wait.is_some() && self.live > 0);
         steady.chain(
             piled.map(move |(share, x)| (*share, wait.unwrap_or(0.0) + x * self.pod.service)),
@@ -522,11 +528,11 @@ impl Station {
             Regime::Steady
         };
         let at_dead = self.offered - arrivals;
-        self.slices.clear();
         let (served, failed) = match self.regime {
             Regime::NoEndpoint => (0.0, arrivals),
             Regime::Steady => {
-                let served = arrivals * self.steady_slices(arrivals);
+                self.steady = self.found_steady(arrivals);
+                let served = arrivals * self.steady.served;
                 (served, arrivals - served)
             }
             Regime::Filling | Regime::Draining => (capacity, 0.0),
@@ -536,23 +542,39 @@ impl Station {
         self.per_pod.bend(now, self.cores_per_pod());
     }
 
-    /// Fills `slices` for a steady station; returns the share of arrivals that is served in time.
-    fn steady_slices(&mut self, arrivals: f64) -> f64 {
+    /// What requests meet while nothing is piled up.
+    fn found_steady(&mut self, arrivals: f64) -> Arc<Steady> {
+        let Some(mut shared) = self.shared.take() else {
+            return Arc::new(self.find_steady(arrivals));
+        };
+        // Queues that share what they find have one pod each.
+        debug_assert_eq!(self.live, 1);
+        let key = ((arrivals, self.arrivals_scv), &self.pod);
+        let steady = shared.steady(key, || self.find_steady(arrivals));
+        self.shared = Some(shared);
+        steady
+    }
+
+    fn find_steady(&self, arrivals: f64) -> Steady {
         let response = self.response(arrivals);
         let served = 1.0 - response.lost;
         let waits = response.waits / served;
         let at_once = 1.0 - waits;
+        let mut slices = Vec::with_capacity(72);
         for (share, x) in self.shape {
-            self.slices.push((share * at_once, x * self.pod.service));
+            slices.push((share * at_once, x * self.pod.service));
         }
         if waits > 1e-12 {
             for (wait_share, wait) in response.wait_slices() {
                 for (share, x) in self.shape {
-                    self.slices.push((share * wait_share * waits, x * self.pod.service + wait));
+                    slices.push((share * wait_share * waits, x * self.pod.service + wait));
                 }
             }
         }
-        served
+        let mean = slices.iter().map(|(share, seconds)| share * seconds).sum();
+        // By closed forms (not from slices): the other side of Little's law.
+        let stays = served * self.pod.service + response.mean_wait();
+        Steady { slices, mean, served, stays }
     }
 
     fn response(&self, arrivals: f64) -> Response {
@@ -639,12 +661,7 @@ impl Station {
     fn in_flight_area(&self, seconds: f64, before: f64) -> f64 {
         match self.regime {
             Regime::NoEndpoint => 0.0,
-            Regime::Steady => {
-                let arrivals = self.arrivals();
-                let response = self.response(arrivals);
-                let served = 1.0 - response.lost;
-                seconds * arrivals * (served * self.pod.service + response.mean_wait())
-            }
+            Regime::Steady => seconds * self.arrivals() * self.steady.stays,
             _ => {
                 let piled = (before + self.backlog) / 2.0 * seconds;
                 piled + self.capacity() * self.pod.service * seconds
@@ -656,19 +673,27 @@ impl Station {
         if part.served <= 0.0 {
             return;
         }
+        let (capacity, service) = (self.capacity(), self.pod.service);
+        let together = self.shared.as_mut().and_then(|shared| shared.together.as_mut());
         if self.regime == Regime::Steady {
-            for (share, latency) in &self.slices {
+            if let Some(together) = together {
+                return together.add(&self.steady, part.served);
+            }
+            for (share, latency) in &self.steady.slices {
                 self.latency.add(*latency, share * part.served);
             }
             return;
         }
-        // The backlog moves in a straight line: four equal stretches, each at its middle level.
-        let capacity = self.capacity();
-        for quarter in 0..4 {
-            let level = before + (self.backlog - before) * (f64::from(quarter) + 0.5) / 4.0;
+        // The backlog moves in a straight line: four equal stretches, each at its middle level; one
+        // if it stands still, where sums may be in another order.
+        let stretches = if together.is_some() && before == self.backlog { 1 } else { 4 };
+        let latency = together.map_or(&mut self.latency, |together| &mut together.latency);
+        for stretch in 0..stretches {
+            let part_of_way = (f64::from(stretch) + 0.5) / f64::from(stretches);
+            let level = before + (self.backlog - before) * part_of_way;
             for (share, x) in self.shape {
-                self.latency
-                    .add(level / capacity + x * self.pod.service, share * part.served / 4.0);
+                let weight = share * part.served / f64::from(stretches);
+                latency.add(level / capacity + x * service, weight);
             }
         }
     }

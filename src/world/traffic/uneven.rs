@@ -13,6 +13,9 @@ use crate::sim::rng::Streams;
 use crate::units::{SimDuration, SimTime};
 use std::collections::BTreeMap;
 
+/// Kinds of pods among which one like the next pod is looked for.
+const KINDS: usize = 8;
+
 /// What a load balancer does with its requests.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Balanced {
@@ -122,11 +125,19 @@ impl Network {
         let balanced = front.balanced.as_deref().cloned().unwrap_or_default();
         let proxied = (offered - sticking - balanced.rate).max(0.0);
         let near = self.near_shares(service);
-        let rate_at = |place: usize, pod: &PodId, station: usize| {
+        // The same for all pods of a station, which mostly follow each other.
+        let mut even = None;
+        let mut evenly = |station: usize| match even {
+            Some((of, rate)) if of == station => rate,
+            _ => even.insert((station, front.evenly(proxied, station))).1,
+        };
+        let mut rate_at = |place: usize, pod: &PodId, station: usize| {
             let picked = balanced.shares.get(pod).map_or(0.0, |share| share * balanced.rate);
             let sticks = front.clients.as_ref().map_or(0.0, |clients| clients.rate_at(place));
-            let evenly = || front.evenly(proxied, station);
-            let routed = near.as_ref().map_or_else(evenly, |shares| proxied * shares[place]);
+            let routed = match &near {
+                Some(shares) => proxied * shares[place],
+                None => evenly(station),
+            };
             routed + picked + sticks
         };
         let of = |(place, pod): (usize, &PodId)| {
@@ -156,8 +167,9 @@ impl Network {
     /// Success and latency of such a Service.
     pub(super) fn rate_unevenly(&mut self, service: usize) {
         let (mut success, mut latency) = (0.0, 0.0);
+        let mut known = None;
         for (pod, station, share) in &self.fronts[service].parts {
-            let (callees, wait) = self.callees(*station);
+            let (callees, wait) = self.callees_once(&mut known, *station);
             let queue = self.stations[*station].lane(*pod);
             success += share * queue.success() * callees;
             latency += share * (queue.mean_latency() + wait);
@@ -167,12 +179,31 @@ impl Network {
         (front.success, front.latency) = (success.min(1.0), latency);
     }
 
+    /// What the calls of a station meet, found once for all its pods that follow each other.
+    fn callees_once(&self, known: &mut Option<(usize, (f64, f64))>, station: usize) -> (f64, f64) {
+        match *known {
+            Some((of, comes)) if of == station => comes,
+            _ => known.insert((station, self.callees(station))).1,
+        }
+    }
+
     /// Latencies of so many requests that arrived at such a Service.
     pub(super) fn add_latencies(&mut self, service: usize, arrived: f64) {
+        // Sums in another order: not where results have been without it.
+        let looked_through = if self.sharing.is_some() { KINDS } else { 0 };
+        let (mut known, mut kinds): (_, Vec<(&Station, f64, f64)>) = (None, Vec::new());
         for (pod, station, share) in &self.fronts[service].parts {
-            let (callees, wait) = self.callees(*station);
+            let (callees, wait) = self.callees_once(&mut known, *station);
             let queue = self.stations[*station].lane(*pod);
             let served = arrived * share * queue.success() * callees;
+            // Those that are alike are few kinds: the last ones are enough to look through.
+            let mut last = kinds.iter_mut().rev().take(looked_through);
+            match last.find(|kind| kind.0.answers_like(queue) && kind.1 == wait) {
+                Some(kind) => kind.2 += served,
+                None => kinds.push((queue, wait, served)),
+            }
+        }
+        for (queue, wait, served) in kinds {
             for (part, seconds) in queue.latency_slices() {
                 self.entries.latency.add(seconds + wait, served * part);
             }

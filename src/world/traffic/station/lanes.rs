@@ -6,10 +6,12 @@
 
 use super::super::arriving::Arriving;
 use super::super::rest::Turns;
-use super::{LatencyHistogram, PodModel, Rates, Regime, Station};
+use super::steady::{Shared, Steady, Together};
+use super::{PodModel, Rates, Regime, Station};
 use crate::api::PodId;
 use crate::units::SimTime;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The queues of the pods of a station.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +19,12 @@ pub(super) struct Lanes {
     of: BTreeMap<PodId, Lane>,
     /// Some pod can do more or less than the others.
     differ: bool,
+    /// What queues share while they are looked at; `None`: each finds all by itself.
+    shared: Option<Box<Shared>>,
+    /// Of the last settling: the most that requests of one queue want, cores.
+    most_wanted: f64,
+    /// When the next of them changes by itself; `None`: not known since something has happened.
+    next: Option<SimTime>,
 }
 
 /// The queue of one pod.
@@ -36,6 +44,14 @@ struct Lane {
 }
 
 impl Lane {
+    /// Does something with its queue, which meanwhile knows what those of other pods found.
+    fn lent<T>(&mut self, shared: &mut Option<Box<Shared>>, act: impl FnOnce(&mut Lane) -> T) -> T {
+        self.queue.shared = shared.take();
+        let done = act(self);
+        *shared = self.queue.shared.take();
+        done
+    }
+
     /// Its queue works at its present speed from now on.
     fn follow(&mut self, now: SimTime) {
         self.queue.advance(now);
@@ -52,7 +68,8 @@ impl Lanes {
 
     /// When the next of them changes by itself.
     pub(super) fn next_change(&self) -> SimTime {
-        self.queues().map(Station::next_change).min().unwrap_or(SimTime::NEVER)
+        let find = || self.queues().map(Station::next_change).min();
+        self.next.or_else(find).unwrap_or(SimTime::NEVER)
     }
 
     /// Requests a second that the live pods can serve, if they are not all alike.
@@ -70,9 +87,44 @@ impl Lanes {
 impl Station {
     /// From now on each pod has a queue of its own.
     pub fn set_apart(&mut self) {
-        self.lanes = Some(Box::default());
+        let shared = Some(Box::default());
+        self.lanes = Some(Box::new(Lanes { shared, ..Lanes::default() }));
         // Requests for which there is no pod.
         self.add_lane(PodId::default());
+    }
+
+    /// Its queues, something about which is about to change.
+    fn lanes_to_change(&mut self) -> Option<&mut Lanes> {
+        let lanes = self.lanes.as_deref_mut()?;
+        lanes.next = None;
+        Some(lanes)
+    }
+
+    /// The most that the requests of one of its pods want at present, cores: known since its queues
+    /// have followed what they were offered.
+    pub fn most_wanted(&self) -> f64 {
+        self.lanes.as_ref().map_or(f64::INFINITY, |lanes| lanes.most_wanted)
+    }
+
+    /// From now on latencies of all pods are taken down together, before there are any.
+    pub fn take_down_together(&mut self) {
+        if let Some(shared) = self.lanes.as_mut().and_then(|lanes| lanes.shared.as_mut()) {
+            shared.together = Some(Together::default());
+        }
+    }
+
+    /// Whether what this queue answers is what another one does, and both have nothing piled up.
+    pub fn answers_like(&self, other: &Station) -> bool {
+        let is_steady = self.regime == Regime::Steady && other.regime == Regime::Steady;
+        is_steady && Arc::ptr_eq(&self.steady, &other.steady)
+    }
+
+    /// From now on each queue finds by itself what requests meet in it, as if there were no other.
+    #[cfg(test)]
+    pub fn find_each_alone(&mut self) {
+        if let Some(lanes) = &mut self.lanes {
+            lanes.shared = None;
+        }
     }
 
     /// Whether each pod has a queue of its own.
@@ -86,8 +138,8 @@ impl Station {
             Station { shape: self.shape, ..Station::new(PodModel { scv: 1.0, ..self.pod }) };
         queue.pod = self.pod;
         queue.mark_waits(self.marks.clone());
-        if let Some(lanes) = &mut self.lanes {
-            let (usual, turns) = (self.pod, Turns::default());
+        let (usual, turns) = (self.pod, Turns::default());
+        if let Some(lanes) = self.lanes_to_change() {
             let lane = Lane {
                 queue,
                 usual,
@@ -103,7 +155,7 @@ impl Station {
     /// A pod that has come can do this.
     pub fn fit_lane(&mut self, pod: PodId, model: PodModel) {
         let usual = self.pod;
-        if let Some(lanes) = &mut self.lanes
+        if let Some(lanes) = self.lanes_to_change()
             && let Some(lane) = lanes.of.get_mut(&pod)
         {
             (lane.queue.pod, lane.usual) = (model, model);
@@ -113,12 +165,12 @@ impl Station {
 
     /// From now on the work of a pod takes so many times as long as usually.
     pub fn slow_lane(&mut self, now: SimTime, pod: PodId, times: f64) {
-        if let Some(lanes) = &mut self.lanes
+        if let Some(lanes) = self.lanes_to_change()
             && let Some(lane) = lanes.of.get_mut(&pod)
         {
             lanes.differ |= times != 1.0;
             lane.slower = times;
-            lane.follow(now);
+            lane.lent(&mut lanes.shared, |lane| lane.follow(now));
         }
     }
 
@@ -126,27 +178,27 @@ impl Station {
     /// [`Station::release_lanes`]: there may be a better answer yet.
     pub fn refit_lane(&mut self, now: SimTime, pod: PodId, model: PodModel) {
         let usual = self.pod;
-        if let Some(lanes) = &mut self.lanes
+        if let Some(lanes) = self.lanes_to_change()
             && let Some(lane) = lanes.of.get_mut(&pod)
         {
             lanes.differ |= model != usual;
             (lane.usual, lane.queue.holds) = (model, true);
-            lane.follow(now);
+            lane.lent(&mut lanes.shared, |lane| lane.follow(now));
         }
     }
 
     /// What pods can do has been found for now.
     pub fn release_lanes(&mut self, now: SimTime) {
-        let lanes = self.lanes.iter_mut().flat_map(|lanes| lanes.of.values_mut());
-        for lane in lanes.filter(|lane| lane.queue.holds) {
+        let Some(lanes) = self.lanes_to_change() else { return };
+        for lane in lanes.of.values_mut().filter(|lane| lane.queue.holds) {
             lane.queue.holds = false;
-            lane.queue.settle(now);
+            lane.lent(&mut lanes.shared, |lane| lane.queue.settle(now));
         }
     }
 
     /// Queues that turn to and fro at a level are looked at seldom for it.
     pub fn calm_lanes(&mut self, now: SimTime) {
-        if let Some(lanes) = &mut self.lanes {
+        if let Some(lanes) = self.lanes_to_change() {
             lanes.of.values_mut().for_each(|lane| lane.turns.calm(now, &mut lane.queue));
         }
     }
@@ -166,23 +218,32 @@ impl Station {
 
     /// A pod is gone, and nobody routes to it any more. What it did counts.
     pub fn remove_lane(&mut self, now: SimTime, pod: PodId) {
-        let lanes = self.lanes.as_mut();
-        let Some(mut lane) = lanes.and_then(|lanes| lanes.of.remove(&pod)) else { return };
-        lane.queue.set(now, 0.0, 0, 0, 1);
+        let Some(lanes) = self.lanes_to_change() else { return };
+        let Some(mut lane) = lanes.of.remove(&pod) else { return };
+        lane.lent(&mut lanes.shared, |lane| lane.queue.set(now, 0.0, 0, 0, 1));
         self.take_over(now, &mut lane.queue);
     }
 
     /// Adds what a queue did since the last time.
     fn take_over(&mut self, now: SimTime, queue: &mut Station) {
-        let mut latency = LatencyHistogram::default();
-        self.interval.add(&queue.take_interval(now, &mut latency));
-        self.latency.merge(&latency);
+        queue.advance(now);
+        queue.per_pod.bend(now, queue.cores_per_pod());
+        self.interval.add(&std::mem::take(&mut queue.interval));
+        self.latency.merge(&queue.latency);
+        queue.latency.clear();
     }
 
     /// Adds what all queues did since the last time.
     pub(super) fn gather(&mut self, now: SimTime) {
         let Some(mut lanes) = self.lanes.take() else { return };
-        lanes.of.values_mut().for_each(|lane| self.take_over(now, &mut lane.queue));
+        lanes.next = None;
+        for lane in lanes.of.values_mut() {
+            lane.lent(&mut lanes.shared, |lane| self.take_over(now, &mut lane.queue));
+        }
+        let together = lanes.shared.as_mut().and_then(|shared| shared.together.as_mut());
+        if let Some(together) = together {
+            together.hand_over(&mut self.latency);
+        }
         self.lanes = Some(lanes);
     }
 
@@ -225,6 +286,7 @@ impl Station {
     /// Waits that somebody wants to know of, of each queue.
     pub(super) fn mark_lanes(&mut self) {
         if let Some(lanes) = &mut self.lanes {
+            lanes.next = None;
             for lane in lanes.of.values_mut() {
                 lane.queue.marks.clone_from(&self.marks);
                 lane.queue.late.clone_from(&self.late);
@@ -249,32 +311,40 @@ impl Station {
         class: impl Fn(PodId) -> (bool, bool),
     ) {
         let Some(mut lanes) = self.lanes.take() else { return };
-        for (pod, lane) in &mut lanes.of {
-            if lane.queue.next_change() <= now {
-                lane.queue.look(now);
-            }
-            let (alive, routed) = class(*pod);
-            // What waits in a pod that is taken out of the Service is still answered.
-            let works = alive && (routed || lane.queue.backlog > 0.0);
-            let (offered, lost) = (std::mem::take(&mut lane.offered), lane.lost);
-            lane.lost = false;
-            lane.queue.set_arrivals_scv(now, offered.scv());
-            lane.queue.set(now, offered.rate, works.into(), (routed && !alive).into(), lost.into());
-        }
-        (self.live, self.dead) = endpoints;
         let (mut rates, mut waited, mut backlog) = (Rates::default(), 0.0, 0.0);
-        for queue in lanes.queues() {
+        let (mut most_wanted, mut next) = (0.0_f64, SimTime::NEVER);
+        for (pod, lane) in &mut lanes.of {
+            let (alive, routed) = class(*pod);
+            lane.lent(&mut lanes.shared, |lane| {
+                if lane.queue.next_change() <= now {
+                    lane.queue.look(now);
+                }
+                // What waits in a pod that is taken out of the Service is still answered.
+                let works = alive && (routed || lane.queue.backlog > 0.0);
+                let (offered, lost) = (std::mem::take(&mut lane.offered), lane.lost);
+                lane.lost = false;
+                let (works, dead) = (works.into(), (routed && !alive).into());
+                lane.queue.set_arrivals_scv(now, offered.scv());
+                lane.queue.set(now, offered.rate, works, dead, lost.into());
+            });
+            let queue = &lane.queue;
             rates.offered += queue.rates.offered;
             rates.served += queue.rates.served;
             rates.failed += queue.rates.failed;
             waited += queue.rates.served * queue.mean_latency();
             backlog += queue.backlog;
+            most_wanted = most_wanted.max(queue.wanted_cores());
+            next = next.min(queue.next_change());
         }
+        (self.live, self.dead) = endpoints;
+        lanes.most_wanted = most_wanted;
+        // Who finds all alone shows what is true.
+        lanes.next = lanes.shared.as_ref().map(|_| next);
         self.offered = rates.offered;
         (self.rates, self.backlog) = (rates, backlog);
         self.regime = if self.live > 0 { Regime::Steady } else { Regime::NoEndpoint };
         let mean = if rates.served > 0.0 { waited / rates.served } else { 0.0 };
-        self.slices = vec![(1.0, mean)];
+        self.steady = Arc::new(Steady::of_mean(mean));
         self.lanes = Some(lanes);
         self.per_pod.bend(now, self.cores_per_pod());
     }
@@ -282,6 +352,7 @@ impl Station {
 
 #[cfg(test)]
 mod tests {
+    use super::super::LatencyHistogram;
     use super::super::tests::pod;
     use super::*;
 
@@ -311,7 +382,7 @@ mod tests {
 
     impl Station {
         fn look_at_lanes(&mut self, now: SimTime) {
-            if let Some(lanes) = &mut self.lanes {
+            if let Some(lanes) = self.lanes_to_change() {
                 lanes.of.values_mut().for_each(|lane| lane.queue.look(now));
             }
         }
