@@ -54,6 +54,11 @@ fn measured(rows: &Rows, workload: usize) -> [f64; 3] {
     [served / seconds, cpu / seconds, present / served * 1e3]
 }
 
+/// The same whose requests stay near.
+fn near(manifests: &str) -> String {
+    manifests.replace("spec: {selector", "spec: {trafficDistribution: PreferSameZone, selector")
+}
+
 const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 
 /// Two workloads behind one Service: the new one has a tenth of the requests, and works twice as
@@ -99,6 +104,7 @@ fn both_levels_agree_where_rates_are_exact() {
         workload(3)
     );
     let split = canary();
+    let half_in_a = one(1, 140).replace("rate: 140", "rate: 140, zones: {a: 50%, b: 25%, c: 25%}");
     let cases = [
         ("one server in each pod, half busy", app("web", 2, 1), one(1, 100), 1),
         ("one server in each pod, busy for 80 %", app("web", 2, 1), one(1, 160), 1),
@@ -108,6 +114,7 @@ fn both_levels_agree_where_rates_are_exact() {
         ("processes that are slow at first", app("web", 3, 1), cold(slow_at_first, 60), 1),
         ("caches that are empty at first", app("web", 2, 1) + &app("db", 1, 3), empty_at_first, 2),
         ("nine tenths to four pods, one to a slow one", split.0, split.1, 2),
+        ("requests that stay in their zones", near(&app("web", 3, 1)), half_in_a, 1),
     ];
     for (sentence, manifests, more, workloads) in cases {
         let name = sentence.replace([' ', ',', '%'], "-");
@@ -199,6 +206,40 @@ fn a_run_is_the_same_again_and_another_with_another_seed() {
 }
 
 #[test]
+fn both_levels_agree_on_what_leaves_its_zone() {
+    // Calls come from where the callers are; half of the clients come to a.
+    let more = format!(
+        "workloads:\n  web: {{{}, level: LEVEL, calls: {{db: 1}}}}\n  db: {{{}}}\ntraffic: [{{to: \
+         web, rate: 60, zones: {{a: 50%, b: 30%, c: 20%}}}}]\nobserve: {{every: 30s}}\n",
+        workload(1),
+        workload(1)
+    );
+    let crossing = |level: &str, manifests: &str| {
+        let scenario = at(level, "crossing", manifests, &more);
+        let options = RunOptions { checks: Stride::Events(1) };
+        let mut sink = Discard;
+        let run = run(&scenario, 1, options, &mut sink, |_| {}).unwrap();
+        let all = run.recorder.totals.cross_zone.iter();
+        let (known, left) =
+            all.fold((0.0, 0.0), |sum, row| (sum.0 + row.requests, sum.1 + row.crossing));
+        [known / 600.0, left / known]
+    };
+    let anywhere = app("web", 3, 1) + &app("db", 2, 1);
+    let half_near = near(&app("web", 3, 1)) + &app("db", 2, 1);
+    for (sentence, manifests, most) in [
+        ("nobody stays near", &anywhere, 1.0),
+        ("clients do, calls don't", &half_near, 0.5),
+        ("all do who can", &near(&anywhere), 0.3),
+    ] {
+        let [fluid, single] = ["fluid", "requests"].map(|level| crossing(level, manifests));
+        let gaps = [single[0] / fluid[0] - 1.0, single[1] - fluid[1]];
+        // Of some 70,000 requests: one deviation is a fifth of a percent.
+        assert!(gaps.iter().all(|gap| gap.abs() < 0.01), "{sentence}: {fluid:?}, {single:?}");
+        assert!(fluid[1] > 0.0 && fluid[1] < most, "{sentence}: {fluid:?}");
+    }
+}
+
+#[test]
 fn what_comes_is_answered_fails_or_is_under_way() {
     let more = format!(
         "workloads:\n  web: {{{}, level: requests, calls: [{{to: db, timeout: 200ms, retries: \
@@ -276,7 +317,7 @@ fn a_part_is_followed_by_requests_where_that_alone_has_a_meaning() {
         ("and processes that are slow at first", &manifests, slow, None, 0),
         ("and weights", &manifests, weights.clone(), None, 0),
         ("but not where clients stick", &sticky, weights.clone(), Some(true), 0),
-        ("nor where requests stay near", &near, weights, Some(false), 1),
+        ("nor where requests stay near", &near, weights, Some(true), 0),
         (
             "taking turns is better told of single requests",
             &manifests,
@@ -288,7 +329,7 @@ fn a_part_is_followed_by_requests_where_that_alone_has_a_meaning() {
         ("bursts on all scales are none as rates", &manifests, bank.to_string(), Some(false), 1),
         ("nor is looking at two pods", &manifests, fewest, Some(false), 1),
         ("requests that stay near are rates", &near, String::new(), None, 0),
-        ("and remain so", &near, turns, Some(false), 1),
+        ("if nothing else is asked for", &near, turns, Some(true), 0),
     ];
     for (sentence, manifests, more, expected, told) in cases {
         let more = more + "traffic: [{to: web, rate: 10}]\n";
@@ -303,11 +344,11 @@ fn a_part_is_followed_by_requests_where_that_alone_has_a_meaning() {
 
 #[test]
 fn what_single_requests_can_not_do_yet_is_an_error_where_they_are_asked_for() {
-    let near = "spec: {trafficDistribution: PreferClose, selector";
-    let manifests = app("web", 2, 1).replace("spec: {selector", near);
+    let local = "spec: {type: LoadBalancer, externalTrafficPolicy: Local, selector";
+    let manifests = app("web", 2, 1).replace("spec: {selector", local);
     let more = "workloads: {web: {level: requests}}\ntraffic: [{to: web, rate: 10}]\n";
-    let errors = loaded("near-single", &manifests, more).unwrap_err();
-    let expected = "workloads.web.level: trafficDistribution: PreferClose of Service web can't be \
+    let errors = loaded("local-single", &manifests, more).unwrap_err();
+    let expected = "workloads.web.level: externalTrafficPolicy: Local of Service web can't be \
                     followed request by request yet";
     assert!(errors.contains(expected) && errors.contains("scenario.yaml:5:26"), "{errors}");
 }

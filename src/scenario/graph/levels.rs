@@ -214,10 +214,8 @@ fn of_services(
     }
     for service in scenario.may_be_uneven() {
         let Some(index) = place_of(service, objects) else { continue };
-        let local = service.local.then(|| "externalTrafficPolicy: Local".to_owned());
-        let near = service.prefers().map(|rule| format!("trafficDistribution: {}", rule.as_str()));
-        for field in local.into_iter().chain(near) {
-            let what = format!("{field} of Service {}", service.name);
+        if service.local {
+            let what = format!("externalTrafficPolicy: Local of Service {}", service.name);
             all[connections.part_of_service(index)].beyond.push((String::new(), what));
         }
     }
@@ -226,9 +224,6 @@ fn of_services(
 fn of_traffic(asked: &mut Asked, place: &str, given: &TrafficFile) {
     if has_own_arrivals(given) {
         asked.needs.push(format!("{place}.arrivals"));
-    }
-    if !given.zones.is_empty() {
-        asked.beyond.push((format!("{place}.zones"), "zones that requests come from".into()));
     }
     asked.places.insert(place.to_string());
 }

@@ -16,6 +16,7 @@ mod arriving;
 pub mod clients;
 mod contention;
 mod dependencies;
+mod hints;
 mod law;
 mod near;
 pub mod network;

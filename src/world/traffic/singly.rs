@@ -3,6 +3,7 @@
 //! The network keeps who routes where and who answers, whatever the level; this file tells the
 //! engine of it, and reads off what the world wants to know. It does not know when it is run.
 
+use super::hints::Place;
 use super::network::Network;
 use super::requests::{Engine, Gauges, Plan, PodIx, Signal, Size};
 use super::station::Tally;
@@ -34,7 +35,10 @@ pub struct Singly {
 
 impl Network {
     /// From now on, before there is any pod, requests of its parts go through it one by one.
-    pub fn set_singly(&mut self, singly: Singly) {
+    pub fn set_singly(&mut self, mut singly: Singly) {
+        if let Some(zones) = self.zones_of_clients() {
+            singly.engine.follow_places(zones);
+        }
         self.singly = Some(Box::new(singly));
     }
 
@@ -188,6 +192,13 @@ impl Singly {
     fn forget(&mut self, pod: PodId, place: PodIx) {
         if !self.engine.is_used(place) {
             self.of.remove(&pod);
+        }
+    }
+
+    /// A pod is there.
+    pub(super) fn set_place(&mut self, pod: PodId, place: Place) {
+        if let Some(of) = self.of.get(&pod) {
+            self.engine.set_place(*of, place);
         }
     }
 

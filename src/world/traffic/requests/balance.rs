@@ -7,21 +7,34 @@ use super::plan::Pick;
 use super::pod::Pod;
 use crate::units::{SimDuration, SimTime};
 
+/// A request that looks for a pod.
+pub(super) struct Seating<'a> {
+    /// The client that sends it, where clients stick to pods.
+    pub(super) client: Option<(u32, u32)>,
+    /// The pods that it may go to; `None`: all.
+    pub(super) used: Option<&'a [(u64, u32)]>,
+    /// When it does.
+    pub(super) now: SimTime,
+}
+
 impl Engine {
     /// Sends a request to a Service. Tried `again` so often it is the same, but may reach another
     /// pod.
     #[inline]
     pub(super) fn send(&mut self, service: u32, (key, again): (u64, u32), origin: Origin) {
+        if self.near.is_some() {
+            return self.send_near(service, (key, again), origin);
+        }
         let front = &mut self.fronts[service as usize];
         let pod = match front.routed.len() {
             0 => None,
             1 if front.has_any() => Some(front.routed[0].1),
             _ => {
                 let key = key.wrapping_add(u64::from(again) << 48);
-                match front.affinity {
-                    Some(_) => self.pick_for_client(service, key, origin),
-                    None => front.pick(Draws::new(key, Purpose::Balance), &self.pods).map(|p| p.1),
-                }
+                let client = self.client_of(service, key, origin);
+                let draws = Draws::new(key, Purpose::Balance);
+                let seating = Seating { client, used: None, now: self.now };
+                self.fronts[service as usize].seat(seating, draws, &self.pods)
             }
         };
         match pod {
@@ -31,7 +44,7 @@ impl Engine {
     }
 
     /// A request finds no pod that it may go to.
-    fn finds_nobody(&mut self, service: u32, origin: Origin) {
+    pub(super) fn finds_nobody(&mut self, service: u32, origin: Origin) {
         if let Some(station) = self.fronts[service as usize].primary {
             let count = &mut self.stations[station as usize].count;
             count.offered += 1;
@@ -40,26 +53,11 @@ impl Engine {
         self.fail(origin);
     }
 
-    /// The pod that the client of a request sticks to, or a new one.
-    fn pick_for_client(&mut self, service: u32, key: u64, origin: Origin) -> Option<u32> {
-        let now = self.now;
-        let client = self.client(key, origin);
-        let front = &mut self.fronts[service as usize];
-        let known = client.and_then(|client| front.seat_of(client, now));
-        let found = match known {
-            Some(pod) => Some(pod),
-            None => front.pick(Draws::new(key, Purpose::Balance), &self.pods),
-        };
-        if let (Some(client), Some((order, _)), Some(affinity)) =
-            (client, found, &mut front.affinity)
-        {
-            affinity.seats.insert(client, (order, now));
-        }
-        found.map(|(_, pod)| pod)
-    }
-
-    /// Entry and number of the client that sends a request, if it comes from one.
-    fn client(&self, key: u64, origin: Origin) -> Option<(u32, u32)> {
+    /// Entry and number of the client that sends a request, if it comes from one and they stick to
+    /// the Service's pods.
+    #[inline]
+    pub(super) fn client_of(&self, service: u32, key: u64, origin: Origin) -> Option<(u32, u32)> {
+        self.fronts[service as usize].affinity.as_ref()?;
         let origin = match origin {
             Origin::Call(call) if self.calls.lives(call) => self.calls.get(call.place).origin,
             other => other,
@@ -105,48 +103,75 @@ impl Front {
         Some(self.routed[place])
     }
 
-    /// Picks one; there is one at least.
+    /// The pod that a client sticks to, or one out of those that may be used.
     #[inline]
-    fn pick(&mut self, mut draws: Draws, pods: &[Pod]) -> Option<(u64, u32)> {
-        let n = self.routed.len();
-        let first = self.routed[draws.below(n)];
-        Some(match &self.pick {
-            Pick::Random => first,
-            Pick::RoundRobin => {
-                self.turn += 1;
-                self.routed[(self.turn % n as u64) as usize]
-            }
-            Pick::LeastRequest => {
-                let second = self.routed[draws.below(n)];
-                let load = |(_, pod): (u64, u32)| pods[pod as usize].load();
-                if load(second) < load(first) { second } else { first }
-            }
-            Pick::Weights(weights) => return self.pick_by_weight(weights, &mut draws, pods),
-        })
+    pub(super) fn seat(&mut self, seating: Seating<'_>, draws: Draws, pods: &[Pod]) -> Option<u32> {
+        let Seating { client, used, now } = seating;
+        if let Some((_, pod)) = client.and_then(|client| self.stay(client, now)) {
+            return Some(pod);
+        }
+        let Front { routed, pick, turn, affinity, .. } = self;
+        let (order, pod) = picked(used.unwrap_or(routed), pick, turn, draws, pods)?;
+        if let (Some(client), Some(affinity)) = (client, affinity) {
+            affinity.seats.insert(client, (order, now));
+        }
+        Some(pod)
     }
 
-    /// A station by its weight among those that have a pod, and any of its pods.
-    fn pick_by_weight(
-        &self,
-        weights: &[(u32, f64)],
-        draws: &mut Draws,
-        pods: &[Pod],
-    ) -> Option<(u64, u32)> {
-        let of = |station: u32| {
-            self.routed.iter().filter(move |(_, pod)| pods[*pod as usize].station == station)
-        };
-        let present = || weights.iter().filter(|(station, _)| of(*station).next().is_some());
-        let all: f64 = present().map(|(_, weight)| weight).sum();
-        let mut left = draws.unit() * all;
-        let mut chosen = None;
-        for (station, weight) in present().filter(|(_, weight)| *weight > 0.0) {
-            chosen = Some(*station);
-            left -= weight;
-            if left <= 0.0 {
-                break;
-            }
-        }
-        let station = chosen?;
-        of(station).nth(draws.below(of(station).count())).copied()
+    /// The pod that a client sticks to, which is remembered from now on.
+    fn stay(&mut self, client: (u32, u32), now: SimTime) -> Option<(u64, u32)> {
+        let (order, pod) = self.seat_of(client, now)?;
+        self.affinity.as_mut()?.seats.insert(client, (order, now));
+        Some((order, pod))
     }
+}
+
+/// One of these pods, if there is any.
+#[inline]
+fn picked(
+    routed: &[(u64, u32)],
+    pick: &Pick,
+    turn: &mut u64,
+    mut draws: Draws,
+    pods: &[Pod],
+) -> Option<(u64, u32)> {
+    let n = routed.len();
+    let first = *routed.get(draws.below(n))?;
+    Some(match pick {
+        Pick::Random => first,
+        Pick::RoundRobin => {
+            *turn += 1;
+            routed[(*turn % n as u64) as usize]
+        }
+        Pick::LeastRequest => {
+            let second = routed[draws.below(n)];
+            let load = |(_, pod): (u64, u32)| pods[pod as usize].load();
+            if load(second) < load(first) { second } else { first }
+        }
+        Pick::Weights(weights) => return picked_by_weight(routed, weights, &mut draws, pods),
+    })
+}
+
+/// A station by its weight among those that have a pod, and any of its pods.
+fn picked_by_weight(
+    routed: &[(u64, u32)],
+    weights: &[(u32, f64)],
+    draws: &mut Draws,
+    pods: &[Pod],
+) -> Option<(u64, u32)> {
+    let of =
+        |station: u32| routed.iter().filter(move |(_, pod)| pods[*pod as usize].station == station);
+    let present = || weights.iter().filter(|(station, _)| of(*station).next().is_some());
+    let all: f64 = present().map(|(_, weight)| weight).sum();
+    let mut left = draws.unit() * all;
+    let mut chosen = None;
+    for (station, weight) in present().filter(|(_, weight)| *weight > 0.0) {
+        chosen = Some(*station);
+        left -= weight;
+        if left <= 0.0 {
+            break;
+        }
+    }
+    let station = chosen?;
+    of(station).nth(draws.below(of(station).count())).copied()
 }

@@ -36,7 +36,7 @@ pub(super) struct Call {
     kind: u32,
     pub(super) origin: Origin,
     /// The pod that makes it; none for somebody outside.
-    pod: u32,
+    pub(super) pod: u32,
     held: Held,
     began: SimTime,
     key: u64,

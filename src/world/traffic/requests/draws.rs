@@ -26,6 +26,8 @@ pub enum Purpose {
     Back = 5 << 32,
     /// Which client sends it.
     Client = 6 << 32,
+    /// Which node it comes to from outside.
+    Door = 7 << 32,
 }
 
 /// Stirs 64 bits: every bit of the result depends on every bit.

@@ -9,6 +9,7 @@ use super::arrivals::Arrivals;
 use super::calls::{Call, Frame, Kind};
 use super::deadlines::Lane;
 use super::inflight::{InFlight, Ticket};
+use super::near::Near;
 use super::places::Places;
 use super::plan::{CallPlan, EntryPlan, Pick, Plan, StationPlan};
 use super::pod::Pod;
@@ -145,6 +146,8 @@ pub struct Engine {
     pub(super) calls: Places<Call>,
     /// Calls that have been given a connection and are not sent yet.
     pub(super) freed: VecDeque<Ticket>,
+    /// Where everybody is, if that matters.
+    pub(super) near: Option<Box<Near>>,
     /// Room for calls that are being made.
     pub(super) made: Vec<Ticket>,
     pub(super) signals: Vec<Signal>,
@@ -228,6 +231,7 @@ impl Engine {
             frames: Places::default(),
             calls: Places::default(),
             freed: VecDeque::new(),
+            near: None,
             made: Vec::new(),
             signals: Vec::new(),
             scrape_period: SimDuration::ZERO,

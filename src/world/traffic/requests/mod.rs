@@ -20,6 +20,7 @@ mod deadlines;
 pub mod draws;
 mod engine;
 mod inflight;
+mod near;
 mod outside;
 mod places;
 mod plan;

@@ -77,6 +77,9 @@ impl Engine {
             }
             _ => {}
         }
+        if let Some(near) = &mut self.near {
+            near.routes_differ(service);
+        }
     }
 
     /// A pod is gone; requests that are still routed to it fail.
@@ -95,6 +98,9 @@ impl Engine {
         let station = &mut self.stations[p.station as usize];
         station.cpu.0 += p.cpu.used(self.now);
         *p = Pod::new(p.station, station.plan.size, &station.plan);
+        if let Some(near) = &mut self.near {
+            near.forget(pod);
+        }
         self.unused.push(pod);
     }
 
