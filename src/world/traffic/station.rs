@@ -335,7 +335,11 @@ impl Station {
         let moves = matches!(self.regime, Regime::Filling | Regime::Draining) && !self.is_apart();
         let mut slices: Vec<(f64, f64)> = match self.pushed && moves {
             true => self.saturated_slices(),
-            false => self.latency_slices().collect(),
+            false => {
+                let mut all = Vec::with_capacity(self.steady.slices.len().max(self.shape.len()));
+                all.extend(self.latency_slices());
+                all
+            }
         };
         if let Some(above) = self.late_part.filter(|_| moves) {
             let over: Vec<(f64, f64)> =

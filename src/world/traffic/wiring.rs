@@ -120,7 +120,10 @@ impl Fares {
         let shift = takes - self.one.takes;
         let all = outlook.answers.iter().filter(|(share, t)| *share > 0.0 && *t <= timeout);
         let whole: f64 = all.clone().map(|(share, _)| share).sum();
-        all.map(|(share, t)| (share / whole, (t + shift).max(0.0))).collect()
+        // With room for what is never asked, and never answered.
+        let mut found = Vec::with_capacity(outlook.answers.len() + 2);
+        found.extend(all.map(|(share, t)| (share / whole, (t + shift).max(0.0))));
+        found
     }
 
     /// Takes over how tries fare now. Load that goes to and fro goes in smaller steps.
