@@ -6,13 +6,13 @@
 
 use super::file::{ArrivalsFile, BalancingFile, LevelFile};
 use super::model::{Level, Part};
-use super::unmodelled::weighs;
+use super::unmodelled::{place_called, weighs};
 use crate::api::ingress::{self, Backend, Ingress};
 use crate::api::service::Service;
 use crate::scenario::entries::applied_services;
 use crate::scenario::file::{ScenarioFile, TrafficFile, WorkloadFile};
 use crate::scenario::model::{Entry, Objects, Scenario};
-use crate::scenario::resolve::{Resolver, is_named};
+use crate::scenario::resolve::Resolver;
 use crate::units::Bytes;
 use std::collections::BTreeSet;
 
@@ -202,8 +202,7 @@ fn of_services(
 ) {
     let objects = &scenario.objects;
     for (name, given) in &file.services {
-        let is_meant = |s: &Service| is_named(name, &s.namespace, &s.name);
-        let Some(index) = objects.destinations().position(is_meant) else { continue };
+        let Some(index) = place_called(name, scenario) else { continue };
         let asked = &mut all[connections.part_of_service(index)];
         let path = format!("services.{name}.balancing");
         let is_rates_too = matches!(given.balancing, Some(BalancingFile::Random) | None);

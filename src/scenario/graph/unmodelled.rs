@@ -9,10 +9,11 @@ use crate::scenario::resolve::{Resolver, is_named};
 
 /// Whether rates follow the weights of the Service that a file calls so.
 pub(super) fn weighs(name: &str, scenario: &Scenario) -> bool {
-    place_of(name, scenario).is_some_and(|index| scenario.weights_of(index).is_some())
+    place_called(name, scenario).is_some_and(|index| scenario.weights_of(index).is_some())
 }
 
-fn place_of(name: &str, scenario: &Scenario) -> Option<usize> {
+/// The place of the Service that a file calls so.
+pub(super) fn place_called(name: &str, scenario: &Scenario) -> Option<usize> {
     let is_meant = |s: &Service| is_named(name, &s.namespace, &s.name);
     scenario.objects.destinations().position(is_meant)
 }
@@ -26,7 +27,7 @@ impl Resolver<'_> {
     ) -> Vec<Ignored> {
         let mut found = Vec::new();
         for (name, given) in &file.services {
-            let is_meant = place_of(name, scenario).is_some_and(|i| scenario.balances_rates(i));
+            let is_meant = place_called(name, scenario).is_some_and(|i| scenario.balances_rates(i));
             if given.balancing.is_some() && !is_meant {
                 found.push(self.only_singly(&format!("services.{name}"), "balancing"));
             }

@@ -22,6 +22,25 @@ pub(super) struct Place {
     pub(super) node: Option<NodeId>,
 }
 
+/// Parts of some clients that come to the nodes of each zone. `gates` are zones, and how many nodes
+/// each has; `zones` the shares of the clients' own. Clients of a zone come to its nodes, and where
+/// it has none, or nothing is said of zones, to each node as many.
+pub(super) fn parts_by_gate(
+    zones: &[(usize, f64)],
+    gates: impl Iterator<Item = (Option<usize>, usize)> + Clone,
+) -> impl Iterator<Item = f64> {
+    let nodes: usize = gates.clone().map(|(_, here)| here).sum();
+    let of = |zone: usize| {
+        let own = zones.iter().filter(|(of, _)| *of == zone);
+        own.map(|(_, share)| share).sum::<f64>()
+    };
+    let known: f64 = gates.clone().filter_map(|(zone, _)| zone).map(of).sum();
+    gates.map(move |(zone, here)| {
+        let anyhow = (1.0 - known).max(0.0) * here as f64 / nodes as f64;
+        zone.map_or(0.0, of) + anyhow
+    })
+}
+
 /// What a proxy shares its requests among.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Hint {

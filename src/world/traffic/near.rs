@@ -3,7 +3,7 @@
 //! What each proxy uses is in [`super::hints`]; here requests are rates, from where clients and
 //! calling pods are. Who is where it is told; it does not know nodes, nor what zones are.
 
-use super::hints::{Hinted, Place};
+use super::hints::{Hinted, Place, parts_by_gate};
 use super::network::Network;
 use super::station::Station;
 use crate::api::service::TrafficDistribution;
@@ -84,18 +84,11 @@ impl Near {
         self.places.remove(&pod);
     }
 
-    /// So many requests a second of a crowd come to these places: clients of a zone to its nodes,
-    /// and where it has none, or nothing is said of zones, to each node as many.
+    /// So many requests a second of a crowd come to these places.
     fn spread(&self, crowd: &Crowd, rate: f64, by_node: bool, origins: &mut Vec<(Place, f64)>) {
-        let nodes: usize = self.gates.values().map(Vec::len).sum();
-        let of = |zone: usize| {
-            let own = crowd.zones.iter().filter(|(of, _)| *of == zone);
-            own.map(|(_, share)| share).sum::<f64>()
-        };
-        let known: f64 = self.gates.keys().flatten().map(|zone| of(*zone)).sum();
-        for (zone, here) in &self.gates {
-            let anyhow = (1.0 - known).max(0.0) * here.len() as f64 / nodes as f64;
-            let rate = rate * (zone.map_or(0.0, of) + anyhow);
+        let gates = self.gates.iter().map(|(zone, here)| (*zone, here.len()));
+        for ((zone, here), part) in self.gates.iter().zip(parts_by_gate(&crowd.zones, gates)) {
+            let rate = rate * part;
             match by_node {
                 true => origins.extend(here.iter().map(|node| {
                     (Place { zone: *zone, node: Some(*node) }, rate / here.len() as f64)

@@ -11,7 +11,7 @@ use super::engine::Engine;
 use super::inflight::{NONE, Origin};
 use crate::api::NodeId;
 use crate::api::service::TrafficDistribution;
-use crate::world::traffic::hints::{Hint, Hinted, Place};
+use crate::world::traffic::hints::{Hint, Hinted, Place, parts_by_gate};
 use std::collections::BTreeMap;
 
 /// Who is where.
@@ -50,19 +50,11 @@ struct Used {
 }
 
 impl Crowd {
-    /// Clients of a zone come to its nodes; where it has none, or nothing is said of zones, to each
-    /// node as many.
     fn find_doors(&mut self, gates: &[(Option<usize>, Vec<NodeId>)]) {
-        let nodes: usize = gates.iter().map(|(_, nodes)| nodes.len()).sum();
-        let of = |zone: usize| {
-            let own = self.zones.iter().filter(|(of, _)| *of == zone);
-            own.map(|(_, share)| share).sum::<f64>()
-        };
-        let known: f64 = gates.iter().filter_map(|(zone, _)| *zone).map(of).sum();
+        let gates = gates.iter().map(|(zone, here)| (*zone, here.len()));
         let mut so_far = 0.0;
-        let doors = gates.iter().map(|(zone, here)| {
-            let anyhow = (1.0 - known).max(0.0) * here.len() as f64 / nodes as f64;
-            so_far += zone.map_or(0.0, of) + anyhow;
+        let doors = parts_by_gate(&self.zones, gates).map(|part| {
+            so_far += part;
             so_far
         });
         self.doors = doors.collect();
