@@ -2,7 +2,7 @@
 //!
 //! A pod's way: seen, queued for the node's start rate, sandbox, image pull with ImagePullBackOff,
 //! init containers, containers started, application up, readiness probe, Ready; crash, hang or a
-//! probe that fails, and restart with CrashLoopBackOff; graceful end.
+//! probe that fails, and restart with CrashLoopBackOff; changes in place; graceful end.
 //! Each step is an event, so that faults can strike between any two. Kubelets know their own pods
 //! and machine, not controllers nor traffic beyond "my containers answer".
 

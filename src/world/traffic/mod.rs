@@ -6,9 +6,10 @@
 //! in [`queueing`]. Where failed requests are sent again, rates are those at which all of them hold
 //! together ([`wiring`], [`users`]). How regularly requests come matters to who waits
 //! ([`arriving`]). Workloads behind a Service may have shares of their own ([`weights`]). Where
-//! clients stick to pods ([`clients`]), requests stay near ([`near`]), pods are slow while they are
-//! young ([`warmth`]), or they share the cores of their nodes ([`sharing`]), each pod has a queue
-//! of its own. Or, where a scenario asks for it, requests go through it one by one ([`singly`]).
+//! clients stick to pods ([`clients`]), requests stay near ([`near`], by [`hints`]), pods are slow
+//! while they are young ([`warmth`]), or they share the cores of their nodes ([`sharing`]), each
+//! pod has a queue of its own. Or, where a scenario asks for it, requests go through it one by one
+//! ([`singly`]).
 //! This room knows rates, numbers of pods, places by name and who shares a node; not kubelets or
 //! controllers.
 
